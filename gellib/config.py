@@ -1,0 +1,142 @@
+"""Every parameter of one run, typed, checked and frozen: `RunConfig`."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+# Where results and intermediate files go changes nothing about what is computed,
+# so two runs that differ only in these are the same run.
+OUTPUT_FIELDS = ("run_dir", "model_path", "plots_path", "results_file", "cache_dir")
+
+
+class ConfigError(ValueError):
+    """One or more parameters are wrong; the message names each of them."""
+
+
+class RunConfig(BaseModel):
+    """Every parameter of one training run; the `parameters` cell of `2_train.ipynb` mirrors it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+
+    dataset_dir: str = Field("dataset/gel", description="folder of the images")
+    model_id: int = Field(1, ge=1, description="number of the model in its sweep")
+    hardware_type: Literal["cpu", "gpu"] = Field("cpu", description="cpu, or gpu: CUDA or MPS")
+    pretrained_model: str = Field(
+        "resnet18", description="resnet18, vgg16, mobilenet-v3 or any torchvision classifier"
+    )
+    classifier_head: Literal["single", "multi"] = Field(
+        "single", description="single: one linear layer; multi: three, with dropout"
+    )
+    opt_alg: Literal["adam", "sgd"] = Field("adam", description="optimiser: adam, or sgd")
+    learning_rate: float = Field(0.001, gt=0, le=10, description="step size of the optimiser")
+    batch_size: int = Field(23, ge=1, description="images per step of the optimiser")
+    num_epochs: int = Field(20, ge=1, le=100_000, description="passes over the training images")
+    model_path: str = Field("", description="file for the trained model; empty: in the run folder")
+    plots_path: str = Field("", description="folder for the figures; empty: in the run folder")
+    results_file: str = Field("", description="csv to add the result to; empty: in the run folder")
+    run_dir: str = Field("", description="folder of this run; empty: runs/single/<name>")
+    test_dir: str = Field("", description="separate folder of test images; empty: none")
+    split: Literal["stratified", "random"] = Field(
+        "stratified", description="how images are split where the folder does not say"
+    )
+    val_fraction: float = Field(
+        0.2, gt=0, lt=1, description="share of the training images kept for validation"
+    )
+    test_fraction: float = Field(
+        0.2, gt=0, lt=1, description="share of all images kept for testing, if no test part"
+    )
+    seed: int = Field(0, ge=0, description="seed of split, initialisation, order, augmentation")
+    weights: str = Field("auto", description="auto, imagenet, none, or a file of weights")
+    input_adapter: Literal["replicate", "sum", "reinit"] = Field(
+        "replicate", description="grey to the first convolution: replicate, sum, or reinit"
+    )
+    color: Literal["grey", "rgb"] = Field("grey", description="read images as grey or as rgb")
+    image_size: int = Field(224, ge=32, le=2048, description="input side of the network, pixels")
+    augmentation: str = Field(
+        "random_resized_crop horizontal_flip rotation(10)",
+        description="random steps on training images, in order; or none",
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="arithmetic of the frozen network"
+    )
+    skip_bad_images: bool = Field(False, description="go on without images that cannot be read")
+    max_image_mb: float = Field(200.0, gt=0, description="larger image files are refused, MB")
+    max_image_mpx: float = Field(100.0, gt=0, description="larger images are refused, megapixels")
+    cache_dir: str = Field("", description="folder of cached features; empty: runs/.cache")
+
+    @field_validator("learning_rate", "val_fraction", "test_fraction", mode="before")
+    @classmethod
+    def _int_is_a_number(cls, value: Any) -> Any:
+        # `-p learning_rate 1` reaches us as an int; strict mode would refuse it.
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("max_image_mb", "max_image_mpx", mode="before")
+    @classmethod
+    def _limit_is_a_number(cls, value: Any) -> Any:
+        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @classmethod
+    def check(cls, params: dict[str, Any]) -> RunConfig:
+        """Build a config from plain values, or explain everything that is wrong with them.
+
+        Raises
+        ------
+        ConfigError
+            For unknown names (with the nearest known name) and wrong values (with what is allowed);
+            all problems in one message.
+        """
+        try:
+            return cls(**params)
+        except ValidationError as err:
+            lines = [_explain(problem) for problem in err.errors()]
+            raise ConfigError("\n".join(lines)) from None
+
+    def name(self) -> str:
+        """Name of the run's folder, such as `01-cpu-resnet18-single-adam`."""
+        parts = (self.hardware_type, self.pretrained_model, self.classifier_head, self.opt_alg)
+        return "-".join((f"{self.model_id:02d}", *parts))
+
+    def hash(self) -> str:
+        """Twelve hex digits that are equal when, and only when, the same thing is computed."""
+        computed = self.model_dump(exclude=set(OUTPUT_FIELDS))
+        text = json.dumps(computed, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    known = list(RunConfig.model_fields)
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"parameter {name!r} is unknown: {hint}Known parameters: {', '.join(known)}."
+    got = problem["input"]
+    field = RunConfig.model_fields.get(name)
+    about = f" ({field.description})" if field is not None else ""
+    near_value = ""
+    allowed = list(getattr(field.annotation, "__args__", ())) if field is not None else []
+    if isinstance(got, str) and allowed:
+        near = difflib.get_close_matches(got, [str(a) for a in allowed], n=1, cutoff=0.4)
+        near_value = f"; did you mean {near[0]!r}?" if near else ""
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"parameter {name!r}{about}: got {got!r}, but {message}{near_value}"
+
+
+def find_path(path: str | Path) -> Path:
+    """Resolve a path as the user meant it: from here, else from the project's root.
+
+    A notebook opened in Jupyter runs in `notebooks/`, papermill in the root; `dataset/gel`
+    is to mean the same in both.
+    """
+    path = Path(path).expanduser()
+    if path.is_absolute() or path.exists():
+        return path.resolve()
+    return (PROJECT_ROOT / path).resolve()

@@ -1,0 +1,109 @@
+"""Numbers from predictions: `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn import metrics as skm
+
+
+def evaluate(
+    y_true: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    *,
+    positive: str = "",
+) -> dict[str, Any]:
+    """Score class probabilities against the truth.
+
+    Parameters
+    ----------
+    y_true
+        (n,) class numbers.
+    probabilities
+        (n, C) rows that sum to one; the predicted class is the most probable one.
+    classes
+        C class names.
+    positive
+        Two classes: the one whose probability ranks the ROC curve.
+
+    Returns
+    -------
+    dict
+        `n`, `accuracy`, macro `precision`, `recall` and `f1`, `roc_auc` (from probabilities; for
+        more than two classes macro one-vs-rest; None where a class is absent), `loss` (mean
+        negative log-likelihood, nats), `confusion_matrix` (rows: true class) and `per_class`. All
+        but `n` and `loss` lie in 0..1.
+
+    Raises
+    ------
+    ValueError
+        When the shapes disagree, a label is no class number or a probability is not finite.
+    """
+    y_true = np.asarray(y_true)
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    expected = (len(y_true), len(classes))
+    if probabilities.shape != expected:
+        raise ValueError(
+            f"probabilities have the shape {probabilities.shape}, expected {expected}: "
+            "one row an image, one column a class"
+        )
+    if len(y_true) == 0:
+        raise ValueError("no images to evaluate: got 0 labels, expected at least one")
+    if y_true.min() < 0 or y_true.max() >= len(classes):
+        raise ValueError(
+            f"labels run from {y_true.min()} to {y_true.max()}, classes from 0 to "
+            f"{len(classes) - 1}"
+        )
+    if not np.isfinite(probabilities).all():
+        raise ValueError(
+            "probabilities are not finite: the training diverged; lower the learning rate"
+        )
+    numbers = np.arange(len(classes))
+    predicted = probabilities.argmax(axis=1)
+    precision, recall, f1, support = skm.precision_recall_fscore_support(
+        y_true, predicted, labels=numbers, zero_division=0
+    )
+    likelihood = probabilities[np.arange(len(y_true)), y_true]
+    return {
+        "n": len(y_true),
+        "accuracy": float((predicted == y_true).mean()),
+        "precision": float(precision.mean()),
+        "recall": float(recall.mean()),
+        "f1": float(f1.mean()),
+        "roc_auc": roc_auc(y_true, probabilities, classes, positive=positive),
+        "loss": float(-np.log(np.clip(likelihood, 1e-12, 1.0)).mean()),
+        "confusion_matrix": skm.confusion_matrix(y_true, predicted, labels=numbers).tolist(),
+        "per_class": {
+            name: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "support": int(support[i]),
+            }
+            for i, name in enumerate(classes)
+        },
+    }
+
+
+def roc_auc(
+    y_true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], *, positive: str = ""
+) -> float | None:
+    """Area under the ROC curve, from probabilities; None where one class alone is present.
+
+    Two classes: of the positive one (the last, where none is named). More: the mean over
+    the classes, each against the rest.
+    """
+    present = np.bincount(y_true, minlength=len(classes))
+    if len(classes) == 2:
+        if (present == 0).any():
+            return None
+        column = list(classes).index(positive) if positive else 1
+        return float(skm.roc_auc_score(y_true == column, probabilities[:, column]))
+    if (present == 0).any() or len(classes) < 2:
+        return None
+    return float(
+        np.mean([skm.roc_auc_score(y_true == c, probabilities[:, c]) for c in range(len(classes))])
+    )
