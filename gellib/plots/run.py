@@ -1,0 +1,243 @@
+"""The figures of one run: learning curves, confusion matrix, ROC curve, demo predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+from sklearn import metrics as sk
+
+from gellib.images import BadImageError, read_image
+from gellib.plots.base import (
+    BLUE,
+    GREY,
+    INK,
+    MARKERS,
+    ORANGE,
+    RED,
+    SERIES,
+    Chart,
+    message,
+    note,
+    percent,
+    percent_axis,
+    tidy,
+    title,
+)
+
+THUMBNAIL_PX = 150
+MAX_TEXT_CLASSES = 12
+
+
+def loss_accuracy(history: pd.DataFrame) -> Figure:
+    """Loss and accuracy by epoch, training and validation, side by side."""
+    fig = Chart(figsize=(9.5, 3.6))
+    if history.empty:
+        return message("No epoch was recorded.", "Loss and accuracy")
+    left, right = fig.subplots(1, 2)
+    for axes, what, heading in ((left, "loss", "Loss"), (right, "accuracy", "Accuracy")):
+        for part, colour, marker in (("train", BLUE, "o"), ("val", ORANGE, "s")):
+            name = {"train": "training", "val": "validation"}[part]
+            axes.plot(
+                history["epoch"],
+                history[f"{part}_{what}"],
+                color=colour,
+                marker=marker,
+                markersize=4,
+                linewidth=1.8,
+                label=name,
+                clip_on=False,
+            )
+        title(axes, f"{heading} by epoch")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(heading.lower() if what == "accuracy" else "cross-entropy loss")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        tidy(axes, "y")
+        axes.legend(frameon=False, loc="best")
+    left.set_ylim(bottom=0)
+    percent_axis(right.yaxis, right, "y", top=1.02)
+    return fig
+
+
+def confusion_matrix(
+    cm: Sequence[Sequence[int]], classes: Sequence[str], *, title: str = ""
+) -> Figure:
+    """Counts and, of each true class, shares; one row a true class, one column a predicted one."""
+    counts = np.asarray(cm, dtype=float)
+    n = len(classes)
+    of_class = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, of_class, out=np.zeros_like(counts), where=of_class > 0)
+    side = min(3.6 + 0.55 * max(n - 2, 0), 11)
+    fig = Chart(figsize=(side + 0.9, side))
+    axes = fig.subplots()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row in range(n):
+        for column in range(n):
+            _cell(axes, row, column, counts[row, column], share[row, column], n)
+    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if n > 4 else {}
+    axes.set_xticks(range(n), classes, **slant)
+    axes.set_yticks(range(n), classes)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    axes.set_xticks(np.arange(n - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(n - 1) + 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=2)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(title or "Confusion matrix", fontsize=11.5, fontweight="bold", color=INK)
+    return fig
+
+
+def _cell(axes: Axes, row: int, column: int, count: float, share: float, n: int) -> None:
+    colour = "white" if share > 0.55 else INK
+    if n > MAX_TEXT_CLASSES:
+        if count:
+            axes.text(column, row, f"{count:.0f}", ha="center", va="center", color=colour, size=7)
+        return
+    big, small = (18, 10) if n <= 3 else (11, 7.5)
+    axes.text(column, row - 0.08, f"{count:.0f}", ha="center", va="center", color=colour, size=big)
+    axes.text(
+        column, row + 0.24, percent(share, 0), ha="center", va="center", color=colour, size=small
+    )
+
+
+def roc_curve(
+    y_true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], positive: str = ""
+) -> Figure:
+    """ROC curve with its area; of several classes each against the rest, and their mean area.
+
+    `y_true` (n,) holds indices into `classes`, `probabilities` is (n, C). Of two classes the curve
+    is that of `positive`, or of the last one if that is empty.
+    """
+    y_true, probabilities = np.asarray(y_true), np.asarray(probabilities, dtype=float)
+    binary = len(classes) == 2
+    wanted = [positive or classes[-1]] if binary else list(classes)
+    curves = {}
+    for name in wanted:
+        index = list(classes).index(name)
+        truth = y_true == index
+        if truth.any() and not truth.all():
+            fpr, tpr, _ = sk.roc_curve(truth, probabilities[:, index])
+            curves[name] = (fpr, tpr, sk.auc(fpr, tpr))
+    if not curves:
+        return message(
+            "No ROC curve: it needs images of at least two classes, and these are all of one.",
+            "ROC curve",
+        )
+    fig = Chart(figsize=(5.2, 4.9))
+    axes = fig.subplots()
+    axes.plot([0, 1], [0, 1], linestyle=":", color=GREY, linewidth=1.2)
+    axes.text(0.56, 0.51, "guessing", color="#666666", fontsize=8.5, rotation=45)
+    for number, (name, (fpr, tpr, area)) in enumerate(curves.items()):
+        axes.plot(
+            fpr,
+            tpr,
+            color=SERIES[number % len(SERIES)],
+            linestyle=("-", "--", "-.")[number // len(SERIES) % 3],
+            marker=MARKERS[number % len(MARKERS)] if len(fpr) < 40 else "",
+            markersize=3.5,
+            linewidth=2,
+            clip_on=False,
+            label=f"{name}: area {area:.3f}",
+        )
+    axes.set_aspect("equal")
+    percent_axis(axes.xaxis, axes, "x")
+    percent_axis(axes.yaxis, axes, "y")
+    tidy(axes, "both")
+    mean = float(np.mean([area for *_, area in curves.values()]))
+    if binary:
+        (name,) = curves
+        other = next(c for c in classes if c != name)
+        axes.set_xlabel(f"share of “{other}” taken for “{name}”")
+        axes.set_ylabel(f"share of “{name}” found")
+        title(axes, f"ROC curve, positive class “{name}”: area {mean:.3f}")
+    else:
+        axes.set_xlabel("share of the other classes taken for it")
+        axes.set_ylabel("share of the class found")
+        title(axes, f"ROC curves, one class against the rest:\nmean area {mean:.3f}")
+        axes.legend(frameon=False, fontsize=8, loc="lower right")
+    return fig
+
+
+def demo_predictions(
+    predictions: pd.DataFrame, root: str | Path, *, columns: int = 6, limit: int = 36
+) -> Figure:
+    """Test images in a grid: predicted class, its probability, true class; mistakes framed in red.
+
+    `predictions` is a run's `predictions.csv`, `root` the folder its file names start from. Of more
+    than `limit` images all mistakes that fit are shown, and the others are spread over the rest.
+    """
+    test = predictions
+    if "split" in test.columns:
+        test = test[test["split"] == "test"]
+    if test.empty:
+        return message("There are no test images.", "Demo predictions")
+    wrong = test["label"].astype(str) != test["predicted"].astype(str)
+    shown = _choose(test, wrong.to_numpy(), limit)
+    rows = -(-len(shown) // columns)
+    fig = Chart(figsize=(1.75 * columns, 2.15 * rows + 0.5))
+    grid = fig.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    # A plain loop, not itertuples: columns are named p_<class>, and a class may be called anything.
+    for axes, (_, row) in zip(grid.flat, shown.iterrows(), strict=False):
+        _tile(axes, row, Path(root))
+    n, bad = len(test), int(wrong.sum())
+    heading = f"{n - bad} of {n} test images predicted right"
+    heading += "; mistakes (✗) framed in red" if bad else ", no mistake"
+    fig.suptitle(heading, fontsize=12, fontweight="bold", color=INK, x=0.01, ha="left")
+    if len(shown) < n:
+        kept = int(wrong.loc[shown.index].sum())
+        note(fig, f"Shown: {kept} of the {bad} mistakes, {len(shown) - kept} of the {n - bad} others.")
+    return fig
+
+
+def _choose(test: pd.DataFrame, wrong: np.ndarray, limit: int) -> pd.DataFrame:
+    test = test.reset_index(drop=True)
+    wrong = pd.Series(wrong)
+    test.index = pd.RangeIndex(len(test))
+    if len(test) > limit:
+        mistakes = np.flatnonzero(wrong)[:limit]
+        right = np.flatnonzero(~wrong)
+        room = limit - len(mistakes)
+        picked = right[np.linspace(0, len(right) - 1, room).round().astype(int)] if room else right[:0]
+        test = test.loc[sorted({*mistakes, *picked})]
+    return test.sort_values(["label", "file"], kind="stable")
+
+
+def _tile(axes: Axes, row: pd.Series, root: Path) -> None:
+    right = str(row["label"]) == str(row["predicted"])
+    axes.set_axis_on()
+    axes.set_xticks([])
+    axes.set_yticks([])
+    try:
+        picture = Image.fromarray(read_image(root / str(row["file"]), color="rgb"))
+        picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
+        axes.imshow(np.asarray(picture), interpolation="nearest")
+    except (BadImageError, OSError):
+        axes.text(0.5, 0.5, "the file is\nnot there", ha="center", va="center", fontsize=8)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.set_aspect("equal")
+    for spine in axes.spines.values():
+        spine.set_color("#B8B8B8" if right else "#D00000")
+        spine.set_linewidth(1.0 if right else 4.0)
+    probability = float(row[f"p_{row['predicted']}"])
+    text = f"{_short(row['predicted'])}  {percent(probability, 0)}"
+    if not right:
+        text = f"✗ {text}"
+    axes.set_title(
+        text, fontsize=9, color=INK if right else "#B00000", fontweight="normal" if right else "bold"
+    )
+    axes.set_xlabel(f"true: {_short(row['label'])}", fontsize=8, color="#444444", labelpad=3)
+
+
+def _short(name: object, length: int = 18) -> str:
+    text = str(name)
+    return text if len(text) <= length else text[: length - 1] + "…"
