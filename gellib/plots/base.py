@@ -102,6 +102,11 @@ def title(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", fontsize=11.5, fontweight="bold", color=INK)
 
 
+def headline(fig: Figure, text: str) -> None:
+    """Set a title for the whole figure, flush with its left edge."""
+    fig.suptitle(text, x=0.01, ha="left", fontsize=11.5, fontweight="bold", color=INK)
+
+
 def note(fig: Figure, text: str) -> None:
     """Add a line of small print under the figure."""
     if text:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn import metrics as sk
 
 from gellib.images import BadImageError, read_image
@@ -20,9 +20,9 @@ from gellib.plots.base import (
     INK,
     MARKERS,
     ORANGE,
-    RED,
     SERIES,
     Chart,
+    headline,
     message,
     note,
     percent,
@@ -179,6 +179,8 @@ def demo_predictions(
     if test.empty:
         return message("There are no test images.", "Demo predictions")
     wrong = test["label"].astype(str) != test["predicted"].astype(str)
+    test = test.reset_index(drop=True)
+    wrong = wrong.reset_index(drop=True)
     shown = _choose(test, wrong.to_numpy(), limit)
     rows = -(-len(shown) // columns)
     fig = Chart(figsize=(1.75 * columns, 2.15 * rows + 0.5))
@@ -191,22 +193,24 @@ def demo_predictions(
     n, bad = len(test), int(wrong.sum())
     heading = f"{n - bad} of {n} test images predicted right"
     heading += "; mistakes (✗) framed in red" if bad else ", no mistake"
-    fig.suptitle(heading, fontsize=12, fontweight="bold", color=INK, x=0.01, ha="left")
+    headline(fig, heading)
     if len(shown) < n:
         kept = int(wrong.loc[shown.index].sum())
-        note(fig, f"Shown: {kept} of the {bad} mistakes, {len(shown) - kept} of the {n - bad} others.")
+        note(
+            fig,
+            f"Shown: {kept} of the {bad} mistakes, {len(shown) - kept} of the {n - bad} others.",
+        )
     return fig
 
 
 def _choose(test: pd.DataFrame, wrong: np.ndarray, limit: int) -> pd.DataFrame:
-    test = test.reset_index(drop=True)
-    wrong = pd.Series(wrong)
-    test.index = pd.RangeIndex(len(test))
     if len(test) > limit:
         mistakes = np.flatnonzero(wrong)[:limit]
         right = np.flatnonzero(~wrong)
         room = limit - len(mistakes)
-        picked = right[np.linspace(0, len(right) - 1, room).round().astype(int)] if room else right[:0]
+        picked = (
+            right[np.linspace(0, len(right) - 1, room).round().astype(int)] if room else right[:0]
+        )
         test = test.loc[sorted({*mistakes, *picked})]
     return test.sort_values(["label", "file"], kind="stable")
 
@@ -218,8 +222,9 @@ def _tile(axes: Axes, row: pd.Series, root: Path) -> None:
     axes.set_yticks([])
     try:
         picture = Image.fromarray(read_image(root / str(row["file"]), color="rgb"))
-        picture.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
-        axes.imshow(np.asarray(picture), interpolation="nearest")
+        # Shrunk before it is drawn (the notebook stays small), on a square, so that rows line up.
+        square = ImageOps.pad(picture, (THUMBNAIL_PX, THUMBNAIL_PX), color="#F1F1F1")
+        axes.imshow(np.asarray(square), interpolation="nearest")
     except (BadImageError, OSError):
         axes.text(0.5, 0.5, "the file is\nnot there", ha="center", va="center", fontsize=8)
         axes.set_xlim(0, 1)
@@ -233,7 +238,10 @@ def _tile(axes: Axes, row: pd.Series, root: Path) -> None:
     if not right:
         text = f"✗ {text}"
     axes.set_title(
-        text, fontsize=9, color=INK if right else "#B00000", fontweight="normal" if right else "bold"
+        text,
+        fontsize=9,
+        color=INK if right else "#B00000",
+        fontweight="normal" if right else "bold",
     )
     axes.set_xlabel(f"true: {_short(row['label'])}", fontsize=8, color="#444444", labelpad=3)
 

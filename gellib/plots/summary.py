@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from gellib.plots.base import (
     BLUE,
-    GREY,
     INK,
     MARKERS,
     ORANGE,
     PALE,
     SERIES,
     Chart,
+    headline,
     message,
     note,
     percent,
@@ -40,7 +40,7 @@ FACTORS = {
 }
 TIMES = {
     "training_time_mins": ("Training time", 60.0),
-    "inference_time_secs": ("Inference time, all test images,", 1.0),
+    "inference_time_secs": ("Inference time (all test images)", 1.0),
 }
 
 
@@ -78,10 +78,10 @@ def metric_bars(table: pd.DataFrame, metric: str) -> Figure:
     percent_axis(axes.xaxis, axes, "x", top=1.09)
     tidy(axes, "x")
     axes.tick_params(axis="y", length=0)
+    headline(fig, f"{heading} on the test images, by model")
     count = int(best.sum())
-    what = "highest in orange" if count == 1 else f"the {count} highest are equal, in orange"
-    title(axes, f"{heading} on the test images, by model ({what})")
-    note(fig, _absent(table, metric))
+    what = "Orange: the highest." if count == 1 else f"Orange: the {count} highest, all equal."
+    note(fig, f"{what} {_absent(table, metric)}")
     return fig
 
 
@@ -104,7 +104,11 @@ def metrics_heatmap(table: pd.DataFrame) -> Figure:
         text = percent(value) if np.isfinite(value) else "–"
         colour = INK if value > middle else "white"
         colour = colour if np.isfinite(value) else INK
-        axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
+        top = np.isfinite(value) and value >= np.nanmax(values[:, column]) - 1e-12
+        weight = "bold" if top else "normal"
+        axes.text(
+            column, row, text, ha="center", va="center", fontsize=8.5, color=colour, weight=weight
+        )
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_yticks(np.arange(len(done) - 1) + 0.5, minor=True)
@@ -113,8 +117,8 @@ def metrics_heatmap(table: pd.DataFrame) -> Figure:
     axes.tick_params(which="minor", length=0)
     bar = fig.colorbar(image, ax=axes, fraction=0.04, pad=0.02, format=lambda v, _: percent(v, 0))
     bar.outline.set_visible(False)
-    title(axes, "Models by metrics, on the test images")
-    note(fig, _absent(table))
+    headline(fig, "Models by metrics, on the test images")
+    note(fig, f"Bold: the highest of its column. {_absent(table)}")
     return fig
 
 
@@ -175,6 +179,7 @@ def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
     # Beyond this ratio the short times would be one flat line of dots.
     if len(positive) and positive.max() / positive.min() > 50:
         axes.set_yscale("log")
+        unit += " (each step ten times the last)"
         axes.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
         tidy(axes, "y")
     else:
@@ -187,7 +192,7 @@ def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
     axes.set_ylabel(unit)
     if len(devices) > 1:
         axes.legend(frameon=False, loc="best")
-    title(axes, f"{heading} by architecture".replace(", by", " by"))
+    title(axes, f"{heading} by architecture")
     only = "" if len(devices) > 1 else f" All on the {devices[0]}."
     note(fig, f"A dot is a run, the line their mean.{only}")
     return fig
@@ -213,15 +218,16 @@ def _dots(
         marker,
         color=colour,
         markersize=7,
-        alpha=0.75,
+        alpha=0.85,
         markeredgecolor="white",
         markeredgewidth=0.7,
         clip_on=False,
+        zorder=3,
     )
 
 
 def _mean(axes: Axes, place: float, value: float, text: str, reach: float = 0.26) -> None:
-    axes.plot([place - reach, place + reach], [value, value], color=INK, linewidth=2)
+    axes.plot([place - reach, place + reach], [value, value], color=INK, linewidth=2, zorder=1.5)
     axes.text(place + reach + 0.02, value, text, va="center", fontsize=9, fontweight="bold")
 
 
@@ -235,12 +241,16 @@ def _absent(table: pd.DataFrame, metric: str = "accuracy") -> str:
     for status in ("skipped", "failed"):
         ids = table.loc[table["status"] == status, "model_id"].tolist()
         if ids:
-            parts.append(f"{len(ids)} {status} (model {id_ranges(ids)})")
+            parts.append(f"{len(ids)} {status} ({_models(ids)})")
     undefined = (table["status"] == "done") & table[metric].isna()
     if undefined.any():
         ids = table.loc[undefined, "model_id"].tolist()
-        parts.append(f"{len(ids)} undefined (model {id_ranges(ids)})")
+        parts.append(f"{len(ids)} undefined ({_models(ids)})")
     return f"Not shown: {', '.join(parts)}." if parts else ""
+
+
+def _models(ids: Sequence[int]) -> str:
+    return f"model{'s' if len(ids) > 1 else ''} {id_ranges(ids)}"
 
 
 def id_ranges(numbers: Sequence[int]) -> str:
