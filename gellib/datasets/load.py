@@ -1,0 +1,85 @@
+"""Load a data set, whichever layout it has."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from gellib.config import PROJECT_ROOT, find_path
+from gellib.datasets.folders import check_same_classes, load_folders
+from gellib.datasets.imageset import DatasetError, ImageSet, make_imageset
+from gellib.datasets.labels import load_labels
+
+
+def load_imageset(dataset_dir: str | Path, *, test_dir: str | Path = "") -> ImageSet:
+    """Find the images of a folder and their labels; the layout is told by looking.
+
+    Understood are `labels.csv`, `{train,val,test}/<class>/*` (any of the three) and `<class>/*`.
+    Hidden files and files that are not images are passed over. `test_dir` is a separate folder of
+    test images with the same classes, in any of these layouts.
+
+    Raises
+    ------
+    DatasetError
+        When the folder is missing or is no data set; the message says what was got, what is
+        expected and what to do.
+    """
+    root = _find_folder(dataset_dir, "dataset_dir")
+    if not str(test_dir):
+        return _load(root)
+    test_root = _find_folder(test_dir, "test_dir")
+    if test_root == root:
+        raise DatasetError(
+            f"test_dir: got {root}, the same as dataset_dir. Expected another folder. "
+            "Leave test_dir empty to have test images split off."
+        )
+    return _join(_load(root, leave_out=test_root), _load(test_root))
+
+
+def _find_folder(folder: str | Path, name: str) -> Path:
+    path = find_path(folder)
+    if path.is_dir():
+        return path
+    looked = dict.fromkeys((Path(folder).expanduser().absolute(), PROJECT_ROOT / folder, path))
+    places = " and ".join(str(place) for place in looked)
+    what = "a file" if path.exists() else "no such folder"
+    raise DatasetError(
+        f"{name}: got {str(folder)!r}, {what}; looked at {places}. Expected a folder of images. "
+        f"Correct {name}; dataset/README.md says how to get each data set."
+    )
+
+
+def _load(root: Path, leave_out: Path | None = None) -> ImageSet:
+    tables = [root / name for name in sorted(os.listdir(root)) if name.casefold() == "labels.csv"]
+    return load_labels(tables[0]) if tables else load_folders(root, leave_out=leave_out)
+
+
+def _join(images: ImageSet, test: ImageSet) -> ImageSet:
+    if (images.table["split"] == "test").any():
+        raise DatasetError(
+            f"test_dir: got {test.root}, but {images.root} has test images of its own. Expected "
+            "one of them. Leave test_dir empty, or move the test images out of dataset_dir."
+        )
+    if not test.table["split"].isin(("", "test")).all():
+        raise DatasetError(
+            f"test_dir: got {test.root}, which has images for training. Expected test images. "
+            "Name its folder test."
+        )
+    check_same_classes(set(images.classes), set(test.classes), images.root, test.root)
+    shared = set(images.table["path"]) & set(test.table["path"])
+    if shared:
+        warnings.warn(f"{len(shared)} images are in dataset_dir and in test_dir", stacklevel=3)
+    moved = test.table.assign(
+        split="test",
+        file=[Path(os.path.relpath(path, images.root)).as_posix() for path in test.table["path"]],
+    )
+    rows = images.table.to_dict("records") + moved.to_dict("records")
+    task = "multilabel" if "multilabel" in (images.task, test.task) else images.task
+    if images.task != test.task:
+        for row in rows:
+            label = row["label"]
+            row["label"] = label if isinstance(label, tuple) else (label,)
+    digest = images.labels_digest + test.labels_digest
+    return replace(make_imageset(images.root, rows, images.classes, task), labels_digest=digest)
