@@ -20,6 +20,10 @@ OUTPUT_FIELDS = ("run_dir", "model_path", "plots_path", "results_file", "cache_d
 class ConfigError(ValueError):
     """One or more parameters are wrong; the message names each of them."""
 
+    def _render_traceback_(self) -> list[str]:
+        # Jupyter shows this instead of a traceback, which would say nothing about a parameter.
+        return [f"ConfigError: {line}" for line in str(self).splitlines()]
+
 
 class RunConfig(BaseModel):
     """Every parameter of one training run; the `parameters` cell of `2_train.ipynb` mirrors it."""
@@ -98,6 +102,28 @@ class RunConfig(BaseModel):
         except ValidationError as err:
             lines = [_explain(problem) for problem in err.errors()]
             raise ConfigError("\n".join(lines)) from None
+
+    @classmethod
+    def from_notebook(cls, namespace: dict[str, Any]) -> RunConfig:
+        """Build a config from a notebook's globals, right behind its parameters cell.
+
+        papermill puts whatever parameters it is given into the notebook, misspelt ones as well;
+        here they are still plain values among the globals, and are found out.
+
+        Raises
+        ------
+        ConfigError
+            As `check`.
+        """
+        plain = (str, int, float, bool, list, tuple, dict, type(None))
+        hidden = {"In", "Out"}
+        return cls.check(
+            {
+                name: value
+                for name, value in namespace.items()
+                if not name.startswith("_") and name not in hidden and isinstance(value, plain)
+            }
+        )
 
     def name(self) -> str:
         """Name of the run's folder, such as `01-cpu-resnet18-single-adam`."""

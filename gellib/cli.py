@@ -1,0 +1,232 @@
+"""The `gellib` command, thin over the functions of the package."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from gellib import __version__
+
+# Heavy modules are imported by the command that needs them: `gellib --help` is to be instant.
+
+
+class _Group(click.Group):
+    """Lists commands in the order of the work, and turns our errors into one message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, FileExistsError, FileNotFoundError) as err:
+            # Errors of ours carry a message for the user; anything else is a bug and shows itself.
+            if type(err).__module__.startswith("gellib") or isinstance(err, OSError):
+                raise click.ClickException(str(err)) from err
+            raise
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gellib")
+def main() -> None:
+    """Find out which transfer-learning set-up works on your images.
+
+    \b
+    gellib sweep runs/gel.yaml      train every configuration, then sum up
+    gellib status runs/gel.yaml     what is done, failed, to do
+    gellib predict photo.png        ask the best model about a picture
+    gellib simulate gel --out DIR   make labelled practice images
+
+    The same in Jupyter: notebooks/1_explore.ipynb to 4_predict.ipynb.
+    """
+
+
+def _parameter(ctx: click.Context, option: click.Option, pairs: tuple) -> dict[str, object]:
+    return {name: _scalar(value) for name, value in pairs}
+
+
+def _scalar(value: str) -> object:
+    """Read a value as papermill's -p does: numbers and booleans are such, the rest is text."""
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(value.lower(), value)
+
+
+@main.command()
+@click.argument("file", type=click.Path())
+@click.option(
+    "-p",
+    "--parameter",
+    "overrides",
+    type=(str, str),
+    multiple=True,
+    metavar="NAME VALUE",
+    callback=_parameter,
+    help="Set a parameter for all runs; may be repeated.",
+)
+@click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
+@click.option("--jobs", type=click.IntRange(1), help="Runs at once. [default: 1]")
+@click.option("--threads", type=click.IntRange(1), help="Threads of a run. [default: cores / jobs]")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
+@click.option("--time-limit", type=float, metavar="SECONDS", help="Wall-clock limit of one run.")
+@click.option("--fresh", is_flag=True, help="Forget finished runs and start over.")
+@click.option("--dry-run", is_flag=True, help="List the runs and what would be done; run nothing.")
+@click.option("--no-summary", is_flag=True, help="Leave out the summary notebook.")
+def sweep(
+    file: str,
+    overrides: dict[str, object],
+    out: str | None,
+    jobs: int | None,
+    threads: int | None,
+    scheduler: str | None,
+    time_limit: float | None,
+    fresh: bool,
+    dry_run: bool,
+    no_summary: bool,
+) -> None:
+    """Run every configuration of a sweep FILE that is not done yet, then the summary.
+
+    Stopped or killed, the same command goes on where it was. The exit status is 1 if a run failed.
+
+    \b
+    gellib sweep runs/gel.yaml
+    gellib sweep runs/gel.yaml -p dataset_dir my/images --out runs/mine
+    gellib sweep runs/gel.yaml --jobs 4 --time-limit 600
+    """
+    from gellib.sweeps import load_sweep, run_sweep
+
+    loaded = load_sweep(file, overrides=overrides, out=out)
+    if dry_run:
+        _list_runs(loaded)
+        return
+    try:
+        outcome = run_sweep(
+            loaded,
+            jobs=jobs,
+            threads=threads,
+            scheduler=scheduler,
+            fresh=fresh,
+            limit_s=time_limit,
+            summary=not no_summary,
+        )
+    except KeyboardInterrupt:
+        click.echo("\nstopped; the same command goes on where it was", err=True)
+        sys.exit(130)
+    click.echo(_counts(outcome.counts))
+    click.echo(f"results:  {_shown(outcome.results)}")
+    if outcome.summary:
+        click.echo(f"summary:  {_shown(outcome.summary)}")
+        click.echo("predict:  gellib predict IMAGE, or notebooks/4_predict.ipynb")
+    if outcome.problem:
+        click.echo(f"Error: {outcome.problem}", err=True)
+    if outcome.counts.get("failed"):
+        click.echo("failed runs keep their notebook, up to the cell that failed:", err=True)
+        for name in outcome.failed:
+            click.echo(f"  {_shown(outcome.results.parent / name / 'train.ipynb')}", err=True)
+    sys.exit(0 if outcome.ok else 1)
+
+
+@main.command()
+@click.argument("file", type=click.Path())
+@click.option(
+    "-p",
+    "--parameter",
+    "overrides",
+    type=(str, str),
+    multiple=True,
+    metavar="NAME VALUE",
+    callback=_parameter,
+    help="The parameters that the sweep was given, if any.",
+)
+@click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
+def status(file: str, overrides: dict[str, object], out: str | None) -> None:
+    """Show what of a sweep FILE is done, running, failed, skipped and to do."""
+    from gellib.sweeps import load_sweep
+
+    _list_runs(load_sweep(file, overrides=overrides, out=out))
+
+
+def _list_runs(loaded) -> None:
+    from collections import Counter
+
+    from gellib.runs import RunFolder, SweepFolder
+    from gellib.sweeps import status_of
+
+    statuses = status_of(SweepFolder(loaded.folder), loaded)
+    width = max(map(len, statuses))
+    for name, state in statuses.items():
+        record = RunFolder(loaded.folder / name).read_record() or {}
+        more = record.get("reason", "") if state in ("failed", "skipped") else ""
+        if state == "done":
+            test = record["metrics"]["test"]
+            more = f"test accuracy {test['accuracy']:.1%} of {test['n']} images"
+        click.echo(f"{name:<{width}}  {state:<8} {more:.120}".rstrip())
+    click.echo(_counts(Counter(statuses.values())))
+
+
+def _counts(counts: dict[str, int]) -> str:
+    order = ("done", "running", "failed", "skipped", "to do")
+    total = sum(counts.values())
+    return f"{total} runs: " + ", ".join(f"{counts[s]} {s}" for s in order if counts.get(s))
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(Path(path).resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+@main.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(), metavar="IMAGE...")
+@click.option("--run", "run_dir", type=click.Path(), help="Folder of a run. [default: the best]")
+@click.option("--runs", "runs_dir", type=click.Path(), default="runs", show_default=True,
+              help="Where to look for the best run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def predict(images: tuple[str, ...], run_dir: str | None, runs_dir: str, as_json: bool) -> None:
+    """Say what IMAGE files, or all images in folders, show.
+
+    The model is the one of --run, or the finished run with the best validation accuracy. A file
+    that cannot be read is reported in its place; the exit status is then 1.
+    """
+    from gellib.predictor import Predictor, expand_files, find_best_run
+
+    files = expand_files(images)
+    predictor = Predictor(run_dir if run_dir else find_best_run(runs_dir))
+    predictions = predictor.predict(files)
+    if as_json:
+        click.echo(json.dumps([p.to_dict() for p in predictions], indent=2, ensure_ascii=False))
+    else:
+        width = max(len(p.file) for p in predictions)
+        for p in predictions:
+            if p.error:
+                click.echo(f"{p.file:<{width}}  cannot be read: {p.error}")
+                continue
+            shares = "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities.items())
+            click.echo(f"{p.file:<{width}}  {p.label:<12} {shares}")
+        click.echo(f"according to {predictions[0].run or predictor.name}", err=True)
+    sys.exit(1 if any(p.error for p in predictions) else 0)
+
+
+@main.command()
+@click.argument("system", metavar="SYSTEM")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option("--n", default=57, show_default=True, type=click.IntRange(5),
+              help="Images of each class; a fifth of them for testing.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+def simulate(system: str, out: Path, n: int, seed: int) -> None:
+    """Make a labelled set of simulated images. SYSTEM: gel."""
+    from gellib.simulate import SYSTEMS
+
+    if system not in SYSTEMS:
+        raise click.ClickException(f"system {system!r} is unknown; there are: {', '.join(SYSTEMS)}")
+    with click.progressbar(length=1, label=f"simulating {system}") as bar:
+        SYSTEMS[system](out, n=n, seed=seed, progress=None)
+        bar.update(1)
+    click.echo(f"wrote {out}")

@@ -1,0 +1,23 @@
+"""The folders that runs and sweeps write, and their one table.
+
+Every file is written to a temporary name and renamed, so a reader never sees half of one; a run's
+record is written last, and a run is done when its record says so.
+"""
+
+from gellib.runs.files import atomic_path, write_csv, write_json, write_text
+from gellib.runs.folders import SCHEMA, RunFolder, SweepFolder
+from gellib.runs.table import REFERENCE_COLUMNS, append_result, format_results, record_row
+
+__all__ = [
+    "REFERENCE_COLUMNS",
+    "SCHEMA",
+    "RunFolder",
+    "SweepFolder",
+    "append_result",
+    "atomic_path",
+    "format_results",
+    "record_row",
+    "write_csv",
+    "write_json",
+    "write_text",
+]

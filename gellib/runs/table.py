@@ -1,0 +1,102 @@
+"""Records to one table: a row a run, the reference's columns first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+
+from gellib.runs.files import write_csv
+
+# The reference's columns, in its order; `results.csv` begins with them.
+REFERENCE_COLUMNS = (
+    "model_id",
+    "hardware_type",
+    "pretrained_model",
+    "classifier_head",
+    "opt_alg",
+    "training_time_mins",
+    "inference_time_secs",
+    "accuracy",
+    "precision",
+    "recall",
+    "conf_mat",
+    "roc_auc",
+)
+PERCENT_COLUMNS = ("accuracy", "precision", "recall", "roc_auc")
+
+
+def record_row(record: dict[str, Any] | None) -> dict[str, Any]:
+    """Flatten a record to one row of the results table: numbers, NaN where there is none.
+
+    Times are in the units that the reference's column names say; metrics are on the test
+    images and lie in 0..1. Without a record, the row's keys (with None) are returned.
+    """
+    nan = float("nan")
+    record = record or {"config": {}, "status": None}
+    config, done = record["config"], record["status"] == "done"
+    test = record["metrics"]["test"] if done else {}
+    val = record["metrics"]["val"] if done else {}
+    timings = record["timings"] if done else {}
+    weights = record.get("weights") or {}
+    return {
+        **{name: config.get(name) for name in REFERENCE_COLUMNS[:5]},
+        "training_time_mins": timings["training_s"] / 60 if done else nan,
+        "inference_time_secs": timings.get("inference_s", nan),
+        "accuracy": test.get("accuracy", nan),
+        "precision": test.get("precision", nan),
+        "recall": test.get("recall", nan),
+        "conf_mat": test.get("confusion_matrix"),
+        "roc_auc": nan if test.get("roc_auc") is None else test["roc_auc"],
+        "name": record.get("name"),
+        "status": record["status"],
+        "reason": record.get("reason", ""),
+        "seed": config.get("seed"),
+        "f1": test.get("f1", nan),
+        "n_test": test.get("n", nan),
+        "val_accuracy": val.get("accuracy", nan),
+        "val_loss": val.get("loss", nan),
+        "n_val": val.get("n", nan),
+        "weights": weights.get("name", ""),
+        "weights_warning": weights.get("warning", ""),
+        "features_s": timings.get("features_s", nan),
+        "total_s": timings.get("total_s", nan),
+        "images_per_s": timings.get("images_per_s", nan),
+        "config_hash": record.get("config_hash"),
+        "folder": record.get("name"),
+    }
+
+
+def format_results(table: pd.DataFrame) -> pd.DataFrame:
+    """Write the metrics as the reference did: `81.82%`, `[[7, 4], [0, 11]]`; empty if missing."""
+    table = table.copy()
+    for name in PERCENT_COLUMNS:
+        table[name] = [f"{value:.2%}" if pd.notna(value) else "" for value in table[name]]
+    table["conf_mat"] = [str(m) if isinstance(m, list) else "" for m in table["conf_mat"]]
+    table["n_test"] = table["n_test"].astype("Int64")
+    table["n_val"] = table["n_val"].astype("Int64")
+    return table
+
+
+def append_result(path: Path, row: dict[str, Any]) -> None:
+    """Add one run's row to a results file, replacing an earlier row of the same run.
+
+    Several runs may write to one file: a lock beside it keeps them apart.
+    """
+    new = format_results(pd.DataFrame([row]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if path.exists():
+            old = pd.read_csv(path, dtype=str, keep_default_na=False)
+            if list(old.columns[: len(REFERENCE_COLUMNS)]) != list(REFERENCE_COLUMNS):
+                raise ValueError(
+                    f"{path} is not a results file: it begins with the columns "
+                    f"{', '.join(old.columns[:3])}; expected {', '.join(REFERENCE_COLUMNS[:3])}"
+                )
+            if "name" in old and "config_hash" in old:
+                same = (old["name"] == row["name"]) & (old["config_hash"] == row["config_hash"])
+                old = old[~same]
+            new = pd.concat([old, new.astype(object).where(new.notna(), "")])
+        write_csv(path, new)

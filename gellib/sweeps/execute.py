@@ -1,0 +1,217 @@
+"""One notebook through papermill: whole files, honest outcomes, a time limit.
+
+papermill writes its output in place, calls a notebook whose kernel was killed `completed`, and
+reads braces in paths as templates. Here the notebook is written under a temporary name and
+renamed, and a run has succeeded when its record says so, not when papermill returns.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from gellib.config import RunConfig
+from gellib.kernels import LOG_VARIABLE, THREADS_VARIABLE, ForkedKernelManager
+from gellib.runs import RunFolder
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class NotebookError(RuntimeError):
+    """The notebook did not run to its end; `error` says in which cell and why."""
+
+    def __init__(self, reason: str, error: dict[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.error = error
+
+
+class _LimitedEngine(NBClientEngine):
+    """papermill's engine, with a limit on the whole notebook and not only on each cell."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
+        limit_s = kwargs.pop("limit_s")
+        kernel_env = kwargs.pop("kernel_env")
+        for name in ("input_path", "start_timeout", "execution_timeout"):
+            kwargs.pop(name, None)
+        client = PapermillNotebookClient(
+            nb_man,
+            kernel_name=kernel_name,
+            kernel_manager_class=ForkedKernelManager,
+            startup_timeout=300,  # the first one waits for the imports of the server
+            timeout=None,
+            **kwargs,
+        )
+        timed_out = threading.Event()
+
+        def stop() -> None:
+            timed_out.set()
+            provisioner = getattr(client.km, "provisioner", None)
+            if provisioner is not None and provisioner.process is not None:
+                provisioner.process.kill()
+
+        timer = threading.Timer(limit_s, stop) if limit_s else None
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
+            client.execute(env={**os.environ, **kernel_env})
+        except Exception as err:
+            if timed_out.is_set():
+                raise NotebookError(f"stopped at the time limit of {limit_s:g} s") from err
+            raise
+        finally:
+            if timer:
+                timer.cancel()
+
+
+papermill_engines.register("gellib", _LimitedEngine)
+
+
+def execute(
+    notebook: Path,
+    output: Path,
+    parameters: dict[str, Any],
+    *,
+    log: Path | None = None,
+    threads: int | None = None,
+    limit_s: float | None = None,
+    env: dict[str, str] | None = None,
+) -> None:
+    """Execute a notebook; what was executed is kept in `output`, also when it fails.
+
+    Parameters
+    ----------
+    log
+        File for what the kernel prints outside its notebook.
+    threads
+        Threads of torch in the kernel.
+    limit_s
+        Wall-clock limit for the whole notebook, seconds.
+    env
+        Environment variables of the kernel, beside this process's own.
+
+    Raises
+    ------
+    NotebookError
+        When a cell raised, the kernel died or the limit was reached.
+    """
+    kernel_env = dict(env or {})
+    if log is not None:
+        kernel_env[LOG_VARIABLE] = str(log)
+    if threads:
+        kernel_env |= {THREADS_VARIABLE: str(threads), "OMP_NUM_THREADS": str(threads)}
+    node = nbformat.read(notebook, as_version=4)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.{os.getpid()}.ipynb")
+    try:
+        papermill.execute_notebook(
+            node,
+            str(partial).replace("{", "{{").replace("}", "}}"),
+            parameters=parameters,
+            engine_name="gellib",
+            progress_bar=False,
+            limit_s=limit_s,
+            kernel_env=kernel_env,
+        )
+    except PapermillExecutionError as err:
+        raise _explain(err) from None
+    except NotebookError:
+        raise
+    except Exception as err:
+        raise NotebookError(_kernel_problem(err, log)) from err
+    finally:
+        _keep(partial, notebook, output)
+
+
+def execute_run(
+    notebook: Path,
+    folder: RunFolder,
+    config: RunConfig,
+    *,
+    threads: int | None = None,
+    limit_s: float | None = None,
+    env: dict[str, str] | None = None,
+) -> float:
+    """Execute the training notebook for one configuration and return the seconds that it took.
+
+    It never raises for a run that fails: the failure is put on record in the run's folder.
+    """
+    started = time.monotonic()
+    folder.clear()
+    folder.running.touch()
+    defaults = RunConfig()
+    parameters = {
+        name: value
+        for name, value in config.model_dump().items()
+        if value != getattr(defaults, name)
+    }
+    parameters["run_dir"] = _relative(folder.path)
+    reason, error = "", None
+    try:
+        execute(
+            notebook,
+            folder.notebook,
+            parameters,
+            log=folder.log,
+            threads=threads,
+            limit_s=limit_s,
+            env=env,
+        )
+    except NotebookError as err:
+        reason, error = str(err), err.error
+    if not reason and not folder.is_done(config):
+        reason = "the notebook ran to its end but left no record of this configuration"
+    if reason:
+        folder.write_outcome(config, "failed", reason, error=error)
+    folder.running.unlink(missing_ok=True)
+    return time.monotonic() - started
+
+
+def _explain(err: PapermillExecutionError) -> NotebookError:
+    traceback = _ANSI.sub("", "\n".join(err.traceback or []))
+    error = {
+        "cell": err.cell_index,
+        "ename": err.ename,
+        "evalue": err.evalue,
+        "traceback": traceback,
+    }
+    return NotebookError(f"{err.ename}: {err.evalue}", error)
+
+
+def _kernel_problem(err: Exception, log: Path | None) -> str:
+    reason = f"{type(err).__name__}: {err}"
+    if "died" in str(err).lower():
+        reason = "the kernel died; too little memory is the usual cause"
+        lines = log.read_text(errors="replace").splitlines() if log and log.exists() else []
+        if lines:
+            reason += f". Its last words ({log.name}): {lines[-1][:300]}"
+    return reason
+
+
+def _relative(path: Path) -> str:
+    """Name a path from the working directory if it is below it: kept notebooks should travel."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _keep(partial: Path, notebook: Path, output: Path) -> None:
+    """Give what was executed, whole or half, its final name, inside its metadata as well."""
+    if partial.exists():
+        node = nbformat.read(partial, as_version=4)
+        node.metadata.papermill["input_path"] = _relative(notebook)
+        node.metadata.papermill["output_path"] = _relative(output)
+        nbformat.write(node, partial)
+        os.replace(partial, output)

@@ -1,0 +1,105 @@
+"""What of a sweep is done, and what is to do: statuses, the lock, the plan."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from gellib.config import RunConfig
+from gellib.datasets import load_imageset
+from gellib.runs import RunFolder, SweepFolder
+from gellib.sweeps.spec import Sweep, SweepError
+
+
+def status_of(folder: SweepFolder, sweep: Sweep, *, alive: bool | None = None) -> dict[str, str]:
+    """Return `done`, `failed`, `skipped`, `running` or `to do` by the name of the run.
+
+    `alive` says whether a sweep is running in the folder; by default its lock is asked.
+    """
+    if alive is None:
+        alive = is_running(folder)
+    statuses = {}
+    for name, config in sweep.configs.items():
+        run = RunFolder(folder.path / name)
+        record = run.read_record()
+        if record is not None and record["config_hash"] == config.hash():
+            statuses[name] = record["status"]
+        else:
+            statuses[name] = "running" if alive and run.running.exists() else "to do"
+    return statuses
+
+
+def is_running(folder: SweepFolder) -> bool:
+    """Whether a sweep is running in this folder now."""
+    if not folder.lock.exists():
+        return False
+    try:
+        with FileLock(folder.lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+@contextlib.contextmanager
+def locked(folder: SweepFolder) -> Iterator[None]:
+    """Hold the folder for one sweep; a second one is told so."""
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.lock, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise SweepError(
+            f"a sweep is running in {folder.path} already; wait for it, or give another --out"
+        ) from None
+    except OSError as err:
+        raise SweepError(f"cannot write to {folder.path}: {err.strerror}") from err
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def fingerprints_of(sweep: Sweep) -> dict[tuple[str, str], str]:
+    """Read each image folder once; a wrong folder ends the sweep before any run."""
+    wanted = dict.fromkeys((c.dataset_dir, c.test_dir) for c in sweep.configs.values())
+    try:
+        return {key: load_imageset(key[0], test_dir=key[1]).fingerprint() for key in wanted}
+    except (ValueError, OSError) as err:
+        raise SweepError(f"the images cannot be used: {err}") from err
+
+
+def plan(sweep: Sweep, folder: SweepFolder, fingerprints: dict) -> dict[str, RunConfig]:
+    """Return the runs that are not done; refuse to write over finished runs of another kind."""
+    todo, others = {}, []
+    for name, config in sweep.configs.items():
+        run = RunFolder(folder.path / name)
+        fingerprint = fingerprints[config.dataset_dir, config.test_dir]
+        if run.is_done(config, fingerprint) and run.notebook.exists():
+            continue
+        todo[name] = config
+        record = run.read_record()
+        if (
+            record is not None
+            and record["status"] == "done"
+            and not run.is_done(config, fingerprint)
+        ):
+            others.append((name, _difference(record, config)))
+    if others:
+        name, difference = others[0]
+        raise SweepError(
+            f"{folder.path} holds {len(others)} finished runs that differ from what is asked for; "
+            f"in {name}: {difference}. Give --out DIR to keep them, or --fresh to write over them."
+        )
+    return todo
+
+
+def _difference(record: dict[str, Any], config: RunConfig) -> str:
+    ours, theirs = config.model_dump(), record["config"]
+    if record["config_hash"] == config.hash():
+        return "the images have changed since"
+    names = [n for n in ours if ours[n] != theirs.get(n) and n not in ("run_dir", "cache_dir")]
+    shown = [f"{name} is {theirs.get(name)!r} there, {ours[name]!r} here" for name in names[:3]]
+    return "; ".join(shown) or "its parameters are of another version of gellib"

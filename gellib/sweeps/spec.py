@@ -1,0 +1,161 @@
+"""A sweep file read, checked and expanded: YAML in, one `RunConfig` a run out."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gellib.config import ConfigError, RunConfig, find_path
+
+
+class SweepError(ValueError):
+    """The sweep file cannot be used; the message says which file, what and how to mend it."""
+
+
+class SweepFile(BaseModel):
+    """The keys of a sweep file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    purpose: str = ""
+    notebook: str = "notebooks/2_train.ipynb"
+    params: dict[str, Any] = Field(default_factory=dict)
+    grid: dict[str, list[Any]] = Field(default_factory=dict)
+    runs: list[dict[str, Any]] = Field(default_factory=list)
+    seeds: list[int] = Field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep ready to run: `configs` by the name of their run folder, in order."""
+
+    name: str
+    purpose: str
+    notebook: Path
+    file: Path
+    folder: Path
+    configs: dict[str, RunConfig] = field(default_factory=dict)
+
+
+def load_sweep(
+    file: str | Path, *, overrides: dict[str, Any] | None = None, out: str | Path | None = None
+) -> Sweep:
+    """Read a sweep file and expand it.
+
+    Parameters
+    ----------
+    overrides
+        Parameters set for all runs; one that the grid varies is varied no more.
+    out
+        Folder of the results; by default the one beside the file that has the sweep's name.
+
+    Raises
+    ------
+    SweepError
+        When the file cannot be read or a key or parameter is wrong; every wrong parameter is named.
+    """
+    path = find_path(file)
+    spec = _read(path)
+    overrides = overrides or {}
+    varied = list(_expand(spec, overrides))
+    if not varied:
+        raise SweepError(f"{path}: no runs: give `grid` (a product), `runs` (a list) or `params`")
+    configs: dict[str, RunConfig] = {}
+    problems: dict[str, list[str]] = {}
+    for number, (values, label) in enumerate(varied, start=1):
+        base = {"model_id": number, **values, **overrides}
+        for seed in spec.seeds or [None]:
+            params = base if seed is None else {**base, "seed": seed}
+            try:
+                config = RunConfig.check(params)
+            except ConfigError as err:
+                for line in str(err).splitlines():
+                    problems.setdefault(line, []).append(label or str(number))
+                continue
+            suffix = "" if seed is None else f"seed{seed}"
+            name = "-".join(part for part in (f"{config.model_id:02d}", label, suffix) if part)
+            if name in configs:
+                raise SweepError(f"{path}: two runs are called {name}: give them other model_ids")
+            configs[name] = config
+    if problems:
+        lines = [f"  {line}\n    in {_some(runs)}" for line, runs in problems.items()]
+        raise SweepError(f"{path}: wrong parameters, nothing was run:\n" + "\n".join(lines))
+    notebook = find_path(spec.notebook)
+    if not notebook.is_file():
+        raise SweepError(
+            f"{path}: the notebook {spec.notebook!r} does not exist: looked at {notebook}"
+        )
+    folder = path.parent / spec.name if out is None else Path(out).expanduser()
+    return Sweep(spec.name, spec.purpose, notebook, path, folder.resolve(), configs)
+
+
+def _read(path: Path) -> SweepFile:
+    if not path.is_file():
+        near = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        hint = f"; there are: {', '.join(near)}" if near else ""
+        raise SweepError(f"no such sweep file: {path}{hint}")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        raise SweepError(f"{path} is not YAML: {err}") from err
+    if not isinstance(content, dict):
+        raise SweepError(f"{path}: expected keys such as `name` and `grid`, got {content!r:.60}")
+    try:
+        return SweepFile(**content)
+    except (ValidationError, TypeError) as err:
+        if isinstance(err, TypeError):
+            raise SweepError(f"{path}: keys must be names: {err}") from err
+        lines = [_explain(problem) for problem in err.errors()]
+        raise SweepError(f"{path}: " + "; ".join(lines)) from None
+
+
+def _explain(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = list(SweepFile.model_fields)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        return f"key {name!r} is unknown{hint} Known keys: {', '.join(known)}"
+    if problem["type"] == "missing":
+        return f"key {name!r} is missing"
+    return f"key {name!r}: got {problem['input']!r}, but {problem['msg'].lower()}"
+
+
+def _expand(spec: SweepFile, overrides: dict[str, Any]):
+    """Yield (parameters, label) a run: the grid's product in the order written, then the list."""
+    grid = {name: values for name, values in spec.grid.items() if name not in overrides}
+    if spec.grid or not spec.runs:
+        for values in itertools.product(*grid.values()):
+            chosen = dict(zip(grid, values, strict=True))
+            yield {**spec.params, **chosen}, _label(chosen.values())
+    known: dict[str, dict[str, Any]] = {}
+    for entry in spec.runs:
+        entry = dict(entry)
+        name = str(entry.pop("name", "")) or _label(entry.values())
+        like = entry.pop("like", None)
+        if like is not None and like not in known:
+            raise SweepError(
+                f"run {name!r} is `like: {like}`, which is no earlier run; "
+                f"earlier ones: {', '.join(known) or 'none'}"
+            )
+        known[name] = {**known.get(like, {}), **entry}
+        yield {**spec.params, **known[name]}, _label([name])
+
+
+def _label(values: Any) -> str:
+    """Join values to a part of a folder name that every file system takes."""
+    text = "-".join(str(value) for value in values)
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:100].strip("_")
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(dict.fromkeys(names[:3]))
+    return f"{len(names)} runs: {shown}{', ...' if len(names) > 3 else ''}"
