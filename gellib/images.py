@@ -184,7 +184,7 @@ def _decode(
         expected = "PNG, JPEG, TIFF, BMP, GIF and WebP are read"
         raise BadImageError(name, f"not an image (starts with {head[:12]!r}); {expected}")
     try:
-        with _FORMATS[kind](stream, name) as image:
+        with _open(kind, stream, limits) as image:
             facts.update(_header_facts(image))
             pixels = image.width * image.height
             if pixels > limits.max_pixels:
@@ -199,7 +199,17 @@ def _decode(
         raise
     # Decoders answer damaged files with errors of every kind, from SyntaxError to struct.error.
     except Exception as err:
-        raise BadImageError(name, _reason(err, kind)) from err
+        raise BadImageError(name, _reason(err, kind, limits)) from err
+
+
+def _open(kind: str, stream: BinaryIO, limits: ImageLimits) -> Image.Image:
+    # Without a file name: Pillow maps a file of that name into memory, be it another one.
+    try:
+        return _FORMATS[kind](stream)
+    except Image.DecompressionBombError:  # WebP looks at Pillow's limit at once
+        stream.seek(0)
+        with _pillow_allows(limits.max_pixels):
+            return _FORMATS[kind](stream)
 
 
 def _header_facts(image: Image.Image) -> dict[str, Any]:
@@ -276,24 +286,28 @@ def stretch(values: np.ndarray) -> np.ndarray:
     """
     if values.dtype.kind in "iu" and values.min() >= 0 and values.max() <= 255:
         return values.astype(np.uint8)
-    values = values.astype(np.float64)
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
+    # 16 bits fit in the smaller type exactly; large images would need much memory in the other.
+    values = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    finite = np.isfinite(values)
+    whole = values if finite.all() else values[finite]
+    if whole.size == 0:
         raise ValueError("holds no finite number")
-    low, high = np.percentile(finite, (LOW_PERCENTILE, HIGH_PERCENTILE))
+    # Within -1..1 not even the range of the largest floats overflows.
+    largest = np.abs(whole).max() or 1.0
+    values, whole = values / largest, whole / largest
+    low, high = np.percentile(whole, (LOW_PERCENTILE, HIGH_PERCENTILE))
     if low == high:  # a few bright pixels on an even ground, or a constant image
-        low, high = finite.min(), finite.max()
+        low, high = whole.min(), whole.max()
     if low == high:
         return np.zeros(values.shape, np.uint8)
     values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    # Divided before subtracting: the range of float images may exceed the largest float.
-    scale = max(abs(low), abs(high))
-    share = (np.clip(values, low, high) / scale - low / scale) / (high / scale - low / scale)
-    return np.rint(255 * share).astype(np.uint8)
+    return np.rint(255 * ((np.clip(values, low, high) - low) / (high - low))).astype(np.uint8)
 
 
-def _reason(err: Exception, kind: str) -> str:
+def _reason(err: Exception, kind: str, limits: ImageLimits) -> str:
     text = str(err) or type(err).__name__
+    if isinstance(err, Image.DecompressionBombError):
+        return f"too many megapixels, the limit is {limits.max_pixels / 1e6:g}"
     if isinstance(err, MemoryError):
         return "too large for the memory of this machine"
     if isinstance(err, EOFError) or re.search("truncat|not enough|end of|unexpected e", text, re.I):

@@ -28,8 +28,10 @@ def find_images(folder: Path) -> list[Path]:
     """List the images below a folder, in any order; hidden files and folders are passed over."""
     found, seen = [], set()
     for here, folders, files in os.walk(folder, followlinks=True):
-        # A link to a folder above would lead round in circles.
-        folders[:] = [] if os.path.realpath(here) in seen else filter(_visible, folders)
+        folders[:] = sorted(filter(_visible, folders))
+        if os.path.realpath(here) in seen:  # a link to a folder above leads round in circles
+            folders.clear()
+            continue
         seen.add(os.path.realpath(here))
         found += [Path(here, name) for name in files if is_image(Path(here, name))]
     return found

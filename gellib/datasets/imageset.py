@@ -91,12 +91,8 @@ def make_imageset(
     root: Path, rows: list[dict], classes: tuple[str, ...], task: str, labels_digest: str = ""
 ) -> ImageSet:
     """Build an `ImageSet` from rows in any order; columns that a row lacks are empty."""
-    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    for name in ("split", "group", "digest"):
-        table[name] = table[name].fillna("").astype(object)
-    # Sorted as Python sorts, so that pandas' choice of string type cannot change the order.
-    order = sorted(range(len(table)), key=lambda i: (table["split"][i], table["file"][i]))
-    table = table.iloc[order].reset_index(drop=True)
+    rows = sorted(rows, key=lambda row: (row.get("split", ""), row["file"]))
+    table = pd.DataFrame({name: [row.get(name, "") for row in rows] for name in COLUMNS})
     return ImageSet(root, table, classes, task, labels_digest)
 
 

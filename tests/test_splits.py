@@ -1,0 +1,196 @@
+"""Parts that are drawn: sizes, seeds, groups, and what is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gellib.datasets import ImageSet
+from gellib.splits import SplitError, split_imageset
+
+
+def make(*counts, splits=None, groups=None, names=None):
+    """An image set without files: `counts` images a class."""
+    labels = [label for label, count in enumerate(counts) for _ in range(count)]
+    n = len(labels)
+    table = pd.DataFrame(
+        {
+            "file": [f"{label}/{i:03}.png" for i, label in enumerate(labels)],
+            "path": [f"/data/{label}/{i:03}.png" for i, label in enumerate(labels)],
+            "label": labels,
+            "split": splits or [""] * n,
+            "group": groups or [""] * n,
+            "digest": [""] * n,
+        }
+    )
+    classes = tuple(names or "abcdef"[: len(counts)])
+    return ImageSet(Path("/data"), table, classes, "binary" if len(counts) == 2 else "multiclass")
+
+
+def parts(imageset):
+    return dict(zip(imageset.table.file, imageset.table.split, strict=True))
+
+
+def counts(imageset):
+    return imageset.counts()[["train", "val", "test"]].values.tolist()
+
+
+def refusal(imageset, **options):
+    with pytest.raises(SplitError) as caught:
+        split_imageset(imageset, **options)
+    return str(caught.value)
+
+
+def test_stratified_shares():
+    split = split_imageset(make(50, 100))
+    assert counts(split) == [[32, 8, 10], [64, 16, 20]]
+    assert counts(split_imageset(make(50, 100), val_fraction=0.5, test_fraction=0.1)) == [
+        [22, 23, 5],
+        [45, 45, 10],
+    ]
+
+
+def test_totals_are_right_with_odd_counts():
+    split = split_imageset(make(46, 46))
+    assert [sum(column) for column in zip(*counts(split), strict=True)] == [59, 15, 18]
+    assert counts(split_imageset(make(3, 3))) == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_random_shares():
+    split = split_imageset(make(50, 100), method="random", seed=1)
+    assert split.table.split.value_counts().to_dict() == {"train": 96, "test": 30, "val": 24}
+    seeds = [split_imageset(make(50, 100), method="random", seed=seed) for seed in range(9)]
+    assert len({tuple(counts(split)[0]) for split in seeds}) > 1  # not stratified
+
+
+@pytest.mark.parametrize("method", ["stratified", "random"])
+def test_seeds(method):
+    images = make(40, 60)
+    first = parts(split_imageset(images, method=method, seed=1))
+    assert first == parts(split_imageset(images, method=method, seed=1))
+    assert first != parts(split_imageset(images, method=method, seed=2))
+
+
+def test_a_known_draw_stays_what_it_is():
+    split = split_imageset(make(6, 6), seed=0)
+    held = {file: part for file, part in parts(split).items() if part != "train"}
+    assert held == KNOWN
+
+
+KNOWN = {"0/000.png": "test", "0/003.png": "val", "1/007.png": "test", "1/010.png": "val"}
+
+
+@pytest.mark.parametrize("method", ["stratified", "random"])
+def test_row_order_does_not_matter(method):
+    groups = [f"g{i % 30}" if i % 3 else "" for i in range(100)]
+    images = make(40, 60, groups=groups)
+    mixed = replace(images, table=images.table.sample(frac=1, random_state=5))
+    expected = split_imageset(images, method=method)
+    result = split_imageset(mixed, method=method)
+    assert parts(result) == parts(expected)
+    assert list(result.table.file) == list(mixed.table.file)
+
+
+def test_nothing_else_changes():
+    images = make(10, 10)
+    split = split_imageset(images)
+    assert set(images.table.split) == {""}
+    assert split.table.drop(columns="split").equals(images.table.drop(columns="split"))
+    assert (split.classes, split.task, split.root) == (images.classes, images.task, images.root)
+
+
+def test_given_parts_are_kept():
+    given = (["train"] * 8 + ["test"] * 2) * 2
+    split = split_imageset(make(10, 10, splits=given))
+    assert [p == "test" for p in split.table.split] == [p == "test" for p in given]
+    assert counts(split) == [[6, 2, 2], [7, 1, 2]]
+    given = (["train"] * 5 + ["val"] * 3 + ["test"] * 2) * 2
+    assert list(split_imageset(make(10, 10, splits=given)).table.split) == given
+    given = (["train"] * 7 + ["val"] * 3) * 2
+    split = split_imageset(make(10, 10, splits=given))
+    assert [p == "val" for p in split.table.split] == [p == "val" for p in given]
+    assert sum(column[2] for column in counts(split)) == 3
+
+
+def test_validation_does_not_depend_on_how_the_test_part_came_about():
+    drawn = split_imageset(make(20, 20), seed=3)
+    given = [part if part == "test" else "train" for part in drawn.table.split]
+    again = split_imageset(make(20, 20, splits=given), seed=3)
+    assert parts(again) == parts(drawn)
+
+
+@pytest.mark.parametrize("method", ["stratified", "random"])
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_are_not_torn(method, seed):
+    groups = [f"patient {i // 4}" for i in range(120)]
+    split = split_imageset(make(60, 60, groups=groups), method=method, seed=seed)
+    assert (split.table.groupby("group").split.nunique() == 1).all()
+    sizes = split.table.split.value_counts()
+    assert abs(sizes["test"] - 24) <= 4
+    assert abs(sizes["val"] - 19) <= 4
+
+
+def test_groups_over_classes_and_of_uneven_size():
+    groups = ["big"] * 10 + [f"g{i}" for i in range(50)] + [""] * 40
+    images = make(60, 40, groups=groups)
+    split = split_imageset(images)
+    assert (split.table[split.table.group != ""].groupby("group").split.nunique() == 1).all()
+    assert [row[2] for row in counts(split)] == [12, 8]
+
+
+def test_images_join_their_group():
+    given = ["test", "", "train", ""] + [""] * 16
+    groups = ["p", "p", "q", "q"] + [""] * 16
+    split = split_imageset(make(10, 10, splits=given[:10] + ["test"] + given[11:], groups=groups))
+    assert list(split.table.split[:2]) == ["test", "test"]
+    assert split.table.split[2] == split.table.split[3]
+
+
+def test_several_labels():
+    images = make(40, 40, 20)
+    label = [(i % 3, 3) if i % 4 == 0 else (i % 3,) if i % 10 else () for i in range(100)]
+    images = replace(
+        images, table=images.table.assign(label=pd.Series(label)), classes=tuple("abcd")
+    )
+    split = split_imageset(replace(images, task="multilabel"))
+    wanted = split.counts().sum(axis=1) * 0.2
+    assert (split.counts()["test"] - wanted).abs().max() <= 2
+
+
+def test_torn_by_the_given_split():
+    images = make(2, 2, splits=["train", "test"] * 2, groups=["p 1", "p 1", "x", ""])
+    assert refusal(images) == (
+        "groups are torn by the given split: 'p 1' is in test and train (1 such groups). Expected "
+        "each group in one part. Correct the split or group column."
+    )
+
+
+def test_class_too_small():
+    assert refusal(make(20, 2, names=("gel", "not {gel}"))) == (
+        "class 'not {gel}' would have no images for val (2 in all, 3 images of all classes there). "
+        "Expected one or more in each of train, val and test. "
+        "Add images of it, or remove the class."
+    )
+
+
+def test_class_missing_by_chance():
+    message = refusal(make(100, 3), method="random", seed=0)
+    assert message.startswith("class 'b' would have no images for ")
+    assert message.endswith("or use split: stratified, or another seed.")
+
+
+def test_no_training_images():
+    given = (["val"] * 5 + ["test"] * 5) * 2
+    assert "would have no images for train (10 in all, 0 images" in refusal(
+        make(10, 10, splits=given)
+    )
+
+
+def test_wrong_options():
+    assert refusal(make(9, 9), method="kfold") == (
+        "split: got 'kfold'. Expected one of stratified, random."
+    )
+    assert refusal(make(9, 9), val_fraction=1.0) == (
+        "val_fraction: got 1.0. Expected a number between 0 and 1."
+    )
