@@ -1,0 +1,221 @@
+"""A finished run answers for new images: `Predictor`, and which run to ask."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gellib.config import find_path
+from gellib.datasets.folders import find_images
+from gellib.images import BadImageError, ImageLimits, read_image
+from gellib.runs import RunFolder, SweepFolder
+
+# A picture to be read: a file, its bytes, or its name and bytes.
+Source = str | Path | bytes | tuple[str, bytes]
+
+# Below runs/ lie sweeps, below these runs.
+_DEPTH = 3
+
+
+class PredictorError(ValueError):
+    """A run cannot answer; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one run says of one image; `error` says why where it says nothing."""
+
+    file: str
+    label: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    run: str = ""
+    error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `file, label, probabilities, run`, or `file, error`."""
+        if self.error:
+            return {"file": self.file, "error": self.error}
+        return {
+            "file": self.file,
+            "label": self.label,
+            "probabilities": self.probabilities,
+            "run": self.run,
+        }
+
+
+class Predictor:
+    """The trained model of one finished run, with the preparation of images that it was trained on.
+
+    Raises
+    ------
+    PredictorError
+        When the run has not finished or its model is gone.
+    """
+
+    def __init__(self, run: RunFolder | str | Path) -> None:
+        # Only here: torch takes seconds to import, and listing runs does not need it.
+        from gellib.training import load_model
+
+        self.run = run if isinstance(run, RunFolder) else RunFolder(find_path(run))
+        record = self.run.read_record()
+        if record is None or record["status"] != "done":
+            state = "there is no record of it" if record is None else f"it has {record['status']}"
+            raise PredictorError(
+                f"{self.run.path} is not a finished run: {state}. Expected the folder of a run "
+                "with a record, as runs/<sweep>/<run>; finish it with gellib sweep."
+            )
+        path = model_file(self.run, record)
+        if not path.is_file():
+            raise PredictorError(
+                f"the model of {self.run.path} is gone: there is no {path}. "
+                "Run it again, or ask another run."
+            )
+        self.record = record
+        self.name = short_path(self.run.path)
+        self.classes = tuple(record["data"]["classes"])
+        config = record["config"]
+        self.limits = ImageLimits(
+            max_bytes=int(config["max_image_mb"] * 1e6),
+            max_pixels=int(config["max_image_mpx"] * 1e6),
+        )
+        self.backbone, self.head, self.metadata = load_model(path)
+
+    def predict(self, sources: Sequence[Source]) -> list[Prediction]:
+        """Predict each source; one that cannot be read gets its error, the others go on."""
+        named = [_named(source, number) for number, source in enumerate(sources, start=1)]
+        results: list[Prediction] = []
+        size = 32
+        for start in range(0, len(named), size):
+            results += self._predict_batch(named[start : start + size])
+        return results
+
+    def _predict_batch(self, named: Sequence[tuple[str, Any]]) -> list[Prediction]:
+        images: dict[int, np.ndarray] = {}
+        errors: dict[int, str] = {}
+        color = self.backbone.preprocessing.color
+        for place, (name, content) in enumerate(named):
+            try:
+                images[place] = read_image(content, color=color, limits=self.limits, name=name)
+            except BadImageError as err:
+                errors[place] = err.reason
+        rows = self._probabilities(list(images.values())) if images else []
+        answers = dict(zip(images, rows, strict=True))
+        return [
+            Prediction(name, error=errors[place])
+            if place in errors
+            else self._prediction(name, answers[place])
+            for place, (name, _) in enumerate(named)
+        ]
+
+    def _prediction(self, name: str, row: np.ndarray) -> Prediction:
+        shares = {c: float(p) for c, p in zip(self.classes, row, strict=True)}
+        return Prediction(name, self.classes[int(np.argmax(row))], shares, self.name)
+
+    def _probabilities(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Return (n, C) probabilities of images as read."""
+        import torch
+
+        from gellib.features import prepare
+
+        batch = torch.stack([prepare(image, self.backbone.preprocessing) for image in images])
+        with torch.inference_mode():
+            logits = self.head(self.backbone(batch))
+        return torch.softmax(logits.double(), dim=1).numpy()
+
+
+def _named(source: Source, number: int) -> tuple[str, Any]:
+    if isinstance(source, tuple):
+        name, content = source
+        return name, bytes(content)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"image {number}", bytes(source)
+    return str(source), Path(source)
+
+
+def model_file(run: RunFolder, record: dict[str, Any]) -> Path:
+    """Where a run's model lies: in its folder, or where the parameter `model_path` put it."""
+    given = record["config"].get("model_path")
+    return find_path(given) if given and not run.model.is_file() else run.model
+
+
+def short_path(path: Path) -> str:
+    """Write a path from the working directory if it lies below, with `/`."""
+    path = Path(os.path.abspath(path))
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def list_runs(runs_dir: str | Path) -> list[RunFolder]:
+    """List the finished runs below a folder that still have their model, best first.
+
+    Best is: highest validation accuracy, then lowest validation loss, then name. The folder may be
+    that of all sweeps, of one sweep or of one run.
+    """
+    ranked = []
+    for run in _walk(find_path(runs_dir), _DEPTH):
+        record = run.read_record()
+        if record is None or record["status"] != "done":
+            continue
+        if model_file(run, record).is_file():
+            val = record["metrics"]["val"]
+            loss = val.get("loss", float("inf"))
+            ranked.append((-val["accuracy"], loss, run.path.name, run.path.as_posix(), run))
+    return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1])]
+
+
+def find_best_run(runs_dir: str | Path) -> RunFolder:
+    """Find the finished run with the highest validation accuracy below a folder.
+
+    Raises
+    ------
+    PredictorError
+        When no run below it has finished.
+    """
+    runs = list_runs(runs_dir)
+    if not runs:
+        raise PredictorError(no_runs(runs_dir))
+    return runs[0]
+
+
+def no_runs(runs_dir: str | Path) -> str:
+    """Say that there is nothing to ask, and which command changes that."""
+    return (
+        f"No finished run with a model in {short_path(find_path(runs_dir))}. "
+        "Train some first: gellib sweep runs/gel.yaml"
+    )
+
+
+def _walk(folder: Path, depth: int) -> Iterator[RunFolder]:
+    run, sweep = RunFolder(folder), SweepFolder(folder)
+    if run.record.is_file():
+        yield run
+    elif sweep.sweep.is_file():
+        # Not what an earlier version of the sweep left in its folder.
+        yield from sweep.run_folders()
+    elif depth and folder.is_dir():
+        below = (p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        for path in sorted(below):
+            yield from _walk(path, depth - 1)
+
+
+def expand_files(paths: Iterable[str | Path]) -> list[Path]:
+    """Replace folders by the images below them, sorted; files stay, missing ones too.
+
+    A missing file then gets its own error among the predictions, and the others go on.
+
+    Raises
+    ------
+    PredictorError
+        When there is not one file.
+    """
+    paths = [Path(path) for path in paths]
+    files = [file for p in paths for file in (sorted(find_images(p)) if p.is_dir() else [p])]
+    if not files:
+        where = ", ".join(map(str, paths)) or "nothing"
+        raise PredictorError(f"no images: got {where}; expected image files, or folders of them")
+    return files
