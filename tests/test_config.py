@@ -1,0 +1,86 @@
+"""Parameters: what is accepted, what is refused, and in which words."""
+
+import pytest
+
+from gellib.config import PROJECT_ROOT, ConfigError, RunConfig, find_path
+
+
+def test_defaults_are_those_of_the_gel_classifier():
+    config = RunConfig()
+    assert (config.learning_rate, config.batch_size, config.num_epochs) == (0.001, 23, 20)
+    assert (config.pretrained_model, config.classifier_head, config.opt_alg) == (
+        "resnet18",
+        "single",
+        "adam",
+    )
+
+
+def test_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(
+        ConfigError, match="'learnin_rate' is unknown: did you mean 'learning_rate'"
+    ):
+        RunConfig.check({"learnin_rate": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (
+            "opt_alg",
+            "adm",
+            r"'opt_alg' .*got 'adm', but input should be 'adam' or 'sgd'; did you mean",
+        ),
+        ("batch_size", 0, r"'batch_size' .*got 0, but input should be greater than or equal to 1"),
+        ("batch_size", "8", r"'batch_size' .*got '8', but input should be a valid integer"),
+        ("num_epochs", True, r"'num_epochs' .*got True"),
+        ("val_fraction", 1.0, r"'val_fraction' .*got 1.0, but input should be less than 1"),
+        ("learning_rate", float("nan"), r"'learning_rate' .*got nan"),
+    ],
+)
+def test_wrong_value_says_got_and_expected(name, value, words):
+    with pytest.raises(ConfigError, match=words):
+        RunConfig.check({name: value})
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.check({"epochs": 3, "opt_alg": "adamw", "seed": -1})
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_whole_numbers_are_taken_for_fractions():
+    assert RunConfig.check({"learning_rate": 1}).learning_rate == 1.0
+
+
+def test_hash_changes_with_what_is_computed_and_only_with_that():
+    base = RunConfig()
+    assert base.hash() == RunConfig(run_dir="elsewhere", cache_dir="c", model_path="m").hash()
+    others = {
+        RunConfig(**change).hash() for change in ({"seed": 1}, {"num_epochs": 2}, {"model_id": 2})
+    }
+    assert len(others | {base.hash()}) == 4
+
+
+def test_config_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        RunConfig().seed = 3
+
+
+def test_from_notebook_takes_parameters_and_finds_stray_ones():
+    namespace = {"__name__": "__main__", "_i1": "x", "In": [""], "Out": {}, "pd": pytest, "seed": 3}
+    assert RunConfig.from_notebook(namespace) == RunConfig(seed=3)
+    with pytest.raises(ConfigError, match="'sed' is unknown: did you mean 'seed'"):
+        RunConfig.from_notebook({**namespace, "sed": 4})
+
+
+def test_notebooks_show_the_message_and_no_traceback():
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.check({"opt_alg": "x"})
+    assert caught.value._render_traceback_()[0].startswith("ConfigError: parameter 'opt_alg'")
+
+
+def test_paths_are_found_from_here_and_from_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert find_path("mine") == tmp_path / "mine"
+    assert find_path("notebooks") == PROJECT_ROOT / "notebooks"

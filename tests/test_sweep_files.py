@@ -1,0 +1,102 @@
+"""Sweep files: expanded as written, refused in plain words."""
+
+import pytest
+
+from gellib.config import PROJECT_ROOT
+from gellib.sweeps import SweepError, load_sweep
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_gel_sweep_has_the_24_models_in_their_order():
+    sweep = load_sweep(PROJECT_ROOT / "runs" / "gel.yaml")
+    names = list(sweep.configs)
+    assert len(names) == 24
+    assert names[0] == "01-cpu-resnet18-single-adam"
+    assert names[3] == "04-cpu-resnet18-multi-sgd"
+    assert names[4] == "05-cpu-vgg16-single-adam"
+    assert names[23] == "24-gpu-mobilenet-v3-multi-sgd"
+    assert [config.model_id for config in sweep.configs.values()] == list(range(1, 25))
+    assert sweep.folder == PROJECT_ROOT / "runs" / "gel"
+
+
+def test_override_of_a_varied_parameter_varies_it_no_more(tmp_path):
+    sweep = load_sweep(
+        PROJECT_ROOT / "runs" / "gel.yaml",
+        overrides={"hardware_type": "cpu", "num_epochs": 2},
+        out=tmp_path,
+    )
+    assert len(sweep.configs) == 12
+    assert {c.num_epochs for c in sweep.configs.values()} == {2}
+    assert sweep.folder == tmp_path
+
+
+def test_list_of_runs_builds_on_earlier_ones(tmp_path):
+    file = write(
+        tmp_path / "s.yaml",
+        """
+name: s
+params: {num_epochs: 3}
+runs:
+  - {name: base, pretrained_model: resnet18}
+  - {name: bigger, like: base, batch_size: 50}
+  - {name: last, like: bigger, opt_alg: sgd}
+""",
+    )
+    configs = load_sweep(file).configs
+    assert list(configs) == ["01-base", "02-bigger", "03-last"]
+    last = configs["03-last"]
+    assert (last.num_epochs, last.batch_size, last.opt_alg) == (3, 50, "sgd")
+
+
+def test_seeds_repeat_every_configuration(tmp_path):
+    file = write(tmp_path / "s.yaml", "name: s\ngrid: {opt_alg: [adam, sgd]}\nseeds: [0, 7]\n")
+    configs = load_sweep(file).configs
+    assert list(configs) == ["01-adam-seed0", "01-adam-seed7", "02-sgd-seed0", "02-sgd-seed7"]
+    assert [c.seed for c in configs.values()] == [0, 7, 0, 7]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: s\ngird: {}\n", "key 'gird' is unknown, did you mean 'grid'"),
+        ("purpose: x\n", "key 'name' is missing"),
+        ("name: [\n", "is not YAML"),
+        ("just text\n", "expected keys such as `name`"),
+        ("name: s\ngrid: {opt_alg: []}\n", "no runs"),
+        ("name: s\nruns: [{like: other}]\n", "`like: other`, which is no earlier run"),
+        ("name: s\nnotebook: none.ipynb\n", "notebook 'none.ipynb' does not exist"),
+        (
+            "name: s\nruns: [{model_id: 1, name: a}, {model_id: 1, name: a}]\n",
+            "two runs are called",
+        ),
+    ],
+)
+def test_bad_files_are_refused_in_plain_words(tmp_path, text, words):
+    with pytest.raises(SweepError, match=words):
+        load_sweep(write(tmp_path / "s.yaml", text))
+
+
+def test_wrong_parameters_are_all_named_before_anything_runs(tmp_path):
+    file = write(
+        tmp_path / "s.yaml", "name: s\nparams: {epochs: 3}\ngrid: {opt_alg: [adam, sdg]}\n"
+    )
+    with pytest.raises(SweepError) as caught:
+        load_sweep(file)
+    assert "'epochs' is unknown" in str(caught.value)
+    assert "in 2 runs" in str(caught.value)
+    assert "did you mean 'sgd'" in str(caught.value)
+
+
+def test_missing_file_names_what_there_is(tmp_path):
+    write(tmp_path / "gel.yaml", "name: s")
+    with pytest.raises(SweepError, match="no such sweep file: .*gle.yaml; there are: gel.yaml"):
+        load_sweep(tmp_path / "gle.yaml")
+
+
+def test_folder_names_are_safe_for_every_file_system(tmp_path):
+    file = write(tmp_path / "s.yaml", "name: s\ngrid: {weights: ['a b/c{d}.safetensors', none]}\n")
+    assert list(load_sweep(file).configs) == ["01-a_b_c_d_.safetensors", "02-none"]
