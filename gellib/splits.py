@@ -99,7 +99,8 @@ def _draw(
     """Draw rows for a part, whole groups at a time, until each class has its share.
 
     Units are taken in random order, the large ones first because they fit in only at the start;
-    one is drawn when that brings the part closer to what it should hold.
+    one is drawn when that brings the part closer to what it should hold, as a share of each class,
+    lest a rare label be passed over for the sake of a common one on the same image.
     """
     units: dict[object, list[int]] = {}
     for row, group in enumerate(groups):
@@ -108,10 +109,11 @@ def _draw(
     order = [rows[i] for i in rng.permutation(len(rows))]
     order.sort(key=len, reverse=True)
     wanted = _targets(members.sum(axis=0), share)
+    weight = 1 / np.maximum(wanted, 1)
     drawn: list[int] = []
     for unit in order:
         left = wanted - members[unit].sum(axis=0)
-        if np.abs(left).sum() < np.abs(wanted).sum():
+        if (weight * np.abs(left)).sum() < (weight * np.abs(wanted)).sum():
             wanted = left
             drawn += unit
     return drawn

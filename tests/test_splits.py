@@ -158,6 +158,14 @@ def test_several_labels():
     assert (split.counts()["test"] - wanted).abs().max() <= 2
 
 
+def test_rare_label_beside_a_common_one():
+    images = make(56, 4)
+    label = [(0,)] * 54 + [(0, 1)] * 6
+    images = replace(images, table=images.table.assign(label=pd.Series(label)), task="multilabel")
+    for seed in range(10):
+        assert all(part >= 1 for part in counts(split_imageset(images, seed=seed))[1])
+
+
 def test_torn_by_the_given_split():
     images = make(2, 2, splits=["train", "test"] * 2, groups=["p 1", "p 1", "x", ""])
     assert refusal(images) == (

@@ -1,19 +1,24 @@
 """Every figure, each a function that returns a matplotlib `Figure`; none computes a metric."""
 
 from gellib.plots.base import Chart, message, save
+from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.run import confusion_matrix, demo_predictions, loss_accuracy, roc_curve
 from gellib.plots.summary import accuracy_by, metric_bars, metrics_heatmap, time_by_architecture
 
 __all__ = [
     "Chart",
     "accuracy_by",
+    "class_counts",
     "confusion_matrix",
     "demo_predictions",
+    "image_kinds",
+    "image_sizes",
     "loss_accuracy",
     "message",
     "metric_bars",
     "metrics_heatmap",
     "roc_curve",
+    "sample_grid",
     "save",
     "time_by_architecture",
 ]
