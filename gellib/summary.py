@@ -205,12 +205,13 @@ def style_table(table: pd.DataFrame) -> Styler:
             "precision": done["precision"],
             "recall": done["recall"],
             "ROC AUC": done["roc_auc"].astype(float),
-            "confusion matrix": done["conf_mat"],
+            "confusion matrix": [_short_matrix(matrix) for matrix in done["conf_mat"]],
         }
     )
     shares = ["validation accuracy", "accuracy", "precision", "recall", "ROC AUC"]
     times = ["training, s", "inference, s"]
     style = shown.style.hide(axis="index").set_uuid("models")
+    style = style.set_table_styles([{"selector": "td", "props": "white-space: nowrap"}])
     style = style.format(percent, subset=shares, na_rep="–")
     style = style.format("{:.3g}", subset=times, na_rep="–")
     if done.empty:
@@ -223,6 +224,11 @@ def style_table(table: pd.DataFrame) -> Styler:
         "Bold: the best of its column. Shaded: the run chosen by its validation accuracy. "
         "Metrics are on the test images."
     )
+
+
+def _short_matrix(matrix: Any) -> str:
+    # Of many classes it would be wider than the page; the figure of the best model shows one.
+    return str(matrix) if len(matrix) <= 4 else f"{len(matrix)} × {len(matrix)}"
 
 
 def skipped_failed(table: pd.DataFrame) -> Styler:

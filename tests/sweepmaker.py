@@ -229,7 +229,11 @@ def make_table(rows: list[dict]) -> pd.DataFrame:
                 "test": test,
                 "val": {"accuracy": val / n_val, "n": n_val, "loss": row.get("val_loss", 0.5)},
             }
-            record["timings"] = {"training_s": row.get("training_s", 10.0), "inference_s": 0.2}
+            record["timings"] = {
+                "training_s": row.get("training_s", 10.0),
+                "features_s": 0.0,
+                "inference_s": 0.2,
+            }
             record["weights"] = {"name": "imagenet", "warning": row.get("warning", "")}
         out.append(record_row(record))
     return pd.DataFrame(out, columns=list(record_row(None)))
