@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable
 
@@ -79,6 +80,8 @@ def image_sizes(infos: Iterable[ImageInfo]) -> Figure:
             markeredgewidth=0,
             label=f"{kind} ({count})",
         )
+    if len({(info.width, info.height) for info in infos}) == 1:
+        heading = f"All images are {infos[0].width} x {infos[0].height} pixels"
     sides = [side for info in infos for side in (info.width, info.height)]
     low, high = min(sides) / 1.15, max(sides) * 1.15
     axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, linestyle=":", zorder=0)
@@ -140,8 +143,8 @@ def sample_grid(imageset: ImageSet, per_class: int = 6, seed: int = 0) -> Figure
         for axes in grid[label, len(drawn) :]:
             axes.set_axis_off()
         first = grid[label, 0]
-        first.set_ylabel(f"{shorten(name, 22)}\n({len(table)})", fontsize=10, color=INK)
-    headline(fig, f"{per_class} of each class, drawn at random (seed {seed})")
+        first.set_ylabel(f"{shorten(name, 18)}\n({len(table)})", fontsize=10, color=INK)
+    headline(fig, f"Up to {per_class} of each class, drawn at random (seed {seed})")
     return fig
 
 
@@ -156,12 +159,13 @@ def _picture(axes: Axes, path: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#DDDDDD")
-    axes.set_xlabel(shorten(path.replace("\\", "/").split("/")[-1], 22), fontsize=7, color=GREY)
+    axes.set_xlabel(shorten(path.replace("\\", "/").split("/")[-1], 20), fontsize=7, color=GREY)
     try:
         image = Image.fromarray(read_image(path, color="rgb"))
     except BadImageError as err:
-        words = shorten(err.reason, 60)
-        axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=7, color=SERIES[5], wrap=True)
+        words = textwrap.fill(err.reason.replace("$", r"\$"), 20, max_lines=6)
+        text = axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=7, color=SERIES[5])
+        text.set_in_layout(False)  # or a long word would push the columns apart
         axes.set_aspect("equal")
         return
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
