@@ -20,6 +20,7 @@ Source = str | Path | bytes | tuple[str, bytes]
 
 # Below runs/ lie sweeps, below these runs.
 _DEPTH = 3
+_AT_ONCE = 64
 
 
 class PredictorError(ValueError):
@@ -59,6 +60,7 @@ class Predictor:
 
     def __init__(self, run: RunFolder | str | Path) -> None:
         # Only here: torch takes seconds to import, and listing runs does not need it.
+        from gellib.backbones import device_for, device_missing
         from gellib.training import load_model
 
         self.run = run if isinstance(run, RunFolder) else RunFolder(find_path(run))
@@ -84,14 +86,20 @@ class Predictor:
             max_pixels=int(config["max_image_mpx"] * 1e6),
         )
         self.backbone, self.head, self.metadata = load_model(path)
+        # The arithmetic of the run, so that the answers are those of its own predictions; a run
+        # of a GPU that is not here is asked on the CPU, and agrees to rounding.
+        here = not device_missing(config["hardware_type"])
+        self.device = device_for(config["hardware_type"] if here else "cpu")
+        self.precision = record["environment"]["precision"] if here else "auto"
+        self.head.to(self.device)
 
     def predict(self, sources: Sequence[Source]) -> list[Prediction]:
         """Predict each source; one that cannot be read gets its error, the others go on."""
         named = [_named(source, number) for number, source in enumerate(sources, start=1)]
         results: list[Prediction] = []
-        size = 32
-        for start in range(0, len(named), size):
-            results += self._predict_batch(named[start : start + size])
+        # Some at a time: decoded images are large, and a folder may hold any number.
+        for start in range(0, len(named), _AT_ONCE):
+            results += self._predict_batch(named[start : start + _AT_ONCE])
         return results
 
     def _predict_batch(self, named: Sequence[tuple[str, Any]]) -> list[Prediction]:
@@ -117,15 +125,11 @@ class Predictor:
         return Prediction(name, self.classes[int(np.argmax(row))], shares, self.name)
 
     def _probabilities(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Return (n, C) probabilities of images as read."""
-        import torch
+        from gellib.training import predict_images
 
-        from gellib.features import prepare
-
-        batch = torch.stack([prepare(image, self.backbone.preprocessing) for image in images])
-        with torch.inference_mode():
-            logits = self.head(self.backbone(batch))
-        return torch.softmax(logits.double(), dim=1).numpy()
+        return predict_images(
+            self.backbone, self.head, images, precision=self.precision, device=self.device
+        )
 
 
 def _named(source: Source, number: int) -> tuple[str, Any]:
