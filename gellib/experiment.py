@@ -1,0 +1,334 @@
+"""One run, from its configuration to its record: the steps that `2_train.ipynb` shows."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from gellib import __version__, plots
+from gellib.backbones import Backbone, build_backbone, device_for
+from gellib.config import OUTPUT_FIELDS, PROJECT_ROOT, RunConfig, find_path
+from gellib.datasets import ImageSet, check_images, drop_images, load_imageset
+from gellib.features import FeatureStore
+from gellib.images import BadImageError, ImageLimits
+from gellib.metrics import evaluate
+from gellib.runs import SCHEMA, RunFolder, append_result, record_row, write_csv, write_json
+from gellib.splits import split_imageset
+from gellib.training import TrainResult, predict_proba, save_model, time_inference, train
+
+_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
+
+
+class ExperimentError(ValueError):
+    """The run cannot go on; the message says what was found and what to do."""
+
+
+class Experiment:
+    """The steps of one run, in order; each keeps its time, the last one writes the record."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.timings: dict[str, float] = {}
+        self.bad_images: list[BadImageError] = []
+        self._started = time.perf_counter()
+        path = Path(config.run_dir) if config.run_dir else find_path("runs/single") / config.name()
+        self.folder = RunFolder(path.resolve())
+        # An earlier result must not pass for this one's while this one is under way.
+        self.folder.record.unlink(missing_ok=True)
+        write_json(self.folder.config, config.model_dump())
+
+    def load_images(self) -> ImageSet:
+        """Find the images, decode each of them once to be sure, and split them.
+
+        Raises
+        ------
+        ExperimentError
+            When images cannot be read and `skip_bad_images` is off; each is named.
+        """
+        config = self.config
+        with self._timed("data_s"):
+            images = load_imageset(config.dataset_dir, test_dir=config.test_dir)
+            if images.task == "multilabel":
+                raise ExperimentError(
+                    f"{config.dataset_dir} gives several labels an image; training takes one"
+                )
+            self.bad_images = check_images(images, self._limits())
+            if self.bad_images and not config.skip_bad_images:
+                names = "\n".join(f"  {bad}" for bad in self.bad_images)
+                raise ExperimentError(
+                    f"{len(self.bad_images)} of {len(images)} images cannot be read:\n{names}\n"
+                    "Mend or remove them, or set skip_bad_images to go on without them."
+                )
+            paths = {bad.path for bad in self.bad_images}
+            files = images.table["file"][images.table["path"].isin(paths)]
+            self._fingerprint = images.fingerprint()
+            images = drop_images(images, files).with_digests()
+            return split_imageset(
+                images,
+                method=config.split,
+                val_fraction=config.val_fraction,
+                test_fraction=config.test_fraction,
+                seed=config.seed,
+            )
+
+    def load_backbone(self, images: ImageSet) -> Backbone:
+        """Build the network with its weights, on the device that the configuration asks for."""
+        config = self.config
+        self.device = device_for(config.hardware_type)
+        self.store = FeatureStore(self._cache_dir(), self._limits())
+        with self._timed("weights_s"):
+            backbone = build_backbone(
+                config.pretrained_model,
+                weights=config.weights,
+                input_adapter=config.input_adapter,
+                image_size=config.image_size,
+                color=config.color,
+                seed=config.seed,
+            )
+        if backbone.weights.warning:
+            print(backbone.weights.warning, file=sys.stderr)
+        return backbone
+
+    def describe(self, backbone: Backbone) -> pd.DataFrame:
+        """Show what the network is and where its weights come from."""
+        weights = backbone.weights
+        facts = {
+            "network": backbone.name,
+            "features": backbone.dim,
+            "weights": f"{weights.name}, {weights.source}",
+            "sha256": weights.sha256[:16],
+            "input": f"{backbone.preprocessing.image_size} px, {self.config.color}, "
+            f"{self.config.input_adapter}",
+            "device": device_name(self.device),
+        }
+        return pd.DataFrame({"": facts})
+
+    def train(self, images: ImageSet, backbone: Backbone) -> TrainResult:
+        """Train, from cached features where the network is frozen; shows its progress."""
+        result = train(self.config, images, backbone, store=self.store, device=self.device)
+        self.timings |= {"features_s": result.features_s, "training_s": result.training_s}
+        return result
+
+    def evaluate(self, images: ImageSet, result: TrainResult) -> pd.DataFrame:
+        """Predict every image, score each part, and time the way from file to probability.
+
+        Returns one row an image: file, split, label, predicted, `p_<class>`.
+        """
+        with self._timed("evaluation_s"):
+            probabilities = predict_proba(
+                result.backbone,
+                result.head,
+                images,
+                store=self.store,
+                precision=result.precision,
+                device=self.device,
+            )
+            table, classes = images.table, list(images.classes)
+            labels = table["label"].to_numpy(dtype=int)
+            self.metrics = {
+                split: evaluate(
+                    labels[rows], probabilities[rows], classes, positive=images.positive
+                )
+                for split in ("train", "val", "test")
+                if (rows := (table["split"] == split).to_numpy()).any()
+            }
+        self._test = (labels, probabilities, (table["split"] == "test").to_numpy())
+        self._classes, self._positive, self._root = classes, images.positive, images.root
+        inference = time_inference(
+            result.backbone,
+            result.head,
+            images,
+            rows=np.flatnonzero(self._test[2]),
+            precision=result.precision,
+            device=self.device,
+            limits=self._limits(),
+        )
+        self.timings |= {
+            "inference_s": inference.seconds,
+            "images_per_s": inference.images_per_s,
+            "inference_s_per_image": inference.seconds / self.metrics["test"]["n"],
+        }
+        names = np.array(classes, dtype=object)
+        predictions = pd.DataFrame(
+            {
+                "file": table["file"].to_numpy(),
+                "split": table["split"].to_numpy(),
+                "label": names[labels],
+                "predicted": names[probabilities.argmax(axis=1)],
+            }
+        )
+        return predictions.assign(**{f"p_{c}": probabilities[:, i] for i, c in enumerate(classes)})
+
+    def metrics_table(self) -> pd.DataFrame:
+        """Show the metrics of each part, in percent, with the number of images."""
+        rows = {}
+        for split, values in self.metrics.items():
+            shares = {name: values[name] for name in ("accuracy", "precision", "recall", "f1")}
+            shares["ROC AUC"] = values["roc_auc"]
+            rows[split] = {"images": str(values["n"])} | {
+                name: "-" if value is None else f"{value:.1%}" for name, value in shares.items()
+            }
+        return pd.DataFrame(rows).T
+
+    def loss_accuracy(self, result: TrainResult) -> Figure:
+        """Draw loss and accuracy by epoch."""
+        return self._drawn("loss_accuracy", plots.loss_accuracy(result.history))
+
+    def confusion_matrix(self) -> Figure:
+        """Draw the confusion matrix of the test images."""
+        cm = self.metrics["test"]["confusion_matrix"]
+        return self._drawn(
+            "confusion_matrix", plots.confusion_matrix(cm, self._classes, title="Test images")
+        )
+
+    def roc_curve(self) -> Figure:
+        """Draw the ROC curve of the test images."""
+        labels, probabilities, test = self._test
+        fig = plots.roc_curve(labels[test], probabilities[test], self._classes, self._positive)
+        return self._drawn("roc_curve", fig)
+
+    def demo_predictions(self, predictions: pd.DataFrame) -> Figure:
+        """Draw the test images with what was predicted for them."""
+        return self._drawn("predictions", plots.demo_predictions(predictions, self._root))
+
+    def finish(
+        self, images: ImageSet, result: TrainResult, predictions: pd.DataFrame
+    ) -> dict[str, Any]:
+        """Save model, tables and, last, the record, which is returned in short."""
+        config, folder = self.config, self.folder
+        model = {
+            "classes": list(images.classes),
+            "positive": images.positive,
+            "config": config.model_dump(exclude=set(OUTPUT_FIELDS)),
+            "precision": result.precision,
+        }
+        save_model(folder.model, result.head, result.backbone, model)
+        if config.model_path:
+            save_model(Path(config.model_path), result.head, result.backbone, model)
+        write_csv(folder.history, result.history)
+        write_csv(folder.predictions, predictions)
+        self.timings["total_s"] = time.perf_counter() - self._started
+        record = self._record(images, result)
+        append_result(
+            Path(config.results_file) if config.results_file else folder.result, record_row(record)
+        )
+        write_json(folder.record, record)
+        test = record["metrics"]["test"]
+        return {
+            "record": shown_path(folder.record),
+            "test accuracy": f"{test['accuracy']:.1%} of {test['n']} images",
+            "seconds": round(self.timings["total_s"], 1),
+        }
+
+    def _record(self, images: ImageSet, result: TrainResult) -> dict[str, Any]:
+        config = self.config
+        return {
+            "schema": SCHEMA,
+            "status": "done",
+            "reason": "",
+            "name": self.folder.path.name,
+            "config": config.model_dump(),
+            "config_hash": config.hash(),
+            "data": {
+                "root": config.dataset_dir,
+                "fingerprint": self._fingerprint,
+                "classes": list(images.classes),
+                "positive": images.positive,
+                "counts": images.counts().to_dict(orient="index"),
+                "skipped_images": [
+                    {"file": os.path.relpath(bad.path, images.root), "reason": bad.reason}
+                    for bad in self.bad_images
+                ],
+            },
+            "environment": environment(self.device, result.precision),
+            "weights": result.backbone.weights.to_dict(),
+            "features": result.backbone.dim,
+            "timings": self.timings,
+            "metrics": self.metrics,
+        }
+
+    def _limits(self) -> ImageLimits:
+        return ImageLimits(
+            max_bytes=int(self.config.max_image_mb * 1e6),
+            max_pixels=int(self.config.max_image_mpx * 1e6),
+        )
+
+    def _cache_dir(self) -> Path:
+        return Path(self.config.cache_dir) if self.config.cache_dir else find_path("runs/.cache")
+
+    def _drawn(self, name: str, fig: Figure) -> Figure:
+        """Save a figure where figures go, and give it back to be shown."""
+        given = self.config.plots_path
+        if not given:
+            path = self.folder.figures / f"{name}.png"
+        elif Path(given).suffix.lower() in _IMAGE_SUFFIXES:
+            # One file was named: it holds the curves, its neighbours the other figures.
+            path = Path(given)
+            if name != "loss_accuracy":
+                path = path.with_name(f"{path.stem}-{name}{path.suffix}")
+        else:
+            path = Path(given) / f"{name}.png"
+        plots.save(fig, path)
+        return fig
+
+    @contextlib.contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] = time.perf_counter() - started
+
+
+def environment(device: torch.device, precision: str) -> dict[str, Any]:
+    """Say on what a run ran: versions, device, threads, precision, commit."""
+    return {
+        "python": platform.python_version(),
+        "gellib": __version__,
+        "torch": torch.__version__,
+        "torchvision": version("torchvision"),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "precision": precision,
+        "git_commit": git_commit(),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """Name a device as people do."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return "Apple MPS"
+    return f"CPU, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def git_commit() -> str:
+    """Return the commit of the code that runs, with `+` where it was changed; empty outside git."""
+    git = shutil.which("git")
+    if git is None or not (PROJECT_ROOT / ".git").exists():
+        return ""
+    command = [git, "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty=+", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    return done.stdout.strip()
+
+
+def shown_path(path: Path) -> str:
+    """Write a path from the working directory if it lies below."""
+    path, here = Path(path), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
