@@ -1,0 +1,54 @@
+"""Networks of torchvision as feature extractors; where their weights come from; grey input."""
+
+from gellib.backbones.adapters import INPUT_ADAPTERS
+from gellib.backbones.architectures import ALIASES, BackboneError, check_backbone, list_backbones
+from gellib.backbones.backbone import (
+    Backbone,
+    build_backbone,
+    calibrate_batchnorm,
+)
+from gellib.backbones.devices import (
+    DeviceMissing,
+    device_for,
+    device_missing,
+    exact_arithmetic,
+    resolve_precision,
+)
+from gellib.backbones.preprocessing import Preprocessing, normalise
+from gellib.backbones.seeding import named_seed, seeded
+from gellib.backbones.weights import (
+    TIMEOUT_ENV,
+    WeightsError,
+    WeightsInfo,
+    checkpoint_path,
+    file_sha256,
+    resolve_weights,
+    state_sha256,
+)
+
+__all__ = [
+    "ALIASES",
+    "INPUT_ADAPTERS",
+    "TIMEOUT_ENV",
+    "Backbone",
+    "BackboneError",
+    "DeviceMissing",
+    "Preprocessing",
+    "WeightsError",
+    "WeightsInfo",
+    "build_backbone",
+    "calibrate_batchnorm",
+    "check_backbone",
+    "checkpoint_path",
+    "device_for",
+    "device_missing",
+    "exact_arithmetic",
+    "file_sha256",
+    "list_backbones",
+    "named_seed",
+    "normalise",
+    "resolve_precision",
+    "resolve_weights",
+    "seeded",
+    "state_sha256",
+]

@@ -1,0 +1,237 @@
+"""A network of torchvision as a frozen feature extractor, for grey or colour images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from gellib.backbones.adapters import INPUT_ADAPTERS, adapt_first_convolution
+from gellib.backbones.architectures import (
+    BackboneError,
+    batch_norms,
+    check_backbone,
+    last_linear,
+    make_network,
+    replace_layer,
+)
+from gellib.backbones.devices import exact_arithmetic, fast_copy, resolve_precision
+from gellib.backbones.loading import load_weights
+from gellib.backbones.preprocessing import Preprocessing, normalise, preprocessing_for
+from gellib.backbones.seeding import seeded
+from gellib.backbones.weights import WeightsInfo, resolve_weights, state_sha256
+
+
+class Backbone(nn.Module):
+    """A network up to its last linear layer: images (N, 1 or 3, H, W) -> features (N, dim).
+
+    All of it is frozen and stays in eval mode, but for the first convolution of the adapter
+    `reinit`. `weights` and `preprocessing` say where it comes from and what it expects.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        name: str,
+        dim: int,
+        weights: WeightsInfo,
+        preprocessing: Preprocessing,
+        input_adapter: str,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.name = name
+        self.dim = dim
+        self.weights = weights
+        self.preprocessing = preprocessing
+        self.input_adapter = input_adapter
+        self.seed = seed
+        self.calibrated = False
+        self._extractors: dict[tuple[str, str], tuple[str, nn.Module]] = {}
+        self.requires_grad_(False)
+        if input_adapter == "reinit":
+            self.adapter_layer().requires_grad_(True)
+        self.eval()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing in it is trained, so that features can be computed once."""
+        return self.input_adapter != "reinit"
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether its batch norms still hold the statistics of no data at all."""
+        return self.weights.name == "none" and not self.calibrated and bool(self.batch_norms())
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Stay in eval mode, whatever is asked: dropout and batch norms of it are inert."""
+        return super().train(False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Compute features (N, dim) of normalised images (N, 1 or 3, H, W)."""
+        channels = len(self.preprocessing.mean)
+        if images.shape[1] == 1 and channels == 3:
+            images = images.expand(-1, 3, -1, -1)
+        return self.network(images).flatten(1)
+
+    def batch_norms(self) -> dict[str, nn.Module]:
+        """Its batch normalisations with running statistics, by name."""
+        return batch_norms(self.network)
+
+    def adapter_layer(self) -> nn.Conv2d:
+        """The first convolution, which an input adapter replaces."""
+        return next(layer for layer in self.network.modules() if isinstance(layer, nn.Conv2d))
+
+    def own_state(self) -> dict[str, torch.Tensor]:
+        """What its weights and seed do not give: calibrated statistics, a trained convolution."""
+        state = {}
+        if self.calibrated:
+            for name, layer in self.batch_norms().items():
+                state[f"{name}.running_mean"] = layer.running_mean
+                state[f"{name}.running_var"] = layer.running_var
+        if self.input_adapter == "reinit":
+            for name, value in self.adapter_layer().state_dict().items():
+                state[f"first_convolution.{name}"] = value
+        return state
+
+    def load_own_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Put back what `own_state` gave."""
+        statistics = {n for n in state if n.endswith((".running_mean", ".running_var"))}
+        self.calibrated = bool(statistics)
+        mine = self.own_state()
+        if set(mine) != set(state):
+            raise BackboneError(f"state of another backbone than {self.name}")
+        with torch.no_grad():
+            for name, value in state.items():
+                mine[name].copy_(value)
+
+    def identity(self) -> str:
+        """Compute 32 hex digits that are equal only for backbones that give the same features."""
+        facts = {
+            "name": self.name,
+            "weights": self.weights.sha256,
+            "adapter": self.input_adapter,
+            "preprocessing": self.preprocessing.to_dict(),
+            "own": state_sha256(self.own_state()),
+        }
+        text = json.dumps(facts, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def extract(
+        self, images: torch.Tensor, *, precision: str = "auto", device: torch.device | str = "cpu"
+    ) -> torch.Tensor:
+        """Compute features of uint8 images (N, 1 or 3, H, W), fast: (N, dim) float32 on the CPU.
+
+        Raises
+        ------
+        BackboneError
+            When the precision is too small for the network, so that features are not finite.
+        """
+        device = torch.device(device)
+        precision = resolve_precision(precision, device)
+        network = self._extractor(precision, device)
+        with torch.inference_mode(), exact_arithmetic():
+            features = self._run(network, images, device).float().cpu()
+        if not torch.isfinite(features).all():
+            raise BackboneError(f"{self.name}: features are not finite in {precision}; use fp32")
+        return features
+
+    def _extractor(self, precision: str, device: torch.device) -> nn.Module:
+        key, state = (precision, str(device)), self.identity()
+        known, network = self._extractors.get(key, ("", None))
+        if known != state or network is None:
+            network = fast_copy(self.network, precision, device)
+            self._extractors = {key: (state, network)}  # one at a time: VGG's take 0.5 GB
+        return network
+
+    def _run(self, network: nn.Module, images: torch.Tensor, device: torch.device) -> torch.Tensor:
+        dtype = next(network.parameters()).dtype
+        try:
+            batch = normalise(images.to(device), self.preprocessing).to(dtype)
+            return network(batch.contiguous(memory_format=torch.channels_last)).flatten(1)
+        except torch.OutOfMemoryError:
+            if len(images) == 1:
+                raise
+        parts = images.split((len(images) + 1) // 2)
+        return torch.cat([self._run(network, part, device) for part in parts])
+
+
+def build_backbone(
+    name: str,
+    *,
+    weights: str | WeightsInfo = "auto",
+    input_adapter: str = "replicate",
+    image_size: int = 224,
+    color: str = "grey",
+    seed: int = 0,
+    progress: bool = True,
+) -> Backbone:
+    """Build the frozen extractor: everything up to the last linear layer, in eval mode.
+
+    `weights` is as for `resolve_weights`, or what that returned. `input_adapter` says how grey
+    reaches the first convolution: `replicate` gives it three equal channels; `sum` sums its
+    weights over colour, which is the same but at the zero-padded border; `reinit` puts a new,
+    trainable convolution for one channel there.
+
+    Raises
+    ------
+    BackboneError
+        For unknown names, and weights that cannot be had or do not fit.
+    """
+    name = check_backbone(name)
+    if input_adapter not in INPUT_ADAPTERS:
+        raise BackboneError(
+            f"input_adapter: got {input_adapter!r}, expected one of {', '.join(INPUT_ADAPTERS)}"
+        )
+    preprocessing = preprocessing_for(
+        name, image_size=image_size, color=color, input_adapter=input_adapter
+    )
+    info = (
+        resolve_weights(name, weights, progress=progress) if isinstance(weights, str) else weights
+    )
+    with seeded(seed, "network", name):
+        network = make_network(name, image_size)
+    if info.name != "none":
+        load_weights(network, info.source)
+    classifier, linear = last_linear(network)
+    replace_layer(network, classifier, nn.Identity())
+    if info.name == "none":
+        info = replace(info, source=f"seed {seed}", sha256=state_sha256(network.state_dict()))
+    if input_adapter != "replicate":
+        adapt_first_convolution(network, name, input_adapter, preprocessing, seed)
+    return Backbone(
+        network,
+        name=name,
+        dim=linear.in_features,
+        weights=info,
+        preprocessing=preprocessing,
+        input_adapter=input_adapter,
+        seed=seed,
+    )
+
+
+def calibrate_batchnorm(backbone: Backbone, batches: Iterable[torch.Tensor]) -> None:
+    """Set the batch norms' statistics of random weights to the averages over `batches`.
+
+    `batches` are normalised images (n, channels, H, W) and count alike, whatever their size.
+    Without this the activations of a random network die or explode from layer to layer.
+    """
+    layers = backbone.batch_norms().values()
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # cumulative average
+        layer.train()
+    with torch.no_grad(), exact_arithmetic():
+        for batch in batches:
+            backbone(batch)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+        layer.eval()
+    backbone.calibrated = True

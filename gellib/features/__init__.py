@@ -1,0 +1,35 @@
+"""Features of images through a frozen backbone, of plain and of random views, cached on disk."""
+
+from gellib.features.augmentation import (
+    STEPS,
+    augment,
+    check_augmentation,
+    image_key,
+    plain_view,
+    prepare,
+    random_views,
+)
+from gellib.features.extraction import (
+    augmented_views,
+    default_batch_size,
+    extract_stream,
+    in_threads,
+    plain_views,
+)
+from gellib.features.store import FeatureStore
+
+__all__ = [
+    "STEPS",
+    "FeatureStore",
+    "augment",
+    "augmented_views",
+    "check_augmentation",
+    "default_batch_size",
+    "extract_stream",
+    "image_key",
+    "in_threads",
+    "plain_view",
+    "plain_views",
+    "prepare",
+    "random_views",
+]

@@ -1,0 +1,110 @@
+"""Arrays on disk under a key: computed once, whole or not there, checked when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+log = logging.getLogger(__name__)
+
+_HASH_WHOLE_BELOW = 256 << 20
+_BLOCK = 1 << 20
+_BLOCKS = 64
+
+
+def cache_key(facts: dict[str, Any]) -> str:
+    """Compute 40 hex digits from plain values."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def cached_array(
+    folder: Path,
+    facts: dict[str, Any],
+    shape: tuple[int, ...],
+    compute: Callable[[np.ndarray], None],
+    *,
+    what: str,
+) -> np.ndarray:
+    """Get the float32 array that `facts` identify, read-only and memory-mapped.
+
+    If it is not on disk, `compute` fills an array that is; processes that want the same one wait
+    for each other. A file that is damaged is computed again, with a warning in the log.
+    """
+    key = cache_key(facts)
+    file = folder / f"{key}.npy"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{key}.lock"):
+        if (array := _read(file, shape)) is not None:
+            return array
+        for leftover in folder.glob(f"{key}.*.tmp"):  # of a process that was killed
+            leftover.unlink(missing_ok=True)
+        _check_space(folder, shape)
+        temporary = folder / f"{key}.{os.getpid()}.tmp"
+        try:
+            array = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+            compute(array)
+            array.flush()
+            del array  # Windows renames no file that is mapped
+            facts_file = file.with_suffix(".json")
+            note = {"what": what, "shape": list(shape), **_fingerprint(temporary)}
+            # First the array, then its note: without the note it does not count.
+            facts_file.unlink(missing_ok=True)
+            os.replace(temporary, file)
+            partial = facts_file.with_suffix(f".{os.getpid()}.tmp")
+            partial.write_text(json.dumps(note, indent=1), encoding="utf-8")
+            os.replace(partial, facts_file)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return np.lib.format.open_memmap(file, "r")
+
+
+def _read(file: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    note_file = file.with_suffix(".json")
+    if not (file.is_file() and note_file.is_file()):
+        return None
+    try:
+        note = json.loads(note_file.read_text(encoding="utf-8"))
+        if note["fingerprint"] != _fingerprint(file)["fingerprint"]:
+            raise ValueError("its checksum is another")
+        array = np.lib.format.open_memmap(file, "r")
+        if array.shape != shape or array.dtype != np.float32:
+            raise ValueError(f"it holds {array.dtype} of shape {array.shape}")
+        return array
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        log.warning("the cached features in %s are damaged (%s); computing them again", file, err)
+        return None
+
+
+def _fingerprint(file: Path) -> dict[str, Any]:
+    """Hash the file; of a large one its size and blocks spread evenly over it."""
+    size = file.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with open(file, "rb") as stream:
+        if size <= _HASH_WHOLE_BELOW:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+        else:
+            for i in range(_BLOCKS):
+                stream.seek((size - _BLOCK) * i // (_BLOCKS - 1))
+                digest.update(stream.read(_BLOCK))
+    return {"bytes": size, "fingerprint": digest.hexdigest()}
+
+
+def _check_space(folder: Path, shape: tuple[int, ...]) -> None:
+    needed = 4 * int(np.prod(shape, dtype=np.int64))
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            f"the features need {needed / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB "
+            "free; make room there or set cache_dir"
+        )

@@ -1,0 +1,132 @@
+"""Class probabilities of images through a backbone and its head, and how long that takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from gellib.backbones import Backbone
+from gellib.datasets import ImageSet
+from gellib.features import FeatureStore, extract_stream, plain_view, plain_views
+from gellib.heads import Head
+from gellib.images import ImageLimits
+
+_ROWS_AT_ONCE = 4096
+
+
+class InferenceTime(NamedTuple):
+    """Seconds for all images, from file to probabilities, and images per second."""
+
+    seconds: float
+    images_per_s: float
+
+
+def predict_proba(
+    backbone: Backbone,
+    head: Head,
+    imageset: ImageSet,
+    *,
+    rows: Sequence[int] | None = None,
+    store: FeatureStore | None = None,
+    precision: str = "auto",
+    device: torch.device | str = "cpu",
+    limits: ImageLimits | None = None,
+    progress: bool = False,
+) -> np.ndarray:
+    """Predict the images of some rows of the table, by default all: (n, classes) float64.
+
+    With a `store`, a frozen backbone's features come from its cache.
+    """
+    rows = np.arange(len(imageset.table)) if rows is None else np.asarray(rows, dtype=int)
+    if store is not None and backbone.frozen:
+        features = store.plain(
+            imageset, backbone, precision=precision, device=device, progress=progress
+        )
+        return _probabilities(head, features, rows)
+    limits = limits or (store.limits if store is not None else ImageLimits())
+    paths = list(imageset.table["path"].iloc[rows])
+    views = plain_views(paths, backbone.preprocessing, limits)
+    return _predict_views(
+        backbone, head, views, len(paths), precision=precision, device=device, progress=progress
+    )
+
+
+def predict_images(
+    backbone: Backbone,
+    head: Head,
+    images: Sequence[np.ndarray],
+    *,
+    precision: str = "auto",
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
+    """Predict images that are in memory, as `gellib.images.read_image` gives them."""
+    views = (plain_view(image, backbone.preprocessing)[None] for image in images)
+    return _predict_views(backbone, head, views, len(images), precision=precision, device=device)
+
+
+def time_inference(
+    backbone: Backbone,
+    head: Head,
+    imageset: ImageSet,
+    *,
+    rows: Sequence[int] | None = None,
+    precision: str = "auto",
+    device: torch.device | str = "cpu",
+    limits: ImageLimits | None = None,
+) -> InferenceTime:
+    """Measure the way from files to probabilities; nothing comes from a cache.
+
+    One image goes first, unmeasured, so that the time to set the network up does not count.
+    """
+    rows = np.arange(len(imageset.table)) if rows is None else np.asarray(rows, dtype=int)
+    if not len(rows):
+        return InferenceTime(0.0, float("nan"))
+    predict_proba(
+        backbone, head, imageset, rows=rows[:1], precision=precision, device=device, limits=limits
+    )
+    started = time.perf_counter()
+    predict_proba(
+        backbone, head, imageset, rows=rows, precision=precision, device=device, limits=limits
+    )
+    seconds = time.perf_counter() - started
+    return InferenceTime(seconds, len(rows) / seconds)
+
+
+def _predict_views(
+    backbone: Backbone,
+    head: Head,
+    views: Iterable[np.ndarray],
+    total: int,
+    *,
+    precision: str,
+    device: torch.device | str,
+    progress: bool = False,
+) -> np.ndarray:
+    stream = extract_stream(
+        views,
+        backbone,
+        precision=precision,
+        device=device,
+        total=total,
+        progress=progress,
+        what="predicting",
+    )
+    features = list(stream)
+    whole = np.concatenate(features) if features else np.empty((0, backbone.dim), np.float32)
+    return _probabilities(head, whole, np.arange(len(whole)))
+
+
+def _probabilities(head: Head, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    device = next(head.parameters()).device
+    out = np.empty((len(rows), head.n_classes))
+    head.eval()
+    with torch.inference_mode():
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            block = torch.from_numpy(features[rows[start : start + _ROWS_AT_ONCE]])
+            logits = head(block.to(device)).cpu().double()
+            out[start : start + len(block)] = torch.softmax(logits, dim=1).numpy()
+    return out

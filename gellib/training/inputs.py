@@ -1,0 +1,95 @@
+"""What the fit loop trains on: cached features, or images on their way through the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from gellib.backbones import Preprocessing, normalise
+from gellib.features import image_key, in_threads, plain_view, random_views
+from gellib.images import ImageLimits, read_image
+
+_KEPT_BYTES = 512 << 20  # decoded images that are kept from epoch to epoch
+_VALIDATION_BATCH = 256
+
+
+@dataclass
+class CachedInputs:
+    """Features: `train_features` (epochs or 1, n_train, dim), `val_features` (n_val, dim)."""
+
+    train_features: np.ndarray
+    val_features: np.ndarray
+
+    def train_batch(self, epoch: int, positions: np.ndarray) -> torch.Tensor:
+        """Get the inputs of some training images in an epoch (from 1)."""
+        # One epoch's worth where there is no augmentation: it serves them all.
+        features = self.train_features[(epoch - 1) % len(self.train_features)]
+        return torch.from_numpy(features[positions])
+
+    def train_batches(self, epoch: int, batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Yield the inputs of the batches of an epoch."""
+        return (self.train_batch(epoch, positions) for positions in batches)
+
+    def val_batches(self) -> Iterator[torch.Tensor]:
+        """Yield the inputs of all validation images in order."""
+        for start in range(0, len(self.val_features), _VALIDATION_BATCH):
+            block = self.val_features[start : start + _VALIDATION_BATCH]
+            yield torch.from_numpy(np.array(block))
+
+
+@dataclass
+class OnlineInputs:
+    """Images, augmented in threads while the network computes; for networks that are trained."""
+
+    train_paths: Sequence[str]
+    train_digests: Sequence[str]
+    val_paths: Sequence[str]
+    preprocessing: Preprocessing
+    limits: ImageLimits
+    steps: list[tuple[str, dict[str, float]]]
+    seed: int
+    val_batch: int = 16
+    _kept: dict[str, np.ndarray] = field(default_factory=dict)
+    _kept_bytes: int = 0
+
+    def train_batches(self, epoch: int, batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Yield the inputs of the batches of an epoch."""
+
+        def work(position: int) -> np.ndarray:
+            image = self._read(self.train_paths[position])
+            if not self.steps:
+                return plain_view(image, self.preprocessing)
+            key = image_key(self.train_digests[position])
+            return random_views(
+                image, self.preprocessing, self.steps, seed=self.seed, key=key, epochs=[epoch]
+            )[0]
+
+        order = [int(position) for positions in batches for position in positions]
+        views = in_threads(work, order, ahead=2 * max(len(positions) for positions in batches))
+        for positions in batches:
+            pixels = np.stack([next(views) for _ in positions])
+            yield normalise(torch.from_numpy(pixels), self.preprocessing)
+
+    def val_batches(self) -> Iterator[torch.Tensor]:
+        """Yield the inputs of all validation images in order."""
+
+        def work(path: str) -> np.ndarray:
+            return plain_view(self._read(path), self.preprocessing)
+
+        views = in_threads(work, self.val_paths, ahead=2 * self.val_batch)
+        for start in range(0, len(self.val_paths), self.val_batch):
+            count = min(self.val_batch, len(self.val_paths) - start)
+            pixels = np.stack([next(views) for _ in range(count)])
+            yield normalise(torch.from_numpy(pixels), self.preprocessing)
+
+    def _read(self, path: str) -> np.ndarray:
+        image = self._kept.get(path)
+        if image is None:
+            image = read_image(path, color=self.preprocessing.color, limits=self.limits)
+            if self._kept_bytes + image.nbytes <= _KEPT_BYTES:
+                self._kept_bytes += image.nbytes
+                self._kept[path] = image
+        return image
