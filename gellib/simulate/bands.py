@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gellib.simulate.draw import chance, pick, texture
+from gellib.simulate.draw import chance, pick
 from gellib.simulate.experiments import EXPERIMENTS
+from gellib.simulate.textures import texture
 
 # Fragment lengths (base pairs) and masses (kDa) of usual ladders, and the bands made stronger.
 LADDERS = {

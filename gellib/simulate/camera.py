@@ -10,10 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gellib.simulate.draw import Canvas, chance, field, mix, pick, ramps, resized, to_bytes, word
+from gellib.simulate.draw import Canvas, chance, mix, pick, ramps, resized, to_bytes, word
+from gellib.simulate.textures import field
 
 TONES = {"natural": 0.42, "stretched": 0.2, "dim": 0.16, "low": 0.12, "inverted": 0.1}
 FRAMES = {"none": 0.68, "edge": 0.07, "border": 0.09, "labels": 0.1, "caption": 0.06}
+# Some gel classes are labelled always; the others make up for it, or labels would mean a gel.
+OTHER_FRAMES = {"none": 0.58, "edge": 0.07, "border": 0.09, "labels": 0.21, "caption": 0.05}
 
 
 class Scene(NamedTuple):
@@ -39,8 +42,10 @@ class Scene(NamedTuple):
     marks: tuple = ()
 
 
-def photograph(scene: Scene | np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Take the picture of a scene.
+def photograph(
+    scene: Scene | np.ndarray, rng: np.random.Generator, frames: dict[str, float] | None = None
+) -> np.ndarray:
+    """Take the picture of a scene, with a frame drawn from `frames` (`FRAMES`) if it has none yet.
 
     Returns
     -------
@@ -52,7 +57,7 @@ def photograph(scene: Scene | np.ndarray, rng: np.random.Generator) -> np.ndarra
     image = expose(_light(scene.image, rng), rng, tone)
     # What uses little of the range is not buried in noise, or nothing is left to be seen.
     image = _grain(image, rng, 0.5 if tone in ("dim", "low") else 1.0)
-    frame = scene.frame or pick(rng, FRAMES)
+    frame = scene.frame or pick(rng, frames or FRAMES)
     if frame != "none":
         image = _FRAMERS[frame](image, rng, scene)
     return _compressed(to_bytes(image), rng)
@@ -224,6 +229,9 @@ def _labels(image, rng, scene):
         tone = float(rng.random() < 0.5)
         canvas.line([[x, y], [x + 0.07, y]], tone, 0.006)
         canvas.polygon([[x, y], [x + 0.025, y - 0.014], [x + 0.025, y + 0.014]], tone)
+    if chance(rng, 0.1):
+        x, y, wide, tall = rng.uniform([0.2, 0.2, 0.05, 0.03], [0.7, 0.7, 0.25, 0.2])
+        canvas.box(x, y, x + wide, y + tall, None, float(rng.random() < 0.5), 0.006)
     return canvas.array()
 
 

@@ -4,8 +4,8 @@ from itertools import count
 
 import numpy as np
 
-from gellib.simulate import codes, documents, gel, instruments, patterns, scenes, things
-from gellib.simulate.camera import photograph
+from gellib.simulate import codes, documents, gel, instruments, patterns, scenes, things, traces
+from gellib.simulate.camera import OTHER_FRAMES, photograph
 from gellib.simulate.draw import pick
 
 # The number of a class is a part of its images' seeds: append new ones, never reorder.
@@ -17,6 +17,7 @@ _DRAW = {
     **codes.CLASSES,
     **instruments.CLASSES,
     **patterns.CLASSES,
+    **traces.CLASSES,
 }
 LEAST_PX = 32
 _NUMBER = {name: number for number, name in enumerate(_DRAW)}
@@ -31,6 +32,9 @@ WEIGHTS: dict[str, float] = {
     "gel_annotated": 1.5,
     "spectrogram": 2.0,
     "code_2d": 2.0,
+    "landscape": 1.5,
+    "portrait": 1.5,
+    "desk": 1.5,
 }
 """How often `stream` draws each class, relative to the others."""
 
@@ -51,7 +55,8 @@ def picture(name: str, rng: np.random.Generator, width: int, height: int) -> np.
         raise ValueError(f"no simulated class {name!r}: expected one of {', '.join(_DRAW)}")
     if min(width, height) < LEAST_PX:
         raise ValueError(f"got {width} x {height} px: expected {LEAST_PX} or more a side")
-    return photograph(_DRAW[name](rng, width, height), rng)
+    frames = None if CLASSES[name] else OTHER_FRAMES
+    return photograph(_DRAW[name](rng, width, height), rng, frames)
 
 
 def simulate(name: str, seed: int, index: int, size_px: int = 160) -> np.ndarray:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from gellib.simulate.documents import laid, new_paper
-from gellib.simulate.draw import Canvas, chance, mix, resized, texture
+from gellib.simulate.draw import Canvas, chance, mix, resized
+from gellib.simulate.textures import texture
 
 
 def _shown(rng, code, width, height, stretch=1.0):

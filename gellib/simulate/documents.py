@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gellib.simulate.draw import Canvas, chance, field, mix, symbols, texture, warped, word
+from gellib.simulate.draw import Canvas, chance, mix, symbols, warped, word
+from gellib.simulate.textures import field, texture
 
 
 def new_paper(rng, width, height):

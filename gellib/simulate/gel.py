@@ -3,11 +3,15 @@
 import numpy as np
 
 from gellib.simulate.camera import Scene, expose
-from gellib.simulate.draw import Canvas, chance, field, mix, pick, ramps, texture, warped
+from gellib.simulate.draw import Canvas, chance, mix, pick, ramps, warped
 from gellib.simulate.stains import blotted, fluorescent, stained
+from gellib.simulate.textures import field, texture
 
 
-def _scene(sheet, image, tone=None, frame=None):
+def _scene(rng, sheet, image, tone=None, frame=None):
+    if frame is None and chance(rng, 0.05):
+        # Now and then a picture is stored upside down or mirrored.
+        return Scene(image[::-1] if chance(rng, 0.5) else image[:, ::-1], tone)
     return Scene(image, tone, frame, sheet.columns, sheet.rows, sheet.marks)
 
 
@@ -16,29 +20,29 @@ def dim(rng: np.random.Generator, width: int, height: int) -> Scene:
     # Raw frames of such cameras were seen to have a median of 0.2 to 0.5 and little above.
     glow, contrast = rng.uniform(0.15, 0.45), 10 ** rng.uniform(-0.9, -0.25)
     sheet, image = fluorescent(rng, width, height, (3, 14), contrast=contrast, glow=glow)
-    return _scene(sheet, np.clip(image, 0.02, 1), "natural")
+    return _scene(rng, sheet, np.clip(image, 0.02, 1), "natural")
 
 
 def stretched(rng: np.random.Generator, width: int, height: int) -> Scene:
     """Bright bands on black, the full range used."""
     sheet, image = fluorescent(rng, width, height, contrast=10 ** rng.uniform(-0.5, 0.4))
-    return _scene(sheet, image, "stretched")
+    return _scene(rng, sheet, image, "stretched")
 
 
 def inverted(rng: np.random.Generator, width: int, height: int) -> Scene:
     """Dark bands on a light ground, as printed."""
     sheet, image = fluorescent(rng, width, height, contrast=10 ** rng.uniform(-0.8, 0.3))
-    return _scene(sheet, image, "inverted")
+    return _scene(rng, sheet, image, "inverted")
 
 
 def annotated(rng: np.random.Generator, width: int, height: int) -> Scene:
     """A figure: lane numbers, sizes at the side, arrows, a title."""
     if chance(rng, 0.35):
         sheet, image = stained(rng, width, height)
-        return _scene(sheet, image, pick(rng, {"natural": 3, "stretched": 2}), "labels")
+        return _scene(rng, sheet, image, pick(rng, {"natural": 3, "stretched": 2}), "labels")
     sheet, image = fluorescent(rng, width, height)
     tone = pick(rng, {"stretched": 5, "inverted": 3, "dim": 1, "natural": 1})
-    return _scene(sheet, image, tone, "labels")
+    return _scene(rng, sheet, image, tone, "labels")
 
 
 def panels(rng: np.random.Generator, width: int, height: int) -> Scene:
@@ -82,14 +86,16 @@ def fingerprint(rng: np.random.Generator, width: int, height: int) -> Scene:
     """Many narrow lanes full of bands (RAPD, AFLP, PFGE)."""
     how = {"fingerprint": 6, "digest": 1}
     sheet, image = fluorescent(rng, width, height, (14, 30), how, 10 ** rng.uniform(-0.6, 0.3))
-    return _scene(sheet, image, pick(rng, {"stretched": 4, "inverted": 3, "natural": 2, "dim": 1}))
+    return _scene(
+        rng, sheet, image, pick(rng, {"stretched": 4, "inverted": 3, "natural": 2, "dim": 1})
+    )
 
 
 def coomassie(rng: np.random.Generator, width: int, height: int) -> Scene:
     """A pale protein gel that fills the frame."""
     sheet, image = stained(rng, width, height)
     tone = pick(rng, {"natural": 4, "low": 2, "stretched": 2, "dim": 1})
-    return _scene(sheet, image, tone)
+    return _scene(rng, sheet, image, tone)
 
 
 def greyed(rng: np.random.Generator, width: int, height: int) -> Scene:
@@ -103,7 +109,7 @@ def greyed(rng: np.random.Generator, width: int, height: int) -> Scene:
     core = mix(band, far, rng.random())
     tones = np.interp(level, [0, rng.uniform(0.4, 0.8), 1.0], [ground, band, core])
     hue = 1 + rng.uniform(0, 0.25) * field(rng, width, height, 2)
-    return _scene(sheet, (tones * hue).astype(np.float32), "natural")
+    return _scene(rng, sheet, (tones * hue).astype(np.float32), "natural")
 
 
 def blot(rng: np.random.Generator, width: int, height: int) -> Scene:

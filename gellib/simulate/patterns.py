@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gellib.simulate.draw import Canvas, chance, field, mix, pick, ramps, resized, texture
+from gellib.simulate.draw import Canvas, chance, mix, pick, ramps, resized
+from gellib.simulate.textures import field, texture
 
 
 def tessellation(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

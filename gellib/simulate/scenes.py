@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gellib.simulate.draw import Canvas, chance, field, mix, pick, ramps, texture
+from gellib.simulate.draw import Canvas, chance, mix, pick, ramps
+from gellib.simulate.textures import field, shone_on, texture
 
 
 def _sky(rng, width, height):
@@ -83,7 +84,7 @@ def landscape(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         for post in np.arange(0, 1, gap):
             canvas.line([[post, foot - 0.1], [post, foot]], 0.15, 0.008)
         canvas.line([[0, foot - 0.07], [1, foot - 0.07]], 0.15, 0.006)
-    return canvas.array()
+    return shone_on(rng, canvas.array())
 
 
 def sea(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -127,7 +128,7 @@ def sea(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         ):
             wing = [[px - reach, py - reach / 2], [px, py], [px + reach, py - reach / 2]]
             canvas.line(wing, dark, 0.006)
-    return canvas.array()
+    return shone_on(rng, canvas.array())
 
 
 def building(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -162,7 +163,7 @@ def building(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     image = canvas.array()
     pavement = texture(rng, width, height, "fine", 0.7) * rng.uniform(0.2, 0.8)
     image = np.where(ramps(width, height)[1] > ground, pavement, image)
-    return image * (0.85 + 0.3 * texture(rng, width, height, "rough"))
+    return shone_on(rng, image * (0.85 + 0.3 * texture(rng, width, height, "rough")))
 
 
 def street(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -207,7 +208,7 @@ def street(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
             cx, cy = at([wheel, -0.08])
             canvas.ellipse(cx, cy, tall * 0.26, tall * 0.26, 0.05)
             canvas.ellipse(cx, cy, tall * 0.14, tall * 0.14, 0.65)
-    return canvas.array()
+    return shone_on(rng, canvas.array())
 
 
 CLASSES = {"landscape": landscape, "sea": sea, "building": building, "street": street}

@@ -3,7 +3,8 @@
 import numpy as np
 
 from gellib.simulate.bands import run_gel
-from gellib.simulate.draw import Canvas, chance, field, mix, ramps, resized, texture, warped
+from gellib.simulate.draw import Canvas, chance, mix, ramps, resized, warped
+from gellib.simulate.textures import field, texture
 
 _AGAROSE = {"pcr": 7, "digest": 3, "genomic": 1, "rna": 1, "fingerprint": 1}
 _PROTEIN = {"lysate": 4, "purification": 3, "digest": 1}

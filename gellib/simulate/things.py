@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gellib.simulate.draw import Canvas, chance, field, mix, pick, ramps, texture, word
+from gellib.simulate.draw import Canvas, chance, mix, pick, ramps, word
+from gellib.simulate.textures import field, shone_on, texture
 
 
 def _ground(rng, width, height):
@@ -42,7 +43,7 @@ def leaves(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         if not round_:
             canvas.line([shape[0], shape[7]], value * 0.7, 0.004)
     image = canvas.array()
-    return image * (0.7 + 0.6 * texture(rng, width, height, "rough", 0.7))
+    return shone_on(rng, image * (0.7 + 0.6 * texture(rng, width, height, "rough", 0.7)))
 
 
 def solids(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -82,7 +83,7 @@ def solids(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
                 image = np.where(inside, clear, image)
             else:
                 image = np.where(inside, value * curve, image)
-    return image * (0.9 + 0.2 * texture(rng, width, height, "fine"))
+    return shone_on(rng, image * (0.9 + 0.2 * texture(rng, width, height, "fine")))
 
 
 def flower(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -108,7 +109,7 @@ def flower(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         if chance(rng, 0.7):
             canvas.ellipse(cx, cy, size * 0.2, size * 0.18, rng.random())
     image = canvas.array()
-    return image * (0.8 + 0.4 * texture(rng, width, height, "cloud"))
+    return shone_on(rng, image * (0.8 + 0.4 * texture(rng, width, height, "cloud")))
 
 
 def desk(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -164,7 +165,7 @@ def desk(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
                 canvas.line(ends, value * 0.5, 0.005)
     if chance(rng, 0.25):
         canvas.text(rng.random() * 0.6, edge * 0.4, word(rng), 0.1, rng.random())
-    return canvas.array()
+    return shone_on(rng, canvas.array())
 
 
 def portrait(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -179,7 +180,7 @@ def portrait(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     image = canvas.array()
     side = ramps(width, height)[0] - 0.5
     image = image * (1 + np.float32(rng.normal(0, 0.5)) * side)
-    return image * (0.9 + 0.2 * texture(rng, width, height, "cloud"))
+    return shone_on(rng, image * (0.9 + 0.2 * texture(rng, width, height, "cloud")))
 
 
 def _bust(rng, canvas, x, y, size, skin, hair, cloth):
@@ -235,7 +236,7 @@ def dish(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         x, lean = rng.random(), rng.normal(0, 0.15)
         canvas.line([[x, 0.2], [x + lean, 0.9]], 0.85, 0.02)
         canvas.ellipse(x, 0.2, 0.03, 0.06, 0.85)
-    return canvas.array() * (0.8 + 0.4 * texture(rng, width, height, "fine"))
+    return shone_on(rng, canvas.array() * (0.8 + 0.4 * texture(rng, width, height, "fine")))
 
 
 CLASSES = {
