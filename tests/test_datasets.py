@@ -122,14 +122,14 @@ class TestFolders:
 
     def test_extensions_are_not_believed(self, tmp_path):
         put(tmp_path, "a/no_extension", "a/wrong.txt", "b/UPPER.JPG")
-        (tmp_path / "b" / "broken.png").write_text("html")
+        (tmp_path / "b" / "broken.PNG").write_text("html")
         (tmp_path / "b" / "phone.heic").write_text("....ftypheic")
         files = [file for file, *_ in rows(load_imageset(tmp_path))]
         assert files == [
             "a/no_extension",
             "a/wrong.txt",
             "b/UPPER.JPG",
-            "b/broken.png",
+            "b/broken.PNG",
             "b/phone.heic",
         ]
 
@@ -304,8 +304,8 @@ class TestLabels:
         put(weird, "x/1.png", "x/2.png", "y 3.png")
         images = labels(
             weird,
-            "file,label,split,group\nx/2.png,gel,train,p1\ny 3.png,not gel,Valid,\n"
-            "x/1.png,gel,,p 2\n",
+            "file,label,split,group\nx/2.png,gel,train,p1\ny 3.png,not gel,,\n"
+            "x/1.png,gel,Valid,p 2\n",
         )
         assert (images.classes, images.task, images.positive) == (
             ("gel", "not gel"),
@@ -313,11 +313,11 @@ class TestLabels:
             "gel",
         )
         assert rows(images, "file", "label", "split", "group") == [
-            ("x/1.png", 0, "", "p 2"),
+            ("y 3.png", 1, "", ""),
             ("x/2.png", 0, "train", "p1"),
-            ("y 3.png", 1, "val", ""),
+            ("x/1.png", 0, "val", "p 2"),
         ]
-        assert images.table.path[0] == str(weird / "x" / "1.png")
+        assert images.table.path[2] == str(weird / "x" / "1.png")
 
     def test_names_without_extension_or_folder(self, tmp_path):
         put(tmp_path, "images/19567.png", "images/v1.5.png", "more/29993.png")

@@ -133,9 +133,10 @@ def test_dim_camera_frame_uses_the_whole_range():
 
 
 def test_eight_bit_data_in_a_larger_container_stays():
-    values = ramp() // 2
-    for kind in (np.uint16, np.int32):
-        assert np.array_equal(read_image(deep(values.astype(kind))), values)
+    for values in (ramp(), ramp() // 2):
+        for kind in (np.uint16, np.int32):
+            assert np.array_equal(read_image(deep(values.astype(kind))), values)
+    assert read_image(deep(np.int32([[-100, 0, 155]]))).tolist() == [[0, 100, 255]]
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
@@ -240,6 +241,18 @@ def test_first_page_of_several(tmp_path, file_type):
     pages[0].save(path, file_type, save_all=True, append_images=pages[1:], **options)
     assert read_image(path, color="rgb")[2, 2].tolist() == [255, 0, 0]
     assert inspect_image(path).frames == 3
+
+
+@pytest.mark.parametrize("file_type", ["TIFF", "GIF"])
+def test_damaged_second_page(tmp_path, file_type):
+    pages = [Image.new("L", (40, 30), shade) for shade in (200, 50, 90)]
+    path = tmp_path / "pages"
+    pages[0].save(path, file_type, save_all=True, append_images=pages[1:])
+    data = path.read_bytes()
+    first = encoded(pages[0], file_type)
+    path.write_bytes(data[: len(first) + 20])
+    assert inspect_image(path).reason == ""
+    assert (read_image(path) == 200).all()
 
 
 @pytest.mark.parametrize(
