@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from gellib.plots.base import percent
-from gellib.plots.summary import FACTORS, id_ranges
+from gellib.plots.base import percent, three_digits
+from gellib.plots.summary import FACTORS, features_reused, id_ranges
 
 # Of two models, one or two images more is what the draw of the test images gives or takes.
 FEW_IMAGES = 2
@@ -236,9 +236,14 @@ def _times(done: pd.DataFrame) -> list[str]:
     for device, rows in done.groupby("hardware_type", sort=False):
         means = rows.groupby("pretrained_model")[["training_time_mins", "inference_time_secs"]]
         means = means.mean().sort_values("training_time_mins")
-        train = ", ".join(f"{m} {60 * r.iloc[0]:.3g} s" for m, r in means.iterrows())
-        infer = ", ".join(f"{m} {r.iloc[1]:.3g} s" for m, r in means.iterrows())
+        train = ", ".join(f"{m} {three_digits(60 * r.iloc[0])} s" for m, r in means.iterrows())
+        infer = ", ".join(f"{m} {three_digits(r.iloc[1])} s" for m, r in means.iterrows())
         sentences.append(
             f"Mean times on the {device}: to train {train}; to predict all test images {infer}."
+        )
+    if features_reused(done):
+        sentences.append(
+            "Times to train include the features of the images: the first run that needs them "
+            "computes them, the others read them from the cache, so single runs are not alike."
         )
     return sentences

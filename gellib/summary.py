@@ -14,7 +14,7 @@ from pandas.io.formats.style import Styler
 from gellib import plots
 from gellib.conclusions import conclusions, count, finished, models
 from gellib.config import find_path
-from gellib.plots.base import percent
+from gellib.plots.base import percent, three_digits
 from gellib.plots.summary import FACTORS, METRICS, TIMES
 from gellib.runs import SweepFolder
 
@@ -26,6 +26,13 @@ __all__ = [
     "style_table",
     "warning_box",
     "what_was_run",
+]
+
+
+# Twelve columns are to fit on a page.
+_COMPACT = [
+    {"selector": "td", "props": "white-space: nowrap; font-size: 90%; padding: 3px 6px"},
+    {"selector": "th", "props": "font-size: 90%; padding: 3px 6px"},
 ]
 
 
@@ -133,9 +140,8 @@ class Summary:
 
 
 def image_root(record: dict[str, Any]) -> Path:
-    """Folder that a run's file names start from; on another machine, where its data set is here."""
-    root = Path(record["data"]["root"])
-    return root if root.is_dir() else find_path(record["config"]["dataset_dir"])
+    """Folder that a run's file names start from."""
+    return find_path(record["data"]["root"])
 
 
 def warning_box(table: pd.DataFrame) -> str:
@@ -185,7 +191,9 @@ def _facts(record: dict[str, Any]) -> Iterable[tuple[str, str]]:
     versions = ", ".join(f"{k} {machine[k]}" for k in ("gellib", "python", "torch", "torchvision"))
     commit = f", commit {machine['git_commit']}" if machine.get("git_commit") else ""
     yield "Software", versions + commit
-    yield "Weights", f"{record['weights']['name']}, from {record['weights']['source']}"
+    weights = record["weights"]
+    random = weights["name"] == "none"
+    yield "Weights", f"{'random' if random else weights['name']}, from {weights['source']}"
 
 
 # -- tables -----------------------------------------------------------------------------------
@@ -200,7 +208,7 @@ def style_table(table: pd.DataFrame) -> Styler:
             **{heading: done[name] for name, heading in _settings().items()},
             "training, s": done["training_time_mins"] * 60,
             "inference, s": done["inference_time_secs"],
-            "validation accuracy": done["val_accuracy"],
+            "valid. accuracy": done["val_accuracy"],
             "accuracy": done["accuracy"],
             "precision": done["precision"],
             "recall": done["recall"],
@@ -208,12 +216,12 @@ def style_table(table: pd.DataFrame) -> Styler:
             "confusion matrix": [_short_matrix(matrix) for matrix in done["conf_mat"]],
         }
     )
-    shares = ["validation accuracy", "accuracy", "precision", "recall", "ROC AUC"]
+    shares = ["valid. accuracy", "accuracy", "precision", "recall", "ROC AUC"]
     times = ["training, s", "inference, s"]
     style = shown.style.hide(axis="index").set_uuid("models")
-    style = style.set_table_styles([{"selector": "td", "props": "white-space: nowrap"}])
+    style = style.set_table_styles(_COMPACT)
     style = style.format(percent, subset=shares, na_rep="–")
-    style = style.format("{:.3g}", subset=times, na_rep="–")
+    style = style.format(three_digits, subset=times, na_rep="–")
     if done.empty:
         return style.set_caption("No run has finished.")
     style = style.highlight_max(subset=shares, props="font-weight:bold")
@@ -239,7 +247,9 @@ def skipped_failed(table: pd.DataFrame) -> Styler:
     style = style.set_properties(
         subset=["reason"], **{"text-align": "left", "white-space": "pre-wrap"}
     )
-    return style.set_caption("Skipped and failed runs" if len(rest) else "Every run has finished.")
+    if rest.empty:
+        return style.hide(axis="columns").set_caption("Every run has finished.")
+    return style.set_caption("Skipped and failed runs")
 
 
 def _settings() -> dict[str, str]:

@@ -79,6 +79,11 @@ def percent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
+def three_digits(value: float) -> str:
+    """Write a number with three digits and without an exponent: `0.0648`, `17.7`, `1234`."""
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.3g}"
+
+
 def percent_axis(axis: Any, axes: Axes, which: str, top: float = 1.0) -> None:
     """Make an axis run from 0 to 100 %."""
     axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))

@@ -60,7 +60,8 @@ def loss_accuracy(history: pd.DataFrame) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         tidy(axes, "y")
         axes.legend(frameon=False, loc="best")
-    left.set_ylim(bottom=0)
+    losses = history[["train_loss", "val_loss"]].to_numpy(dtype=float)
+    left.set_ylim(0, 1.08 * float(np.nanmax(losses)) or 1)
     percent_axis(right.yaxis, right, "y", top=1.02)
     return fig
 

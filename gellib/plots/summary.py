@@ -22,6 +22,7 @@ from gellib.plots.base import (
     note,
     percent,
     percent_axis,
+    three_digits,
     tidy,
     title,
 )
@@ -174,7 +175,7 @@ def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
                 x = place + (number - (len(devices) - 1) / 2) * shift
                 _dots(axes, x, values, colour, marker, reach=shift / 4)
                 mean = float(values.mean())
-                _mean(axes, x, mean, _three(mean), reach=shift / 2.6)
+                _mean(axes, x, mean, three_digits(mean), reach=shift / 2.6)
     positive = spans[spans > 0]
     # Beyond this ratio the short times would be one flat line of dots.
     if len(positive) and positive.max() / positive.min() > 50:
@@ -194,12 +195,16 @@ def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
         axes.legend(frameon=False, loc="best")
     title(axes, f"{heading} by architecture")
     only = "" if len(devices) > 1 else f" All on the {devices[0]}."
-    note(fig, f"A dot is a run, the line their mean.{only}")
+    cached = " The first run computed the features, others reused them."
+    cached = cached if column == "training_time_mins" and features_reused(done) else ""
+    note(fig, f"A dot is a run, the line their mean.{only}{cached}")
     return fig
 
 
-def _three(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+def features_reused(done: pd.DataFrame) -> bool:
+    """Say whether runs of one network on one device paid very differently for its features."""
+    spent = done.groupby(["pretrained_model", "hardware_type"])["features_s"]
+    return bool((spent.max() > 3 * spent.min() + 0.5).any())
 
 
 def _dots(
