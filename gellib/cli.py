@@ -186,8 +186,14 @@ def _shown(path: Path) -> str:
 @main.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(), metavar="IMAGE...")
 @click.option("--run", "run_dir", type=click.Path(), help="Folder of a run. [default: the best]")
-@click.option("--runs", "runs_dir", type=click.Path(), default="runs", show_default=True,
-              help="Where to look for the best run.")
+@click.option(
+    "--runs",
+    "runs_dir",
+    type=click.Path(),
+    default="runs",
+    show_default=True,
+    help="Where to look for the best run.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def predict(images: tuple[str, ...], run_dir: str | None, runs_dir: str, as_json: bool) -> None:
     """Say what IMAGE files, or all images in folders, show.
@@ -217,8 +223,13 @@ def predict(images: tuple[str, ...], run_dir: str | None, runs_dir: str, as_json
 @main.command()
 @click.argument("system", metavar="SYSTEM")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
-@click.option("--n", default=57, show_default=True, type=click.IntRange(5),
-              help="Images of each class; a fifth of them for testing.")
+@click.option(
+    "--n",
+    default=57,
+    show_default=True,
+    type=click.IntRange(5),
+    help="Images of each class; a fifth of them for testing.",
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 def simulate(system: str, out: Path, n: int, seed: int) -> None:
     """Make a labelled set of simulated images. SYSTEM: gel."""

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from gellib.plots.base import percent, three_digits
-from gellib.plots.summary import FACTORS, features_reused, id_ranges
+from gellib.plots.summary import FACTORS, id_ranges
 
 # Of two models, one or two images more is what the draw of the test images gives or takes.
 FEW_IMAGES = 2
@@ -241,9 +241,9 @@ def _times(done: pd.DataFrame) -> list[str]:
         sentences.append(
             f"Mean times on the {device}: to train {train}; to predict all test images {infer}."
         )
-    if features_reused(done):
+    if (done["features_s"] > 0).any():
         sentences.append(
-            "Times to train include the features of the images: the first run that needs them "
-            "computes them, the others read them from the cache, so single runs are not alike."
+            "A time to train counts the features of the images as if the run had computed them by "
+            "itself; runs of a network share them, so the sweep took less than the sum."
         )
     return sentences

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
-import platform
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
 
-from gellib import __version__, plots
-from gellib.backbones import Backbone, build_backbone, device_for
-from gellib.config import OUTPUT_FIELDS, PROJECT_ROOT, RunConfig, find_path
+from gellib import plots
+from gellib.backbones import Backbone, build_backbone, check_backbone, device_for
+from gellib.config import OUTPUT_FIELDS, ConfigError, RunConfig, find_path
 from gellib.datasets import ImageSet, check_images, drop_images, load_imageset
-from gellib.features import FeatureStore
+from gellib.environment import device_name, environment
+from gellib.features import FeatureStore, check_augmentation
 from gellib.images import BadImageError, ImageLimits
 from gellib.metrics import evaluate
 from gellib.runs import SCHEMA, RunFolder, append_result, record_row, write_csv, write_json
 from gellib.splits import split_imageset
 from gellib.training import TrainResult, predict_proba, save_model, time_inference, train
 
+NAMED_WEIGHTS = ("auto", "imagenet", "none")
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
 
 
@@ -41,6 +39,7 @@ class Experiment:
     """The steps of one run, in order; each keeps its time, the last one writes the record."""
 
     def __init__(self, config: RunConfig) -> None:
+        check_network(config)
         self.config = config
         self.timings: dict[str, float] = {}
         self.bad_images: list[BadImageError] = []
@@ -294,38 +293,30 @@ class Experiment:
             self.timings[name] = time.perf_counter() - started
 
 
-def environment(device: torch.device, precision: str) -> dict[str, Any]:
-    """Say on what a run ran: versions, device, threads, precision, commit."""
-    return {
-        "python": platform.python_version(),
-        "gellib": __version__,
-        "torch": torch.__version__,
-        "torchvision": version("torchvision"),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
-        "precision": precision,
-        "git_commit": git_commit(),
-    }
+def check_network(config: RunConfig) -> None:
+    """Check what only torchvision and the disk can tell, before any work.
 
-
-def device_name(device: torch.device) -> str:
-    """Name a device as people do."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    if device.type == "mps":
-        return "Apple MPS"
-    return f"CPU, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
-
-
-def git_commit() -> str:
-    """Return the commit of the code that runs, with `+` where it was changed; empty outside git."""
-    git = shutil.which("git")
-    if git is None or not (PROJECT_ROOT / ".git").exists():
-        return ""
-    command = [git, "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty=+", "--abbrev=12"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    return done.stdout.strip()
+    Raises
+    ------
+    ConfigError
+        Naming the parameter: an unknown network or augmentation step, a file of weights that is
+        not there.
+    """
+    try:
+        check_backbone(config.pretrained_model)
+    except ValueError as err:
+        raise ConfigError(f"parameter 'pretrained_model': {err}") from err
+    try:
+        check_augmentation(config.augmentation)
+    except ValueError as err:
+        raise ConfigError(f"parameter 'augmentation': {err}") from err
+    if config.weights not in NAMED_WEIGHTS and not Path(config.weights).expanduser().is_file():
+        near = difflib.get_close_matches(config.weights, NAMED_WEIGHTS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"parameter 'weights': got {config.weights!r}, expected {', '.join(NAMED_WEIGHTS)} or "
+            f"an existing file{hint}"
+        )
 
 
 def shown_path(path: Path) -> str:

@@ -74,7 +74,7 @@ def make_network(name: str, image_size: int) -> nn.Module:
         options = {"input_size": (image_size, image_size)}
     try:
         return get_model(name, weights=None, **options).eval()
-    except (ValueError, RuntimeError) as err:
+    except (ValueError, RuntimeError, AssertionError) as err:  # as `torch._assert` raises it
         if not options:
             raise
         raise BackboneError(

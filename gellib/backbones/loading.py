@@ -30,7 +30,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     WeightsError
         For a file that is neither, or whose tensors are not the network's.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     state = _read(path)
     classifier, _ = last_linear(network)
     wanted = network.state_dict()

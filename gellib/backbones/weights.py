@@ -79,7 +79,13 @@ def resolve_weights(
             f"little about transfer learning. {err}"
         )
         return WeightsInfo("none", "seeded initialisation", warning=warning)
-    return WeightsInfo("imagenet", str(path), sha256)
+    return WeightsInfo("imagenet", shown(path), sha256)
+
+
+def shown(path: Path) -> str:
+    """Write a path with `~` for the home folder: records and notebooks travel."""
+    path, home = path.absolute(), Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 
 def checkpoint_path(name: str) -> Path:
@@ -103,7 +109,7 @@ def _from_file(text: str) -> WeightsInfo:
             f"weights: got {text!r}, and {path.absolute()} is no file; expected auto, imagenet, "
             "none, or the path of a .safetensors file or a state dict"
         )
-    return WeightsInfo(path.name, str(path.resolve()), file_sha256(path))
+    return WeightsInfo(path.name, shown(path.resolve()), file_sha256(path))
 
 
 def file_sha256(path: Path) -> str:
@@ -121,21 +127,19 @@ def _imagenet(name: str, timeout_s: float, progress: bool) -> tuple[Path, str]:
     prefix = match.group(1) if match else ""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):  # several runs may want the same file at once
-        tried = [f"looked for {path}"]
+        tried = [f"no {shown(path)}"]
         if path.is_file():
             sha256 = file_sha256(path)
             if sha256.startswith(prefix):
                 return path, sha256
-            tried = [
-                f"found {path}, but it is damaged (sha256 {sha256[:8]}..., expected {prefix}...)"
-            ]
+            tried = [f"{shown(path)} is damaged (sha256 {sha256[:8]}..., expected {prefix}...)"]
         try:
             return path, _download(url, path, prefix, timeout_s, progress)
         except OSError as err:  # urllib's errors are among them
             tried.append(f"tried {url} ({_short(err)})")
     raise WeightsError(
         f"The ImageNet weights of {name} cannot be had: {'; '.join(tried)}. By hand: get {url} "
-        f"and put it at {path}, or give a file as `weights`."
+        f"and put it at {shown(path)}, or give a file as `weights`."
     )
 
 
@@ -164,7 +168,7 @@ def _download(url: str, path: Path, prefix: str, timeout_s: float, progress: boo
 def _reach(url: str, timeout_s: float) -> None:
     """Raise OSError unless the server answers in time."""
     if timeout_s <= 0:
-        raise OSError(f"not tried, {TIMEOUT_ENV} is 0")
+        raise OSError("not tried again: it could not be reached, or is not to be")
     failure: list[BaseException | None] = [TimeoutError(f"no answer within {timeout_s:g} s")]
 
     def ask() -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,29 +35,33 @@ def cached_array(
     compute: Callable[[np.ndarray], None],
     *,
     what: str,
-) -> np.ndarray:
-    """Get the float32 array that `facts` identify, read-only and memory-mapped.
+) -> tuple[np.ndarray, float]:
+    """Get the float32 array that `facts` identify, and the seconds that it took to compute.
 
-    If it is not on disk, `compute` fills an array that is; processes that want the same one wait
-    for each other. A file that is damaged is computed again, with a warning in the log.
+    The array is read-only and memory-mapped. If it is not on disk, `compute` fills an array that
+    is; processes that want the same one wait for each other. A file that is damaged is computed
+    again, with a warning in the log.
     """
     key = cache_key(facts)
     file = folder / f"{key}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{key}.lock"):
-        if (array := _read(file, shape)) is not None:
-            return array
+        if (known := _read(file, shape)) is not None:
+            return known
         for leftover in folder.glob(f"{key}.*.tmp"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         _check_space(folder, shape)
         temporary = folder / f"{key}.{os.getpid()}.tmp"
         try:
             array = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+            started = time.perf_counter()
             compute(array)
+            seconds = time.perf_counter() - started
             array.flush()
             del array  # Windows renames no file that is mapped
             facts_file = file.with_suffix(".json")
-            note = {"what": what, "shape": list(shape), **_fingerprint(temporary)}
+            note = {"what": what, "shape": list(shape), "seconds": seconds}
+            note |= _fingerprint(temporary)
             # First the array, then its note: without the note it does not count.
             facts_file.unlink(missing_ok=True)
             os.replace(temporary, file)
@@ -65,10 +70,10 @@ def cached_array(
             os.replace(partial, facts_file)
         finally:
             temporary.unlink(missing_ok=True)
-        return np.lib.format.open_memmap(file, "r")
+        return np.lib.format.open_memmap(file, "r"), seconds
 
 
-def _read(file: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None:
     note_file = file.with_suffix(".json")
     if not (file.is_file() and note_file.is_file()):
         return None
@@ -79,7 +84,7 @@ def _read(file: Path, shape: tuple[int, ...]) -> np.ndarray | None:
         array = np.lib.format.open_memmap(file, "r")
         if array.shape != shape or array.dtype != np.float32:
             raise ValueError(f"it holds {array.dtype} of shape {array.shape}")
-        return array
+        return array, float(note["seconds"])
     except (OSError, ValueError, KeyError, TypeError) as err:
         log.warning("the cached features in %s are damaged (%s); computing them again", file, err)
         return None

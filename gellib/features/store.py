@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from gellib.features.extraction import augmented_views, extract_stream, plain_vi
 from gellib.images import ImageLimits
 
 # Raised whenever the same inputs give other features than before, so that old files do not count.
-_VERSION = 1
+_VERSION = 2
 CALIBRATION_IMAGES = 1024
 _CALIBRATION_BATCH = 32
 
@@ -28,10 +28,12 @@ class FeatureStore:
     """Features by content: image bytes, backbone, weights, preprocessing, precision and views.
 
     Files lie in `cache_dir`, may be deleted at any time, and can be used by several processes.
+    `seconds` is what computing all that was asked for takes, also where another run has done it.
     """
 
     cache_dir: Path
     limits: ImageLimits = field(default_factory=ImageLimits)
+    seconds: float = field(default=0.0, init=False)
 
     def plain(
         self,
@@ -59,9 +61,7 @@ class FeatureStore:
                 out[done : done + len(features)] = features
                 done += len(features)
 
-        return cached_array(
-            Path(self.cache_dir), facts, (len(paths), backbone.dim), compute, what=what
-        )
+        return self._cached(facts, (len(paths), backbone.dim), compute, what)
 
     def views(
         self,
@@ -114,7 +114,7 @@ class FeatureStore:
                 del where[: len(features)]
 
         shape = (epochs, len(paths), backbone.dim)
-        return cached_array(Path(self.cache_dir), facts, shape, compute, what=what)
+        return self._cached(facts, shape, compute, what)
 
     def calibrate(
         self,
@@ -141,11 +141,22 @@ class FeatureStore:
 
         shape = (sum(len(buffer) for buffer in buffers),)
         what = f"{backbone.name} batch norm statistics"
-        values = cached_array(Path(self.cache_dir), facts, shape, compute, what=what)
+        values = self._cached(facts, shape, compute, what)
         parts = torch.from_numpy(np.array(values)).split([len(buffer) for buffer in buffers])
         for buffer, part in zip(buffers, parts, strict=True):
             buffer.copy_(part)
         backbone.calibrated = True
+
+    def _cached(
+        self,
+        facts: dict[str, Any],
+        shape: tuple[int, ...],
+        compute: Callable[[np.ndarray], None],
+        what: str,
+    ) -> np.ndarray:
+        array, seconds = cached_array(Path(self.cache_dir), facts, shape, compute, what=what)
+        self.seconds += seconds
+        return array
 
     def _facts(
         self,

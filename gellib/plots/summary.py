@@ -195,16 +195,9 @@ def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
         axes.legend(frameon=False, loc="best")
     title(axes, f"{heading} by architecture")
     only = "" if len(devices) > 1 else f" All on the {devices[0]}."
-    cached = " The first run computed the features, others reused them."
-    cached = cached if column == "training_time_mins" and features_reused(done) else ""
-    note(fig, f"A dot is a run, the line their mean.{only}{cached}")
+    with_features = " Features of the images included." if column == "training_time_mins" else ""
+    note(fig, f"A dot is a run, the line their mean.{only}{with_features}")
     return fig
-
-
-def features_reused(done: pd.DataFrame) -> bool:
-    """Say whether runs of one network on one device paid very differently for its features."""
-    spent = done.groupby(["pretrained_model", "hardware_type"])["features_s"]
-    return bool((spent.max() > 3 * spent.min() + 0.5).any())
 
 
 def _dots(

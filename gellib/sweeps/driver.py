@@ -24,17 +24,27 @@ SUMMARY_NOTEBOOK = "notebooks/3_summary.ipynb"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a sweep came to: how many runs of each status, and where things are."""
+    """What a sweep came to: its runs by name with their status, and where things are."""
 
-    counts: dict[str, int]
+    statuses: dict[str, str]
     results: Path
     summary: Path | None
     problem: str = ""
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many runs have each status."""
+        return dict(Counter(self.statuses.values()))
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the runs that failed."""
+        return [name for name, status in self.statuses.items() if status == "failed"]
+
+    @property
     def ok(self) -> bool:
         """Whether nothing failed."""
-        return not self.problem and not self.counts.get("failed")
+        return not self.problem and not self.failed
 
 
 def run_sweep(
@@ -97,12 +107,12 @@ def run_sweep(
             say=say,
         )
         results = folder.write_results()
-        counts = Counter(status_of(folder, sweep, alive=False).values())
+        statuses = status_of(folder, sweep, alive=False)
         made, problem = None, ""
-        if summary and counts["done"]:
+        if summary and "done" in statuses.values():
             say("making the summary")
             made, problem = _summarise(folder)
-    return Outcome(dict(counts), results, made, problem)
+    return Outcome(statuses, results, made, problem)
 
 
 def _missing_devices(sweep: Sweep, todo: dict[str, RunConfig], scheduler: str | None) -> dict:
@@ -188,7 +198,14 @@ def _line(run: RunFolder, future: Any) -> str:
 def _prepare_weights(ready: dict[str, RunConfig], say: Callable[[str], None]) -> dict[str, str]:
     """Download or find each network's weights once; the runs then look only at what is here."""
     from gellib.backbones import resolve_weights
+    from gellib.experiment import check_network
 
+    distinct = {(c.pretrained_model, c.augmentation, c.weights): c for c in ready.values()}
+    try:
+        for config in distinct.values():
+            kernels.call(check_network, config)
+    except ValueError as err:
+        raise SweepError(f"{err}; nothing was run") from err
     pairs = dict.fromkeys((c.pretrained_model, c.weights) for c in ready.values())
     for name, weights in pairs:
         try:

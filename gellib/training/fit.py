@@ -29,8 +29,8 @@ class TrainResult:
     """A trained head (and backbone, where that is trained too), and how it went.
 
     `history` has a row an epoch: epoch (from 1), train_loss, val_loss, train_accuracy,
-    val_accuracy, learning_rate, seconds. `features_s` is the time until all features were there,
-    `training_s` that of the epochs, `seconds` both.
+    val_accuracy, learning_rate, seconds. `features_s` is what computing the features takes, also
+    where an earlier run has done it, `training_s` the time of the epochs, `seconds` both.
     """
 
     history: pd.DataFrame
@@ -69,7 +69,7 @@ def train(
         When there are no training images, or a wrong augmentation.
     """
     device = torch.device(device)
-    started = time.perf_counter()
+    before_s = store.seconds
     labels = imageset.table["label"].to_numpy()
     split = imageset.table["split"].to_numpy()
     rows = {part: np.flatnonzero(split == part) for part in ("train", "val")}
@@ -84,7 +84,7 @@ def train(
         inputs = _cached_inputs(config, imageset, rows, backbone, store, device, progress)
     else:
         inputs = _online_inputs(config, imageset, rows, backbone, store)
-    features_s = time.perf_counter() - started
+    features_s = store.seconds - before_s
 
     started = time.perf_counter()
     head = build_head(
