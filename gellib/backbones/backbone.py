@@ -20,6 +20,7 @@ from gellib.backbones.architectures import (
     replace_layer,
 )
 from gellib.backbones.devices import exact_arithmetic, fast_copy, resolve_precision
+from gellib.backbones.labsim import pool_features, pretrained_facts
 from gellib.backbones.loading import load_weights
 from gellib.backbones.preprocessing import Preprocessing, normalise, preprocessing_for
 from gellib.backbones.seeding import seeded
@@ -198,6 +199,8 @@ def build_backbone(
     with seeded(seed, "network", name):
         network = make_network(name, image_size)
     if info.name != "none":
+        if (pretrained_facts(info.source) or {}).get("pooled"):
+            pool_features(network)
         load_weights(network, info.source)
     classifier, linear = last_linear(network)
     replace_layer(network, classifier, nn.Identity())

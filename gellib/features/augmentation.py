@@ -227,5 +227,5 @@ def _resize(
 
 
 def _channels_first(image: Image.Image) -> np.ndarray:
-    pixels = np.asarray(image)
+    pixels = np.array(image)  # a copy: torch warns of arrays that cannot be written
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
