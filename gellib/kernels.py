@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -46,7 +47,7 @@ PRELOAD = [
     "torch",
     "torchvision",
     "torchvision.transforms.v2",
-    "gellib.experiment",
+    "gellib.sweeps.precheck",
     "gellib.plots",
     "gellib.summary",
 ]
@@ -151,8 +152,8 @@ def start_server() -> None:
             multiprocessing.forkserver.ensure_running()
 
 
-def call(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function in a forked process and return what it returns.
+def call(function: str, *args: Any) -> Any:
+    """Call a function, named `module:function`, in a forked process and return what it returns.
 
     For work that needs torch, in a process that should not import it. Where fork is not safe
     the function is called right here.
@@ -163,7 +164,7 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
         When the process died; exceptions of the function itself are raised as they are.
     """
     if not CAN_FORK:
-        return function(*args)
+        return _resolve(function)(*args)
     context = _fork_context()
     receiver, sender = context.Pipe(duplex=False)
     process = ForkedProcess(_send_result, sender, function, args)
@@ -173,8 +174,8 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
     except EOFError:
         status = process.wait()
         raise RuntimeError(
-            f"{function.__name__} ended without an answer: its process died with exit status "
-            f"{status} (-9 is often: out of memory)"
+            f"{function} ended without an answer: its process died with exit status {status} "
+            "(-9 is often: out of memory)"
         ) from None
     process.wait()
     if not succeeded:
@@ -182,9 +183,14 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
     return value
 
 
-def _send_result(sender: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _resolve(function: str) -> Callable[..., Any]:
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _send_result(sender: Connection, function: str, args: tuple[Any, ...]) -> None:
     try:
-        answer = (True, function(*args))
+        answer = (True, _resolve(function)(*args))
     except Exception as err:  # it is raised again in the calling process
         answer = (False, err)
     sender.send(answer)

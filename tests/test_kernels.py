@@ -176,8 +176,8 @@ def test_kernel_can_be_interrupted_and_restarted():
 
 
 def test_call_returns_raises_and_notices_death():
-    assert kernels.call(divmod, 7, 2) == (3, 1)
+    assert kernels.call("builtins:divmod", 7, 2) == (3, 1)
     with pytest.raises(ValueError, match="invalid literal"):
-        kernels.call(int, "x")
-    with pytest.raises(RuntimeError, match="_exit ended without an answer.*status 3"):
-        kernels.call(os._exit, 3)
+        kernels.call("builtins:int", "x")
+    with pytest.raises(RuntimeError, match="os:_exit ended without an answer.*status 3"):
+        kernels.call("os:_exit", 3)

@@ -7,10 +7,22 @@ import ast
 import nbformat
 import papermill
 import pytest
+from smallset import make_images
 
 from gellib.config import PROJECT_ROOT, RunConfig
+from gellib.runs import REFERENCE_COLUMNS, RunFolder
 
 NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*.ipynb"))
+
+
+def small(folder):
+    return {
+        "dataset_dir": str(folder / "images"),
+        "image_size": 32,
+        "num_epochs": 2,
+        "weights": "none",
+        "cache_dir": str(folder / "cache"),
+    }
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.name)
@@ -66,3 +78,57 @@ def test_training_notebook_has_every_parameter_with_its_type_default_and_help():
         assert default == field.default, name
         assert seen[name]["inferred_type_name"] == type(field.default).__name__, name
         assert seen[name]["help"].strip() == field.description, name
+
+
+@pytest.mark.notebooks
+class TestExecuted:
+    """By papermill as its users start it: an ordinary kernel, no help from the sweep."""
+
+    def execute(self, name, output, **parameters):
+        return papermill.execute_notebook(
+            str(PROJECT_ROOT / "notebooks" / name), str(output), parameters, progress_bar=False
+        )
+
+    def test_training_alone_honours_the_paths_it_is_given(self, tmp_path):
+        make_images(tmp_path / "images")
+        paths = {
+            "run_dir": str(tmp_path / "run"),
+            "model_path": str(tmp_path / "models" / "model.safetensors"),
+            "plots_path": str(tmp_path / "plots" / "gel-1.png"),
+            "results_file": str(tmp_path / "all" / "results.csv"),
+        }
+        self.execute("2_train.ipynb", tmp_path / "out.ipynb", **small(tmp_path), **paths)
+        assert RunFolder(tmp_path / "run").read_record()["status"] == "done"
+        assert {p.name for p in (tmp_path / "plots").iterdir()} == {
+            "gel-1.png",
+            "gel-1-confusion_matrix.png",
+            "gel-1-predictions.png",
+            "gel-1-roc_curve.png",
+        }
+        header = (tmp_path / "all" / "results.csv").read_text().splitlines()[0]
+        assert header.startswith(",".join(REFERENCE_COLUMNS))
+        from gellib.training import load_model
+
+        assert load_model(paths["model_path"])[2]["classes"] == ["dots", "stripes"]
+
+    def test_misspelt_parameter_ends_it_before_any_work(self, tmp_path):
+        with pytest.raises(papermill.PapermillExecutionError) as caught:
+            self.execute("2_train.ipynb", tmp_path / "out.ipynb", learnin_rate=0.1)
+        assert caught.value.ename == "ConfigError"
+        assert "'learnin_rate' is unknown: did you mean 'learning_rate'" in caught.value.evalue
+        assert "Traceback" not in str(caught.value)
+
+    def test_explore_names_what_cannot_be_read(self, tmp_path):
+        folder = make_images(tmp_path / "images")
+        (folder / "train" / "dots" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        node = self.execute("1_explore.ipynb", tmp_path / "out.ipynb", dataset_dir=str(folder))
+        shown = "".join(str(o) for c in node.cells for o in c.get("outputs", []))
+        assert "cut.png" in shown
+        assert sum(
+            "image/png" in o.get("data", {}) for c in node.cells for o in c.get("outputs", [])
+        )
+
+    def test_predict_opens_without_any_run_and_says_what_to_do(self, tmp_path):
+        node = self.execute("4_predict.ipynb", tmp_path / "out.ipynb", runs_dir=str(tmp_path))
+        shown = "".join(str(o) for c in node.cells for o in c.get("outputs", []))
+        assert "gellib sweep" in shown + str(node.metadata.get("widgets", ""))

@@ -94,7 +94,7 @@ def run_sweep(
             folder.sweep,
             {"name": sweep.name, "purpose": sweep.purpose, "runs": list(sweep.configs)},
         )
-        missing = _missing_devices(sweep, todo, scheduler)
+        missing = _missing_devices(todo, scheduler)
         _run_all(
             sweep,
             folder,
@@ -115,12 +115,12 @@ def run_sweep(
     return Outcome(statuses, results, made, problem)
 
 
-def _missing_devices(sweep: Sweep, todo: dict[str, RunConfig], scheduler: str | None) -> dict:
-    """Return, by hardware type, why a device is not to be had."""
-    from gellib.backbones import device_missing
-
-    types = {config.hardware_type for config in todo.values()}
-    return {kind: kernels.call(device_missing, kind) for kind in types if scheduler is None}
+def _missing_devices(todo: dict[str, RunConfig], scheduler: str | None) -> dict[str, str]:
+    """Return, by hardware type, why it is not to be had; a cluster asks its workers."""
+    kinds = sorted({config.hardware_type for config in todo.values()})
+    if scheduler is not None or not kinds:
+        return {}
+    return kernels.call("gellib.sweeps.precheck:missing_devices", kinds)
 
 
 def _run_all(
@@ -196,24 +196,17 @@ def _line(run: RunFolder, future: Any) -> str:
 
 
 def _prepare_weights(ready: dict[str, RunConfig], say: Callable[[str], None]) -> dict[str, str]:
-    """Download or find each network's weights once; the runs then look only at what is here."""
-    from gellib.backbones import resolve_weights
-    from gellib.experiment import check_network
+    """Have each network's weights here before the first run; the runs then look nowhere else.
 
+    Returns the environment variables that tell them so.
+    """
     distinct = {(c.pretrained_model, c.augmentation, c.weights): c for c in ready.values()}
     try:
-        for config in distinct.values():
-            kernels.call(check_network, config)
+        warnings = kernels.call("gellib.sweeps.precheck:prepare_weights", list(distinct.values()))
     except ValueError as err:
         raise SweepError(f"{err}; nothing was run") from err
-    pairs = dict.fromkeys((c.pretrained_model, c.weights) for c in ready.values())
-    for name, weights in pairs:
-        try:
-            info = kernels.call(resolve_weights, name, weights)
-        except (ValueError, OSError, RuntimeError) as err:
-            raise SweepError(f"no weights for {name}: {err}") from err
-        if info.warning:
-            say(f"WARNING: {info.warning}")
+    for warning in warnings:
+        say(f"WARNING: {warning}")
     return {"GELLIB_WEIGHTS_TIMEOUT_S": "0"}
 
 
