@@ -66,7 +66,7 @@ class RunConfig(BaseModel):
     image_size: int = Field(224, ge=32, le=2048, description="input side of the network, pixels")
     augmentation: str = Field(
         "random_resized_crop horizontal_flip rotation(10)",
-        description="random steps on training images, or none",
+        description="random steps, or none",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="arithmetic of the frozen network"
