@@ -86,7 +86,7 @@ def test_sgd_is_that_of_the_reference(images, store):
     )
     features = torch.from_numpy(np.array(store.plain(images, result.backbone)))
     train_rows = (images.table["split"] == "train").to_numpy()
-    x, y = features[train_rows], torch.from_numpy(images.table["label"].to_numpy()[train_rows])
+    x, y = features[train_rows], torch.tensor(images.table["label"].to_numpy()[train_rows])
     from gellib.heads import build_head
 
     head = build_head("single", 512, 2, seed=0)
