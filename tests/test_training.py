@@ -85,7 +85,7 @@ def test_sgd_is_that_of_the_reference(images, store):
         progress=False,
     )
     features = torch.from_numpy(np.array(store.plain(images, result.backbone)))
-    train_rows = (images.table["split"] == "train").to_numpy()
+    train_rows = (images.table["split"] == "train").to_numpy(copy=True)
     x, y = features[train_rows], torch.tensor(images.table["label"].to_numpy()[train_rows])
     from gellib.heads import build_head
 
