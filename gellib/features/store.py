@@ -13,7 +13,7 @@ import torch
 from gellib.backbones import Backbone, calibrate_batchnorm, normalise, resolve_precision
 from gellib.datasets import ImageSet
 from gellib.features.augmentation import check_augmentation
-from gellib.features.cache import cached_array
+from gellib.features.cache import cache_key, cached_array
 from gellib.features.extraction import augmented_views, extract_stream, plain_views
 from gellib.images import ImageLimits
 
@@ -28,12 +28,14 @@ class FeatureStore:
     """Features by content: image bytes, backbone, weights, preprocessing, precision and views.
 
     Files lie in `cache_dir`, may be deleted at any time, and can be used by several processes.
-    `seconds` is what computing all that was asked for takes, also where another run has done it.
+    `seconds` is what computing all that was asked for takes, also where another run has done it;
+    `files` are the names of the files that hold it.
     """
 
     cache_dir: Path
     limits: ImageLimits = field(default_factory=ImageLimits)
     seconds: float = field(default=0.0, init=False)
+    files: list[str] = field(default_factory=list, init=False)
 
     def plain(
         self,
@@ -156,6 +158,7 @@ class FeatureStore:
     ) -> np.ndarray:
         array, seconds = cached_array(Path(self.cache_dir), facts, shape, compute, what=what)
         self.seconds += seconds
+        self.files.append(f"{cache_key(facts)}.npy")
         return array
 
     def _facts(

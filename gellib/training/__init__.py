@@ -1,6 +1,6 @@
 """The fit loop, predictions with what it trained, and trained models on disk."""
 
-from gellib.training.fit import TrainResult, train
+from gellib.training.fit import TrainResult, compute_features, train
 from gellib.training.inference import (
     InferenceTime,
     predict_images,
@@ -13,6 +13,7 @@ __all__ = [
     "InferenceTime",
     "ModelError",
     "TrainResult",
+    "compute_features",
     "load_model",
     "predict_images",
     "predict_proba",

@@ -69,20 +69,19 @@ def train(
         When there are no training images, or a wrong augmentation.
     """
     device = torch.device(device)
-    before_s = store.seconds
     labels = imageset.table["label"].to_numpy()
-    split = imageset.table["split"].to_numpy()
-    rows = {part: np.flatnonzero(split == part) for part in ("train", "val")}
-    if not len(rows["train"]):
-        raise ValueError("no image of the set is in the part `train`; split it first")
-    if backbone.needs_calibration:
-        store.calibrate(imageset, rows["train"], backbone, progress=progress)
+    rows = _rows(imageset)
     cached = cached and backbone.frozen
     precision = resolve_precision(config.precision, device) if cached else "fp32"
+    before_s = store.seconds
     inputs: CachedInputs | OnlineInputs
     if cached:
-        inputs = _cached_inputs(config, imageset, rows, backbone, store, device, progress)
+        inputs = compute_features(
+            config, imageset, backbone, store=store, device=device, progress=progress
+        )
     else:
+        if backbone.needs_calibration:
+            store.calibrate(imageset, rows["train"], backbone, progress=progress)
         inputs = _online_inputs(config, imageset, rows, backbone, store)
     features_s = store.seconds - before_s
 
@@ -107,6 +106,51 @@ def train(
         )
     training_s = time.perf_counter() - started
     return TrainResult(history, head, backbone, features_s, training_s, precision)
+
+
+def compute_features(
+    config: RunConfig,
+    imageset: ImageSet,
+    backbone: Backbone,
+    *,
+    store: FeatureStore,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> CachedInputs:
+    """Have all features that training a head needs in the store; what is there is not made again.
+
+    Batch norms of random weights are calibrated first, on the training images.
+    """
+    rows = _rows(imageset)
+    if backbone.needs_calibration:
+        store.calibrate(imageset, rows["train"], backbone, progress=progress)
+    options: dict[str, Any] = {
+        "precision": config.precision,
+        "device": torch.device(device),
+        "progress": progress,
+    }
+    plain = store.plain(imageset, backbone, **options)
+    if check_augmentation(config.augmentation):
+        views = store.views(
+            imageset,
+            rows["train"],
+            backbone,
+            augmentation=config.augmentation,
+            seed=config.seed,
+            epochs=config.num_epochs,
+            **options,
+        )
+    else:
+        views = plain[rows["train"]][None]
+    return CachedInputs(views, plain[rows["val"]])
+
+
+def _rows(imageset: ImageSet) -> dict[str, np.ndarray]:
+    split = imageset.table["split"].to_numpy()
+    rows = {part: np.flatnonzero(split == part) for part in ("train", "val")}
+    if not len(rows["train"]):
+        raise ValueError("no image of the set is in the part `train`; split it first")
+    return rows
 
 
 def fit(
@@ -185,36 +229,6 @@ def _optimizer(config: RunConfig, network: nn.Module) -> torch.optim.Optimizer:
     if config.opt_alg == "adam":
         return torch.optim.Adam(parameters, lr=config.learning_rate)
     return torch.optim.SGD(parameters, lr=config.learning_rate, momentum=SGD_MOMENTUM)
-
-
-def _cached_inputs(
-    config: RunConfig,
-    imageset: ImageSet,
-    rows: dict[str, np.ndarray],
-    backbone: Backbone,
-    store: FeatureStore,
-    device: torch.device,
-    progress: bool,
-) -> CachedInputs:
-    options: dict[str, Any] = {
-        "precision": config.precision,
-        "device": device,
-        "progress": progress,
-    }
-    plain = store.plain(imageset, backbone, **options)
-    if check_augmentation(config.augmentation):
-        views = store.views(
-            imageset,
-            rows["train"],
-            backbone,
-            augmentation=config.augmentation,
-            seed=config.seed,
-            epochs=config.num_epochs,
-            **options,
-        )
-    else:
-        views = plain[rows["train"]][None]
-    return CachedInputs(views, plain[rows["val"]])
 
 
 def _online_inputs(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import sys
 import time
@@ -16,23 +15,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gellib import plots
-from gellib.backbones import Backbone, build_backbone, check_backbone, device_for
-from gellib.config import OUTPUT_FIELDS, ConfigError, RunConfig, find_path
-from gellib.datasets import ImageSet, check_images, drop_images, load_imageset
+from gellib.backbones import Backbone, device_for
+from gellib.config import OUTPUT_FIELDS, RunConfig, find_path
+from gellib.datasets import ImageSet
 from gellib.environment import device_name, environment
-from gellib.features import FeatureStore, check_augmentation
-from gellib.images import BadImageError, ImageLimits
+from gellib.experiment.steps import (
+    check_network,
+    feature_store,
+    limits_of,
+    load_backbone,
+    load_images,
+)
+from gellib.images import BadImageError
 from gellib.metrics import evaluate
 from gellib.runs import SCHEMA, RunFolder, append_result, record_row, write_csv, write_json
-from gellib.splits import split_imageset
 from gellib.training import TrainResult, predict_proba, save_model, time_inference, train
 
-NAMED_WEIGHTS = ("auto", "imagenet", "none")
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
-
-
-class ExperimentError(ValueError):
-    """The run cannot go on; the message says what was found and what to do."""
 
 
 class Experiment:
@@ -58,46 +57,17 @@ class Experiment:
         ExperimentError
             When images cannot be read and `skip_bad_images` is off; each is named.
         """
-        config = self.config
         with self._timed("data_s"):
-            images = load_imageset(config.dataset_dir, test_dir=config.test_dir)
-            if images.task == "multilabel":
-                raise ExperimentError(
-                    f"{config.dataset_dir} gives several labels an image; training takes one"
-                )
-            self.bad_images = check_images(images, self._limits())
-            if self.bad_images and not config.skip_bad_images:
-                names = "\n".join(f"  {bad}" for bad in self.bad_images)
-                raise ExperimentError(
-                    f"{len(self.bad_images)} of {len(images)} images cannot be read:\n{names}\n"
-                    "Mend or remove them, or set skip_bad_images to go on without them."
-                )
-            paths = {bad.path for bad in self.bad_images}
-            files = images.table["file"][images.table["path"].isin(paths)]
-            self._fingerprint = images.fingerprint()
-            images = drop_images(images, files).with_digests()
-            return split_imageset(
-                images,
-                method=config.split,
-                val_fraction=config.val_fraction,
-                test_fraction=config.test_fraction,
-                seed=config.seed,
-            )
+            images, self.bad_images, self._fingerprint = load_images(self.config)
+        return images
 
     def load_backbone(self, images: ImageSet) -> Backbone:
         """Build the network with its weights, on the device that the configuration asks for."""
         config = self.config
         self.device = device_for(config.hardware_type)
-        self.store = FeatureStore(self._cache_dir(), self._limits())
+        self.store = feature_store(config)
         with self._timed("weights_s"):
-            backbone = build_backbone(
-                config.pretrained_model,
-                weights=config.weights,
-                input_adapter=config.input_adapter,
-                image_size=config.image_size,
-                color=config.color,
-                seed=config.seed,
-            )
+            backbone = load_backbone(config)
         if backbone.weights.warning:
             print(backbone.weights.warning, file=sys.stderr)
         return backbone
@@ -154,7 +124,7 @@ class Experiment:
             rows=np.flatnonzero(self._test[2]),
             precision=result.precision,
             device=self.device,
-            limits=self._limits(),
+            limits=limits_of(self.config),
         )
         self.timings |= {
             "inference_s": inference.seconds,
@@ -260,15 +230,6 @@ class Experiment:
             "metrics": self.metrics,
         }
 
-    def _limits(self) -> ImageLimits:
-        return ImageLimits(
-            max_bytes=int(self.config.max_image_mb * 1e6),
-            max_pixels=int(self.config.max_image_mpx * 1e6),
-        )
-
-    def _cache_dir(self) -> Path:
-        return Path(self.config.cache_dir) if self.config.cache_dir else find_path("runs/.cache")
-
     def _drawn(self, name: str, fig: Figure) -> Figure:
         """Save a figure where figures go, and give it back to be shown."""
         given = self.config.plots_path
@@ -291,32 +252,6 @@ class Experiment:
             yield
         finally:
             self.timings[name] = time.perf_counter() - started
-
-
-def check_network(config: RunConfig) -> None:
-    """Check what only torchvision and the disk can tell, before any work.
-
-    Raises
-    ------
-    ConfigError
-        Naming the parameter: an unknown network or augmentation step, a file of weights that is
-        not there.
-    """
-    try:
-        check_backbone(config.pretrained_model)
-    except ValueError as err:
-        raise ConfigError(f"parameter 'pretrained_model': {err}") from err
-    try:
-        check_augmentation(config.augmentation)
-    except ValueError as err:
-        raise ConfigError(f"parameter 'augmentation': {err}") from err
-    if config.weights not in NAMED_WEIGHTS and not Path(config.weights).expanduser().is_file():
-        near = difflib.get_close_matches(config.weights, NAMED_WEIGHTS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(
-            f"parameter 'weights': got {config.weights!r}, expected {', '.join(NAMED_WEIGHTS)} or "
-            f"an existing file{hint}"
-        )
 
 
 def shown_path(path: Path) -> str:

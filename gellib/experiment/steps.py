@@ -1,0 +1,102 @@
+"""What a run is made of, one function a step: images, network, store of features, checks."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from gellib.backbones import Backbone, build_backbone, check_backbone
+from gellib.config import ConfigError, RunConfig, find_path
+from gellib.datasets import ImageSet, check_images, drop_images, load_imageset
+from gellib.features import FeatureStore, check_augmentation
+from gellib.images import BadImageError, ImageLimits
+from gellib.splits import split_imageset
+
+NAMED_WEIGHTS = ("auto", "imagenet", "none")
+
+
+class ExperimentError(ValueError):
+    """The run cannot go on; the message says what was found and what to do."""
+
+
+def load_images(config: RunConfig) -> tuple[ImageSet, list[BadImageError], str]:
+    """Return the images, split, those that cannot be read, and the fingerprint of all of them.
+
+    Raises
+    ------
+    ExperimentError
+        As `Experiment.load_images`.
+    """
+    images = load_imageset(config.dataset_dir, test_dir=config.test_dir)
+    if images.task == "multilabel":
+        raise ExperimentError(
+            f"{config.dataset_dir} gives several labels an image; training takes one"
+        )
+    bad_images = check_images(images, limits_of(config))
+    if bad_images and not config.skip_bad_images:
+        names = "\n".join(f"  {bad}" for bad in bad_images)
+        raise ExperimentError(
+            f"{len(bad_images)} of {len(images)} images cannot be read:\n{names}\n"
+            "Mend or remove them, or set skip_bad_images to go on without them."
+        )
+    fingerprint = images.fingerprint()
+    images = drop_images(images, [bad.path for bad in bad_images]).with_digests()
+    images = split_imageset(
+        images,
+        method=config.split,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
+    )
+    return images, bad_images, fingerprint
+
+
+def load_backbone(config: RunConfig) -> Backbone:
+    """Build the network that a configuration names."""
+    return build_backbone(
+        config.pretrained_model,
+        weights=config.weights,
+        input_adapter=config.input_adapter,
+        image_size=config.image_size,
+        color=config.color,
+        seed=config.seed,
+    )
+
+
+def feature_store(config: RunConfig) -> FeatureStore:
+    """Open the store of features that a configuration names."""
+    folder = Path(config.cache_dir) if config.cache_dir else find_path("runs/.cache")
+    return FeatureStore(folder, limits_of(config))
+
+
+def limits_of(config: RunConfig) -> ImageLimits:
+    """Return the limits on image files."""
+    return ImageLimits(
+        max_bytes=int(config.max_image_mb * 1e6), max_pixels=int(config.max_image_mpx * 1e6)
+    )
+
+
+def check_network(config: RunConfig) -> None:
+    """Check what only torchvision and the disk can tell, before any work.
+
+    Raises
+    ------
+    ConfigError
+        Naming the parameter: an unknown network or augmentation step, a file of weights that is
+        not there.
+    """
+    try:
+        check_backbone(config.pretrained_model)
+    except ValueError as err:
+        raise ConfigError(f"parameter 'pretrained_model': {err}") from err
+    try:
+        check_augmentation(config.augmentation)
+    except ValueError as err:
+        raise ConfigError(f"parameter 'augmentation': {err}") from err
+    if config.weights not in NAMED_WEIGHTS and not Path(config.weights).expanduser().is_file():
+        near = difflib.get_close_matches(config.weights, NAMED_WEIGHTS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"parameter 'weights': got {config.weights!r}, expected {', '.join(NAMED_WEIGHTS)} or "
+            f"an existing file{hint}"
+        )
