@@ -47,7 +47,7 @@ PRELOAD = [
     "torch",
     "torchvision",
     "torchvision.transforms.v2",
-    "gellib.sweeps.precheck",
+    "gellib.sweeps.prepare",
     "gellib.plots",
     "gellib.summary",
 ]
@@ -152,7 +152,7 @@ def start_server() -> None:
             multiprocessing.forkserver.ensure_running()
 
 
-def call(function: str, *args: Any) -> Any:
+def call(function: str, *args: Any, limit_s: float | None = None) -> Any:
     """Call a function, named `module:function`, in a forked process and return what it returns.
 
     For work that needs torch, in a process that should not import it. Where fork is not safe
@@ -162,6 +162,8 @@ def call(function: str, *args: Any) -> Any:
     ------
     RuntimeError
         When the process died; exceptions of the function itself are raised as they are.
+    TimeoutError
+        When it took longer than `limit_s` seconds; the process is ended.
     """
     if not CAN_FORK:
         return _resolve(function)(*args)
@@ -169,6 +171,10 @@ def call(function: str, *args: Any) -> Any:
     receiver, sender = context.Pipe(duplex=False)
     process = ForkedProcess(_send_result, sender, function, args)
     sender.close()
+    if not receiver.poll(limit_s):
+        process.kill()
+        process.wait()
+        raise TimeoutError(f"{function} was stopped at the time limit of {limit_s:g} s")
     try:
         succeeded, value = receiver.recv()
     except EOFError:
@@ -240,7 +246,11 @@ def _fork_context() -> Any:
 @contextlib.contextmanager
 def _server_environment() -> Iterator[None]:
     """Set what must be in the environment when the server imports its modules."""
-    ours = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    ours = {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        # Threads that wait sleep: spinning ones take the cores from the other runs.
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
     try:

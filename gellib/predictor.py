@@ -95,7 +95,7 @@ class Predictor:
 
     def predict(self, sources: Sequence[Source]) -> list[Prediction]:
         """Predict each source; one that cannot be read gets its error, the others go on."""
-        named = [_named(source, number) for number, source in enumerate(sources, start=1)]
+        named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
         results: list[Prediction] = []
         # Some at a time: decoded images are large, and a folder may hold any number.
         for start in range(0, len(named), _AT_ONCE):
@@ -132,7 +132,8 @@ class Predictor:
         )
 
 
-def _named(source: Source, number: int) -> tuple[str, Any]:
+def named_source(source: Source, number: int) -> tuple[str, Any]:
+    """Tell a source's name, such as `image 2` for bytes without one, from what is to be read."""
     if isinstance(source, tuple):
         name, content = source
         return name, bytes(content)

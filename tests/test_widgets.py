@@ -9,7 +9,7 @@ from PIL import Image
 from sweepmaker import make_sweep
 
 from gellib.images import BadImageError, read_image
-from gellib.predictor import Prediction, PredictorError, _named
+from gellib.predictor import Prediction, PredictorError, named_source
 from gellib.widgets import MOST_CARDS, PredictWidget, preview, uploaded_files, verdict
 
 LOUD = "random weights: accuracy means <little>"
@@ -24,7 +24,7 @@ class FakePredictor:
     def predict(self, sources):
         answers = []
         for number, source in enumerate(sources, start=1):
-            name, content = _named(source, number)
+            name, content = named_source(source, number)
             try:
                 read_image(content, name=name)
             except BadImageError as err:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,14 @@ from tqdm import tqdm
 from gellib import kernels
 from gellib.config import RunConfig, find_path
 from gellib.runs import RunFolder, SweepFolder, write_json
-from gellib.sweeps.execute import NotebookError, execute, execute_run
+from gellib.sweeps.cluster import connect
+from gellib.sweeps.execute import NotebookError, execute
+from gellib.sweeps.features import feature_key
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
 from gellib.sweeps.spec import Sweep, SweepError
 
+# The sweep has looked for weights already; a run is not to try the network again.
+RUN_ENV = {"GELLIB_WEIGHTS_TIMEOUT_S": "0"}
 SUMMARY_NOTEBOOK = "notebooks/3_summary.ipynb"
 
 
@@ -63,8 +66,8 @@ def run_sweep(
     Parameters
     ----------
     jobs, threads
-        Runs at once and threads of each; by default one run with all cores. Their product never
-        exceeds the cores.
+        Runs at once, by default one a core, and threads of each, by default the cores divided by
+        the runs. Their product never exceeds the cores. Features are computed with all cores.
     scheduler
         Address of a Dask scheduler; by default a local one, in this process.
     fresh
@@ -86,26 +89,40 @@ def run_sweep(
     folder = SweepFolder(sweep.folder)
     with locked(folder):
         fingerprints = fingerprints_of(sweep)
+        around = _look_around(sweep, say)
         if fresh:
             for name in sweep.configs:
                 RunFolder(folder.path / name).clear()
-        todo = plan(sweep, folder, fingerprints)
+        todo = plan(sweep, folder, fingerprints, around["weights"])
         write_json(
             folder.sweep,
             {"name": sweep.name, "purpose": sweep.purpose, "runs": list(sweep.configs)},
         )
-        missing = _missing_devices(todo, scheduler)
-        _run_all(
-            sweep,
-            folder,
-            todo,
-            missing,
-            jobs=jobs,
-            threads=threads,
-            scheduler=scheduler,
-            limit_s=limit_s,
-            say=say,
-        )
+        with tqdm(total=len(sweep.configs), desc=sweep.name, unit="run", smoothing=0) as bar:
+            report = _reporter(sweep, bar, say)
+            if before := len(sweep.configs) - len(todo):
+                bar.update(before)
+                say(f"{before} of {len(sweep.configs)} runs were done before")
+            missing = {} if scheduler else around["missing"]
+            ready = _skip_missing(folder, todo, missing, report)
+            keys = {
+                name: feature_key(
+                    config,
+                    fingerprints[config.dataset_dir, config.test_dir],
+                    around["weights"][config.pretrained_model, config.weights],
+                )
+                for name, config in ready.items()
+            }
+            if ready:
+                options = {"jobs": jobs, "threads": threads, "gpus": around["gpus"]}
+                with connect(scheduler, **options) as cluster:
+                    runs = {name: (folder.path / name, config) for name, config in ready.items()}
+                    submit = {"notebook": sweep.notebook, "limit_s": limit_s, "env": RUN_ENV}
+                    for name, problem in cluster.run(runs, keys, say=say, **submit):
+                        run = RunFolder(folder.path / name)
+                        if problem:
+                            run.write_outcome(ready[name], "failed", problem)
+                        report(name, _line(run))
         results = folder.write_results()
         statuses = status_of(folder, sweep, alive=False)
         made, problem = None, ""
@@ -115,127 +132,56 @@ def run_sweep(
     return Outcome(statuses, results, made, problem)
 
 
-def _missing_devices(todo: dict[str, RunConfig], scheduler: str | None) -> dict[str, str]:
-    """Return, by hardware type, why it is not to be had; a cluster asks its workers."""
-    kinds = sorted({config.hardware_type for config in todo.values()})
-    if scheduler is not None or not kinds:
-        return {}
-    return kernels.call("gellib.sweeps.precheck:missing_devices", kinds)
+def _look_around(sweep: Sweep, say: Callable[[str], None]) -> dict[str, Any]:
+    """Find devices and weights, download what is to be had; the runs then look nowhere else."""
+    distinct = {(c.pretrained_model, c.augmentation, c.weights): c for c in sweep.configs.values()}
+    try:
+        around = kernels.call("gellib.sweeps.prepare:look_around", list(distinct.values()))
+    except ValueError as err:
+        raise SweepError(f"{err}; nothing was run") from err
+    for info in around["weights"].values():
+        if info["warning"]:
+            say(f"WARNING: {info['warning']}")
+    return around
 
 
-def _run_all(
-    sweep: Sweep,
+def _reporter(sweep: Sweep, bar: tqdm, say: Callable[[str], None]) -> Callable[[str, str], None]:
+    numbers = {name: number for number, name in enumerate(sweep.configs, start=1)}
+    width = max(map(len, numbers))
+
+    def report(name: str, text: str) -> None:
+        say(f"[{numbers[name]:>3} of {len(numbers)}] {name:<{width}}  {text}")
+        bar.update()
+
+    return report
+
+
+def _skip_missing(
     folder: SweepFolder,
     todo: dict[str, RunConfig],
     missing: dict[str, str],
-    *,
-    jobs: int | None,
-    threads: int | None,
-    scheduler: str | None,
-    limit_s: float | None,
-    say: Callable[[str], None],
-) -> None:
-    from distributed import as_completed
-
-    names = list(sweep.configs)
-    numbers = {name: number for number, name in enumerate(names, start=1)}
-    with tqdm(total=len(names), desc=sweep.name, unit="run", smoothing=0) as bar:
-
-        def report(name: str, text: str) -> None:
-            say(f"[{numbers[name]:>3} of {len(names)}] {name:<40} {text}")
-            bar.update()
-
-        bar.update(len(names) - len(todo))
-        if len(names) > len(todo):
-            say(f"{len(names) - len(todo)} of {len(names)} runs were done before")
-        ready = {}
-        for name, config in todo.items():
-            if reason := missing.get(config.hardware_type):
-                run = RunFolder(folder.path / name)
-                run.clear()
-                run.write_outcome(config, "skipped", reason)
-                report(name, f"skipped: {reason}")
-            else:
-                ready[name] = config
-        if not ready:
-            return
-        env = _prepare_weights(ready, say)
-        with _client(scheduler, jobs, threads) as (client, threads):
-            futures = {}
-            for name, config in ready.items():
-                future = client.submit(
-                    execute_run,
-                    sweep.notebook,
-                    RunFolder(folder.path / name),
-                    config,
-                    threads=threads,
-                    limit_s=limit_s,
-                    env=env,
-                    pure=False,
-                    resources={"GPU": 1} if config.hardware_type == "gpu" else None,
-                )
-                futures[future] = name
-            for future in as_completed(futures):
-                name = futures[future]
-                run = RunFolder(folder.path / name)
-                if future.status == "error":
-                    run.write_outcome(
-                        ready[name], "failed", f"its worker was lost: {future.exception()}"
-                    )
-                report(name, _line(run, future))
+    report: Callable[[str, str], None],
+) -> dict[str, RunConfig]:
+    """Put runs on record as skipped for which there is no device; return the others."""
+    ready = {}
+    for name, config in todo.items():
+        if reason := missing.get(config.hardware_type):
+            run = RunFolder(folder.path / name)
+            run.clear()
+            run.write_outcome(config, "skipped", reason)
+            report(name, f"skipped: {reason}")
+        else:
+            ready[name] = config
+    return ready
 
 
-def _line(run: RunFolder, future: Any) -> str:
+def _line(run: RunFolder) -> str:
     record = run.read_record() or {"status": "failed", "reason": "it left no record"}
-    seconds = f"{future.result():.1f} s" if future.status == "finished" else ""
     if record["status"] != "done":
-        return f"{record['status'].upper()} {seconds} {record['reason']:.200}"
-    test = record["metrics"]["test"]
+        return f"{record['status'].upper()}: {record['reason']:.200}"
+    test, seconds = record["metrics"]["test"], record["timings"]["total_s"]
     right = round(test["accuracy"] * test["n"])
-    return f"{seconds:>8}  test accuracy {test['accuracy']:6.1%} ({right} of {test['n']})"
-
-
-def _prepare_weights(ready: dict[str, RunConfig], say: Callable[[str], None]) -> dict[str, str]:
-    """Have each network's weights here before the first run; the runs then look nowhere else.
-
-    Returns the environment variables that tell them so.
-    """
-    distinct = {(c.pretrained_model, c.augmentation, c.weights): c for c in ready.values()}
-    try:
-        warnings = kernels.call("gellib.sweeps.precheck:prepare_weights", list(distinct.values()))
-    except ValueError as err:
-        raise SweepError(f"{err}; nothing was run") from err
-    for warning in warnings:
-        say(f"WARNING: {warning}")
-    return {"GELLIB_WEIGHTS_TIMEOUT_S": "0"}
-
-
-@contextlib.contextmanager
-def _client(scheduler: str | None, jobs: int | None, threads: int | None) -> Iterator[Any]:
-    """Connect to a Dask scheduler, or start one in this process; gives (client, threads a run)."""
-    import dask
-    from distributed import Client, LocalCluster
-
-    if scheduler:
-        with Client(scheduler, timeout="30s") as client:
-            yield client, threads
-        return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    jobs = min(jobs or 1, cores)
-    threads = min(threads or cores, cores // jobs)
-    # A run holds its worker thread for minutes; Dask is not to call that unresponsive.
-    dask.config.set({"distributed.worker.memory.terminate": False})
-    with (
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=jobs,
-            processes=False,
-            dashboard_address=None,
-            resources={"GPU": jobs},
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client, threads
+    return f"{seconds:6.1f} s  test accuracy {test['accuracy']:6.1%} ({right} of {test['n']})"
 
 
 def _summarise(folder: SweepFolder) -> tuple[Path | None, str]:

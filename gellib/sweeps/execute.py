@@ -7,15 +7,18 @@ renamed, and a run has succeeded when its record says so, not when papermill ret
 
 from __future__ import annotations
 
+import contextvars
 import os
 import re
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
+from jupyter_core.utils import ensure_event_loop
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -115,7 +118,8 @@ def execute(
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.{os.getpid()}.ipynb")
     try:
-        papermill.execute_notebook(
+        _in_loop_of_its_own(
+            papermill.execute_notebook,
             node,
             str(partial).replace("{", "{{").replace("}", "}}"),
             parameters=parameters,
@@ -132,6 +136,21 @@ def execute(
         raise NotebookError(_kernel_problem(err, log)) from err
     finally:
         _keep(partial, notebook, output)
+
+
+def _in_loop_of_its_own(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function that drives an event loop found in a context variable.
+
+    Dask hands its threads the context of whoever submitted, and so, to several, one loop.
+    """
+
+    def call() -> Any:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            ensure_event_loop().close()
+
+    return contextvars.Context().run(call)
 
 
 def execute_run(

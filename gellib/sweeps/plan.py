@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from gellib.config import RunConfig
+from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.datasets import load_imageset
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps.spec import Sweep, SweepError
@@ -71,22 +71,31 @@ def fingerprints_of(sweep: Sweep) -> dict[tuple[str, str], str]:
         raise SweepError(f"the images cannot be used: {err}") from err
 
 
-def plan(sweep: Sweep, folder: SweepFolder, fingerprints: dict) -> dict[str, RunConfig]:
-    """Return the runs that are not done; refuse to write over finished runs of another kind."""
+def plan(
+    sweep: Sweep,
+    folder: SweepFolder,
+    fingerprints: dict[tuple[str, str], str],
+    weights: dict[tuple[str, str], dict[str, str]],
+) -> dict[str, RunConfig]:
+    """Return the runs that are not done; refuse to write over finished runs of another kind.
+
+    A run is done when its record is of this configuration, of these images and of the weights
+    that the configuration means now, and its notebook is there.
+    """
     todo, others = {}, []
     for name, config in sweep.configs.items():
         run = RunFolder(folder.path / name)
-        fingerprint = fingerprints[config.dataset_dir, config.test_dir]
-        if run.is_done(config, fingerprint) and run.notebook.exists():
-            continue
-        todo[name] = config
         record = run.read_record()
-        if (
-            record is not None
-            and record["status"] == "done"
-            and not run.is_done(config, fingerprint)
-        ):
-            others.append((name, _difference(record, config)))
+        difference = ""
+        if record is not None and record["status"] == "done":
+            fingerprint = fingerprints[config.dataset_dir, config.test_dir]
+            now = weights[config.pretrained_model, config.weights]
+            difference = _difference(record, config, fingerprint, now)
+            if not difference and run.notebook.exists():
+                continue
+        if difference:
+            others.append((name, difference))
+        todo[name] = config
     if others:
         name, difference = others[0]
         raise SweepError(
@@ -96,10 +105,19 @@ def plan(sweep: Sweep, folder: SweepFolder, fingerprints: dict) -> dict[str, Run
     return todo
 
 
-def _difference(record: dict[str, Any], config: RunConfig) -> str:
-    ours, theirs = config.model_dump(), record["config"]
-    if record["config_hash"] == config.hash():
+def _difference(
+    record: dict[str, Any], config: RunConfig, fingerprint: str, weights: dict[str, str]
+) -> str:
+    if record["config_hash"] != config.hash():
+        ours, theirs = config.model_dump(exclude=set(OUTPUT_FIELDS)), record["config"]
+        names = [name for name in ours if ours[name] != theirs.get(name)]
+        shown = [f"{name} is {theirs.get(name)!r} there, {ours[name]!r} here" for name in names]
+        return "; ".join(shown[:3]) or "its parameters are of another version of gellib"
+    if record["data"]["fingerprint"] != fingerprint:
         return "the images have changed since"
-    names = [n for n in ours if ours[n] != theirs.get(n) and n not in ("run_dir", "cache_dir")]
-    shown = [f"{name} is {theirs.get(name)!r} there, {ours[name]!r} here" for name in names[:3]]
-    return "; ".join(shown) or "its parameters are of another version of gellib"
+    then = record["weights"]
+    if then["name"] != weights["name"] or (
+        weights["sha256"] and then["sha256"] != weights["sha256"]
+    ):
+        return f"its weights are {then['name']}, those to be had now {weights['name']}"
+    return ""
