@@ -9,11 +9,52 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from gellib.backbones.architectures import last_linear, make_network, replace_layer
+from gellib.backbones.architectures import (
+    ALIASES,
+    BackboneError,
+    last_linear,
+    make_network,
+    replace_layer,
+)
 
+WEIGHTS_DIR = Path(__file__).resolve().parents[1] / "weights"
 FACTS_KEY = "gellib_pretrained"  # of the metadata in the header of a safetensors file
 PRETRAINABLE = ("resnet18", "mobilenet_v3_large", "vgg16")
 _IMAGE_SIZE = 224
+
+
+def shipped_weights(name: str) -> Path:
+    """Find the file of weights that comes with gellib for a network (a name or an alias).
+
+    Raises
+    ------
+    BackboneError
+        When there is none.
+    """
+    files = _shipped()
+    try:
+        return files[ALIASES.get(name, name)]
+    except KeyError:
+        shipped = ", ".join(sorted(file.stem for file in files.values())) or "none"
+        raise BackboneError(
+            f"no weights pretrained on simulated images come with gellib for {name!r}; there are: "
+            f"{shipped}"
+        ) from None
+
+
+def has_shipped_weights(name: str) -> bool:
+    """Whether weights come with gellib for a network (a name or an alias)."""
+    return ALIASES.get(name, name) in _shipped()
+
+
+def shipped_card(name: str) -> dict[str, Any]:
+    """Read the card of a network's shipped weights: how they were made, how good they are."""
+    return json.loads(shipped_weights(name).with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def _shipped() -> dict[str, Path]:
+    files = WEIGHTS_DIR.glob("*.safetensors")
+    return {ALIASES.get(file.stem, file.stem): file for file in files}
 
 
 def pool_features(network: nn.Module) -> nn.Module:
