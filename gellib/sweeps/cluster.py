@@ -165,7 +165,7 @@ def connect(
             n_workers=1,
             threads_per_worker=jobs,
             processes=False,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             memory_limit=0,
             resources={"CPU": jobs * threads, "GPU": gpus},
         ) as local,

@@ -1,0 +1,53 @@
+"""Real images, where there are some: all are read, split, and told apart better than by chance."""
+
+from __future__ import annotations
+
+import pytest
+
+from gellib.config import RunConfig
+from gellib.datasets import check_images, load_imageset
+from gellib.images import read_image
+from gellib.splits import split_imageset
+
+pytestmark = pytest.mark.real
+
+
+@pytest.mark.parametrize(
+    ("folder", "classes", "positive"),
+    [("gel", ("gel", "not_gel"), "gel"), ("brain_mri", ("no", "yes"), "yes")],
+)
+def test_every_image_is_read_and_split(real_data, folder, classes, positive):
+    images = load_imageset(real_data / folder)
+    assert images.classes == classes
+    assert images.positive == positive
+    assert check_images(images) == []
+    split = split_imageset(images, val_fraction=0.2, test_fraction=0.2, seed=0)
+    counts = split.counts()
+    assert (counts > 0).all(axis=None)
+    assert counts.to_numpy().sum() == len(images)
+
+
+def test_pictures_are_not_empty(real_data):
+    for path in load_imageset(real_data / "gel").table["path"]:
+        image = read_image(path)
+        assert image.ndim == 2
+        assert image.min() < image.max(), path
+
+
+def test_random_features_and_a_linear_head_beat_chance_on_gels(real_data, tmp_path):
+    from gellib.experiment import Experiment
+
+    config = RunConfig(
+        dataset_dir=str(real_data / "gel"),
+        weights="none",
+        image_size=96,
+        num_epochs=5,
+        augmentation="none",
+        run_dir=str(tmp_path / "run"),
+        cache_dir=str(tmp_path / "cache"),
+    )
+    experiment = Experiment(config)
+    images = experiment.load_images()
+    result = experiment.train(images, experiment.load_backbone(images))
+    experiment.evaluate(images, result)
+    assert experiment.metrics["test"]["accuracy"] > 0.6
