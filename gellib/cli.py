@@ -194,8 +194,11 @@ def _shown(path: Path) -> str:
     show_default=True,
     help="Where to look for the best run.",
 )
+@click.option("--zero-shot", is_flag=True, help="Gel or not, without any training of your own.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def predict(images: tuple[str, ...], run_dir: str | None, runs_dir: str, as_json: bool) -> None:
+def predict(
+    images: tuple[str, ...], run_dir: str | None, runs_dir: str, zero_shot: bool, as_json: bool
+) -> None:
     """Say what IMAGE files, or all images in folders, show.
 
     The model is the one of --run, or the finished run with the best validation accuracy. A file
@@ -204,7 +207,12 @@ def predict(images: tuple[str, ...], run_dir: str | None, runs_dir: str, as_json
     from gellib.predictor import Predictor, expand_files, find_best_run
 
     files = expand_files(images)
-    predictor = Predictor(run_dir if run_dir else find_best_run(runs_dir))
+    if zero_shot:
+        from gellib.zeroshot import ZeroShot
+
+        predictor = ZeroShot()
+    else:
+        predictor = Predictor(run_dir if run_dir else find_best_run(runs_dir))
     predictions = predictor.predict(files)
     if as_json:
         click.echo(json.dumps([p.to_dict() for p in predictions], indent=2, ensure_ascii=False))
@@ -241,3 +249,24 @@ def simulate(system: str, out: Path, n: int, seed: int) -> None:
         SYSTEMS[system](out, n=n, seed=seed, progress=None)
         bar.update(1)
     click.echo(f"wrote {out}")
+
+
+@main.command()
+@click.option(
+    "--backbone", default="resnet18", show_default=True, help="resnet18, mobilenet-v3, vgg16"
+)
+@click.option("--minutes", type=float, help="Time to train; the number of steps follows from it.")
+@click.option("--steps", type=click.IntRange(1), help="Steps of 64 images, instead of minutes.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+def pretrain(backbone: str, minutes: float | None, steps: int | None, seed: int, out: Path) -> None:
+    """Train a network on simulated images alone: the weights `labsim`.
+
+    Writes BACKBONE.safetensors and its card; use it by `-p weights FILE`.
+    """
+    from gellib.pretrain import pretrain as train
+
+    if minutes is None and steps is None:
+        raise click.ClickException("give --minutes or --steps, such as --minutes 10")
+    file = train(backbone, minutes=minutes, steps=steps, seed=seed, out=out, progress=True)
+    click.echo(f"wrote {file}")

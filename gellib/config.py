@@ -58,7 +58,7 @@ class RunConfig(BaseModel):
         0.2, gt=0, lt=1, description="share of all images kept for testing, if no test part"
     )
     seed: int = Field(0, ge=0, description="seed of split, initialisation, order, augmentation")
-    weights: str = Field("auto", description="auto, imagenet, none, or a file of weights")
+    weights: str = Field("auto", description="auto, imagenet, labsim, none, or a file")
     input_adapter: Literal["replicate", "sum", "reinit"] = Field(
         "replicate", description="grey to the first convolution: replicate, sum, or reinit"
     )

@@ -13,6 +13,7 @@ from gellib.backbones import (
     WeightsError,
     build_backbone,
     checkpoint_path,
+    labsim,
     resolve_weights,
 )
 
@@ -32,6 +33,12 @@ def checkpoint(tmp_path_factory):
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.delenv(TIMEOUT_ENV, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shipped(tmp_path, monkeypatch):
+    """What happens to a network that no weights come with gellib for."""
+    monkeypatch.setattr(labsim, "WEIGHTS_DIR", tmp_path / "weights")
 
 
 @pytest.fixture

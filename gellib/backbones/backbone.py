@@ -20,7 +20,7 @@ from gellib.backbones.architectures import (
     replace_layer,
 )
 from gellib.backbones.devices import exact_arithmetic, fast_copy, resolve_precision
-from gellib.backbones.labsim import pool_features, pretrained_facts
+from gellib.backbones.labsim import pool_features, pretrained_facts, shipped_weights
 from gellib.backbones.loading import load_weights
 from gellib.backbones.preprocessing import Preprocessing, normalise, preprocessing_for
 from gellib.backbones.seeding import seeded
@@ -199,9 +199,10 @@ def build_backbone(
     with seeded(seed, "network", name):
         network = make_network(name, image_size)
     if info.name != "none":
-        if (pretrained_facts(info.source) or {}).get("pooled"):
+        file = shipped_weights(name) if info.name == "labsim" else info.source
+        if (pretrained_facts(file) or {}).get("pooled"):
             pool_features(network)
-        load_weights(network, info.source)
+        load_weights(network, file)
     classifier, linear = last_linear(network)
     replace_layer(network, classifier, nn.Identity())
     if info.name == "none":

@@ -17,6 +17,12 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from gellib.backbones.architectures import BackboneError, check_backbone, default_weights
+from gellib.backbones.labsim import (
+    has_shipped_weights,
+    pretrained_facts,
+    shipped_card,
+    shipped_weights,
+)
 
 TIMEOUT_ENV = "GELLIB_WEIGHTS_TIMEOUT_S"
 DEFAULT_TIMEOUT_S = 3.0
@@ -32,9 +38,10 @@ class WeightsError(BackboneError):
 class WeightsInfo:
     """Which weights a backbone has.
 
-    `name` is `imagenet`, `none` or the name of a file; `source` a path, or the seed for `none`;
-    `sha256` that of the file, or of the initial state for `none`. `warning` is empty, or says why
-    the results mean little and is to be shown wherever they are.
+    `name` is `imagenet`, `labsim`, `none` or the name of a file; `source` says where they are from:
+    a path, or the seed for `none`. `sha256` is that of the file, or of the initial state for
+    `none`. `warning` is empty, or says why the results mean little and is to be shown wherever
+    they are.
     """
 
     name: str
@@ -53,19 +60,23 @@ def resolve_weights(
     """Decide which weights to use and have them on disk, downloaded and checked if need be.
 
     `weights` is `imagenet` (what torchvision recommends for the network: the enum member
-    `DEFAULT`), `none`, a file (`.safetensors` or a state dict), or `auto`: `imagenet` if it is in
-    torch's checkpoint cache or can be reached within `timeout_s`, else `none` with a warning.
+    `DEFAULT`), `labsim` (trained on simulated images alone, come with gellib), `none`, a file
+    (`.safetensors` or a state dict), or `auto`: `imagenet` if it is in torch's checkpoint cache or
+    can be reached within `timeout_s`, else `labsim` if the network has such, else `none` with a
+    warning.
     `timeout_s` defaults to the environment variable `GELLIB_WEIGHTS_TIMEOUT_S`, else to 3; with 0
     the network is not tried.
 
     Raises
     ------
     WeightsError
-        When a file or ImageNet weights were asked for and cannot be had.
+        When certain weights were asked for and cannot be had.
     """
     name = check_backbone(name)
     if weights == "none":
         return WeightsInfo("none", "seeded initialisation")
+    if weights == "labsim":
+        return _labsim(name)
     if weights not in ("auto", "imagenet"):
         return _from_file(weights)
     timeout_s = _timeout() if timeout_s is None else timeout_s
@@ -74,6 +85,8 @@ def resolve_weights(
     except WeightsError as err:
         if weights == "imagenet":
             raise
+        if has_shipped_weights(name):
+            return _labsim(name)
         warning = (
             f"NO PRETRAINED WEIGHTS: {name} works with random weights, so its accuracy says "
             f"little about transfer learning. {err}"
@@ -107,7 +120,7 @@ def _from_file(text: str) -> WeightsInfo:
     if not path.is_file():
         raise WeightsError(
             f"weights: got {text!r}, and {path.absolute()} is no file; expected auto, imagenet, "
-            "none, or the path of a .safetensors file or a state dict"
+            "labsim, none, or the path of a .safetensors file or a state dict"
         )
     return WeightsInfo(path.name, shown(path.resolve()), file_sha256(path))
 
@@ -119,6 +132,21 @@ def file_sha256(path: Path) -> str:
         while block := file.read(_CHUNK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _labsim(name: str) -> WeightsInfo:
+    path = shipped_weights(name)
+    sha256, expected = file_sha256(path), shipped_card(name)["sha256"]
+    if sha256 != expected:
+        raise WeightsError(
+            f"weights: {shown(path)} is damaged (sha256 {sha256[:8]}..., expected "
+            f"{expected[:8]}...); install gellib again"
+        )
+    # No path: a record is to say the same wherever gellib is installed.
+    source = f"simulated images alone (gellib/weights/{path.name})"
+    if (pretrained_facts(path) or {}).get("pooled"):
+        source += "; features are the averages of its last convolutions"
+    return WeightsInfo("labsim", source, sha256)
 
 
 def _imagenet(name: str, timeout_s: float, progress: bool) -> tuple[Path, str]:

@@ -12,7 +12,7 @@ from gellib.features import FeatureStore, check_augmentation
 from gellib.images import BadImageError, ImageLimits
 from gellib.splits import split_imageset
 
-NAMED_WEIGHTS = ("auto", "imagenet", "none")
+NAMED_WEIGHTS = ("auto", "imagenet", "labsim", "none")
 
 
 class ExperimentError(ValueError):

@@ -79,7 +79,7 @@ def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
     name = trained_with.name
     backbone = build_backbone(
         about["name"],
-        weights=name if name in ("imagenet", "none") else trained_with.source,
+        weights=name if name in ("imagenet", "labsim", "none") else trained_with.source,
         input_adapter=about["input_adapter"],
         image_size=preprocessing.image_size,
         color=preprocessing.color,
