@@ -96,7 +96,7 @@ def pretrain(
         "seed": seed,
         "commit": git_commit(),
         "steps": steps,
-        "minutes": round((time.perf_counter() - started) / 60, 2),
+        "minutes": round((time.perf_counter() - started) / 60, 3),
         "images_seen": steps * BATCH,
         "images_simulated": steps * BATCH // 2,
         "sizes_px": [size_px for size_px, _ in recipe.phases],

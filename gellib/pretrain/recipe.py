@@ -64,7 +64,7 @@ RECIPES = {
     # Its depthwise convolutions are twice as slow in bf16 on a CPU.
     "mobilenet_v3_large": Recipe(1200, ((96, 0.8), (160, 0.2)), 2e-3, precision="fp32"),
     # Sixteen layers without batch norms hardly start to learn in minutes.
-    "vgg16": Recipe(560, ((80, 0.8), (112, 0.2)), 1e-3, trained_as="vgg16_bn"),
+    "vgg16": Recipe(480, ((64, 0.75), (96, 0.25)), 1e-3, trained_as="vgg16_bn"),
 }
 
 
