@@ -223,7 +223,8 @@ def predict(
                 click.echo(f"{p.file:<{width}}  cannot be read: {p.error}")
                 continue
             shares = "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities.items())
-            click.echo(f"{p.file:<{width}}  {p.label:<12} {shares}")
+            nearest = f"  most like {p.nearest}" if zero_shot else ""
+            click.echo(f"{p.file:<{width}}  {p.label:<12} {shares}{nearest}")
         click.echo(f"according to {predictions[0].run or predictor.name}", err=True)
     sys.exit(1 if any(p.error for p in predictions) else 0)
 
@@ -255,7 +256,9 @@ def simulate(system: str, out: Path, n: int, seed: int) -> None:
 @click.option(
     "--backbone", default="resnet18", show_default=True, help="resnet18, mobilenet-v3, vgg16"
 )
-@click.option("--minutes", type=float, help="Time to train; the number of steps follows from it.")
+@click.option(
+    "--minutes", type=float, help="Time to train. [default: the network's own number of steps]"
+)
 @click.option("--steps", type=click.IntRange(1), help="Steps of 64 images, instead of minutes.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
@@ -266,7 +269,5 @@ def pretrain(backbone: str, minutes: float | None, steps: int | None, seed: int,
     """
     from gellib.pretrain import pretrain as train
 
-    if minutes is None and steps is None:
-        raise click.ClickException("give --minutes or --steps, such as --minutes 10")
     file = train(backbone, minutes=minutes, steps=steps, seed=seed, out=out, progress=True)
     click.echo(f"wrote {file}")
