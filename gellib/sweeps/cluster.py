@@ -126,6 +126,31 @@ def prepare_on_worker(
     return prepare_features(config, key, threads or _share_of_cores(), limit_s)
 
 
+def missing_on_cluster(scheduler: str) -> dict[str, str]:
+    """Return, by hardware type, why no worker of a cluster has it; a run would wait for ever."""
+    with _client_of(scheduler) as client:
+        offered = client.run_on_scheduler(_has_gpu)
+    return {} if offered else {"gpu": "no worker of the cluster offers the resource GPU=1"}
+
+
+def _has_gpu(dask_scheduler: Any) -> bool:
+    return any(w.resources.get("GPU", 0) >= 1 for w in dask_scheduler.workers.values())
+
+
+def _client_of(scheduler: str) -> Any:
+    from distributed import Client
+
+    from gellib.sweeps.spec import SweepError
+
+    try:
+        return Client(scheduler, timeout="20s", set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as err:
+        raise SweepError(
+            f"no Dask scheduler answers at {scheduler} ({type(err).__name__}: {err}); "
+            "start one with `dask scheduler` and workers with `dask worker ADDRESS`"
+        ) from err
+
+
 @contextlib.contextmanager
 def connect(
     scheduler: str | None, *, jobs: int | None, threads: int | None, gpus: int
@@ -140,18 +165,9 @@ def connect(
     import dask
     from distributed import Client, LocalCluster
 
-    from gellib.sweeps.spec import SweepError
-
     losses = {"distributed.scheduler.allowed-failures": _ALLOWED_LOSSES}
     if scheduler:
-        try:
-            client = Client(scheduler, timeout="20s", set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as err:
-            raise SweepError(
-                f"no Dask scheduler answers at {scheduler} ({type(err).__name__}: {err}); "
-                "start one with `dask scheduler` and workers with `dask worker ADDRESS`"
-            ) from err
-        with client:
+        with _client_of(scheduler) as client:
             yield Cluster(client, cores=None, threads=threads)
         return
     cores = _cores()

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from gellib import kernels
 from gellib.config import RunConfig, find_path
 from gellib.runs import RunFolder, SweepFolder, write_json
-from gellib.sweeps.cluster import connect
+from gellib.sweeps.cluster import connect, missing_on_cluster
 from gellib.sweeps.execute import NotebookError, execute
 from gellib.sweeps.features import feature_key
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
@@ -103,7 +103,7 @@ def run_sweep(
             if before := len(sweep.configs) - len(todo):
                 bar.update(before)
                 say(f"{before} of {len(sweep.configs)} runs were done before")
-            missing = {} if scheduler else around["missing"]
+            missing = missing_on_cluster(scheduler) if scheduler else around["missing"]
             ready = _skip_missing(folder, todo, missing, report)
             keys = {
                 name: feature_key(
