@@ -1,4 +1,4 @@
-"""Numbers from predictions: `evaluate`."""
+"""Scores of class probabilities against the truth: `evaluate`."""
 
 from __future__ import annotations
 
