@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
 from gellib.metrics import evaluate, roc_auc
 
@@ -74,3 +75,29 @@ def test_three_classes():
 def test_bad_values_raise(y, p, words):
     with pytest.raises(ValueError, match=words):
         evaluate(np.array(y, dtype=int), np.array(p), CLASSES)
+
+
+def test_sensitivity_is_that_of_the_class_which_is_named():
+    # 10 healthy of which 9 are told, 16 ill of which 15 are.
+    y = np.repeat([0, 1], [10, 16])
+    p_ill = np.r_[[0.2] * 9, 0.8, [0.9] * 15, 0.1]
+    p = np.column_stack([1 - p_ill, p_ill])
+    result = evaluate(y, p, ("no", "yes"), positive="yes")
+    assert result["positive"] == "yes"
+    assert result["sensitivity"] == pytest.approx(15 / 16)
+    assert result["specificity"] == pytest.approx(9 / 10)
+    assert result["kappa"] == pytest.approx(0.8375)
+    other = evaluate(y, p, ("no", "yes"), positive="no")
+    assert (other["sensitivity"], other["specificity"]) == (0.9, 15 / 16)
+    assert evaluate(y, p, ("no", "yes"))["positive"] == "yes"
+
+
+def test_kappa_agrees_with_scikit_learn_and_is_none_where_there_is_no_choice():
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 3, 50), rng.dirichlet(np.ones(3), 50)
+    result = evaluate(y, p, ("a", "b", "c"))
+    assert result["kappa"] == pytest.approx(cohen_kappa_score(y, p.argmax(1)))
+    assert "sensitivity" not in result
+    one = evaluate(np.array([0, 0]), _probabilities([0.9, 0.8]), CLASSES, positive="gel")
+    assert one["kappa"] is None
+    assert (one["sensitivity"], one["specificity"]) == (1.0, None)

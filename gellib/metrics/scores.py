@@ -27,15 +27,17 @@ def evaluate(
     classes
         C class names.
     positive
-        Two classes: the one whose probability ranks the ROC curve.
+        Two classes: the one that is looked for, by default the last.
 
     Returns
     -------
     dict
         `n`, `accuracy`, macro `precision`, `recall` and `f1`, `roc_auc` (from probabilities; for
         more than two classes macro one-vs-rest; None where a class is absent), `loss` (mean
-        negative log-likelihood, nats), `confusion_matrix` (rows: true class) and `per_class`. All
-        but `n` and `loss` lie in 0..1.
+        negative log-likelihood, nats), `kappa` (Cohen's, at most 1; None where truth and verdicts
+        are all of one class), `confusion_matrix` (rows: true class) and `per_class`; for two
+        classes `positive`, its name, and of that class `sensitivity` and `specificity` (None
+        without images of it, or of the other). All but `n`, `loss` and `kappa` lie in 0..1.
 
     Raises
     ------
@@ -67,6 +69,7 @@ def evaluate(
         y_true, predicted, labels=numbers, zero_division=0
     )
     likelihood = probabilities[np.arange(len(y_true)), y_true]
+    confusion = skm.confusion_matrix(y_true, predicted, labels=numbers)
     return {
         "n": len(y_true),
         "accuracy": float((predicted == y_true).mean()),
@@ -75,7 +78,9 @@ def evaluate(
         "f1": float(f1.mean()),
         "roc_auc": roc_auc(y_true, probabilities, classes, positive=positive),
         "loss": float(-np.log(np.clip(likelihood, 1e-12, 1.0)).mean()),
-        "confusion_matrix": skm.confusion_matrix(y_true, predicted, labels=numbers).tolist(),
+        "kappa": _kappa(confusion),
+        **(_of_positive(confusion, classes, positive) if len(classes) == 2 else {}),
+        "confusion_matrix": confusion.tolist(),
         "per_class": {
             name: {
                 "precision": float(precision[i]),
@@ -100,10 +105,32 @@ def roc_auc(
     if len(classes) == 2:
         if (present == 0).any():
             return None
-        column = list(classes).index(positive) if positive else 1
+        column = _column(classes, positive)
         return float(skm.roc_auc_score(y_true == column, probabilities[:, column]))
     if (present == 0).any() or len(classes) < 2:
         return None
     return float(
         np.mean([skm.roc_auc_score(y_true == c, probabilities[:, c]) for c in range(len(classes))])
     )
+
+
+def _column(classes: Sequence[str], positive: str) -> int:
+    return list(classes).index(positive) if positive else len(classes) - 1
+
+
+def _kappa(confusion: np.ndarray) -> float | None:
+    """Agreement beyond what the totals of rows and columns would give by chance."""
+    n = confusion.sum()
+    chance = (confusion.sum(axis=0) * confusion.sum(axis=1)).sum() / n**2
+    return float((np.trace(confusion) / n - chance) / (1 - chance)) if chance < 1 else None
+
+
+def _of_positive(
+    confusion: np.ndarray, classes: Sequence[str], positive: str
+) -> dict[str, str | float | None]:
+    column = _column(classes, positive)
+    totals = confusion.sum(axis=1)
+    found, passed = (
+        float(confusion[c, c] / totals[c]) if totals[c] else None for c in (column, 1 - column)
+    )
+    return {"positive": classes[column], "sensitivity": found, "specificity": passed}
