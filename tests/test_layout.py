@@ -14,7 +14,7 @@ from gellib.config import PROJECT_ROOT
 
 # In the order that data flows; a module imports from its own group and those above.
 GROUPS = [
-    {"config"},
+    {"config", "calls"},
     {"images", "datasets", "splits"},
     {"metrics"},
     {"backbones", "heads", "features", "training", "environment"},

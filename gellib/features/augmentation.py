@@ -6,19 +6,16 @@ so that no setting of torch changes a pixel.
 
 from __future__ import annotations
 
-import ast
-import difflib
 import inspect
 import math
-import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
 from gellib.backbones import Preprocessing, normalise
+from gellib.calls import Call, Number, read_calls
 
 Step = Callable[..., Image.Image]
 STEPS: dict[str, Step] = {}
@@ -31,7 +28,6 @@ _FILTERS = {
 }
 # An image this many times larger than the network's input is shrunk once before all its views.
 _SHRINK_FROM = 8
-_STEP_TEXT = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\(([^()]*)\))?\s*")
 
 
 def step(**bounds: tuple[float, float]) -> Callable[[Step], Step]:
@@ -94,7 +90,7 @@ def rotation(
     return image.rotate(rng.uniform(-degrees, degrees), _FILTERS[preprocessing.interpolation])
 
 
-def check_augmentation(text: str) -> list[tuple[str, dict[str, float]]]:
+def check_augmentation(text: str) -> list[Call]:
     """Read `random_resized_crop horizontal_flip rotation(10)`; `none` or nothing is no step.
 
     Raises
@@ -102,44 +98,12 @@ def check_augmentation(text: str) -> list[tuple[str, dict[str, float]]]:
     ValueError
         For unknown steps, with the nearest known one, and for wrong numbers.
     """
-    steps, position = [], 0
-    text = "" if text.strip() == "none" else text
-    while text[position:].strip():
-        match = _STEP_TEXT.match(text, position)
-        if match is None:
-            raise ValueError(
-                f"augmentation: got {text!r}, which cannot be read from {text[position:]!r} on; "
-                "expected steps such as 'horizontal_flip rotation(10)', or 'none'"
-            )
-        steps.append((match.group(1), _check_step(match.group(1), match.group(2) or "")))
-        position = match.end()
-    return steps
-
-
-def _check_step(name: str, arguments: str) -> dict[str, float]:
-    if name not in STEPS:
-        near = difflib.get_close_matches(name, STEPS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(
-            f"augmentation: got step {name!r}: {hint}Known steps: {', '.join(STEPS)}; or 'none'"
-        )
-    bounds = _BOUNDS[name]
-    usage = f"{name}({', '.join(f'{key}={_default(name, key):g}' for key in bounds)})"
-    problem = f"augmentation: got {name}({arguments}), expected {usage}"
-    try:
-        call: Any = ast.parse(f"_({arguments})", mode="eval").body
-        given = dict(zip(bounds, map(ast.literal_eval, call.args), strict=False))
-        given |= {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-    except (SyntaxError, ValueError):
-        raise ValueError(problem) from None
-    if len(call.args) > len(bounds) or not set(given) <= set(bounds):
-        raise ValueError(problem)
-    for key, value in given.items():
-        low, high = bounds[key]
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not low <= value <= high:
-            raise ValueError(f"{problem}, with {key} from {low:g} to {high:g}")
-    return {key: float(given.get(key, _default(name, key))) for key in bounds}
+    known = {
+        name: {key: Number(_default(name, key), *bounds) for key, bounds in numbers.items()}
+        for name, numbers in _BOUNDS.items()
+    }
+    example = "horizontal_flip rotation(10)"
+    return read_calls(text, known, parameter="augmentation", noun="step", example=example)
 
 
 def _default(name: str, key: str) -> float:
