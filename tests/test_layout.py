@@ -16,7 +16,7 @@ from gellib.config import PROJECT_ROOT
 GROUPS = [
     {"config", "calls"},
     {"images", "datasets", "splits"},
-    {"metrics"},
+    {"metrics", "statistics"},
     {"backbones", "heads", "features", "training", "environment"},
     {"runs", "kernels"},
     {"plots"},
@@ -65,7 +65,7 @@ def test_training_imports_no_simulation():
 
 
 def test_metrics_know_nothing_of_torch():
-    for name in ("metrics", "runs", "datasets", "splits", "images", "simulate"):
+    for name in ("metrics", "statistics", "runs", "datasets", "splits", "images", "simulate"):
         for path in (p for n, p in modules() if n == name):
             assert not re.search(r"^\s*(import|from) torch", path.read_text(), re.M), path
 

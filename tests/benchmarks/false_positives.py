@@ -1,0 +1,120 @@
+"""How often the comparisons of a summary see a difference where there is none, by simulation.
+
+    python tests/benchmarks/false_positives.py [--repeats 2000]
+
+Images differ in how hard they are, networks in which images they find hard, runs of a network
+agree with each other more than runs of different networks: so real answers behave. All models are
+equally good on average, so every "better" or "worse" is false.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from gellib.statistics import NO_EVIDENCE, ImageScores, factor_effects, mcnemar, rank, sign_flip
+
+FACTORS = {"network": ("a", "b", "c"), "head": ("single", "multi"), "optimiser": ("adam", "sgd")}
+
+
+def chance(logits: np.ndarray) -> np.ndarray:
+    """Logistic function."""
+    return 1 / (1 + np.exp(-logits))
+
+
+def two_runs(rng: np.random.Generator, n: int, copies: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Answers of two equally good models; every image is there `copies` times, nearly alike."""
+    hard = rng.normal(2, 1.5, n // copies)
+    own = rng.normal(0, 1, (2, n // copies))
+    p = np.repeat(chance(hard + own), copies, axis=1)
+    if copies > 1:
+        answers = np.repeat(rng.random((2, n // copies)), copies, axis=1)
+        return tuple(answers < p)
+    return tuple(rng.random((2, n)) < p)
+
+
+def sweep(
+    rng: np.random.Generator, n: int, seeds: int, lead: float = 0.0, noise: float = 0.5
+) -> tuple[pd.DataFrame, ImageScores]:
+    """A sweep of twelve configurations; with several seeds, each tests other images.
+
+    `lead` is what network a has more than the others, `noise` what a seed adds to a run, in logits.
+    """
+    settings = list(itertools.product(*FACTORS.values()))
+    fixed = seeds == 1
+    images = n if fixed else 5 * n
+    hard = rng.normal(2, 1.5, images)
+    by_network = {name: rng.normal(0, 1, images) for name in FACTORS["network"]}
+    rows, columns = [], []
+    for seed in range(seeds):
+        tested = np.arange(images) if fixed else rng.permutation(images)[:n]
+        shared = {name: rng.normal(0, noise) if seeds > 1 else 0.0 for name in by_network}
+        for network, head, optimiser in settings:
+            logits = hard + by_network[network] + shared[network] + lead * (network == "a")
+            right = np.full(images, np.nan)
+            right[tested] = rng.random(n) < chance(logits[tested])
+            name = f"{network}-{head}-{optimiser}-{seed}"
+            rows.append((network, head, optimiser, seed, name, np.nanmean(right)))
+            columns.append(right)
+    table = pd.DataFrame(rows, columns=[*FACTORS, "seed", "name", "accuracy"])
+    return table, ImageScores(np.stack(columns, axis=1), tuple(table["name"]))
+
+
+def rates(
+    repeats: int,
+    seed: int = 0,
+    *,
+    sizes: tuple[int, ...] = (22, 100, 1000),
+    sweeps: tuple[tuple[int, int], ...] = ((22, 1), (100, 1), (100, 5), (1000, 5)),
+) -> dict[str, float]:
+    """Share of simulated sweeps in which something false is said."""
+    rng = np.random.default_rng(seed)
+    found: dict[str, float] = {}
+    for n in sizes:
+        hits = [mcnemar(*two_runs(rng, n)) <= 0.05 for _ in range(repeats)]
+        found[f"two runs, {n} images"] = float(np.mean(hits))
+    hits = {"apart": [], "together": []}
+    for _ in range(repeats):
+        a, b = (x.astype(float) for x in two_runs(rng, 100, copies=4))
+        hits["apart"].append(sign_flip(a - b) <= 0.05)
+        hits["together"].append(sign_flip((a - b).reshape(-1, 4).sum(axis=1)) <= 0.05)
+    found["two runs, 100 images, 4 alike each, copies taken for images"] = np.mean(hits["apart"])
+    found["two runs, 100 images, 4 alike each, in groups"] = np.mean(hits["together"])
+    few = max(1, repeats // 4)
+    for n, seeds in sweeps:
+        claims, by_pairs, by_images, out = [], [], [], []
+        for _ in range(few):
+            table, scores = sweep(rng, n, seeds)
+            say = factor_effects(table, list(FACTORS), scores=scores)
+            claims.append(any(effect.verdict != NO_EVIDENCE for effect in say))
+            # Taken for one of the settings, a seed is no longer something to test over.
+            flat = table.rename(columns={"seed": "repeat"})
+            pairs = factor_effects(flat, list(FACTORS), blocks=("repeat",))
+            by_pairs.append(any(effect.verdict != NO_EVIDENCE for effect in pairs))
+            only = factor_effects(flat, list(FACTORS), scores=scores, blocks=("repeat",))
+            by_images.append(any(effect.verdict != NO_EVIDENCE for effect in only))
+            if seeds == 1:
+                out.append(not rank(scores, draws=500).tied.all())
+        what = f"a sweep of 12, {n} images, {seeds} seed{'s' * (seeds > 1)}"
+        found[f"{what}: any effect"] = np.mean(claims)
+        found[f"{what}: any effect, by pairs of runs alone"] = np.mean(by_pairs)
+        found[f"{what}: any effect, by images alone"] = np.mean(by_images)
+        if out:
+            found[f"{what}: a model left out of the best"] = np.mean(out)
+    return found
+
+
+def main() -> None:
+    """Print the rates."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repeats", type=int, default=2000)
+    repeats = parser.parse_args().repeats
+    for what, rate in rates(repeats).items():
+        print(f"{100 * rate:5.1f} %  {what}")
+
+
+if __name__ == "__main__":
+    main()
