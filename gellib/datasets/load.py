@@ -11,14 +11,15 @@ from gellib.config import PROJECT_ROOT, find_path
 from gellib.datasets.folders import check_same_classes, load_folders
 from gellib.datasets.imageset import DatasetError, ImageSet, make_imageset
 from gellib.datasets.labels import load_labels
+from gellib.datasets.parquet import find_parquet, load_parquet
 
 
 def load_imageset(dataset_dir: str | Path, *, test_dir: str | Path = "") -> ImageSet:
     """Find the images of a folder and their labels; the layout is told by looking.
 
-    Understood are `labels.csv`, `{train,val,test}/<class>/*` (any of the three) and `<class>/*`.
-    Hidden files and files that are not images are passed over. `test_dir` is a separate folder of
-    test images with the same classes, in any of these layouts.
+    Understood are `labels.csv`, Parquet with image bytes, `{train,val,test}/<class>/*` (any of the
+    three) and `<class>/*`. Hidden files and files that are not images are passed over. `test_dir`
+    is a separate folder of test images with the same classes, in any of these layouts.
 
     Raises
     ------
@@ -53,7 +54,11 @@ def _find_folder(folder: str | Path, name: str) -> Path:
 
 def _load(root: Path, leave_out: Path | None = None) -> ImageSet:
     tables = [root / name for name in sorted(os.listdir(root)) if name.casefold() == "labels.csv"]
-    return load_labels(tables[0]) if tables else load_folders(root, leave_out=leave_out)
+    if tables:
+        return load_labels(tables[0])
+    if parquet := find_parquet(root):
+        return load_parquet(root, parquet)
+    return load_folders(root, leave_out=leave_out)
 
 
 def _join(images: ImageSet, test: ImageSet) -> ImageSet:
