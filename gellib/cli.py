@@ -234,21 +234,38 @@ def predict(
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option(
     "--n",
-    default=57,
-    show_default=True,
-    type=click.IntRange(5),
-    help="Images of each class; a fifth of them for testing.",
+    type=click.IntRange(1),
+    help="Images: of each class for gel [default: 57], of all for brain_mri [253], alzheimer "
+    "[1280] and protein [1000].",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-def simulate(system: str, out: Path, n: int, seed: int) -> None:
-    """Make a labelled set of simulated images. SYSTEM: gel."""
+def simulate(system: str, out: Path, n: int | None, seed: int) -> None:
+    """Make a labelled set of simulated images. SYSTEM: gel, brain_mri, alzheimer or protein.
+
+    \b
+    gellib simulate brain_mri --out dataset/brain_mri
+    gellib simulate protein --out dataset/protein --n 2000 --seed 1
+    """
     from gellib.simulate import SYSTEMS
 
     if system not in SYSTEMS:
         raise click.ClickException(f"system {system!r} is unknown; there are: {', '.join(SYSTEMS)}")
+    _simulate(system, out, {} if n is None else {"n": n}, seed)
+
+
+def _simulate(system: str, out: Path, count: dict[str, int], seed: int) -> None:
+    from gellib.simulate import SYSTEMS
+
     with click.progressbar(length=1, label=f"simulating {system}") as bar:
-        SYSTEMS[system](out, n=n, seed=seed, progress=None)
-        bar.update(1)
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(1)
+
+        try:
+            SYSTEMS[system](out, seed=seed, progress=progress, **count)
+        except ValueError as err:
+            raise click.ClickException(str(err)) from err
     click.echo(f"wrote {out}")
 
 

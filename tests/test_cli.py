@@ -57,7 +57,10 @@ def test_dry_run_lists_and_runs_nothing(tmp_path):
         (["sweep", "runs/gel.yaml", "-p", "epochs", "3"], "'epochs' is unknown"),
         (["sweep", "runs/gel.yaml", "-p", "batch_size", "many"], "'batch_size'"),
         (["sweep", "runs/gel.yaml", "--jobs", "0"], "0 is not in the range"),
-        (["simulate", "gle", "--out", "x"], "system 'gle' is unknown; there are: gel"),
+        (
+            ["simulate", "gle", "--out", "x"],
+            "system 'gle' is unknown; there are: gel, brain_mri, alzheimer, protein",
+        ),
         (["predict", "x.png", "--run", "nowhere"], "is not a finished run"),
     ],
 )

@@ -52,7 +52,7 @@ def write_gel(
         "not_gel": [name for name, is_gel in CLASSES.items() if not is_gel],
     }
     done = 0
-    with _new_folder(Path(out)) as folder:
+    with new_folder(Path(out)) as folder:
         for number, (label, kinds) in enumerate(names.items()):
             rng = np.random.default_rng([seed, number])
             # Every kind as often as the others, in an order that splits them by chance.
@@ -70,10 +70,10 @@ def write_gel(
                     progress(done, 2 * (train + test))
 
 
-def write_gel_split(out: Path, *, n: int, seed: int = 0, progress=None) -> None:
+def write_gel_split(out: Path, *, n: int = 57, seed: int = 0, progress=None) -> None:
     """Write the gel data set with `n` images a class, a fifth of them for testing."""
-    if n < 1:
-        raise ValueError(f"n: got {n}, expected 1 or more images a class")
+    if n < 5:
+        raise ValueError(f"n: got {n}, expected 5 or more images a class")
     test = round(n / 5)
     write_gel(out, train=n - test, test=test, seed=seed, progress=progress)
 
@@ -96,7 +96,7 @@ def _write_image(target: Path, kind: str, seed: int, number: int, index: int) ->
 
 
 @contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
+def new_folder(out: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes `out` when all went well."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(
