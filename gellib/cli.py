@@ -224,7 +224,7 @@ def predict(
                 continue
             shares = "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities.items())
             nearest = f"  most like {p.nearest}" if zero_shot else ""
-            click.echo(f"{p.file:<{width}}  {p.label:<12} {shares}{nearest}")
+            click.echo(f"{p.file:<{width}}  {p.label or 'no label':<12} {shares}{nearest}")
         click.echo(f"according to {predictions[0].run or predictor.name}", err=True)
     sys.exit(1 if any(p.error for p in predictions) else 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from gellib.config import find_path
 from gellib.datasets.folders import find_images
 from gellib.images import BadImageError, ImageLimits, read_image
-from gellib.runs import RunFolder, SweepFolder
+from gellib.runs import JOIN, RunFolder, SweepFolder
 
 # A picture to be read: a file, its bytes, or its name and bytes.
 Source = str | Path | bytes | tuple[str, bytes]
@@ -29,23 +29,41 @@ class PredictorError(ValueError):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one run says of one image; `error` says why where it says nothing."""
+    """What one run says of one image; `error` says why where it says nothing.
+
+    A run that was trained on several labels an image has `thresholds`: the labels are those whose
+    probability reaches its threshold, and `label` joins them by `|`.
+    """
 
     file: str
     label: str = ""
     probabilities: dict[str, float] = field(default_factory=dict)
     run: str = ""
     error: str = ""
+    thresholds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that the image gets: one, or those that reach their threshold."""
+        if not self.thresholds:
+            return (self.label,) if self.label else ()
+        shares = self.probabilities.items()
+        return tuple(name for name, share in shares if share >= self.thresholds[name])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `file, label, probabilities, run`, or `file, error`."""
+        """Return `file, label, probabilities, run`, or `file, error`.
+
+        With several labels an image also `labels` and `thresholds`.
+        """
         if self.error:
             return {"file": self.file, "error": self.error}
+        several = {"labels": list(self.labels), "thresholds": self.thresholds}
         return {
             "file": self.file,
             "label": self.label,
             "probabilities": self.probabilities,
             "run": self.run,
+            **(several if self.thresholds else {}),
         }
 
 
@@ -86,6 +104,8 @@ class Predictor:
             max_pixels=int(config["max_image_mpx"] * 1e6),
         )
         self.backbone, self.head, self.metadata = load_model(path)
+        cuts = self.metadata.get("thresholds", ())
+        self.thresholds = dict(zip(self.classes, cuts, strict=True)) if cuts else {}
         # The arithmetic of the run, so that the answers are those of its own predictions; a run
         # of a GPU that is not here is asked on the CPU, and agrees to rounding.
         here = not device_missing(config["hardware_type"])
@@ -122,6 +142,9 @@ class Predictor:
 
     def _prediction(self, name: str, row: np.ndarray) -> Prediction:
         shares = {c: float(p) for c, p in zip(self.classes, row, strict=True)}
+        if self.thresholds:
+            several = Prediction(name, "", shares, self.name, thresholds=self.thresholds)
+            return replace(several, label=JOIN.join(several.labels))
         return Prediction(name, self.classes[int(np.argmax(row))], shares, self.name)
 
     def _probabilities(self, images: Sequence[np.ndarray]) -> np.ndarray:

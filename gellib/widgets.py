@@ -16,7 +16,7 @@ from gellib.conclusions import in_images
 from gellib.images import BadImageError, read_image
 from gellib.plots.base import percent
 from gellib.predictor import Prediction, Predictor, Source, list_runs, no_runs
-from gellib.runs import RunFolder
+from gellib.runs import JOIN, RunFolder
 from gellib.summary import image_root
 
 PREVIEW_PX = 320
@@ -198,35 +198,52 @@ class PredictWidget:
 
 def verdict(answer: Prediction, record: dict[str, Any], truth: str = "") -> str:
     """HTML: the verdict in words, a bar a class, and which model said so."""
-    top = answer.probabilities[answer.label]
+    labels = sorted(answer.labels, key=lambda name: -answer.probabilities[name])
+    said = [f"{html.escape(name)}, {percent(answer.probabilities[name], 0)}" for name in labels]
+    size = "1.6em" if len(labels) < 3 else "1.2em"
     parts = [
-        "<div style='font-size:1.6em;font-weight:bold;line-height:1.3'>"
-        f"{html.escape(answer.label)}, {percent(top, 0)}</div>"
+        f"<div style='font-size:{size};font-weight:bold;line-height:1.3'>"
+        f"{'<br>'.join(said) or 'no label'}</div>"
     ]
     if truth:
         right = truth == answer.label
         mark, colour = ("✓ right", "#00664B") if right else ("✗ wrong", "#B00000")
+        what = "the true labels are" if answer.thresholds else "the true class is"
+        named = truth.replace(JOIN, ", ") if answer.thresholds else truth
         parts.append(
-            f"<div style='color:{colour};font-weight:bold'>{mark}: the true class is "
-            f"{html.escape(truth)}</div>"
+            f"<div style='color:{colour};font-weight:bold'>{mark}: {what} "
+            f"{html.escape(named)}</div>"
         )
-    parts.append(_bars(answer.probabilities, answer.label))
+    parts.append(_bars(answer))
     parts.append(f"<div style='color:#444'>says {html.escape(_who(record))}</div>")
     return "".join(parts)
 
 
-def _bars(probabilities: dict[str, float], label: str) -> str:
-    ordered = sorted(probabilities.items(), key=lambda item: -item[1])
-    rows = []
-    for name, share in ordered[:MOST_BARS]:
-        colour = "#0072B2" if name == label else "#9DB4C6"
+def _bars(answer: Prediction) -> str:
+    ordered = sorted(answer.probabilities.items(), key=lambda item: -item[1])
+    rows, labels = [], answer.labels
+    # Every label that the image gets is shown, and enough of the others.
+    shown = ordered[: max(MOST_BARS, len(labels))] if answer.thresholds else ordered[:MOST_BARS]
+    for name, share in shown:
+        colour = "#0072B2" if name in labels else "#9DB4C6"
         bar = f"background:{colour};height:16px;width:{BAR_PX * share:.0f}px"
         rows.append(
             f"<tr><td style='padding:2px 10px 2px 0;text-align:right'>{html.escape(name)}</td>"
-            f"<td><div style='background:#ECECEC;width:{BAR_PX}px'><div style='{bar}'></div></div>"
+            f"<td><div style='background:#ECECEC;width:{BAR_PX}px;position:relative'>"
+            f"<div style='{bar}'></div>{_mark(answer.thresholds.get(name))}</div>"
             f"</td><td style='padding:2px 0 2px 10px;text-align:right'>{percent(share)}</td></tr>"
         )
-    return f"<table style='margin:10px 0;border-collapse:collapse'>{''.join(rows)}</table>"
+    table = f"<table style='margin:10px 0;border-collapse:collapse'>{''.join(rows)}</table>"
+    if answer.thresholds:
+        table += "<div style='color:#444'>A label is given where its bar reaches the mark.</div>"
+    return table
+
+
+def _mark(threshold: float | None) -> str:
+    if threshold is None:
+        return ""
+    place = f"left:{BAR_PX * threshold:.0f}px;top:-2px;height:20px;width:2px"
+    return f"<div style='position:absolute;background:#222222;{place}'></div>"
 
 
 def _who(record: dict[str, Any]) -> str:
@@ -243,8 +260,9 @@ def _who(record: dict[str, Any]) -> str:
 
 def _about(record: dict[str, Any]) -> str:
     test = record["metrics"]["test"]
+    right = "all labels right on" if "hamming_loss" in test else "right on"
     text = (
-        f"<p style='margin:4px 0'>{html.escape(_who(record))}: right on "
+        f"<p style='margin:4px 0'>{html.escape(_who(record))}: {right} "
         f"{in_images(test['accuracy'], test['n'])}, which it had never seen.</p>"
     )
     warning = record["weights"].get("warning", "")

@@ -19,6 +19,7 @@ from gellib.backbones import Backbone, device_for
 from gellib.config import OUTPUT_FIELDS, RunConfig, find_path
 from gellib.datasets import ImageSet
 from gellib.environment import device_name, environment
+from gellib.experiment.judgement import judge, metrics_table
 from gellib.experiment.steps import (
     check_network,
     feature_store,
@@ -27,7 +28,7 @@ from gellib.experiment.steps import (
     load_images,
 )
 from gellib.images import BadImageError
-from gellib.metrics import evaluate
+from gellib.metrics import Thresholds
 from gellib.runs import SCHEMA, RunFolder, append_result, record_row, write_csv, write_json
 from gellib.training import TrainResult, predict_proba, save_model, time_inference, train
 
@@ -106,22 +107,14 @@ class Experiment:
                 precision=result.precision,
                 device=self.device,
             )
-            table, classes = images.table, list(images.classes)
-            labels = table["label"].to_numpy(dtype=int)
-            self.metrics = {
-                split: evaluate(
-                    labels[rows], probabilities[rows], classes, positive=images.positive
-                )
-                for split in ("train", "val", "test")
-                if (rows := (table["split"] == split).to_numpy()).any()
-            }
-        self._test = (labels, probabilities, (table["split"] == "test").to_numpy())
-        self._classes, self._positive, self._root = classes, images.positive, images.root
+            self._judged = judge(images, probabilities)
+            self.metrics = self._judged.metrics
+        self._classes, self._positive, self._root = images.classes, images.positive, images.root
         inference = time_inference(
             result.backbone,
             result.head,
             images,
-            rows=np.flatnonzero(self._test[2]),
+            rows=np.flatnonzero(self._judged.rows("test")),
             precision=result.precision,
             device=self.device,
             limits=limits_of(self.config),
@@ -131,43 +124,33 @@ class Experiment:
             "images_per_s": inference.images_per_s,
             "inference_s_per_image": inference.seconds / self.metrics["test"]["n"],
         }
-        names = np.array(classes, dtype=object)
-        predictions = pd.DataFrame(
-            {
-                "file": table["file"].to_numpy(),
-                "split": table["split"].to_numpy(),
-                "label": names[labels],
-                "predicted": names[probabilities.argmax(axis=1)],
-            }
-        )
-        return predictions.assign(**{f"p_{c}": probabilities[:, i] for i, c in enumerate(classes)})
+        return self._judged.predictions
 
     def metrics_table(self) -> pd.DataFrame:
-        """Show the metrics of each part, in percent, with the number of images."""
-        rows = {}
-        for split, values in self.metrics.items():
-            shares = {name: values[name] for name in ("accuracy", "precision", "recall", "f1")}
-            shares["ROC AUC"] = values["roc_auc"]
-            rows[split] = {"images": str(values["n"])} | {
-                name: "-" if value is None else f"{value:.1%}" for name, value in shares.items()
-            }
-        return pd.DataFrame(rows).T
+        """Show the metrics of each part, with the number of images."""
+        return metrics_table(self.metrics)
 
     def loss_accuracy(self, result: TrainResult) -> Figure:
         """Draw loss and accuracy by epoch."""
         return self._drawn("loss_accuracy", plots.loss_accuracy(result.history))
 
     def confusion_matrix(self) -> Figure:
-        """Draw the confusion matrix of the test images."""
-        cm = self.metrics["test"]["confusion_matrix"]
+        """Draw the confusion matrix of the test images; of several labels, each class's scores."""
+        test = self.metrics["test"]
+        if self._judged.thresholds is not None:
+            fig = plots.label_scores(test["per_class"], test["n"], heading="Test images")
+            return self._drawn("label_scores", fig)
+        cm = test["confusion_matrix"]
         return self._drawn(
             "confusion_matrix", plots.confusion_matrix(cm, self._classes, title="Test images")
         )
 
     def roc_curve(self) -> Figure:
         """Draw the ROC curve of the test images."""
-        labels, probabilities, test = self._test
-        fig = plots.roc_curve(labels[test], probabilities[test], self._classes, self._positive)
+        judged, test = self._judged, self._judged.rows("test")
+        fig = plots.roc_curve(
+            judged.truth[test], judged.probabilities[test], self._classes, self._positive
+        )
         return self._drawn("roc_curve", fig)
 
     def demo_predictions(self, predictions: pd.DataFrame) -> Figure:
@@ -183,13 +166,17 @@ class Experiment:
             "classes": list(images.classes),
             "positive": images.positive,
             "config": config.model_dump(exclude=set(OUTPUT_FIELDS)),
+            "task": images.task,
             "precision": result.precision,
         }
+        thresholds = self._judged.thresholds
+        if thresholds is not None:
+            model["thresholds"] = thresholds.values.tolist()
         save_model(folder.model, result.head, result.backbone, model)
         if config.model_path:
             save_model(Path(config.model_path), result.head, result.backbone, model)
         write_csv(folder.history, result.history)
-        write_csv(folder.predictions, predictions)
+        folder.write_predictions(predictions)
         self.timings["total_s"] = time.perf_counter() - self._started
         record = self._record(images, result)
         append_result(
@@ -200,11 +187,12 @@ class Experiment:
         return {
             "record": shown_path(folder.record),
             "test accuracy": f"{test['accuracy']:.1%} of {test['n']} images",
+            **({"test F1, macro": f"{test['f1']:.1%}"} if "hamming_loss" in test else {}),
             "seconds": round(self.timings["total_s"], 1),
         }
 
     def _record(self, images: ImageSet, result: TrainResult) -> dict[str, Any]:
-        config = self.config
+        config, thresholds = self.config, self._judged.thresholds
         return {
             "schema": SCHEMA,
             "status": "done",
@@ -217,6 +205,7 @@ class Experiment:
                 "fingerprint": self._fingerprint,
                 "classes": list(images.classes),
                 "positive": images.positive,
+                "task": images.task,
                 "counts": images.counts().to_dict(orient="index"),
                 "skipped_images": [
                     {"file": os.path.relpath(bad.path, images.root), "reason": bad.reason}
@@ -228,6 +217,15 @@ class Experiment:
             "features": result.backbone.dim,
             "timings": self.timings,
             "metrics": self.metrics,
+            **({} if thresholds is None else {"thresholds": self._thresholds(thresholds)}),
+        }
+
+    def _thresholds(self, thresholds: Thresholds) -> dict[str, Any]:
+        tuned = zip(self._classes, thresholds.tuned, strict=True)
+        return {
+            "values": dict(zip(self._classes, thresholds.values.tolist(), strict=True)),
+            "chosen_on": "val",
+            "not_tuned": [name for name, done in tuned if not done],
         }
 
     def _drawn(self, name: str, fig: Figure) -> Figure:

@@ -28,10 +28,6 @@ def load_images(config: RunConfig) -> tuple[ImageSet, list[BadImageError], str]:
         As `Experiment.load_images`.
     """
     images = load_imageset(config.dataset_dir, test_dir=config.test_dir)
-    if images.task == "multilabel":
-        raise ExperimentError(
-            f"{config.dataset_dir} gives several labels an image; training takes one"
-        )
     bad_images = check_images(images, limits_of(config))
     if bad_images and not config.skip_bad_images:
         names = "\n".join(f"  {bad}" for bad in bad_images)

@@ -2,6 +2,7 @@
 
 from gellib.plots.base import Chart, message, save
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
+from gellib.plots.labels import class_imbalance, co_occurrence, label_combinations, label_scores
 from gellib.plots.run import confusion_matrix, demo_predictions, loss_accuracy, roc_curve
 from gellib.plots.summary import accuracy_by, metric_bars, metrics_heatmap, time_by_architecture
 
@@ -9,10 +10,14 @@ __all__ = [
     "Chart",
     "accuracy_by",
     "class_counts",
+    "class_imbalance",
+    "co_occurrence",
     "confusion_matrix",
     "demo_predictions",
     "image_kinds",
     "image_sizes",
+    "label_combinations",
+    "label_scores",
     "loss_accuracy",
     "message",
     "metric_bars",

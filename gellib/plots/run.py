@@ -30,9 +30,13 @@ from gellib.plots.base import (
     tidy,
     title,
 )
+from gellib.plots.data import shorten
+from gellib.runs import JOIN
 
 THUMBNAIL_PX = 150
 MAX_TEXT_CLASSES = 12
+MAX_LEGEND_INSIDE = 5
+MAX_LABELS_SHOWN = 3
 
 
 def loss_accuracy(history: pd.DataFrame) -> Figure:
@@ -113,16 +117,17 @@ def roc_curve(
 ) -> Figure:
     """ROC curve with its area; of several classes each against the rest, and their mean area.
 
-    `y_true` (n,) holds indices into `classes`, `probabilities` is (n, C). Of two classes the curve
-    is that of `positive`, or of the last one if that is empty.
+    `y_true` holds indices into `classes` (n,) or, of several labels an image, 0 and 1 (n, C);
+    `probabilities` is (n, C). Of two classes the curve is that of `positive`, or of the last one
+    if that is empty.
     """
     y_true, probabilities = np.asarray(y_true), np.asarray(probabilities, dtype=float)
-    binary = len(classes) == 2
+    binary = len(classes) == 2 and y_true.ndim == 1
     wanted = [positive or classes[-1]] if binary else list(classes)
     curves = {}
     for name in wanted:
         index = list(classes).index(name)
-        truth = y_true == index
+        truth = y_true == index if y_true.ndim == 1 else y_true[:, index] == 1
         if truth.any() and not truth.all():
             fpr, tpr, _ = sk.roc_curve(truth, probabilities[:, index])
             curves[name] = (fpr, tpr, sk.auc(fpr, tpr))
@@ -131,7 +136,8 @@ def roc_curve(
             "No ROC curve: it needs images of at least two classes, and these are all of one.",
             "ROC curve",
         )
-    fig = Chart(figsize=(5.2, 4.9))
+    many = len(curves) > MAX_LEGEND_INSIDE
+    fig = Chart(figsize=(8.2, max(4.9, 1 + 0.17 * len(curves))) if many else (5.2, 4.9))
     axes = fig.subplots()
     axes.plot([0, 1], [0, 1], linestyle=":", color=GREY, linewidth=1.2)
     axes.text(0.56, 0.51, "guessing", color="#666666", fontsize=8.5, rotation=45)
@@ -145,7 +151,7 @@ def roc_curve(
             markersize=3.5,
             linewidth=2,
             clip_on=False,
-            label=f"{name}: area {area:.3f}",
+            label=f"{shorten(name, 28)}: area {area:.3f}",
         )
     axes.set_aspect("equal")
     percent_axis(axes.xaxis, axes, "x")
@@ -162,7 +168,10 @@ def roc_curve(
         axes.set_xlabel("share of the other classes taken for it")
         axes.set_ylabel("share of the class found")
         title(axes, f"ROC curves, one class against the rest:\nmean area {mean:.3f}")
-        axes.legend(frameon=False, fontsize=8, loc="lower right")
+        if many:
+            fig.legend(frameon=False, fontsize=8, loc="outside right upper")
+        else:
+            axes.legend(frameon=False, fontsize=8, loc="lower right")
     return fig
 
 
@@ -170,6 +179,8 @@ def demo_predictions(
     predictions: pd.DataFrame, root: str | Path, *, columns: int = 6, limit: int = 36
 ) -> Figure:
     """Test images in a grid: predicted class, its probability, true class; mistakes framed in red.
+
+    Where an image has several labels, all must be right, or it is a mistake.
 
     `predictions` is a run's `predictions.csv`, `root` the folder its file names start from. Of more
     than `limit` images all mistakes that fit are shown, and the others are spread over the rest.
@@ -234,8 +245,9 @@ def _tile(axes: Axes, row: pd.Series, root: Path) -> None:
     for spine in axes.spines.values():
         spine.set_color("#B8B8B8" if right else "#D00000")
         spine.set_linewidth(1.0 if right else 4.0)
-    probability = float(row[f"p_{row['predicted']}"])
-    text = f"{_short(row['predicted'])}  {percent(probability, 0)}"
+    names = _labels(row, str(row["predicted"]))
+    lines = [f"{_short(name)}  {percent(float(row[f'p_{name}']), 0)}" for name in names]
+    text = _lines(lines)
     if not right:
         text = f"✗ {text}"
     axes.set_title(
@@ -244,9 +256,23 @@ def _tile(axes: Axes, row: pd.Series, root: Path) -> None:
         color=INK if right else "#B00000",
         fontweight="normal" if right else "bold",
     )
-    axes.set_xlabel(f"true: {_short(row['label'])}", fontsize=8, color="#444444", labelpad=3)
+    truth = _lines([_short(name) for name in _labels(row, str(row["label"]))])
+    axes.set_xlabel(f"true: {truth}", fontsize=8, color="#444444", labelpad=3)
+
+
+def _labels(row: pd.Series, text: str) -> list[str]:
+    """Split joined labels; a class of one label may have any name, `a|b` too."""
+    return [text] if f"p_{text}" in row.index else [name for name in text.split(JOIN) if name]
+
+
+def _lines(names: Sequence[str]) -> str:
+    shown = list(names[:MAX_LABELS_SHOWN])
+    if len(names) > MAX_LABELS_SHOWN:
+        shown[-1:] = [f"and {len(names) - MAX_LABELS_SHOWN + 1} more"]
+    return "\n".join(shown) or "no label"
 
 
 def _short(name: object, length: int = 18) -> str:
     text = str(name)
-    return text if len(text) <= length else text[: length - 1] + "…"
+    text = text if len(text) <= length else text[: length - 1] + "…"
+    return text.replace("$", r"\$")  # a name such as `5$ to 9$` is not a formula

@@ -5,10 +5,11 @@ record is written last, and a run is done when its record says so.
 """
 
 from gellib.runs.files import atomic_path, write_csv, write_json, write_text
-from gellib.runs.folders import SCHEMA, RunFolder, SweepFolder
+from gellib.runs.folders import JOIN, SCHEMA, RunFolder, SweepFolder
 from gellib.runs.table import REFERENCE_COLUMNS, append_result, format_results, record_row
 
 __all__ = [
+    "JOIN",
     "REFERENCE_COLUMNS",
     "SCHEMA",
     "RunFolder",

@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 
 from gellib.config import RunConfig
-from gellib.runs.files import write_csv, write_json
+from gellib.runs.files import write_csv, write_json, write_text
 from gellib.runs.table import format_results, record_row
 
 SCHEMA = 1
+# Stands between the names where an image has several labels.
+JOIN = "|"
 
 
 class RunFolder:
@@ -42,8 +44,16 @@ class RunFolder:
 
     @property
     def predictions(self) -> Path:
-        """A row an image: file, split, label, predicted, a probability a class."""
+        """A row an image: file, split, label, predicted, a probability a class.
+
+        Several labels are joined by `|`; none at all is an empty cell.
+        """
         return self.path / "predictions.csv"
+
+    @property
+    def predictions_json(self) -> Path:
+        """The same as a list of objects, with the probabilities by class name."""
+        return self.path / "predictions.json"
 
     @property
     def model(self) -> Path:
@@ -91,6 +101,18 @@ class RunFolder:
         """Return the table of predictions; class names stay text, `001` is not 1."""
         names = {"file": str, "split": str, "label": str, "predicted": str}
         return pd.read_csv(self.predictions, dtype=names, keep_default_na=False)
+
+    def write_predictions(self, table: pd.DataFrame) -> None:
+        """Write the table of predictions as CSV and as JSON."""
+        write_csv(self.predictions, table)
+        names = {name: name.removeprefix("p_") for name in table if name.startswith("p_")}
+        facts = table.drop(columns=list(names)).to_dict(orient="records")
+        shares = table[list(names)].rename(columns=names).to_dict(orient="records")
+        lines = (
+            json.dumps(row | {"probabilities": p}, ensure_ascii=False, allow_nan=False)
+            for row, p in zip(facts, shares, strict=True)
+        )
+        write_text(self.predictions_json, "[\n" + ",\n".join(lines) + "\n]\n")
 
     def is_done(self, config: RunConfig, fingerprint: str = "") -> bool:
         """Whether this very configuration has finished here, on this very data."""

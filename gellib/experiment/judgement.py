@@ -1,0 +1,121 @@
+"""What the probabilities of a run are worth: metrics of each part, verdicts, and both as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gellib.datasets import ImageSet
+from gellib.metrics import (
+    Thresholds,
+    evaluate,
+    evaluate_multilabel,
+    multi_hot,
+    tune_thresholds,
+)
+from gellib.runs import JOIN
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The metrics of each part, and the table of predictions, a row an image.
+
+    `truth` holds class numbers (n,), or 0 and 1 (n, C) where an image has several labels; only
+    then there are `thresholds`.
+    """
+
+    metrics: dict[str, dict[str, Any]]
+    predictions: pd.DataFrame
+    truth: np.ndarray
+    probabilities: np.ndarray
+    thresholds: Thresholds | None = None
+
+    def rows(self, part: str) -> np.ndarray:
+        """Say of every image whether it is in a part."""
+        return (self.predictions["split"] == part).to_numpy()
+
+
+def judge(images: ImageSet, probabilities: np.ndarray) -> Judgement:
+    """Score the probabilities of all images of a set, in its order, against their labels.
+
+    Where an image has several labels, the thresholds are those that suit the validation images.
+    """
+    classes, split = list(images.classes), images.table["split"].to_numpy()
+    names = np.array(classes, dtype=object)
+    thresholds = None
+    if images.task == "multilabel":
+        truth = multi_hot(images.table["label"], len(classes))
+        val = split == "val"
+        thresholds = tune_thresholds(truth[val], probabilities[val])
+        given = probabilities >= thresholds.values
+        label, predicted = ([JOIN.join(names[row]) for row in of] for of in (truth == 1, given))
+    else:
+        truth = images.table["label"].to_numpy(dtype=int)
+        label, predicted = names[truth], names[probabilities.argmax(axis=1)]
+    metrics = {}
+    for part in PARTS:
+        rows = split == part
+        if rows.any():
+            pair = truth[rows], probabilities[rows]
+            metrics[part] = (
+                evaluate(*pair, classes, positive=images.positive)
+                if thresholds is None
+                else evaluate_multilabel(*pair, classes, thresholds.values)
+            )
+    predictions = pd.DataFrame(
+        {
+            "file": images.table["file"].to_numpy(),
+            "split": split,
+            "label": label,
+            "predicted": predicted,
+            **{f"p_{name}": probabilities[:, i] for i, name in enumerate(classes)},
+        }
+    )
+    return Judgement(metrics, predictions, truth, probabilities, thresholds)
+
+
+def metrics_table(metrics: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Show the metrics of each part with the number of images; shares are in percent.
+
+    Where an image has several labels, the last row is what a threshold of 0.5 gives.
+    """
+    rows = {part: _shown(values) for part, values in metrics.items()}
+    baseline = metrics.get("test", {}).get("baseline")
+    if baseline:
+        # What does not depend on a threshold is the same.
+        known = {name: text for name, text in _shown(baseline).items() if text != "-"}
+        rows["test, thresholds 0.5"] = rows["test"] | known
+    return pd.DataFrame(rows).T
+
+
+def _shown(values: dict[str, Any]) -> dict[str, str]:
+    shares = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "f1"}
+    plain = {}
+    if "hamming_loss" in values:
+        shares = {
+            "accuracy": "all labels right",
+            "precision": "precision",
+            "recall": "recall",
+            "f1": "f1 (macro)",
+            "f1_micro": "f1 (micro)",
+            "f1_samples": "f1 (per image)",
+            "mean_average_precision": "mean average precision",
+        }
+        plain["hamming_loss"] = "Hamming loss"
+    shares["roc_auc"] = "ROC AUC"
+    if values.get("positive"):
+        for name in ("sensitivity", "specificity"):
+            shares[name] = f"{name} ({values['positive']})"
+    if "kappa" in values:
+        plain["kappa"] = "Cohen's kappa"
+    result = {"images": str(values["n"])} if "n" in values else {}
+    for wanted, form in ((shares, ".1%"), (plain, ".3f")):
+        for name, heading in wanted.items():
+            value = values.get(name)
+            result[heading] = "-" if value is None else f"{value:{form}}"
+    return result
