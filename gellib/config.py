@@ -8,7 +8,15 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,7 +47,9 @@ class RunConfig(BaseModel):
     classifier_head: Literal["single", "multi"] = Field(
         "single", description="single: one linear layer; multi: three, with dropout"
     )
-    opt_alg: Literal["adam", "sgd"] = Field("adam", description="optimiser: adam, or sgd")
+    opt_alg: Literal["adam", "adamw", "sgd"] = Field(
+        "adam", description="optimiser: adam, adamw, or sgd"
+    )
     learning_rate: float = Field(0.001, gt=0, le=10, description="step size of the optimiser")
     batch_size: int = Field(23, ge=1, description="images per step of the optimiser")
     num_epochs: int = Field(20, ge=1, le=100_000, description="passes over the training images")
@@ -58,6 +68,31 @@ class RunConfig(BaseModel):
         0.2, gt=0, lt=1, description="share of all images kept for testing, if no test part"
     )
     seed: int = Field(0, ge=0, description="seed of split, initialisation, order, augmentation")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
+    nesterov: bool = Field(False, description="Nesterov's momentum, for sgd")
+    weight_decay: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="pull of weights towards zero; decoupled in adamw",
+    )
+    schedule: str = Field(
+        "none", description="learning rate: none, step(10), cosine, one_cycle, or plateau(0.1)"
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of each target that is spread over the classes"
+    )
+    imbalance: Literal["none", "sampler", "class_weights", "focal"] = Field(
+        "none", description="for rare classes: none, sampler, class_weights, or focal"
+    )
+    clip_value: float = Field(0.0, ge=0, description="largest gradient of one weight; 0: any")
+    clip_norm: float = Field(0.0, ge=0, description="largest norm of the gradients; 0: any")
+    monitor: str = Field(
+        "val_loss", description="column of the history that says which epoch is best"
+    )
+    patience: int = Field(
+        0, ge=0, description="epochs without a better one before training stops; 0: never"
+    )
     weights: str = Field("auto", description="auto, imagenet, labsim, none, or a file")
     input_adapter: Literal["replicate", "sum", "reinit"] = Field(
         "replicate", description="grey to the first convolution: replicate, sum, or reinit"
@@ -76,16 +111,21 @@ class RunConfig(BaseModel):
     max_image_mpx: float = Field(100.0, gt=0, description="larger images are refused, megapixels")
     cache_dir: str = Field("", description="folder of cached features; empty: runs/.cache")
 
-    @field_validator("learning_rate", "val_fraction", "test_fraction", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _int_is_a_number(cls, value: Any) -> Any:
+    def _int_is_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         # `-p learning_rate 1` reaches us as an int; strict mode would refuse it.
-        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        return float(value) if wanted is float and type(value) is int else value
 
-    @field_validator("max_image_mb", "max_image_mpx", mode="before")
-    @classmethod
-    def _limit_is_a_number(cls, value: Any) -> Any:
-        return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    @model_validator(mode="after")
+    def _parameters_agree(self) -> RunConfig:
+        if self.nesterov and not (self.opt_alg == "sgd" and self.momentum > 0):
+            raise ValueError(
+                f"nesterov: got True with opt_alg {self.opt_alg!r} and momentum {self.momentum:g}, "
+                "but it is a variant of sgd with momentum; set both, or nesterov to False"
+            )
+        return self
 
     @classmethod
     def check(cls, params: dict[str, Any]) -> RunConfig:
@@ -138,6 +178,8 @@ class RunConfig(BaseModel):
 
 
 def _explain(problem: dict[str, Any]) -> str:
+    if not problem["loc"]:  # parameters that do not go together
+        return f"parameter {problem['ctx']['error']}"
     name = ".".join(str(part) for part in problem["loc"])
     known = list(RunConfig.model_fields)
     if problem["type"] == "extra_forbidden":

@@ -28,7 +28,7 @@ def test_unknown_name_is_refused_with_the_nearest():
         (
             "opt_alg",
             "adm",
-            r"'opt_alg' .*got 'adm', but input should be 'adam' or 'sgd'; did you mean",
+            r"'opt_alg' .*got 'adm', but input should be 'adam', 'adamw' or 'sgd'; did you mean",
         ),
         ("batch_size", 0, r"'batch_size' .*got 0, but input should be greater than or equal to 1"),
         ("batch_size", "8", r"'batch_size' .*got '8', but input should be a valid integer"),
@@ -44,8 +44,14 @@ def test_wrong_value_says_got_and_expected(name, value, words):
 
 def test_all_problems_are_told_at_once():
     with pytest.raises(ConfigError) as caught:
-        RunConfig.check({"epochs": 3, "opt_alg": "adamw", "seed": -1})
+        RunConfig.check({"epochs": 3, "opt_alg": "adagrad", "seed": -1})
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_parameters_that_do_not_go_together_are_named():
+    with pytest.raises(ConfigError, match="^parameter nesterov: got True with opt_alg 'adam'"):
+        RunConfig.check({"nesterov": True})
+    assert RunConfig(nesterov=True, opt_alg="sgd").nesterov
 
 
 def test_whole_numbers_are_taken_for_fractions():

@@ -21,7 +21,9 @@ from gellib.training import (
     train,
 )
 
-COLUMNS = "epoch train_loss val_loss train_accuracy val_accuracy learning_rate seconds".split()
+COLUMNS = (
+    "epoch train_loss val_loss train_accuracy val_accuracy train_f1 val_f1 learning_rate seconds"
+).split()
 
 
 @pytest.fixture(scope="module")

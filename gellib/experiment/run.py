@@ -131,8 +131,18 @@ class Experiment:
         return metrics_table(self.metrics)
 
     def loss_accuracy(self, result: TrainResult) -> Figure:
-        """Draw loss and accuracy by epoch."""
-        return self._drawn("loss_accuracy", plots.loss_accuracy(result.history))
+        """Draw loss and accuracy by epoch; of early stopping, the epoch that was kept."""
+        fig = plots.loss_accuracy(result.history, self._marked_epoch(result))
+        return self._drawn("loss_accuracy", fig)
+
+    def class_curves(self, result: TrainResult) -> Figure:
+        """Draw precision, recall and F1 of each class by epoch."""
+        fig = plots.class_curves(result.class_history, self._marked_epoch(result))
+        return self._drawn("class_curves", fig)
+
+    def learning_rate(self, result: TrainResult) -> Figure:
+        """Draw the learning rate by step."""
+        return self._drawn("learning_rate", plots.learning_rate(result.learning_rates))
 
     def confusion_matrix(self) -> Figure:
         """Draw the confusion matrix of the test images; of several labels, each class's scores."""
@@ -177,6 +187,8 @@ class Experiment:
             save_model(Path(config.model_path), result.head, result.backbone, model)
         write_csv(folder.history, result.history)
         folder.write_predictions(predictions)
+        write_csv(folder.class_history, result.class_history)
+        write_csv(folder.learning_rates, result.learning_rates)
         self.timings["total_s"] = time.perf_counter() - self._started
         record = self._record(images, result)
         append_result(
@@ -215,6 +227,8 @@ class Experiment:
             "environment": environment(self.device, result.precision),
             "weights": result.backbone.weights.to_dict(),
             "features": result.backbone.dim,
+            "best_epoch": result.best_epoch,
+            "stopped_epoch": result.stopped_epoch,
             "timings": self.timings,
             "metrics": self.metrics,
             **({} if thresholds is None else {"thresholds": self._thresholds(thresholds)}),
@@ -227,6 +241,10 @@ class Experiment:
             "chosen_on": "val",
             "not_tuned": [name for name, done in tuned if not done],
         }
+
+    def _marked_epoch(self, result: TrainResult) -> int:
+        # Without early stopping the last epoch is kept: nothing was chosen that a mark could show.
+        return result.best_epoch if self.config.patience else 0
 
     def _drawn(self, name: str, fig: Figure) -> Figure:
         """Save a figure where figures go, and give it back to be shown."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gellib.backbones import Backbone, build_backbone, check_backbone
 from gellib.config import ConfigError, RunConfig, find_path
@@ -11,6 +13,7 @@ from gellib.datasets import ImageSet, check_images, drop_images, load_imageset
 from gellib.features import FeatureStore, check_augmentation
 from gellib.images import BadImageError, ImageLimits
 from gellib.splits import split_imageset
+from gellib.training import check_monitor, check_schedule
 
 NAMED_WEIGHTS = ("auto", "imagenet", "labsim", "none")
 
@@ -78,17 +81,23 @@ def check_network(config: RunConfig) -> None:
     Raises
     ------
     ConfigError
-        Naming the parameter: an unknown network or augmentation step, a file of weights that is
-        not there.
+        Naming the parameter: an unknown network, augmentation step, schedule or column, a file of
+        weights that is not there.
     """
     try:
         check_backbone(config.pretrained_model)
     except ValueError as err:
         raise ConfigError(f"parameter 'pretrained_model': {err}") from err
-    try:
-        check_augmentation(config.augmentation)
-    except ValueError as err:
-        raise ConfigError(f"parameter 'augmentation': {err}") from err
+    texts: dict[str, Callable[[str], Any]] = {
+        "augmentation": check_augmentation,
+        "schedule": check_schedule,
+        "monitor": check_monitor,
+    }
+    for name, check in texts.items():
+        try:
+            check(getattr(config, name))
+        except ValueError as err:
+            raise ConfigError(f"parameter {name!r}: {err}") from err
     if config.weights not in NAMED_WEIGHTS and not Path(config.weights).expanduser().is_file():
         near = difflib.get_close_matches(config.weights, NAMED_WEIGHTS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -3,8 +3,9 @@
 from gellib.plots.base import Chart, message, save
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.labels import class_imbalance, co_occurrence, label_combinations, label_scores
-from gellib.plots.run import confusion_matrix, demo_predictions, loss_accuracy, roc_curve
+from gellib.plots.run import confusion_matrix, demo_predictions, roc_curve
 from gellib.plots.summary import accuracy_by, metric_bars, metrics_heatmap, time_by_architecture
+from gellib.plots.training import class_curves, learning_rate, loss_accuracy
 
 __all__ = [
     "Chart",
@@ -12,12 +13,14 @@ __all__ = [
     "class_counts",
     "class_imbalance",
     "co_occurrence",
+    "class_curves",
     "confusion_matrix",
     "demo_predictions",
     "image_kinds",
     "image_sizes",
     "label_combinations",
     "label_scores",
+    "learning_rate",
     "loss_accuracy",
     "message",
     "metric_bars",

@@ -1,4 +1,4 @@
-"""The figures of one run: learning curves, confusion matrix, ROC curve, demo predictions."""
+"""The figures of one run: confusion matrix, ROC curve, demo predictions."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageOps
 from sklearn import metrics as sk
 
 from gellib.images import BadImageError, read_image
 from gellib.plots.base import (
-    BLUE,
     GREY,
     INK,
     MARKERS,
-    ORANGE,
     SERIES,
     Chart,
     headline,
@@ -37,37 +34,6 @@ THUMBNAIL_PX = 150
 MAX_TEXT_CLASSES = 12
 MAX_LEGEND_INSIDE = 5
 MAX_LABELS_SHOWN = 3
-
-
-def loss_accuracy(history: pd.DataFrame) -> Figure:
-    """Loss and accuracy by epoch, training and validation, side by side."""
-    fig = Chart(figsize=(9.5, 3.6))
-    if history.empty:
-        return message("No epoch was recorded.", "Loss and accuracy")
-    left, right = fig.subplots(1, 2)
-    for axes, what, heading in ((left, "loss", "Loss"), (right, "accuracy", "Accuracy")):
-        for part, colour, marker in (("train", BLUE, "o"), ("val", ORANGE, "s")):
-            name = {"train": "training", "val": "validation"}[part]
-            axes.plot(
-                history["epoch"],
-                history[f"{part}_{what}"],
-                color=colour,
-                marker=marker,
-                markersize=4,
-                linewidth=1.8,
-                label=name,
-                clip_on=False,
-            )
-        title(axes, f"{heading} by epoch")
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(heading.lower() if what == "accuracy" else "cross-entropy loss")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        tidy(axes, "y")
-        axes.legend(frameon=False, loc="best")
-    losses = history[["train_loss", "val_loss"]].to_numpy(dtype=float)
-    left.set_ylim(0, 1.08 * float(np.nanmax(losses)) or 1)
-    percent_axis(right.yaxis, right, "y", top=1.02)
-    return fig
 
 
 def confusion_matrix(

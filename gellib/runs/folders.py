@@ -43,6 +43,16 @@ class RunFolder:
         return self.path / "history.csv"
 
     @property
+    def class_history(self) -> Path:
+        """A row an epoch, split and class: precision, recall, f1."""
+        return self.path / "history_classes.csv"
+
+    @property
+    def learning_rates(self) -> Path:
+        """A row a step of the optimiser."""
+        return self.path / "learning_rates.csv"
+
+    @property
     def predictions(self) -> Path:
         """A row an image: file, split, label, predicted, a probability a class.
 
@@ -96,6 +106,10 @@ class RunFolder:
     def read_history(self) -> pd.DataFrame:
         """Return the table of epochs."""
         return pd.read_csv(self.history)
+
+    def read_class_history(self) -> pd.DataFrame:
+        """Return the table of the classes in each epoch."""
+        return pd.read_csv(self.class_history, dtype={"class": str}, keep_default_na=False)
 
     def read_predictions(self) -> pd.DataFrame:
         """Return the table of predictions; class names stay text, `001` is not 1."""

@@ -12,7 +12,23 @@ from gellib.config import OUTPUT_FIELDS, RunConfig, find_path
 from gellib.runs import write_json
 
 # What only the head and its training depend on.
-_HEAD_FIELDS = {"model_id", "classifier_head", "opt_alg", "learning_rate", "batch_size"}
+_HEAD_FIELDS = {
+    "model_id",
+    "classifier_head",
+    "opt_alg",
+    "learning_rate",
+    "batch_size",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "schedule",
+    "label_smoothing",
+    "imbalance",
+    "clip_value",
+    "clip_norm",
+    "monitor",
+    "patience",
+}
 
 
 def feature_key(config: RunConfig, fingerprint: str, weights: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """The fit loop, predictions with what it trained, and trained models on disk."""
 
-from gellib.training.fit import TrainResult, compute_features, train
 from gellib.training.inference import (
     InferenceTime,
     predict_images,
@@ -8,11 +7,16 @@ from gellib.training.inference import (
     time_inference,
 )
 from gellib.training.models import ModelError, load_model, save_model
+from gellib.training.monitor import check_monitor
+from gellib.training.optimise import check_schedule
+from gellib.training.train import TrainResult, compute_features, train
 
 __all__ = [
     "InferenceTime",
     "ModelError",
     "TrainResult",
+    "check_monitor",
+    "check_schedule",
     "compute_features",
     "load_model",
     "predict_images",

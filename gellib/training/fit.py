@@ -1,11 +1,12 @@
-"""Training: a head on a frozen backbone's cached features, or on the network itself."""
+"""The fit loop: phases of epochs, what is written down of them, early stopping."""
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,248 +15,193 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from gellib.backbones import Backbone, exact_arithmetic, named_seed, resolve_precision, seeded
+from gellib.backbones import seeded
 from gellib.config import RunConfig
-from gellib.datasets import ImageSet
-from gellib.features import FeatureStore, check_augmentation
-from gellib.heads import Head, build_head
+from gellib.training.draws import cut_batches, draw_order, sampling_weights
 from gellib.training.inputs import CachedInputs, OnlineInputs
-
-SGD_MOMENTUM = 0.9
+from gellib.training.monitor import Watch
+from gellib.training.objective import Objective
+from gellib.training.optimise import Schedule, clip_gradients, set_rate
+from gellib.training.scores import METRICS, EpochScores, score
 
 
 @dataclass
-class TrainResult:
-    """A trained head (and backbone, where that is trained too), and how it went.
+class Phase:
+    """Some epochs in which the same layers are trained on the same inputs.
 
-    `history` has a row an epoch: epoch (from 1), train_loss, val_loss, train_accuracy,
-    val_accuracy, learning_rate, seconds. `features_s` is what computing the features takes, also
-    where an earlier run has done it, `training_s` the time of the epochs, `seconds` both.
+    `network` takes what `inputs` yield to logits. Without `threads` torch keeps its own number.
     """
 
-    history: pd.DataFrame
-    head: Head
-    backbone: Backbone
-    features_s: float
-    training_s: float
-    precision: str
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that features and training took together."""
-        return self.features_s + self.training_s
-
-
-def train(
-    config: RunConfig,
-    imageset: ImageSet,
-    backbone: Backbone,
-    *,
-    store: FeatureStore,
-    device: torch.device | str = "cpu",
-    progress: bool = True,
-    cached: bool = True,
-) -> TrainResult:
-    """Train a head for the images of a set whose split is complete.
-
-    With a frozen backbone the head is trained on cached features, in one thread, so that the
-    result is the same to the last bit on a machine; `cached=False` computes them anew in every
-    epoch, in fp32, for comparison. A backbone of `input_adapter` reinit is always trained online,
-    in fp32. The global random state is left as it was.
-
-    Raises
-    ------
-    ValueError
-        When there are no training images, or a wrong augmentation.
-    """
-    device = torch.device(device)
-    labels = imageset.table["label"].to_numpy()
-    rows = _rows(imageset)
-    cached = cached and backbone.frozen
-    precision = resolve_precision(config.precision, device) if cached else "fp32"
-    before_s = store.seconds
+    epochs: range
+    network: nn.Module
     inputs: CachedInputs | OnlineInputs
-    if cached:
-        inputs = compute_features(
-            config, imageset, backbone, store=store, device=device, progress=progress
-        )
-    else:
-        if backbone.needs_calibration:
-            store.calibrate(imageset, rows["train"], backbone, progress=progress)
-        inputs = _online_inputs(config, imageset, rows, backbone, store)
-    features_s = store.seconds - before_s
-
-    started = time.perf_counter()
-    head = build_head(
-        config.classifier_head, backbone.dim, len(imageset.classes), seed=config.seed
-    ).to(device)
-    network = head if cached else nn.Sequential(backbone.to(device), head)
-    # A head is too small to gain from threads, and their number must not change the result.
-    with _threads(1 if cached else torch.get_num_threads()), exact_arithmetic():
-        history = fit(
-            network,
-            inputs,
-            train_labels=labels[rows["train"]].astype(np.int64),
-            val_labels=labels[rows["val"]].astype(np.int64),
-            optimizer=_optimizer(config, network),
-            batch_size=config.batch_size,
-            num_epochs=config.num_epochs,
-            seed=config.seed,
-            device=device,
-            progress=progress,
-        )
-    training_s = time.perf_counter() - started
-    return TrainResult(history, head, backbone, features_s, training_s, precision)
+    optimizer: torch.optim.Optimizer
+    threads: int = 0
 
 
-def compute_features(
-    config: RunConfig,
-    imageset: ImageSet,
-    backbone: Backbone,
-    *,
-    store: FeatureStore,
-    device: torch.device | str = "cpu",
-    progress: bool = True,
-) -> CachedInputs:
-    """Have all features that training a head needs in the store; what is there is not made again.
+@dataclass
+class Log:
+    """What the loop writes down: a row an epoch, an epoch and class, a step of the optimiser."""
 
-    Batch norms of random weights are calibrated first, on the training images.
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    classes: list[pd.DataFrame] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+
+    def history(self) -> pd.DataFrame:
+        """Return the table of the epochs."""
+        return pd.DataFrame(self.epochs)
+
+    def class_history(self) -> pd.DataFrame:
+        """Return the table of the classes in each epoch."""
+        return pd.concat(self.classes, ignore_index=True)
+
+    def learning_rates(self) -> pd.DataFrame:
+        """Return the table of the steps."""
+        return pd.DataFrame(self.steps)
+
+    def add_epoch(
+        self,
+        epoch: int,
+        train: EpochScores,
+        val: EpochScores,
+        classes: tuple[str, ...],
+        *,
+        learning_rate: float,
+        seconds: float,
+    ) -> dict[str, Any]:
+        """Write an epoch down; returns its row of the history."""
+        parts = {"train": train, "val": val}
+        row: dict[str, Any] = {"epoch": epoch}
+        row |= {f"{p}_{m}": getattr(parts[p], m) for m in METRICS for p in parts}
+        self.epochs.append(row | {"learning_rate": learning_rate, "seconds": seconds})
+        for split, scores in parts.items():
+            table = {
+                "epoch": epoch,
+                "split": split,
+                "class": list(classes),
+                "precision": scores.class_precision,
+                "recall": scores.class_recall,
+                "f1": scores.class_f1,
+            }
+            self.classes.append(pd.DataFrame(table))
+        return self.epochs[-1]
+
+
+class Fit:
+    """Minimises the objective over phases of epochs.
+
+    Losses and scores in training are over the images as they were drawn, while the network
+    changes and dropout is on; those of validation are taken after the epoch.
     """
-    rows = _rows(imageset)
-    if backbone.needs_calibration:
-        store.calibrate(imageset, rows["train"], backbone, progress=progress)
-    options: dict[str, Any] = {
-        "precision": config.precision,
-        "device": torch.device(device),
-        "progress": progress,
-    }
-    plain = store.plain(imageset, backbone, **options)
-    if check_augmentation(config.augmentation):
-        views = store.views(
-            imageset,
-            rows["train"],
-            backbone,
-            augmentation=config.augmentation,
-            seed=config.seed,
-            epochs=config.num_epochs,
-            **options,
-        )
-    else:
-        views = plain[rows["train"]][None]
-    return CachedInputs(views, plain[rows["val"]])
 
+    def __init__(
+        self,
+        config: RunConfig,
+        train_targets: np.ndarray,
+        val_targets: np.ndarray,
+        classes: tuple[str, ...],
+        device: torch.device,
+    ) -> None:
+        self.config, self.classes, self.device = config, classes, device
+        self.targets = torch.from_numpy(train_targets)
+        self.val_targets = torch.from_numpy(val_targets)
+        self.objective = Objective.of(config, train_targets, len(classes), device)
+        balanced = config.imbalance == "sampler"
+        self.weights = sampling_weights(train_targets, len(classes)) if balanced else None
+        self.log = Log()
 
-def _rows(imageset: ImageSet) -> dict[str, np.ndarray]:
-    split = imageset.table["split"].to_numpy()
-    rows = {part: np.flatnonzero(split == part) for part in ("train", "val")}
-    if not len(rows["train"]):
-        raise ValueError("no image of the set is in the part `train`; split it first")
-    return rows
+    def run(self, phases: Iterable[Phase], trained: nn.Module, *, progress: bool = False) -> Log:
+        """Go through the phases, which are asked for one after another.
 
+        With a `patience`, the last phase ends when it is out, and `trained` is put back to what
+        it was in the best epoch; without, the last epoch is kept.
+        """
+        config, log = self.config, self.log
+        watch = Watch(config.monitor, config.patience)
+        best: dict[str, torch.Tensor] = {}
+        total = config.num_epochs
+        with tqdm(total=total, unit="epoch", desc="training", disable=not progress) as bar:
+            for phase in phases:
+                watch.restart()
+                last = phase.epochs.stop > config.num_epochs
+                for row in self._epochs(phase, watch):
+                    if watch.see(row["epoch"], row) and config.patience:
+                        best = copy.deepcopy(trained.state_dict())
+                    bar.update()
+                    bar.set_postfix_str(
+                        f"loss {row['train_loss']:.3f}, validation {row['val_accuracy']:.1%}"
+                    )
+                    if last and watch.patience_is_out:
+                        break
+                phase.network.eval()
+        if best:
+            trained.load_state_dict(best)
+        log.best_epoch = watch.best_epoch if best else log.epochs[-1]["epoch"]
+        return log
 
-def fit(
-    network: nn.Module,
-    inputs: CachedInputs | OnlineInputs,
-    *,
-    train_labels: np.ndarray,
-    val_labels: np.ndarray,
-    optimizer: torch.optim.Optimizer,
-    batch_size: int,
-    num_epochs: int,
-    seed: int,
-    device: torch.device,
-    progress: bool = False,
-) -> pd.DataFrame:
-    """Minimise the cross entropy; one row of history per epoch, as in `TrainResult`.
-
-    Loss and accuracy in training are averages over the epoch, while the network changes and
-    dropout is on; those of validation are taken after it.
-    """
-    history = []
-    answers, val_answers = torch.from_numpy(train_labels), torch.from_numpy(val_labels)
-    with tqdm(total=num_epochs, unit="epoch", desc="training", disable=not progress) as bar:
-        for epoch in range(1, num_epochs + 1):
+    def _epochs(self, phase: Phase, watch: Watch) -> Iterator[dict[str, Any]]:
+        count = len(self._batches(phase, phase.epochs.start))
+        schedule = Schedule(self.config.schedule, epochs=len(phase.epochs), steps_per_epoch=count)
+        for number, epoch in enumerate(phase.epochs):
             started = time.perf_counter()
-            generator = torch.Generator().manual_seed(named_seed(seed, "order", epoch))
-            order = torch.randperm(len(answers), generator=generator).numpy()
-            batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-            network.train()
-            totals = np.zeros(2)
-            with seeded(seed, "dropout", epoch, device=device):
-                for positions, x in zip(batches, inputs.train_batches(epoch, batches), strict=True):
-                    y = answers[positions].to(device)
-                    logits = network(x.to(device))
-                    loss = nn.functional.cross_entropy(logits, y)
-                    optimizer.zero_grad(set_to_none=True)
-                    loss.backward()
-                    optimizer.step()
-                    totals += len(y) * loss.item(), (logits.argmax(1) == y).sum().item()
-            train_loss, train_accuracy = totals / len(answers)
-            val_loss, val_accuracy = _validate(network, inputs, val_answers, device)
-            history.append(
-                {
-                    "epoch": epoch,
-                    "train_loss": train_loss,
-                    "val_loss": val_loss,
-                    "train_accuracy": train_accuracy,
-                    "val_accuracy": val_accuracy,
-                    "learning_rate": optimizer.param_groups[0]["lr"],
-                    "seconds": time.perf_counter() - started,
-                }
+            with _threads(phase.threads):
+                factors = (schedule.factor(number, step) for step in range(count))
+                train = self._train(phase, epoch, factors)
+                val = self._validate(phase)
+            row = self.log.add_epoch(
+                epoch,
+                train,
+                val,
+                self.classes,
+                learning_rate=self.log.steps[-1]["learning_rate"],
+                seconds=time.perf_counter() - started,
             )
-            bar.update()
-            bar.set_postfix_str(f"loss {train_loss:.3f}, validation {val_accuracy:.1%}")
-    network.eval()
-    return pd.DataFrame(history)
+            schedule.see(watch.cost(row))
+            yield row
+
+    def _batches(self, phase: Phase, epoch: int) -> list[np.ndarray]:
+        order = draw_order(len(self.targets), self.config.seed, epoch, self.weights)
+        return cut_batches(order, self.config.batch_size, pairs=_trains_batch_norm(phase.network))
+
+    def _train(self, phase: Phase, epoch: int, factors: Iterator[float]) -> EpochScores:
+        network, optimizer, config = phase.network, phase.optimizer, self.config
+        batches = self._batches(phase, epoch)
+        network.train()
+        seen = []
+        with seeded(config.seed, "dropout", epoch, device=self.device):
+            inputs = phase.inputs.train_batches(epoch, batches)
+            for positions, x, factor in zip(batches, inputs, factors, strict=True):
+                rate = set_rate(optimizer, factor)
+                logits = network(x.to(self.device))
+                loss = self.objective.loss(logits, self.targets[positions].to(self.device))
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                clip_gradients(optimizer, config.clip_value, config.clip_norm)
+                optimizer.step()
+                seen.append(logits.detach().cpu())
+                step = {"step": len(self.log.steps) + 1, "epoch": epoch, "learning_rate": rate}
+                self.log.steps.append(step)
+        return score(self.objective, torch.cat(seen), self.targets[np.concatenate(batches)])
+
+    def _validate(self, phase: Phase) -> EpochScores:
+        phase.network.eval()
+        seen = [torch.empty(0, len(self.classes))]
+        with torch.inference_mode():
+            seen += [phase.network(x.to(self.device)).cpu() for x in phase.inputs.val_batches()]
+        return score(self.objective, torch.cat(seen), self.val_targets)
 
 
-def _validate(
-    network: nn.Module,
-    inputs: CachedInputs | OnlineInputs,
-    answers: torch.Tensor,
-    device: torch.device,
-) -> tuple[float, float]:
-    if not len(answers):
-        return float("nan"), float("nan")
-    network.eval()
-    with torch.inference_mode():
-        logits = torch.cat([network(x.to(device)).cpu() for x in inputs.val_batches()])
-        loss = nn.functional.cross_entropy(logits, answers).item()
-    return loss, (logits.argmax(1) == answers).double().mean().item()
-
-
-def _optimizer(config: RunConfig, network: nn.Module) -> torch.optim.Optimizer:
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    if config.opt_alg == "adam":
-        return torch.optim.Adam(parameters, lr=config.learning_rate)
-    return torch.optim.SGD(parameters, lr=config.learning_rate, momentum=SGD_MOMENTUM)
-
-
-def _online_inputs(
-    config: RunConfig,
-    imageset: ImageSet,
-    rows: dict[str, np.ndarray],
-    backbone: Backbone,
-    store: FeatureStore,
-) -> OnlineInputs:
-    table = imageset.table
-    if (table["digest"] == "").any():
-        table = imageset.with_digests().table
-    return OnlineInputs(
-        train_paths=list(table["path"].iloc[rows["train"]]),
-        train_digests=list(table["digest"].iloc[rows["train"]]),
-        val_paths=list(table["path"].iloc[rows["val"]]),
-        preprocessing=backbone.preprocessing,
-        limits=store.limits,
-        steps=check_augmentation(config.augmentation),
-        seed=config.seed,
-    )
+def _trains_batch_norm(network: nn.Module) -> bool:
+    kinds = torch.nn.modules.batchnorm._BatchNorm
+    network.train()
+    return any(isinstance(layer, kinds) and layer.training for layer in network.modules())
 
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    if count == before:
+    if count in (0, before):
         yield
         return
     torch.set_num_threads(count)

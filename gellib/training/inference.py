@@ -128,5 +128,5 @@ def _probabilities(head: Head, features: np.ndarray, rows: np.ndarray) -> np.nda
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             block = torch.from_numpy(features[rows[start : start + _ROWS_AT_ONCE]])
             logits = head(block.to(device)).cpu().double()
-            out[start : start + len(block)] = torch.softmax(logits, dim=1).numpy()
+            out[start : start + len(block)] = head.probabilities(logits).numpy()
     return out

@@ -46,6 +46,7 @@ def save_model(path: str | Path, head: Head, backbone: Backbone, metadata: dict[
             "kind": head.kind,
             "in_features": head.in_features,
             "n_classes": head.n_classes,
+            "task": head.task,
         },
     }
     tensors = {f"head.{name}": value for name, value in head.state_dict().items()}

@@ -1,0 +1,132 @@
+"""The figures of how training went: learning curves, curves of the classes, the learning rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from gellib.plots.base import (
+    BLUE,
+    GREY,
+    INK,
+    MARKERS,
+    ORANGE,
+    SERIES,
+    Chart,
+    headline,
+    message,
+    percent_axis,
+    tidy,
+    title,
+)
+
+_PART_NAMES = {"train": "training", "val": "validation"}
+_MANY_EPOCHS = 40  # markers of more would touch each other
+
+
+def loss_accuracy(history: pd.DataFrame, best_epoch: int = 0) -> Figure:
+    """Loss and accuracy by epoch, training and validation, side by side.
+
+    `best_epoch` is marked, unless it is 0: the one whose parameters were kept.
+    """
+    fig = Chart(figsize=(9.5, 3.6))
+    if history.empty:
+        return message("No epoch was recorded.", "Loss and accuracy")
+    left, right = fig.subplots(1, 2)
+    for axes, what, heading in ((left, "loss", "Loss"), (right, "accuracy", "Accuracy")):
+        for part, colour, marker in (("train", BLUE, "o"), ("val", ORANGE, "s")):
+            axes.plot(
+                history["epoch"],
+                history[f"{part}_{what}"],
+                color=colour,
+                marker=marker if len(history) <= _MANY_EPOCHS else "",
+                markersize=4,
+                linewidth=1.8,
+                label=_PART_NAMES[part],
+                clip_on=False,
+            )
+        title(axes, f"{heading} by epoch")
+        axes.set_ylabel(heading.lower() if what == "accuracy" else "cross-entropy loss")
+        _epochs(axes, best_epoch)
+        axes.legend(frameon=False, loc="best")
+    losses = history[["train_loss", "val_loss"]].to_numpy(dtype=float)
+    left.set_ylim(0, 1.08 * float(np.nanmax(losses)) or 1)
+    percent_axis(right.yaxis, right, "y", top=1.02)
+    return fig
+
+
+def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
+    """Precision, recall and F1 of each class by epoch, on training and on validation images.
+
+    `class_history` is a run's `history_classes.csv`. `best_epoch` is marked, unless it is 0.
+    """
+    if class_history.empty:
+        return message("No epoch was recorded.", "Precision, recall and F1 by class")
+    classes = list(dict.fromkeys(class_history["class"].astype(str)))
+    fig = Chart(figsize=(10.5, 5.6 + 0.2 * (len(classes) // 5)))
+    grid = fig.subplots(2, 3, sharex=True, sharey=True)
+    for row, part in zip(grid, _PART_NAMES, strict=True):
+        for axes, metric in zip(row, ("precision", "recall", "f1"), strict=True):
+            shown = class_history[class_history["split"] == part]
+            for number, name in enumerate(classes):
+                one = shown[shown["class"].astype(str) == name]
+                axes.plot(
+                    one["epoch"],
+                    one[metric],
+                    color=SERIES[number % len(SERIES)],
+                    linestyle=("-", "--", "-.")[number // len(SERIES) % 3],
+                    marker=MARKERS[number % len(MARKERS)] if len(one) <= _MANY_EPOCHS else "",
+                    markersize=3.5,
+                    linewidth=1.6,
+                    label=name,
+                    clip_on=False,
+                )
+            percent_axis(axes.yaxis, axes, "y", top=1.02)
+            heading = {"f1": "F1"}.get(metric, metric.capitalize())
+            title(axes, f"{heading}, {_PART_NAMES[part]}")
+            _epochs(axes, best_epoch, named=axes is grid[0, 0])
+            if part == "train":
+                axes.set_xlabel("")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    fig.legend(
+        handles[: len(classes)],
+        labels[: len(classes)],
+        loc="outside lower center",
+        ncols=min(len(classes), 5),
+        frameon=False,
+        fontsize=9,
+    )
+    headline(fig, "Each class by epoch")
+    return fig
+
+
+def learning_rate(rates: pd.DataFrame) -> Figure:
+    """Learning rate by step of the optimiser; `rates` is a run's `learning_rates.csv`."""
+    if rates.empty:
+        return message("No step of an optimiser was recorded.", "Learning rate")
+    fig = Chart(figsize=(6.2, 3.2))
+    axes = fig.subplots()
+    axes.plot(rates["step"], rates["learning_rate"], color=BLUE, linewidth=1.8, clip_on=False)
+    axes.set_ylim(0, 1.08 * float(rates["learning_rate"].max()) or 1)
+    axes.set_xlim(0, int(rates["step"].max()) or 1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3), useMathText=True)
+    axes.set_xlabel(f"step, of {int(rates['epoch'].max())} epochs")
+    axes.set_ylabel("learning rate")
+    title(axes, "Learning rate by step")
+    tidy(axes, "y")
+    return fig
+
+
+def _epochs(axes: Axes, best_epoch: int, *, named: bool = True) -> None:
+    """Make the x axis one of epochs, and mark the best of them."""
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    tidy(axes, "y")
+    if best_epoch:
+        label = f"best epoch: {best_epoch}" if named else None
+        axes.axvline(best_epoch, color=GREY, linestyle=":", linewidth=1.4, label=label, zorder=0)
+    axes.tick_params(colors=INK)
