@@ -58,9 +58,11 @@ class RunConfig(BaseModel):
     results_file: str = Field("", description="csv to add the result to; empty: in the run folder")
     run_dir: str = Field("", description="folder of this run; empty: runs/single/<name>")
     test_dir: str = Field("", description="separate folder of test images; empty: none")
-    split: Literal["stratified", "random"] = Field(
+    split: Literal["stratified", "random", "mask", "kfold"] = Field(
         "stratified", description="how images are split where the folder does not say"
     )
+    folds: int = Field(5, ge=2, description="split kfold: number of folds")
+    fold: int = Field(0, ge=0, description="split kfold: the fold that tests, from 0")
     val_fraction: float = Field(
         0.2, gt=0, lt=1, description="share of the training images kept for validation"
     )
@@ -110,6 +112,14 @@ class RunConfig(BaseModel):
     max_image_mb: float = Field(200.0, gt=0, description="larger image files are refused, MB")
     max_image_mpx: float = Field(100.0, gt=0, description="larger images are refused, megapixels")
     cache_dir: str = Field("", description="folder of cached features; empty: runs/.cache")
+
+    @field_validator("fold")
+    @classmethod
+    def _fold_is_one_of_them(cls, value: int, info: ValidationInfo) -> int:
+        folds = info.data.get("folds")
+        if folds is not None and value >= folds:
+            raise ValueError(f"the folds are 0 to {folds - 1}")
+        return value
 
     @field_validator("*", mode="before")
     @classmethod
@@ -194,7 +204,8 @@ def _explain(problem: dict[str, Any]) -> str:
     if isinstance(got, str) and allowed:
         near = difflib.get_close_matches(got, [str(a) for a in allowed], n=1, cutoff=0.4)
         near_value = f"; did you mean {near[0]!r}?" if near else ""
-    message = problem["msg"][0].lower() + problem["msg"][1:]
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
     return f"parameter {name!r}{about}: got {got!r}, but {message}{near_value}"
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from gellib.datasets import ImageSet
 
-METHODS = ("stratified", "random")
+METHODS = ("stratified", "random", "mask", "kfold")
 # The generators are named, so that drawing another share for testing leaves them independent.
-_TEST_STREAM, _VAL_STREAM = 1, 2
+_TEST_STREAM, _VAL_STREAM, _FOLD_STREAM = 1, 2, 3
 
 
 class SplitError(ValueError):
@@ -26,29 +27,44 @@ def split_imageset(
     val_fraction: float = 0.2,
     test_fraction: float = 0.2,
     seed: int = 0,
+    folds: int = 5,
+    fold: int = 0,
 ) -> ImageSet:
     """Give every image a part: `train`, `val` or `test`.
 
     Parts that the data set gives are kept. Where there is no test part, `test_fraction` of the
     images that are not for validation is drawn for it; where there is no validation part, then
-    `val_fraction` of what is left for training. `stratified` draws that share of every class, at
-    least one image; `random` draws from all images alike. Rows of one group stay together; images
-    of a group that is already in a part join it. The draw depends on the seed, file names, labels
-    and groups alone, not on the order of the rows.
+    `val_fraction` of what is left for training. Rows of one group stay together; images of a group
+    that is already in a part join it. The draw depends on the seed, file names, labels and groups
+    alone, not on the order of the rows. Methods:
+
+    - `stratified` draws that share of every class, at least one image;
+    - `random` draws that share from all images alike;
+    - `mask` tosses a coin of that probability for each image, so that the share varies too;
+    - `kfold` deals the images of each class out into `folds` folds. The one of number `fold`, from
+      0, is the test part (`test_fraction` is not used); the validation part is drawn, stratified,
+      from the others. With one seed, each image is in the test part of exactly one fold.
 
     Raises
     ------
     SplitError
-        When a class would be missing from a part, or a group would be torn.
+        When a class would be missing from a part, a group would be torn, or `kfold` is asked of a
+        data set that gives parts for validation or testing.
     """
     if method not in METHODS:
         raise SplitError(f"split: got {method!r}. Expected one of {', '.join(METHODS)}.")
     for name, share in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
         if not 0 < share < 1:
             raise SplitError(f"{name}: got {share!r}. Expected a number between 0 and 1.")
+    if method == "kfold" and not 0 <= fold < folds >= 2:
+        raise SplitError(
+            f"fold: got {fold} of {folds} folds. Expected two folds or more, counted from 0."
+        )
     table = imageset.table.sort_values("file", kind="stable")
     parts = _with_their_group(table["split"].to_numpy(dtype=object, copy=True), table["group"])
     classes = _memberships(table["label"], len(imageset.classes))
+    if method == "kfold":
+        parts = _kfold(parts, classes, table["group"], folds, fold, seed, imageset.root)
     for part, share, stream in (
         ("test", test_fraction, _TEST_STREAM),
         ("val", val_fraction, _VAL_STREAM),
@@ -56,12 +72,17 @@ def split_imageset(
         if (parts == part).any():
             continue
         pool = np.flatnonzero(np.isin(parts, ("", "train")))
-        members = classes[pool] if method == "stratified" else np.ones((len(pool), 1), int)
-        groups = [table["group"].iloc[i] for i in pool]
-        rng = np.random.default_rng([seed, stream])
-        parts[pool[_draw(members, groups, share, rng)]] = part
+        units = _units([table["group"].iloc[i] for i in pool])
+        rng = np.random.default_rng([seed, stream, fold] if method == "kfold" else [seed, stream])
+        if method == "mask":
+            heads = rng.random(len(units)) < share
+            drawn = [row for unit, head in zip(units, heads, strict=True) if head for row in unit]
+        else:
+            members = np.ones((len(pool), 1), int) if method == "random" else classes[pool]
+            drawn = _draw(members, units, share, rng)
+        parts[pool[drawn]] = part
     parts[parts == ""] = "train"
-    _check(parts, classes, imageset.classes, method)
+    _check(parts, classes, imageset.classes, table["group"].to_numpy(), method)
     split = pd.Series(parts, index=table.index, dtype=object)
     return replace(imageset, table=imageset.table.assign(split=split))
 
@@ -93,8 +114,53 @@ def _with_their_group(parts: np.ndarray, groups: pd.Series) -> np.ndarray:
     return parts
 
 
+def _kfold(
+    parts: np.ndarray,
+    members: np.ndarray,
+    groups: pd.Series,
+    folds: int,
+    fold: int,
+    seed: int,
+    root: Path,
+) -> np.ndarray:
+    given = sorted(set(parts) & {"val", "test"})
+    if given:
+        raise SplitError(
+            f"split: got 'kfold', but {root} gives a part for {' and '.join(given)}. Expected "
+            "images without parts, since every fold is to be tested once. Name the folder of the "
+            "training images as dataset_dir, or use split: stratified."
+        )
+    rng = np.random.default_rng([seed, _FOLD_STREAM])
+    units = _units(list(groups))
+    order = [units[i] for i in rng.permutation(len(units))]
+    order.sort(key=len, reverse=True)
+    # A unit goes where it brings the counts of its classes, and the size, nearest to a fair share.
+    sizes = np.column_stack([members, np.ones(len(members), int)])
+    fair = sizes.sum(axis=0) / folds
+    weight = 1 / np.maximum(fair, 1) ** 2
+    held = np.zeros((folds, sizes.shape[1]))
+    result = parts.copy()
+    for unit in order:
+        own = sizes[unit].sum(axis=0)
+        cost = (weight * own * (2 * (held - fair) + own)).sum(axis=1)
+        best = np.flatnonzero(np.isclose(cost, cost.min(), rtol=0, atol=1e-12))
+        place = int(rng.choice(best))
+        held[place] += own
+        if place == fold:
+            result[unit] = "test"
+    return result
+
+
+def _units(groups: Sequence[str]) -> list[list[int]]:
+    """Rows that must stay together: those of a group; a row without one is by itself."""
+    units: dict[object, list[int]] = {}
+    for row, group in enumerate(groups):
+        units.setdefault(group or row, []).append(row)
+    return list(units.values())
+
+
 def _draw(
-    members: np.ndarray, groups: Sequence[str], share: float, rng: np.random.Generator
+    members: np.ndarray, units: Sequence[list[int]], share: float, rng: np.random.Generator
 ) -> list[int]:
     """Draw rows for a part, whole groups at a time, until each class has its share.
 
@@ -102,11 +168,7 @@ def _draw(
     one is drawn when that brings the part closer to what it should hold, as a share of each class,
     lest a rare label be passed over for the sake of a common one on the same image.
     """
-    units: dict[object, list[int]] = {}
-    for row, group in enumerate(groups):
-        units.setdefault(group or row, []).append(row)
-    rows = list(units.values())
-    order = [rows[i] for i in rng.permutation(len(rows))]
+    order = [units[i] for i in rng.permutation(len(units))]
     order.sort(key=len, reverse=True)
     wanted = _targets(members.sum(axis=0), share)
     weight = 1 / np.maximum(wanted, 1)
@@ -129,18 +191,27 @@ def _targets(counts: np.ndarray, share: float) -> np.ndarray:
     return np.clip(targets, np.minimum(counts, 1), np.maximum(counts - 1, 0))
 
 
-def _check(parts: np.ndarray, members: np.ndarray, classes: tuple[str, ...], method: str) -> None:
+def _check(
+    parts: np.ndarray,
+    members: np.ndarray,
+    classes: tuple[str, ...],
+    groups: np.ndarray,
+    method: str,
+) -> None:
     for part in ("train", "val", "test"):
         counts = members[parts == part].sum(axis=0)
         for name, count in zip(classes, counts[:-1], strict=True):
             if count:
                 continue
-            total = members[:, classes.index(name)].sum()
+            own = members[:, classes.index(name)] > 0
+            of_groups = f" of {len(set(groups[own]))} groups" if (groups[own] != "").all() else ""
             advice = "Add images of it, or remove the class"
-            if method == "random":
+            if method in ("random", "mask"):
                 advice += ", or use split: stratified, or another seed"
+            elif method == "kfold":
+                advice += ", or use fewer folds"
             raise SplitError(
-                f"class {name!r} would have no images for {part} ({total} in all, "
+                f"class {name!r} would have no images for {part} ({own.sum()}{of_groups} in all, "
                 f"{int((parts == part).sum())} images of all classes there). Expected one or more "
                 f"in each of train, val and test. {advice}."
             )

@@ -34,6 +34,7 @@ def test_unknown_name_is_refused_with_the_nearest():
         ("batch_size", "8", r"'batch_size' .*got '8', but input should be a valid integer"),
         ("num_epochs", True, r"'num_epochs' .*got True"),
         ("val_fraction", 1.0, r"'val_fraction' .*got 1.0, but input should be less than 1"),
+        ("fold", 5, r"'fold' .*got 5, but the folds are 0 to 4$"),
         ("learning_rate", float("nan"), r"'learning_rate' .*got nan"),
     ],
 )

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gellib.datasets import ImageSet
-from gellib.splits import SplitError, split_imageset
+from gellib.splits import METHODS, SplitError, split_imageset
 
 
 def make(*counts, splits=None, groups=None, names=None):
@@ -64,7 +64,7 @@ def test_random_shares():
     assert len({tuple(counts(split)[0]) for split in seeds}) > 1  # not stratified
 
 
-@pytest.mark.parametrize("method", ["stratified", "random"])
+@pytest.mark.parametrize("method", METHODS)
 def test_seeds(method):
     images = make(40, 60)
     first = parts(split_imageset(images, method=method, seed=1))
@@ -120,7 +120,7 @@ def test_validation_does_not_depend_on_how_the_test_part_came_about():
     assert parts(again) == parts(drawn)
 
 
-@pytest.mark.parametrize("method", ["stratified", "random"])
+@pytest.mark.parametrize("method", ["stratified", "random", "kfold"])
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_are_not_torn(method, seed):
     groups = [f"patient {i // 4}" for i in range(120)]
@@ -195,9 +195,84 @@ def test_no_training_images():
     )
 
 
+def test_mask_tosses_a_coin_for_each_image():
+    splits = [split_imageset(make(300, 300), method="mask", seed=seed) for seed in range(30)]
+    tests = [(split.table.split == "test").sum() for split in splits]
+    # Binomial: 120 on average, a standard deviation of 9.8; drawn shares would all be 120.
+    assert abs(sum(tests) / 30 - 120) < 6
+    assert 5 < pd.Series(tests).std() < 15
+    vals = [(split.table.split == "val").sum() for split in splits]
+    assert abs(sum(vals) / 30 - 96) < 6
+    shares = {tuple(counts(split)[0]) for split in splits}
+    assert len(shares) > 20
+
+
+def test_mask_tosses_one_coin_a_group():
+    groups = [f"patient {i // 4}" for i in range(200)]
+    split = split_imageset(make(100, 100, groups=groups), method="mask", seed=1)
+    assert (split.table.groupby("group").split.nunique() == 1).all()
+
+
+@pytest.mark.parametrize("groups", [None, [f"patient {i // 3}" for i in range(120)]])
+def test_each_image_is_in_the_test_part_of_one_fold(groups):
+    images = make(90, 30, groups=groups)
+    tested = []
+    for fold in range(4):
+        split = split_imageset(images, method="kfold", folds=4, fold=fold, seed=2)
+        for row, whole in zip(counts(split), (90, 30), strict=True):
+            assert abs(row[2] - whole / 4) <= (1 if groups is None else 3)
+            assert abs(row[1] - (whole - row[2]) / 5) <= (1 if groups is None else 3)
+        tested += list(split.table.file[split.table.split == "test"])
+        if groups:
+            assert (split.table.groupby("group").split.nunique() == 1).all()
+    assert sorted(tested) == sorted(images.table.file)
+
+
+def test_folds_of_several_labels_are_even():
+    images = make(200, 200, 100)
+    label = [(i % 3, 3) if i % 5 == 0 else (i % 3,) for i in range(500)]
+    images = replace(
+        images, table=images.table.assign(label=pd.Series(label)), classes=tuple("abcd")
+    )
+    images = replace(images, task="multilabel")
+    held = [
+        split_imageset(images, method="kfold", folds=10, fold=fold).counts()["test"]
+        for fold in range(10)
+    ]
+    spread = pd.DataFrame(held).max() - pd.DataFrame(held).min()
+    assert spread.max() <= 2
+
+
+def test_folds_do_not_depend_on_the_order_of_the_rows():
+    images = make(20, 20)
+    shuffled = images.table.sample(frac=1, random_state=0).reset_index(drop=True)
+    first = parts(split_imageset(images, method="kfold"))
+    assert first == parts(split_imageset(replace(images, table=shuffled), method="kfold"))
+
+
+def test_folds_of_a_set_that_gives_a_test_part():
+    message = refusal(make(5, 5, splits=(["train"] * 4 + ["test"]) * 2), method="kfold")
+    assert message.startswith("split: got 'kfold', but ")
+    assert "gives a part for test. Expected images without parts" in message
+    only_train = make(10, 10, splits=["train"] * 20)
+    assert [row[2] for row in counts(split_imageset(only_train, method="kfold"))] == [2, 2]
+
+
+def test_class_smaller_than_the_folds():
+    message = refusal(make(50, 3), method="kfold", folds=10, fold=9, seed=1)
+    assert message.startswith("class 'b' would have no images for ")
+    assert message.endswith("or use fewer folds.")
+    groups = [f"g{i}" for i in range(50)] + ["one"] * 6
+    message = refusal(make(50, 6, groups=groups))
+    assert "(6 of 1 groups in all" in message
+
+
 def test_wrong_options():
-    assert refusal(make(9, 9), method="kfold") == (
-        "split: got 'kfold'. Expected one of stratified, random."
+    assert refusal(make(9, 9), method="k-fold") == (
+        "split: got 'k-fold'. Expected one of stratified, random, mask, kfold."
+    )
+    assert refusal(make(9, 9), method="kfold", folds=3, fold=3) == (
+        "fold: got 3 of 3 folds. Expected two folds or more, counted from 0."
     )
     assert refusal(make(9, 9), val_fraction=1.0) == (
         "val_fraction: got 1.0. Expected a number between 0 and 1."

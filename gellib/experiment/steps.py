@@ -46,6 +46,8 @@ def load_images(config: RunConfig) -> tuple[ImageSet, list[BadImageError], str]:
         val_fraction=config.val_fraction,
         test_fraction=config.test_fraction,
         seed=config.seed,
+        folds=config.folds,
+        fold=config.fold,
     )
     return images, bad_images, fingerprint
 
