@@ -1,93 +1,17 @@
-"""Views of an image: the plain one, and random ones that are drawn again just the same.
-
-Geometry works on 8-bit images with Pillow, as the reference systems' transforms do: one thread,
-so that no setting of torch changes a pixel.
-"""
+"""Views of an image: the plain one, and random ones that are drawn again just the same."""
 
 from __future__ import annotations
-
-import inspect
-import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from PIL import Image
 
 from gellib.backbones import Preprocessing, normalise
-from gellib.calls import Call, Number, read_calls
+from gellib.calls import Call, read_calls
+from gellib.features.steps import STEPS, known_steps, resize
 
-Step = Callable[..., Image.Image]
-STEPS: dict[str, Step] = {}
-_BOUNDS: dict[str, dict[str, tuple[float, float]]] = {}
-
-_FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-}
 # An image this many times larger than the network's input is shrunk once before all its views.
 _SHRINK_FROM = 8
-
-
-def step(**bounds: tuple[float, float]) -> Callable[[Step], Step]:
-    """Register a random step: a function of (image, rng, preprocessing) and numbers with defaults.
-
-    `bounds` gives the allowed range of each number. The step returns the new image and draws from
-    `rng` alone.
-    """
-
-    def register(function: Step) -> Step:
-        STEPS[function.__name__] = function
-        _BOUNDS[function.__name__] = bounds
-        return function
-
-    return register
-
-
-@step(scale_min=(0.01, 1))
-def random_resized_crop(
-    image: Image.Image,
-    rng: np.random.Generator,
-    preprocessing: Preprocessing,
-    scale_min: float = 0.08,
-) -> Image.Image:
-    """Cut out a part of at least `scale_min` of the area, 3:4 to 4:3, at the network's size.
-
-    Drawn as torchvision's RandomResizedCrop does.
-    """
-    width, height = image.size
-    for _ in range(10):
-        area = width * height * rng.uniform(scale_min, 1)
-        ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
-        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-        if 0 < w <= width and 0 < h <= height:
-            left, top = rng.integers(width - w + 1), rng.integers(height - h + 1)
-            break
-    else:  # a very long image: its middle, as near to square as the limits of the ratio allow
-        w, h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
-        w, h = max(w, 1), max(h, 1)
-        left, top = (width - w) // 2, (height - h) // 2
-    return _resize(image, preprocessing, (left, top, left + w, top + h))
-
-
-@step(p=(0, 1))
-def horizontal_flip(
-    image: Image.Image, rng: np.random.Generator, preprocessing: Preprocessing, p: float = 0.5
-) -> Image.Image:
-    """Mirror left and right with probability `p`."""
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < p else image
-
-
-@step(degrees=(0, 180))
-def rotation(
-    image: Image.Image,
-    rng: np.random.Generator,
-    preprocessing: Preprocessing,
-    degrees: float = 10,
-) -> Image.Image:
-    """Turn by up to `degrees` either way; the corners become black."""
-    return image.rotate(rng.uniform(-degrees, degrees), _FILTERS[preprocessing.interpolation])
 
 
 def check_augmentation(text: str) -> list[Call]:
@@ -98,16 +22,8 @@ def check_augmentation(text: str) -> list[Call]:
     ValueError
         For unknown steps, with the nearest known one, and for wrong numbers.
     """
-    known = {
-        name: {key: Number(_default(name, key), *bounds) for key, bounds in numbers.items()}
-        for name, numbers in _BOUNDS.items()
-    }
     example = "horizontal_flip rotation(10)"
-    return read_calls(text, known, parameter="augmentation", noun="step", example=example)
-
-
-def _default(name: str, key: str) -> float:
-    return float(inspect.signature(STEPS[name]).parameters[key].default)
+    return read_calls(text, known_steps(), parameter="augmentation", noun="step", example=example)
 
 
 def prepare(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
@@ -180,14 +96,7 @@ def _centre(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
     width, height = image.size
     side = min(width, height) * preprocessing.image_size / preprocessing.resize_size
     left, top = (width - side) / 2, (height - side) / 2
-    return _resize(image, preprocessing, (left, top, left + side, top + side))
-
-
-def _resize(
-    image: Image.Image, preprocessing: Preprocessing, box: tuple[float, float, float, float]
-) -> Image.Image:
-    size = (preprocessing.image_size, preprocessing.image_size)
-    return image.resize(size, _FILTERS[preprocessing.interpolation], box=box)
+    return resize(image, preprocessing, (left, top, left + side, top + side))
 
 
 def _channels_first(image: Image.Image) -> np.ndarray:
