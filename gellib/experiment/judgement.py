@@ -11,9 +11,12 @@ import pandas as pd
 from gellib.datasets import ImageSet
 from gellib.metrics import (
     Thresholds,
+    class_intervals,
     evaluate,
     evaluate_multilabel,
+    intervals,
     multi_hot,
+    multilabel_intervals,
     tune_thresholds,
 )
 from gellib.runs import JOIN
@@ -40,10 +43,12 @@ class Judgement:
         return (self.predictions["split"] == part).to_numpy()
 
 
-def judge(images: ImageSet, probabilities: np.ndarray) -> Judgement:
+def judge(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> Judgement:
     """Score the probabilities of all images of a set, in its order, against their labels.
 
     Where an image has several labels, the thresholds are those that suit the validation images.
+    The scores of validation and test images have `intervals`; those of the training images say
+    nothing of other images, and have none.
     """
     classes, split = list(images.classes), images.table["split"].to_numpy()
     names = np.array(classes, dtype=object)
@@ -67,6 +72,9 @@ def judge(images: ImageSet, probabilities: np.ndarray) -> Judgement:
                 if thresholds is None
                 else evaluate_multilabel(*pair, classes, thresholds.values)
             )
+            if part != "train":
+                options = {"groups": images.table["group"].to_numpy()[rows], "seed": seed}
+                metrics[part] |= _intervals(*pair, images, thresholds, options)
     predictions = pd.DataFrame(
         {
             "file": images.table["file"].to_numpy(),
@@ -79,10 +87,28 @@ def judge(images: ImageSet, probabilities: np.ndarray) -> Judgement:
     return Judgement(metrics, predictions, truth, probabilities, thresholds)
 
 
-def metrics_table(metrics: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """Show the metrics of each part with the number of images; shares are in percent.
+def _intervals(
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    images: ImageSet,
+    thresholds: Thresholds | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    if thresholds is not None:
+        cut = thresholds.values
+        return {"intervals": multilabel_intervals(truth, probabilities, cut, **options)}
+    pair = truth, probabilities, list(images.classes)
+    return {
+        "intervals": intervals(*pair, positive=images.positive, **options),
+        "class_intervals": class_intervals(*pair, **options),
+    }
 
-    Where an image has several labels, the last row is what a threshold of 0.5 gives.
+
+def metrics_table(metrics: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Show the metrics of each part with the number of images, and 95 % intervals in brackets.
+
+    Shares are in percent. Where an image has several labels, the last row is what a threshold of
+    0.5 gives.
     """
     rows = {part: _shown(values) for part, values in metrics.items()}
     baseline = metrics.get("test", {}).get("baseline")
@@ -116,6 +142,12 @@ def _shown(values: dict[str, Any]) -> dict[str, str]:
     result = {"images": str(values["n"])} if "n" in values else {}
     for wanted, form in ((shares, ".1%"), (plain, ".3f")):
         for name, heading in wanted.items():
-            value = values.get(name)
+            value, interval = values.get(name), values.get("intervals", {}).get(name)
             result[heading] = "-" if value is None else f"{value:{form}}"
+            if value is not None and interval:
+                result[heading] += " [{}, {}]".format(*(_number(x, form) for x in interval))
     return result
+
+
+def _number(value: float, form: str) -> str:
+    return f"{100 * value:.0f}" if form.endswith("%") else f"{value:.2f}"

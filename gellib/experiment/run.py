@@ -107,7 +107,7 @@ class Experiment:
                 precision=result.precision,
                 device=self.device,
             )
-            self._judged = judge(images, probabilities)
+            self._judged = judge(images, probabilities, seed=self.config.seed)
             self.metrics = self._judged.metrics
         self._classes, self._positive, self._root = images.classes, images.positive, images.root
         inference = time_inference(
