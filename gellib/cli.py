@@ -59,6 +59,41 @@ def _scalar(value: str) -> object:
 
 
 @main.command()
+@click.argument("dataset_dir", type=click.Path(), metavar="DIR")
+@click.option("--val", default=0.1, show_default=True, help="Share of all images, to validate.")
+@click.option("--test", default=0.1, show_default=True, help="Share of all images, to test.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--split",
+    "method",
+    default="stratified",
+    show_default=True,
+    type=click.Choice(["stratified", "random", "mask"]),
+    help="How the parts are drawn.",
+)
+@click.option("--out", default="", type=click.Path(), help="Folder of the tables. [default: DIR]")
+@click.option("--force", is_flag=True, help="Replace other tables that are there.")
+def partition(
+    dataset_dir: str, val: float, test: float, seed: int, method: str, out: str, force: bool
+) -> None:
+    """Write train.csv, val.csv and test.csv for the images in DIR, which runs then keep to.
+
+    Each class gets its share of each part, and groups stay together where the data set has them.
+
+    \b
+    gellib partition dataset/brain_mri --val 0.1 --test 0.1
+    """
+    from gellib.partition import partition as write
+    from gellib.partition import partition_table
+
+    images, files = write(
+        dataset_dir, val=val, test=test, seed=seed, method=method, out=out, force=force
+    )
+    click.echo(partition_table(images).rename_axis(columns=None).to_string())
+    click.echo(f"wrote {', '.join(path.name for path in files)} to {_shown(files[0].parent)}")
+
+
+@main.command()
 @click.argument("file", type=click.Path())
 @click.option(
     "-p",

@@ -15,7 +15,7 @@ from gellib.config import PROJECT_ROOT
 # In the order that data flows; a module imports from its own group and those above.
 GROUPS = [
     {"config", "calls"},
-    {"images", "datasets", "splits"},
+    {"images", "datasets", "splits", "partition"},
     {"metrics", "statistics"},
     {"backbones", "heads", "features", "training", "environment"},
     {"runs", "kernels"},
@@ -65,7 +65,16 @@ def test_training_imports_no_simulation():
 
 
 def test_metrics_know_nothing_of_torch():
-    for name in ("metrics", "statistics", "runs", "datasets", "splits", "images", "simulate"):
+    for name in (
+        "metrics",
+        "statistics",
+        "runs",
+        "datasets",
+        "splits",
+        "partition",
+        "images",
+        "simulate",
+    ):
         for path in (p for n, p in modules() if n == name):
             assert not re.search(r"^\s*(import|from) torch", path.read_text(), re.M), path
 

@@ -7,6 +7,7 @@ import pytest
 from gellib.config import RunConfig
 from gellib.datasets import check_images, load_imageset
 from gellib.images import read_image
+from gellib.partition import partition, partition_table
 from gellib.splits import split_imageset
 
 pytestmark = pytest.mark.real
@@ -25,6 +26,22 @@ def test_every_image_is_read_and_split(real_data, folder, classes, positive):
     counts = split.counts()
     assert (counts > 0).all(axis=None)
     assert counts.to_numpy().sum() == len(images)
+
+
+def test_brain_images_keep_to_their_partition(real_data, tmp_path):
+    images, _ = partition(real_data / "brain_mri", val=0.1, test=0.1, out=tmp_path)
+    assert partition_table(images).loc["images"].to_dict() == {
+        "train": 203,
+        "val": 25,
+        "test": 25,
+        "all": 253,
+    }
+    for part in ("val", "test"):
+        assert images.counts()[part].to_dict() == {"no": 10, "yes": 15}
+    again = split_imageset(load_imageset(tmp_path), seed=7)
+    assert dict(zip(again.table["path"], again.table["split"], strict=True)) == (
+        dict(zip(images.table["path"], images.table["split"], strict=True))
+    )
 
 
 def test_pictures_are_not_empty(real_data):

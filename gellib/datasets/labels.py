@@ -15,7 +15,14 @@ from pathlib import Path
 import pandas as pd
 
 from gellib.datasets.folders import SPLIT_NAMES, find_images
-from gellib.datasets.imageset import DatasetError, ImageSet, make_imageset, some, sort_classes
+from gellib.datasets.imageset import (
+    SPLITS,
+    DatasetError,
+    ImageSet,
+    make_imageset,
+    some,
+    sort_classes,
+)
 
 # Other people's names for our columns; letter case does not matter.
 ALIASES = {
@@ -41,9 +48,59 @@ def load_labels(path: Path) -> ImageSet:
         For missing columns, files that do not exist, empty labels, unknown splits and rows that
         contradict each other.
     """
-    table = _read_csv(path)
+    return _make(_read_csv(path), path, [path])
+
+
+def find_partition(root: Path) -> dict[str, Path]:
+    """Find `train.csv`, `val.csv` and `test.csv` in a folder, by split; other names count too.
+
+    Raises
+    ------
+    DatasetError
+        When two of them mean the same split.
+    """
+    found: dict[str, Path] = {}
+    for name in sorted(os.listdir(root)):
+        stem, ending = os.path.splitext(name.casefold())
+        split = SPLIT_NAMES.get(stem, "")
+        if ending != ".csv" or not split:
+            continue
+        if split in found:
+            raise DatasetError(
+                f"{root}: got {found[split].name!r} and {name!r}, which both mean {split}. "
+                "Expected one file a split. Remove one."
+            )
+        found[split] = root / name
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def load_partition(paths: dict[str, Path]) -> ImageSet:
+    """Read one table a split, each as a `labels.csv`; the name of the file says the split.
+
+    Raises
+    ------
+    DatasetError
+        As `load_labels`, and when a column `split` contradicts the name of the file.
+    """
+    tables = []
+    for split, path in paths.items():
+        table = _read_csv(path)
+        other = sorted({text for text in table["split"] if text and _split(text, path) != split})
+        if other:
+            raise DatasetError(
+                f"{path}: got rows of the split {some(other)}. Expected those of {split} alone. "
+                "Move them to the table of their split, or remove the column."
+            )
+        tables.append(table.assign(split=split))
+    files = list(paths.values())
+    names = ",".join(path.stem for path in files)
+    where = files[0] if len(files) == 1 else files[0].parent / f"{{{names}}}.csv"
+    return _make(pd.concat(tables, ignore_index=True), where, files)
+
+
+def _make(table: pd.DataFrame, path: Path, sources: list[Path]) -> ImageSet:
     root = path.parent
-    files = _Files(root)
+    files = _Files(path)
     found = [files.find(name) for name in table["file"]]
     missing = [name for name, file in zip(table["file"], found, strict=True) if file is None]
     if missing:
@@ -59,7 +116,7 @@ def load_labels(path: Path) -> ImageSet:
             "Expected a label a row. Fill them in, or remove the rows."
         )
     table["split"] = [_split(text, path) for text in table["split"]]
-    labels, several = _split_labels(list(table["label"]))
+    labels, several = split_labels(list(table["label"]))
     classes = sort_classes(name for names in labels for name in names)
     if len(classes) < 2:
         raise DatasetError(
@@ -71,7 +128,7 @@ def load_labels(path: Path) -> ImageSet:
     )
     table["path"] = [os.path.normpath(root / file) for file in table["file"]]
     task = "multilabel" if several else "binary" if len(classes) == 2 else "multiclass"
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     return make_imageset(root, table.to_dict("records"), classes, task, digest)
 
 
@@ -137,8 +194,8 @@ def _our_columns(cells: pd.DataFrame, names: list[str], path: Path) -> pd.DataFr
 class _Files:
     """Finds the image that a cell names: a path, or a name without folder or extension."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, path: Path) -> None:
+        self.root, self.source = path.parent, path.name
         self._by_name: dict[str, set[str]] | None = None
 
     def find(self, name: str) -> str | None:
@@ -148,8 +205,8 @@ class _Files:
         found = self._names().get(_key(name.replace("\\", "/")), set())
         if len(found) > 1:
             raise DatasetError(
-                f"{self.root}: {name!r} in labels.csv may be {some(sorted(found))}. Expected one "
-                "image. Write the path with its folder and extension."
+                f"{self.root}: {name!r} in {self.source} may be {some(sorted(found))}. "
+                "Expected one image. Write the path with its folder and extension."
             )
         return next(iter(found), None)
 
@@ -191,7 +248,8 @@ def _split(text: str, path: Path) -> str:
     return SPLIT_NAMES.get(text.casefold(), "")
 
 
-def _split_labels(cells: list[str]) -> tuple[list[list[str]], bool]:
+def split_labels(cells: list[str]) -> tuple[list[list[str]], bool]:
+    """Split each cell of a column into its labels; say whether an image may have several."""
     cells = [unicodedata.normalize("NFC", cell) for cell in cells]
     if any("|" in cell for cell in cells):
         return [[name.strip() for name in cell.split("|") if name.strip()] for cell in cells], True

@@ -10,16 +10,20 @@ from pathlib import Path
 from gellib.config import PROJECT_ROOT, find_path
 from gellib.datasets.folders import check_same_classes, load_folders
 from gellib.datasets.imageset import DatasetError, ImageSet, make_imageset
-from gellib.datasets.labels import load_labels
+from gellib.datasets.labels import find_partition, load_labels, load_partition
 from gellib.datasets.parquet import find_parquet, load_parquet
 
 
-def load_imageset(dataset_dir: str | Path, *, test_dir: str | Path = "") -> ImageSet:
+def load_imageset(
+    dataset_dir: str | Path, *, test_dir: str | Path = "", partition: bool = True
+) -> ImageSet:
     """Find the images of a folder and their labels; the layout is told by looking.
 
-    Understood are `labels.csv`, Parquet with image bytes, `{train,val,test}/<class>/*` (any of the
-    three) and `<class>/*`. Hidden files and files that are not images are passed over. `test_dir`
-    is a separate folder of test images with the same classes, in any of these layouts.
+    Understood are `train.csv`, `val.csv` and `test.csv` (any of the three, as `gellib partition`
+    writes them), `labels.csv`, Parquet with image bytes, `{train,val,test}/<class>/*` (any of the
+    three) and `<class>/*`; the first one that is there counts. Hidden files and files that are not
+    images are passed over. `test_dir` is a separate folder of test images with the same classes,
+    in any of these layouts. Without `partition` the tables of the splits are passed over.
 
     Raises
     ------
@@ -29,14 +33,14 @@ def load_imageset(dataset_dir: str | Path, *, test_dir: str | Path = "") -> Imag
     """
     root = _find_folder(dataset_dir, "dataset_dir")
     if not str(test_dir):
-        return _load(root)
+        return _load(root, partition=partition)
     test_root = _find_folder(test_dir, "test_dir")
     if test_root == root:
         raise DatasetError(
             f"test_dir: got {root}, the same as dataset_dir. Expected another folder. "
             "Leave test_dir empty to have test images split off."
         )
-    return _join(_load(root, leave_out=test_root), _load(test_root))
+    return _join(_load(root, test_root, partition), _load(test_root))
 
 
 def _find_folder(folder: str | Path, name: str) -> Path:
@@ -52,7 +56,9 @@ def _find_folder(folder: str | Path, name: str) -> Path:
     )
 
 
-def _load(root: Path, leave_out: Path | None = None) -> ImageSet:
+def _load(root: Path, leave_out: Path | None = None, partition: bool = True) -> ImageSet:
+    if partition and (parts := find_partition(root)):
+        return load_partition(parts)
     tables = [root / name for name in sorted(os.listdir(root)) if name.casefold() == "labels.csv"]
     if tables:
         return load_labels(tables[0])
