@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from gellib import plots
 from gellib.backbones import Backbone, device_for
 from gellib.config import OUTPUT_FIELDS, RunConfig, find_path
 from gellib.datasets import ImageSet
 from gellib.environment import device_name, environment
+from gellib.experiment.figures import RunFigures
 from gellib.experiment.judgement import judge, metrics_table
 from gellib.experiment.steps import (
     check_network,
@@ -32,10 +31,8 @@ from gellib.metrics import Thresholds
 from gellib.runs import SCHEMA, RunFolder, append_result, record_row, write_csv, write_json
 from gellib.training import TrainResult, predict_proba, save_model, time_inference, train
 
-_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
 
-
-class Experiment:
+class Experiment(RunFigures):
     """The steps of one run, in order; each keeps its time, the last one writes the record."""
 
     def __init__(self, config: RunConfig) -> None:
@@ -130,43 +127,6 @@ class Experiment:
         """Show the metrics of each part, with the number of images."""
         return metrics_table(self.metrics)
 
-    def loss_accuracy(self, result: TrainResult) -> Figure:
-        """Draw loss and accuracy by epoch; of early stopping, the epoch that was kept."""
-        fig = plots.loss_accuracy(result.history, self._marked_epoch(result))
-        return self._drawn("loss_accuracy", fig)
-
-    def class_curves(self, result: TrainResult) -> Figure:
-        """Draw precision, recall and F1 of each class by epoch."""
-        fig = plots.class_curves(result.class_history, self._marked_epoch(result))
-        return self._drawn("class_curves", fig)
-
-    def learning_rate(self, result: TrainResult) -> Figure:
-        """Draw the learning rate by step."""
-        return self._drawn("learning_rate", plots.learning_rate(result.learning_rates))
-
-    def confusion_matrix(self) -> Figure:
-        """Draw the confusion matrix of the test images; of several labels, each class's scores."""
-        test = self.metrics["test"]
-        if self._judged.thresholds is not None:
-            fig = plots.label_scores(test["per_class"], test["n"], heading="Test images")
-            return self._drawn("label_scores", fig)
-        cm = test["confusion_matrix"]
-        return self._drawn(
-            "confusion_matrix", plots.confusion_matrix(cm, self._classes, title="Test images")
-        )
-
-    def roc_curve(self) -> Figure:
-        """Draw the ROC curve of the test images."""
-        judged, test = self._judged, self._judged.rows("test")
-        fig = plots.roc_curve(
-            judged.truth[test], judged.probabilities[test], self._classes, self._positive
-        )
-        return self._drawn("roc_curve", fig)
-
-    def demo_predictions(self, predictions: pd.DataFrame) -> Figure:
-        """Draw the test images with what was predicted for them."""
-        return self._drawn("predictions", plots.demo_predictions(predictions, self._root))
-
     def finish(
         self, images: ImageSet, result: TrainResult, predictions: pd.DataFrame
     ) -> dict[str, Any]:
@@ -241,25 +201,6 @@ class Experiment:
             "chosen_on": "val",
             "not_tuned": [name for name, done in tuned if not done],
         }
-
-    def _marked_epoch(self, result: TrainResult) -> int:
-        # Without early stopping the last epoch is kept: nothing was chosen that a mark could show.
-        return result.best_epoch if self.config.patience else 0
-
-    def _drawn(self, name: str, fig: Figure) -> Figure:
-        """Save a figure where figures go, and give it back to be shown."""
-        given = self.config.plots_path
-        if not given:
-            path = self.folder.figures / f"{name}.png"
-        elif Path(given).suffix.lower() in _IMAGE_SUFFIXES:
-            # One file was named: it holds the curves, its neighbours the other figures.
-            path = Path(given)
-            if name != "loss_accuracy":
-                path = path.with_name(f"{path.stem}-{name}{path.suffix}")
-        else:
-            path = Path(given) / f"{name}.png"
-        plots.save(fig, path)
-        return fig
 
     @contextlib.contextmanager
     def _timed(self, name: str) -> Iterator[None]:
