@@ -39,8 +39,13 @@ def pixels(n=4, channels=1, size=64):
         ("resnet18", 512),
         ("vgg16", 4096),
         ("mobilenet-v3", 1280),
+        ("resnet34", 512),
+        ("resnet50", 2048),
+        ("vgg11_bn", 4096),
         ("densenet121", 1024),
-        ("efficientnet_b0", 1280),
+        ("efficientnet-b0", 1280),
+        ("efficientnet_b2", 1408),
+        ("vit_b_16", 768),
         ("convnext_tiny", 768),
         ("vit_b_32", 768),
         ("swin_t", 768),
@@ -73,6 +78,11 @@ def test_features_are_those_of_the_network_of_torchvision(resnet):
     with torch.inference_mode():
         expected = network.fc(resnet(x))
         assert torch.equal(network(x.expand(-1, 3, -1, -1)), expected)
+
+
+def test_vgg11_has_batch_norms_only_where_the_name_says_so():
+    assert build_backbone("vgg11_bn", weights="none", image_size=32, color="rgb").batch_norms()
+    assert not build_backbone("vgg11", weights="none", image_size=32).batch_norms()
 
 
 def test_unknown_names_get_the_nearest():

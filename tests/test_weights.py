@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 from safetensors.torch import save_file
-from torchvision.models import ResNet18_Weights, get_model
+from torchvision.models import ResNet18_Weights, VisionTransformer, get_model
 
 from gellib.backbones import (
     TIMEOUT_ENV,
@@ -16,6 +16,7 @@ from gellib.backbones import (
     labsim,
     resolve_weights,
 )
+from gellib.backbones.loading import load_weights
 
 DEAD_URL = "http://127.0.0.1:9/resnet18-00000000.pth"
 
@@ -164,6 +165,39 @@ def test_weights_from_a_file(tmp_path, kind):
     assert backbone.weights.name == path.name
     assert backbone.weights.source == str(path)
     assert torch.equal(backbone.network.conv1.weight, state["conv1.weight"])
+
+
+def small_transformer(image_size, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8}
+        return VisionTransformer(image_size=image_size, patch_size=16, **sizes).eval()
+
+
+def test_positions_of_a_transformer_are_interpolated_to_another_size(tmp_path):
+    given = small_transformer(224)
+    positions = given.encoder.pos_embedding
+    with torch.no_grad():  # a ramp along the rows of the grid of 14 x 14 patches
+        positions[0, 1:] = torch.arange(14.0).repeat_interleave(14)[:, None]
+    torch.save(given.state_dict(), tmp_path / "w.pth")
+    network = small_transformer(64, seed=1)
+    load_weights(network, tmp_path / "w.pth")
+    fitted = network.encoder.pos_embedding
+    assert torch.equal(fitted[:, 0], positions[:, 0])  # the class token has no place
+    rows = fitted[0, 1:, 0].reshape(4, 4)
+    assert (rows[1:] > rows[:-1]).all() and torch.allclose(rows[:, :1].expand(4, 4), rows)
+    assert torch.equal(network.conv_proj.weight, given.conv_proj.weight)
+    same = small_transformer(224, seed=1)
+    load_weights(same, tmp_path / "w.pth")
+    assert torch.equal(same.encoder.pos_embedding, positions)
+
+
+def test_positions_of_another_width_do_not_fit(tmp_path):
+    state = small_transformer(224).state_dict()
+    state["encoder.pos_embedding"] = torch.zeros(1, 197, 6)
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"pos_embedding \(1, 197, 6\) instead of \(1, 17, 8\)"):
+        load_weights(small_transformer(64), tmp_path / "w.pth")
 
 
 def test_weights_that_do_not_fit_are_listed(tmp_path):

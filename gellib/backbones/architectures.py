@@ -11,7 +11,12 @@ import torchvision
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models
 
-ALIASES = {"mobilenet-v3": "mobilenet_v3_large"}  # names of the reference gel system
+ALIASES = {
+    "mobilenet-v3": "mobilenet_v3_large",  # a name of the reference gel system
+    "efficientnet-b0": "efficientnet_b0",
+    "efficientnet-b2": "efficientnet_b2",
+    "vit-b-16": "vit_b_16",
+}
 
 # These train with a second classifier on the side and would normalise their input themselves.
 _WITH_SIDE_CLASSIFIER = ("googlenet", "inception_v3")
@@ -36,6 +41,8 @@ def _torchvision_names() -> tuple[str, ...]:
 def check_backbone(name: str) -> str:
     """Turn a name or an alias into torchvision's name.
 
+    `vgg11` is the network without batch normalisation, as in torchvision; with it: `vgg11_bn`.
+
     Raises
     ------
     BackboneError
@@ -52,8 +59,8 @@ def check_backbone(name: str) -> str:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise BackboneError(
             f"pretrained_model: got {name!r}, which is no classification model of torchvision: "
-            f"{hint}Common ones: resnet18, vgg16, mobilenet-v3; all: gellib.backbones."
-            "list_backbones()"
+            f"{hint}Common ones: resnet18, vgg16, mobilenet-v3, densenet121, "
+            "efficientnet_b0, vit_b_16; all: gellib.backbones.list_backbones()"
         )
     return ALIASES.get(name, name)
 

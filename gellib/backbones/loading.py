@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 from pathlib import Path
@@ -11,10 +12,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torchvision.models.vision_transformer import interpolate_embeddings
 
 from gellib.backbones.architectures import last_linear
 from gellib.backbones.weights import WeightsError
 
+_POSITIONS = "encoder.pos_embedding"
 _SIDE_CLASSIFIERS = ("AuxLogits.", "aux1.", "aux2.")  # of inception_v3 and googlenet
 # Old checkpoints of DenseNet write `norm.1` where torchvision now has `norm1`.
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
@@ -23,6 +26,7 @@ _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$
 def load_weights(network: nn.Module, path: str | Path) -> None:
     """Load a `.safetensors` file or a state dict into a network, whose last layer is left alone.
 
+    A vision transformer's position embeddings are interpolated where its input has another size.
     State dicts are read with `weights_only=True`, so that no code in the file can run.
 
     Raises
@@ -39,6 +43,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
         name = _OLD_DENSENET.sub(r"\1\2", name.removeprefix("module."))
         if not name.startswith((f"{classifier}.", *_SIDE_CLASSIFIERS)):
             given[name] = tensor
+    given = _positions_fitted(given, wanted)
     optional = (f"{classifier}.", "num_batches_tracked")
     missing = [n for n in wanted if n not in given and not n.startswith(optional[0])]
     missing = [n for n in missing if not n.endswith(optional[1])]
@@ -65,6 +70,21 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     with torch.no_grad():
         for name, tensor in given.items():
             wanted[name].copy_(tensor)  # these share their memory with the network's
+
+
+def _positions_fitted(
+    given: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Interpolate a vision transformer's position embeddings to another grid of patches."""
+    old, new = given.get(_POSITIONS), wanted.get(_POSITIONS)
+    if old is None or new is None or old.ndim != 3 or old.shape[::2] != new.shape[::2]:
+        return given
+    grids = math.isqrt(old.shape[1] - 1), math.isqrt(new.shape[1] - 1)
+    square = (grids[0] ** 2 + 1, grids[1] ** 2 + 1) == (old.shape[1], new.shape[1])
+    if grids[0] == grids[1] or not square:
+        return given
+    fitted = interpolate_embeddings(grids[1], 1, {_POSITIONS: old})[_POSITIONS]
+    return given | {_POSITIONS: fitted}
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
