@@ -35,6 +35,7 @@ def main() -> None:
     """Find out which transfer-learning set-up works on your images.
 
     \b
+    gellib list                     the sweeps that there are
     gellib sweep runs/gel.yaml      train every configuration, then sum up
     gellib status runs/gel.yaml     what is done, failed, to do
     gellib predict photo.png        ask the best model about a picture
@@ -113,6 +114,7 @@ def partition(
 @click.option("--fresh", is_flag=True, help="Forget finished runs and start over.")
 @click.option("--dry-run", is_flag=True, help="List the runs and what would be done; run nothing.")
 @click.option("--no-summary", is_flag=True, help="Leave out the summary notebook.")
+@click.option("--quick", is_flag=True, help="A first look: few images, two epochs, small input.")
 def sweep(
     file: str,
     overrides: dict[str, object],
@@ -124,6 +126,7 @@ def sweep(
     fresh: bool,
     dry_run: bool,
     no_summary: bool,
+    quick: bool,
 ) -> None:
     """Run every configuration of a sweep FILE that is not done yet, then the summary.
 
@@ -133,13 +136,19 @@ def sweep(
     gellib sweep runs/gel.yaml
     gellib sweep runs/gel.yaml -p dataset_dir my/images --out runs/mine
     gellib sweep runs/gel.yaml --jobs 4 --time-limit 600
-    """
-    from gellib.sweeps import load_sweep, run_sweep
+    gellib sweep runs/protein.yaml --quick
 
-    loaded = load_sweep(file, overrides=overrides, out=out)
+    A quick look has a folder of its own, such as runs/protein-quick. Where the images are not
+    there, it makes a few simulated ones.
+    """
+    from gellib.sweeps import run_sweep
+
+    loaded = _load(file, overrides, out, quick)
     if dry_run:
         _list_runs(loaded)
         return
+    if quick:
+        _make_stand_in(loaded)
     try:
         outcome = run_sweep(
             loaded,
@@ -180,11 +189,57 @@ def sweep(
     help="The parameters that the sweep was given, if any.",
 )
 @click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
-def status(file: str, overrides: dict[str, object], out: str | None) -> None:
+@click.option("--quick", is_flag=True, help="Of the quick look at it.")
+def status(file: str, overrides: dict[str, object], out: str | None, quick: bool) -> None:
     """Show what of a sweep FILE is done, running, failed, skipped and to do."""
+    _list_runs(_load(file, overrides, out, quick))
+
+
+def _load(file: str, overrides: dict[str, object], out: str | None, quick: bool):
+    """Load a sweep; a quick one without its images has simulated ones instead."""
     from gellib.sweeps import load_sweep
 
-    _list_runs(load_sweep(file, overrides=overrides, out=out))
+    loaded = load_sweep(file, overrides=overrides, out=out, quick=quick)
+    given = not loaded.system or "dataset_dir" in overrides
+    if not quick or given or not loaded.missing_folders():
+        return loaded
+    overrides = {**overrides, "dataset_dir": f"dataset/{loaded.system}-quick"}
+    return load_sweep(file, overrides=overrides, out=out, quick=True)
+
+
+def _make_stand_in(loaded) -> None:
+    from gellib.config import find_path
+    from gellib.sweeps.quick import QUICK_IMAGES
+
+    for folder in loaded.missing_folders():
+        if loaded.system and folder == f"dataset/{loaded.system}-quick":
+            click.echo(f"no images of {loaded.system} yet: making simulated ones in {folder}")
+            count = QUICK_IMAGES // (2 if loaded.system == "gel" else 1)  # gel's is of a class
+            _simulate(loaded.system, find_path(folder), {"n": count}, 0)
+
+
+@main.command("list")
+@click.argument("folder", type=click.Path(), default="runs")
+def list_(folder: str) -> None:
+    """List the sweeps in FOLDER [default: runs]: size, networks, purpose."""
+    from gellib.sweeps import SweepError, list_sweeps
+
+    sweeps = list_sweeps(folder)
+    if not sweeps:
+        raise click.ClickException(f"no sweep files (*.yaml) in {folder}")
+    for path, sweep in sweeps.items():
+        if isinstance(sweep, SweepError):
+            click.echo(f"{_shown(path)}\n  cannot be read: {sweep}\n")
+            continue
+        networks = dict.fromkeys(c.pretrained_model for c in sweep.configs.values())
+        folders = dict.fromkeys(c.dataset_dir for c in sweep.configs.values())
+        missing = sweep.missing_folders()
+        shown = ", ".join(f"{name} (not there)" if name in missing else name for name in folders)
+        runs = f"{len(sweep.configs)} run{'s' if len(sweep.configs) > 1 else ''}"
+        click.echo(f"{_shown(path)}  {runs}, {', '.join(networks)}; images: {shown}")
+        click.echo(f"  {sweep.purpose or '(no purpose given)'}\n")
+    broken = sum(isinstance(sweep, SweepError) for sweep in sweeps.values())
+    sys.exit(1 if broken else 0)
 
 
 def _list_runs(loaded) -> None:

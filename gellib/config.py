@@ -108,6 +108,9 @@ class RunConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="arithmetic of the frozen network"
     )
+    max_images: int = Field(
+        0, ge=0, description="about how many images are used, some of each class; 0: all"
+    )
     skip_bad_images: bool = Field(False, description="go on without images that cannot be read")
     max_image_mb: float = Field(200.0, gt=0, description="larger image files are refused, MB")
     max_image_mpx: float = Field(100.0, gt=0, description="larger images are refused, megapixels")

@@ -11,6 +11,9 @@ from click.testing import CliRunner
 from smallset import make_sweep
 
 from gellib.cli import main
+from gellib.config import PROJECT_ROOT
+
+NOTEBOOK = PROJECT_ROOT / "notebooks" / "2_train.ipynb"
 
 
 def gellib(*arguments):
@@ -128,6 +131,49 @@ def test_simulate_writes_a_set_that_loads(tmp_path):
     again = gellib("simulate", "gel", "--out", tmp_path / "new", "--n", "5")
     assert again.exit_code == 1
     assert "Error" in again.output
+
+
+@pytest.mark.parametrize("system", ["brain_mri", "alzheimer", "protein"])
+def test_simulate_says_what_is_too_few(tmp_path, system):
+    result = gellib("simulate", system, "--out", tmp_path / "new", "--n", "5")
+    assert result.exit_code == 1 and "n: got 5, expected" in result.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_list_shows_size_networks_and_purpose(tmp_path):
+    file = make_sweep(tmp_path)
+    result = gellib("list", tmp_path)
+    assert result.exit_code == 0
+    assert "small.yaml  4 runs, resnet18; images: " in result.output
+    assert "Does the machinery work?" in result.output
+    file.write_text("name: [", encoding="utf-8")
+    result = gellib("list", tmp_path)
+    assert result.exit_code == 1 and "cannot be read" in result.output
+    (tmp_path / "empty").mkdir()
+    assert "no sweep files" in gellib("list", tmp_path / "empty").output
+
+
+def test_quick_look_without_images_has_a_few_simulated_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr("gellib.config.PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr("gellib.sweeps.run_sweep", lambda sweep, **_: ran.append(sweep) or stop())
+    ran = []
+
+    def stop():
+        raise KeyboardInterrupt
+
+    text = "name: s\nsystem: brain_mri\nparams: {dataset_dir: dataset/brain_mri}"
+    (tmp_path / "s.yaml").write_text(text.replace("params", f"notebook: {NOTEBOOK}\nparams"))
+    dry = gellib("sweep", tmp_path / "s.yaml", "--quick", "--dry-run")
+    assert dry.exit_code == 0 and not (tmp_path / "dataset").exists()
+    result = gellib("sweep", tmp_path / "s.yaml", "--quick")
+    assert "making simulated ones in dataset/brain_mri-quick" in result.output
+    (config,) = ran[0].configs.values()
+    assert config.dataset_dir == "dataset/brain_mri-quick"
+    assert len(list((tmp_path / "dataset" / "brain_mri-quick").rglob("*.*"))) == 96
+    again = gellib("sweep", tmp_path / "s.yaml", "--quick")
+    assert "making" not in again.output and ran[1].configs == ran[0].configs
+    own = gellib("sweep", tmp_path / "s.yaml", "--quick", "-p", "dataset_dir", "dataset/other")
+    assert "making" not in own.output and list(ran[2].configs.values())[0].dataset_dir.endswith("r")
 
 
 def test_module_is_the_command():

@@ -3,7 +3,9 @@
 import pytest
 
 from gellib.config import PROJECT_ROOT
-from gellib.sweeps import SweepError, load_sweep
+from gellib.simulate import SYSTEMS
+from gellib.sweeps import SweepError, list_sweeps, load_sweep
+from gellib.sweeps.plan import fingerprints_of
 
 
 def write(path, text):
@@ -100,3 +102,59 @@ def test_missing_file_names_what_there_is(tmp_path):
 def test_folder_names_are_safe_for_every_file_system(tmp_path):
     file = write(tmp_path / "s.yaml", "name: s\ngrid: {weights: ['a b/c{d}.safetensors', none]}\n")
     assert list(load_sweep(file).configs) == ["01-a_b_c_d_.safetensors", "02-none"]
+
+
+def test_quick_look_shrinks_what_was_not_set_by_hand(tmp_path):
+    file = write(
+        tmp_path / "s.yaml",
+        """
+name: s
+purpose: Why?
+params: {image_size: 32, augmentation: none}
+grid: {num_epochs: [1, 40], batch_size: [8]}
+seeds: [3, 4]
+""",
+    )
+    sweep = load_sweep(file, quick=True)
+    assert sweep.name == "s-quick" and sweep.folder == tmp_path / "s-quick"
+    assert sweep.purpose.startswith("A quick look") and sweep.purpose.endswith("Why?")
+    configs = list(sweep.configs.values())
+    assert [c.num_epochs for c in configs] == [1, 2]
+    assert {(c.image_size, c.max_images, c.seed, c.augmentation) for c in configs} == {
+        (32, 96, 3, "none")
+    }
+    by_hand = load_sweep(file, quick=True, overrides={"num_epochs": 9, "image_size": 128})
+    assert {(c.num_epochs, c.image_size) for c in by_hand.configs.values()} == {(9, 128)}
+    full = load_sweep(file)
+    assert full.folder == tmp_path / "s" and len(full.configs) == 4
+    assert {c.max_images for c in full.configs.values()} == {0}
+
+
+def test_sweeps_of_a_folder_are_listed_with_those_that_are_broken(tmp_path):
+    write(tmp_path / "a.yaml", "name: a\nparams: {seed: 1}")
+    write(tmp_path / "b.yaml", "nam: b")
+    found = list_sweeps(tmp_path)
+    assert [path.name for path in found] == ["a.yaml", "b.yaml"]
+    good, broken = found.values()
+    assert len(good.configs) == 1
+    assert isinstance(broken, SweepError) and "'nam' is unknown" in str(broken)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((PROJECT_ROOT / "runs").glob("*.yaml")), ids=lambda file: file.stem
+)
+def test_every_sweep_of_ours_says_what_for_and_has_images_to_stand_in(file):
+    sweep = load_sweep(file)
+    assert sweep.purpose.endswith("?") and sweep.name == file.stem
+    assert sweep.system in SYSTEMS
+    assert {config.dataset_dir for config in sweep.configs.values()} == {f"dataset/{sweep.system}"}
+
+
+def test_missing_images_of_a_system_can_be_simulated(tmp_path):
+    file = write(
+        tmp_path / "s.yaml", "name: s\nsystem: protein\nparams: {dataset_dir: dataset/nowhere}"
+    )
+    with pytest.raises(
+        SweepError, match="gellib simulate protein --out dataset/nowhere; --quick makes"
+    ):
+        fingerprints_of(load_sweep(file))

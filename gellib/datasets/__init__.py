@@ -1,7 +1,7 @@
 """The layouts on disk -> one `ImageSet`: a table of files, labels, splits and groups."""
 
 from gellib.datasets.checks import check_images, describe, inspect_images, unreadable
-from gellib.datasets.imageset import DatasetError, ImageSet, drop_images
+from gellib.datasets.imageset import DatasetError, ImageSet, drop_images, limit_images
 from gellib.datasets.load import load_imageset
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "describe",
     "drop_images",
     "inspect_images",
+    "limit_images",
     "load_imageset",
     "unreadable",
 ]

@@ -17,6 +17,7 @@ from gellib.images import file_digest
 
 SPLITS = ("train", "val", "test")
 COLUMNS = ("file", "path", "label", "split", "group", "digest")
+_LEAST_KEPT = 6  # images of a class in a part, so that it can be split further
 # Class names that say "not the thing looked for": `not_gel`, `no`, `NonDemented`, `0`.
 _NEGATIVE = re.compile(
     r"(not?|normal|healthy|negative|neg|control|without|absent|background|false|0)(?![a-z0-9])|non"
@@ -110,6 +111,29 @@ def drop_images(imageset: ImageSet, files: Iterable[str]) -> ImageSet:
         raise DatasetError(f"cannot leave out {sorted(unknown)}: not in {imageset.root}")
     keep = ~(table["file"].isin(files) | table["path"].isin(files))
     return replace(imageset, table=table[keep].reset_index(drop=True))
+
+
+def limit_images(imageset: ImageSet, most: int) -> ImageSet:
+    """Keep about `most` images: the same share of each class in each part, and at least six.
+
+    Of several labels the rarest one counts. Those kept are spread evenly over groups and names.
+    """
+    if most <= 0 or len(imageset) <= most:
+        return imageset
+    table = imageset.table
+    counts = table["label"].explode().value_counts()
+    main = [
+        min(label, key=lambda one: counts[one], default=-1) if isinstance(label, tuple) else label
+        for label in table["label"]
+    ]
+    share = most / len(table)
+    keep = []
+    ordered = table.assign(main=main).sort_values(["group", "file"], kind="stable")
+    for _, rows in ordered.groupby(["split", "main"], sort=True):
+        count = min(len(rows), max(_LEAST_KEPT, round(len(rows) * share)))
+        # The middles of equal pieces.
+        keep += [rows.index[int((i + 0.5) * len(rows) / count)] for i in range(count)]
+    return replace(imageset, table=table.loc[sorted(keep)].reset_index(drop=True))
 
 
 def sort_classes(names: Iterable[str]) -> tuple[str, ...]:

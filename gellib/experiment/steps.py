@@ -9,7 +9,7 @@ from typing import Any
 
 from gellib.backbones import Backbone, build_backbone, check_backbone
 from gellib.config import ConfigError, RunConfig, find_path
-from gellib.datasets import ImageSet, check_images, drop_images, load_imageset
+from gellib.datasets import ImageSet, check_images, drop_images, limit_images, load_imageset
 from gellib.features import FeatureStore, check_augmentation
 from gellib.images import BadImageError, ImageLimits
 from gellib.splits import split_imageset
@@ -31,6 +31,8 @@ def load_images(config: RunConfig) -> tuple[ImageSet, list[BadImageError], str]:
         As `Experiment.load_images`.
     """
     images = load_imageset(config.dataset_dir, test_dir=config.test_dir)
+    fingerprint = images.fingerprint()
+    images = limit_images(images, config.max_images)
     bad_images = check_images(images, limits_of(config))
     if bad_images and not config.skip_bad_images:
         names = "\n".join(f"  {bad}" for bad in bad_images)
@@ -38,7 +40,6 @@ def load_images(config: RunConfig) -> tuple[ImageSet, list[BadImageError], str]:
             f"{len(bad_images)} of {len(images)} images cannot be read:\n{names}\n"
             "Mend or remove them, or set skip_bad_images to go on without them."
         )
-    fingerprint = images.fingerprint()
     images = drop_images(images, [bad.path for bad in bad_images]).with_digests()
     images = split_imageset(
         images,

@@ -2,6 +2,15 @@
 
 from gellib.sweeps.driver import Outcome, run_sweep
 from gellib.sweeps.plan import is_running, status_of
-from gellib.sweeps.spec import Sweep, SweepError, load_sweep
+from gellib.sweeps.spec import Sweep, SweepError, list_sweeps, load_sweep
 
-__all__ = ["Outcome", "Sweep", "SweepError", "is_running", "load_sweep", "run_sweep", "status_of"]
+__all__ = [
+    "Outcome",
+    "Sweep",
+    "SweepError",
+    "is_running",
+    "list_sweeps",
+    "load_sweep",
+    "run_sweep",
+    "status_of",
+]

@@ -68,7 +68,13 @@ def fingerprints_of(sweep: Sweep) -> dict[tuple[str, str], str]:
     try:
         return {key: load_imageset(key[0], test_dir=key[1]).fingerprint() for key in wanted}
     except (ValueError, OSError) as err:
-        raise SweepError(f"the images cannot be used: {err}") from err
+        hint = ""
+        if sweep.system and (missing := sweep.missing_folders()):
+            hint = (
+                f" Or make simulated ones: gellib simulate {sweep.system} --out {missing[0]}; "
+                "--quick makes a few by itself."
+            )
+        raise SweepError(f"the images cannot be used: {err}{hint}") from err
 
 
 def plan(

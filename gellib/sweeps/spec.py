@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gellib.config import ConfigError, RunConfig, find_path
+from gellib.sweeps.quick import quick_params, quick_purpose
 
 
 class SweepError(ValueError):
@@ -31,11 +32,16 @@ class SweepFile(BaseModel):
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     runs: list[dict[str, Any]] = Field(default_factory=list)
     seeds: list[int] = Field(default_factory=list)
+    system: str = ""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep ready to run: `configs` by the name of their run folder, in order."""
+    """A sweep ready to run: `configs` by the name of their run folder, in order.
+
+    `system` is the simulated data set that can stand in for its images: a name that `gellib
+    simulate` takes, or empty.
+    """
 
     name: str
     purpose: str
@@ -43,10 +49,20 @@ class Sweep:
     file: Path
     folder: Path
     configs: dict[str, RunConfig] = field(default_factory=dict)
+    system: str = ""
+
+    def missing_folders(self) -> list[str]:
+        """Name the folders of images that are not there, as the runs name them."""
+        folders = dict.fromkeys(config.dataset_dir for config in self.configs.values())
+        return [folder for folder in folders if not find_path(folder).is_dir()]
 
 
 def load_sweep(
-    file: str | Path, *, overrides: dict[str, Any] | None = None, out: str | Path | None = None
+    file: str | Path,
+    *,
+    overrides: dict[str, Any] | None = None,
+    out: str | Path | None = None,
+    quick: bool = False,
 ) -> Sweep:
     """Read a sweep file and expand it.
 
@@ -56,6 +72,9 @@ def load_sweep(
         Parameters set for all runs; one that the grid varies is varied no more.
     out
         Folder of the results; by default the one beside the file that has the sweep's name.
+    quick
+        The same runs with few images, two epochs, a small input and the first seed only, in a
+        folder of their own: `<name>-quick`.
 
     Raises
     ------
@@ -72,7 +91,8 @@ def load_sweep(
     problems: dict[str, list[str]] = {}
     for number, (values, label) in enumerate(varied, start=1):
         base = {"model_id": number, **values, **overrides}
-        for seed in spec.seeds or [None]:
+        base = quick_params(base, overrides) if quick else base
+        for seed in (spec.seeds[:1] if quick else spec.seeds) or [None]:
             params = base if seed is None else {**base, "seed": seed}
             try:
                 config = RunConfig.check(params)
@@ -93,8 +113,21 @@ def load_sweep(
         raise SweepError(
             f"{path}: the notebook {spec.notebook!r} does not exist: looked at {notebook}"
         )
-    folder = path.parent / spec.name if out is None else Path(out).expanduser()
-    return Sweep(spec.name, spec.purpose, notebook, path, folder.resolve(), configs)
+    name = f"{spec.name}-quick" if quick else spec.name
+    purpose = quick_purpose(spec.purpose) if quick else spec.purpose
+    folder = path.parent / name if out is None else Path(out).expanduser()
+    return Sweep(name, purpose, notebook, path, folder.resolve(), configs, spec.system)
+
+
+def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepError]:
+    """Read all sweep files of a folder; one that cannot be read is its error."""
+    found: dict[Path, Sweep | SweepError] = {}
+    for path in sorted(find_path(folder).glob("*.yaml")):
+        try:
+            found[path] = load_sweep(path)
+        except SweepError as err:
+            found[path] = err
+    return found
 
 
 def _read(path: Path) -> SweepFile:
