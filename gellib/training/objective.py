@@ -11,6 +11,7 @@ from torch import nn
 
 from gellib.config import RunConfig
 from gellib.datasets import ImageSet
+from gellib.metrics import multi_hot
 
 FOCAL_GAMMA = 2.0
 
@@ -23,10 +24,7 @@ def encode_labels(imageset: ImageSet) -> np.ndarray:
     labels = imageset.table["label"]
     if imageset.task != "multilabel":
         return labels.to_numpy(dtype=np.int64)
-    targets = np.zeros((len(labels), len(imageset.classes)), dtype=np.float32)
-    for row, numbers in enumerate(labels):
-        targets[row, list(numbers)] = 1
-    return targets
+    return multi_hot(labels, len(imageset.classes)).astype(np.float32)
 
 
 def class_counts(targets: np.ndarray, n_classes: int) -> np.ndarray:
