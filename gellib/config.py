@@ -95,6 +95,18 @@ class RunConfig(BaseModel):
     patience: int = Field(
         0, ge=0, description="epochs without a better one before training stops; 0: never"
     )
+    trainable: str = Field(
+        "head", description="trained layers: head, last:<blocks>, from:<block or layer>, or all"
+    )
+    unfreeze_epoch: int = Field(
+        0, ge=0, description="epochs with only the head trained before the other trained layers"
+    )
+    unfreeze_learning_rate: float = Field(
+        0.0, ge=0, le=10, description="learning rate after unfreeze_epoch; 0: learning_rate"
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="learning rate of a block relative to that of the next one"
+    )
     weights: str = Field("auto", description="auto, imagenet, labsim, none, or a file")
     input_adapter: Literal["replicate", "sum", "reinit"] = Field(
         "replicate", description="grey to the first convolution: replicate, sum, or reinit"
@@ -138,6 +150,21 @@ class RunConfig(BaseModel):
                 f"nesterov: got True with opt_alg {self.opt_alg!r} and momentum {self.momentum:g}, "
                 "but it is a variant of sgd with momentum; set both, or nesterov to False"
             )
+        if self.unfreeze_epoch and self.trainable == "head":
+            raise ValueError(
+                f"unfreeze_epoch: got {self.unfreeze_epoch} with trainable 'head', so there is "
+                "nothing to unfreeze; set trainable to all, last:<blocks> or from:<layer>"
+            )
+        if self.unfreeze_epoch >= self.num_epochs:
+            raise ValueError(
+                f"unfreeze_epoch: got {self.unfreeze_epoch} of num_epochs {self.num_epochs}, so no "
+                "epoch is left for the other layers; expected less"
+            )
+        if self.unfreeze_learning_rate and not self.unfreeze_epoch:
+            raise ValueError(
+                f"unfreeze_learning_rate: got {self.unfreeze_learning_rate:g} with unfreeze_epoch "
+                "0; set that too, or learning_rate instead"
+            )
         return self
 
     @classmethod
@@ -177,6 +204,13 @@ class RunConfig(BaseModel):
                 if not name.startswith("_") and name not in hidden and isinstance(value, plain)
             }
         )
+
+    @property
+    def head_epochs(self) -> int:
+        """In how many epochs, from the first, the network is frozen and only the head trained."""
+        if self.input_adapter == "reinit":
+            return 0
+        return self.num_epochs if self.trainable == "head" else self.unfreeze_epoch
 
     def name(self) -> str:
         """Name of the run's folder, such as `01-cpu-resnet18-single-adam`."""

@@ -7,6 +7,7 @@ from gellib.backbones.backbone import (
     build_backbone,
     calibrate_batchnorm,
 )
+from gellib.backbones.cutting import cut_network
 from gellib.backbones.devices import (
     DeviceMissing,
     device_for,
@@ -14,6 +15,7 @@ from gellib.backbones.devices import (
     exact_arithmetic,
     resolve_precision,
 )
+from gellib.backbones.layers import blocks_of, check_trainable, trained_layers
 from gellib.backbones.preprocessing import Preprocessing, normalise
 from gellib.backbones.seeding import named_seed, seeded
 from gellib.backbones.weights import (
@@ -36,10 +38,13 @@ __all__ = [
     "Preprocessing",
     "WeightsError",
     "WeightsInfo",
+    "blocks_of",
     "build_backbone",
     "calibrate_batchnorm",
     "check_backbone",
+    "check_trainable",
     "checkpoint_path",
+    "cut_network",
     "device_for",
     "device_missing",
     "exact_arithmetic",
@@ -51,4 +56,5 @@ __all__ = [
     "resolve_weights",
     "seeded",
     "state_sha256",
+    "trained_layers",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -30,8 +30,9 @@ from gellib.backbones.weights import WeightsInfo, resolve_weights, state_sha256
 class Backbone(nn.Module):
     """A network up to its last linear layer: images (N, 1 or 3, H, W) -> features (N, dim).
 
-    All of it is frozen and stays in eval mode, but for the first convolution of the adapter
-    `reinit`. `weights` and `preprocessing` say where it comes from and what it expects.
+    All of it is frozen and stays in eval mode, but for the layers that `unfreeze` names and the
+    first convolution of the adapter `reinit`. `weights` and `preprocessing` say where it comes
+    from and what it expects.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class Backbone(nn.Module):
         self.input_adapter = input_adapter
         self.seed = seed
         self.calibrated = False
-        self._extractors: dict[tuple[str, str], tuple[str, nn.Module]] = {}
+        self.trained: tuple[str, ...] = ()
+        self._extractors: dict[tuple[str, str], tuple[tuple, nn.Module]] = {}
         self.requires_grad_(False)
         if input_adapter == "reinit":
             self.adapter_layer().requires_grad_(True)
@@ -63,7 +65,14 @@ class Backbone(nn.Module):
     @property
     def frozen(self) -> bool:
         """Whether nothing in it is trained, so that features can be computed once."""
-        return self.input_adapter != "reinit"
+        return self.input_adapter != "reinit" and not self.trained
+
+    def unfreeze(self, layers: Sequence[str]) -> None:
+        """Train these layers of the network from now on, as `trained_layers` names them."""
+        self.trained = tuple(layers)
+        for name in layers:
+            for parameter in self.network.get_submodule(name).parameters(recurse=False):
+                parameter.requires_grad_(True)
 
     @property
     def needs_calibration(self) -> bool:
@@ -71,8 +80,16 @@ class Backbone(nn.Module):
         return self.weights.name == "none" and not self.calibrated and bool(self.batch_norms())
 
     def train(self, mode: bool = True) -> Backbone:
-        """Stay in eval mode, whatever is asked: dropout and batch norms of it are inert."""
-        return super().train(False)
+        """Put the trained layers, and what stands behind the first of them, into training mode.
+
+        What is frozen stays in eval mode: its dropout and batch norms are inert.
+        """
+        super().train(False)
+        if mode and self.trained:
+            names = [name for name, _ in self.network.named_modules()]
+            for name in names[names.index(self.trained[0]) :]:
+                self.network.get_submodule(name).training = True
+        return self
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Compute features (N, dim) of normalised images (N, 1 or 3, H, W)."""
@@ -90,8 +107,12 @@ class Backbone(nn.Module):
         return next(layer for layer in self.network.modules() if isinstance(layer, nn.Conv2d))
 
     def own_state(self) -> dict[str, torch.Tensor]:
-        """What its weights and seed do not give: calibrated statistics, a trained convolution."""
+        """What its weights and seed do not give: calibrated statistics, trained layers."""
         state = {}
+        for name in self.trained:
+            layer = self.network.get_submodule(name)
+            own = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
+            state |= {f"{name}.{key}".lstrip("."): value for key, value in own}
         if self.calibrated:
             for name, layer in self.batch_norms().items():
                 state[f"{name}.running_mean"] = layer.running_mean
@@ -104,7 +125,7 @@ class Backbone(nn.Module):
     def load_own_state(self, state: dict[str, torch.Tensor]) -> None:
         """Put back what `own_state` gave."""
         statistics = {n for n in state if n.endswith((".running_mean", ".running_var"))}
-        self.calibrated = bool(statistics)
+        self.calibrated = self.weights.name == "none" and bool(statistics)
         mine = self.own_state()
         if set(mine) != set(state):
             raise BackboneError(f"state of another backbone than {self.name}")
@@ -144,8 +165,10 @@ class Backbone(nn.Module):
         return features
 
     def _extractor(self, precision: str, device: torch.device) -> nn.Module:
-        key, state = (precision, str(device)), self.identity()
-        known, network = self._extractors.get(key, ("", None))
+        # Hashing all that is trained would take longer than the batch: torch counts the changes.
+        state = tuple((t.data_ptr(), t._version) for t in self.own_state().values())
+        key = (precision, str(device))
+        known, network = self._extractors.get(key, (None, None))
         if known != state or network is None:
             network = fast_copy(self.network, precision, device)
             self._extractors = {key: (state, network)}  # one at a time: VGG's take 0.5 GB

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gellib.backbones import Backbone, build_backbone, check_backbone
+from gellib.backbones import Backbone, build_backbone, check_backbone, check_trainable
 from gellib.config import ConfigError, RunConfig, find_path
 from gellib.datasets import ImageSet, check_images, drop_images, limit_images, load_imageset
 from gellib.features import FeatureStore, check_augmentation
@@ -95,6 +95,7 @@ def check_network(config: RunConfig) -> None:
         "augmentation": check_augmentation,
         "schedule": check_schedule,
         "monitor": check_monitor,
+        "trainable": check_trainable,
     }
     for name, check in texts.items():
         try:

@@ -113,13 +113,13 @@ def extract_stream(
     batch_size = batch_size or default_batch_size(device)
     bar = tqdm(total=total, unit="img", desc=what, disable=not progress, leave=False)
     with bar:
-        for batch in _rebatch(views, batch_size):
+        for batch in rebatch(views, batch_size):
             pixels = torch.from_numpy(batch)
             yield backbone.extract(pixels, precision=precision, device=device).numpy()
             bar.update(len(batch))
 
 
-def _rebatch(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+def rebatch(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     """Cut and join blocks along their first axis so that all but the last have `size` rows."""
     waiting: list[np.ndarray] = []
     count = 0

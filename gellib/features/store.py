@@ -9,12 +9,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+from tqdm.auto import tqdm
 
-from gellib.backbones import Backbone, calibrate_batchnorm, normalise, resolve_precision
+from gellib.backbones import (
+    Backbone,
+    calibrate_batchnorm,
+    exact_arithmetic,
+    normalise,
+    resolve_precision,
+)
 from gellib.datasets import ImageSet
 from gellib.features.augmentation import check_augmentation
 from gellib.features.cache import cache_key, cached_array
-from gellib.features.extraction import augmented_views, extract_stream, plain_views
+from gellib.features.extraction import (
+    augmented_views,
+    default_batch_size,
+    extract_stream,
+    plain_views,
+    rebatch,
+)
 from gellib.images import ImageLimits
 
 # Raised whenever the same inputs give other features than before, so that old files do not count.
@@ -116,6 +130,46 @@ class FeatureStore:
                 del where[: len(features)]
 
         shape = (epochs, len(paths), backbone.dim)
+        return self._cached(facts, shape, compute, what)
+
+    def activation_shape(self, backbone: Backbone, front: nn.Module) -> torch.Size:
+        """Tell the shape of what the front of a cut backbone makes of an image."""
+        prep = backbone.preprocessing
+        device = next(backbone.parameters()).device
+        image = torch.zeros(1, len(prep.mean), prep.image_size, prep.image_size, device=device)
+        with torch.inference_mode():
+            return front(image).shape[1:]
+
+    def activations(
+        self,
+        imageset: ImageSet,
+        rows: Sequence[int],
+        backbone: Backbone,
+        front: nn.Module,
+        *,
+        before: str,
+        device: torch.device | str = "cpu",
+        progress: bool = False,
+    ) -> np.ndarray:
+        """Get what the front of a backbone, cut before a block, gives for some rows, in fp32."""
+        table = _with_digests(imageset).table.iloc[list(rows)]
+        paths = list(table["path"])
+        facts = self._facts(backbone, table["digest"], "fp32", device) | {"view": f"to {before}"}
+        what = f"{backbone.name} up to {before}"
+        shape = (len(paths), *self.activation_shape(backbone.to(device), front))
+
+        def compute(out: np.ndarray) -> None:
+            done = 0
+            views = plain_views(paths, backbone.preprocessing, self.limits)
+            bar = tqdm(total=len(paths), unit="img", desc=what, disable=not progress, leave=False)
+            with bar, torch.inference_mode(), exact_arithmetic():
+                for pixels in rebatch(views, default_batch_size(device)):
+                    images = torch.from_numpy(pixels).to(device)
+                    values = front(normalise(images, backbone.preprocessing))
+                    out[done : done + len(pixels)] = values.cpu().numpy()
+                    done += len(pixels)
+                    bar.update(len(pixels))
+
         return self._cached(facts, shape, compute, what)
 
     def calibrate(

@@ -28,6 +28,8 @@ _HEAD_FIELDS = {
     "clip_norm",
     "monitor",
     "patience",
+    "unfreeze_learning_rate",
+    "layer_decay",
 }
 
 
@@ -39,8 +41,8 @@ def feature_key(config: RunConfig, fingerprint: str, weights: dict[str, Any]) ->
 
 
 def has_shared_features(config: RunConfig) -> bool:
-    """Whether the network is frozen, so that there are features to share."""
-    return config.input_adapter != "reinit"
+    """Whether the network is frozen for a while, so that there are features to share."""
+    return config.head_epochs > 0
 
 
 def are_ready(config: RunConfig, key: str) -> bool:

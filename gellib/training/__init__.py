@@ -9,7 +9,8 @@ from gellib.training.inference import (
 from gellib.training.models import ModelError, load_model, save_model
 from gellib.training.monitor import check_monitor
 from gellib.training.optimise import check_schedule
-from gellib.training.train import TrainResult, compute_features, train
+from gellib.training.phases import compute_features
+from gellib.training.train import TrainResult, train
 
 __all__ = [
     "InferenceTime",

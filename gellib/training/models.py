@@ -25,9 +25,9 @@ class ModelError(ValueError):
 def save_model(path: str | Path, head: Head, backbone: Backbone, metadata: dict[str, Any]) -> None:
     """Write the head, and of the backbone what its weights and seed do not give, to a file.
 
-    That is the batch norms' statistics for the weights `none` and the first convolution for
-    `reinit`. `metadata` (classes and whatever else, JSON values) is stored along. The file
-    appears whole or not at all.
+    That is the layers that were trained, the batch norms' statistics for the weights `none` and
+    the first convolution for `reinit`. `metadata` (classes and whatever else, JSON values) is
+    stored along. The file appears whole or not at all.
     """
     taken = set(metadata) & set(_OURS)
     if taken:
@@ -40,6 +40,7 @@ def save_model(path: str | Path, head: Head, backbone: Backbone, metadata: dict[
             "weights": asdict(backbone.weights),
             "input_adapter": backbone.input_adapter,
             "seed": backbone.seed,
+            "trained": list(backbone.trained),
             "preprocessing": backbone.preprocessing.to_dict(),
         },
         "head": {
@@ -94,6 +95,7 @@ def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
         )
     backbone.weights = trained_with
     backbone.preprocessing = preprocessing
+    backbone.unfreeze(about.get("trained", ()))
     backbone.load_own_state(_under("backbone.", tensors))
     head = build_head(seed=0, **facts["head"])
     head.load_state_dict(_under("head.", tensors))

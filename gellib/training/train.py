@@ -6,20 +6,18 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from gellib.backbones import Backbone, exact_arithmetic, resolve_precision
+from gellib.backbones import Backbone, exact_arithmetic, resolve_precision, trained_layers
 from gellib.config import RunConfig
 from gellib.datasets import ImageSet
-from gellib.features import FeatureStore, check_augmentation
+from gellib.features import FeatureStore
 from gellib.heads import Head, build_head
-from gellib.training.fit import Fit, Phase
-from gellib.training.inputs import CachedInputs, OnlineInputs
+from gellib.training.fit import Fit
 from gellib.training.objective import encode_labels
-from gellib.training.optimise import make_optimizer
+from gellib.training.phases import plan_phases, rows_of
 
 
 @dataclass
@@ -62,36 +60,27 @@ def train(
     progress: bool = True,
     cached: bool = True,
 ) -> TrainResult:
-    """Train a head for the images of a set whose split is complete.
+    """Train a head, and the backbone's layers that `trainable` names, for a set of split images.
 
-    With a frozen backbone the head is trained on cached features, in one thread, so that the
-    result is the same to the last bit on a machine; `cached=False` computes them anew in every
-    epoch, in fp32, for comparison. A backbone of `input_adapter` reinit is always trained online,
-    in fp32. The global random state is left as it was.
+    While the backbone is frozen the head is trained on cached features, in one thread, so that the
+    result is the same to the last bit on a machine. Layers are trained in fp32: on what the frozen
+    ones in front of them give, computed once, or on the images where these are augmented.
+    `cached=False` computes everything anew in every epoch, in fp32, for comparison. The global
+    random state is left as it was.
 
     Raises
     ------
     ValueError
-        When there are no training images, or a wrong augmentation.
+        When there are no training images, for a wrong augmentation, and for layers that the
+        network does not have.
     """
     device = torch.device(device)
     targets = encode_labels(imageset)
-    rows = _rows(imageset)
-    cached = cached and backbone.frozen
-    precision = resolve_precision(config.precision, device) if cached else "fp32"
-    before_s = store.seconds
-    inputs: CachedInputs | OnlineInputs
-    if cached:
-        inputs = compute_features(
-            config, imageset, backbone, store=store, device=device, progress=progress
-        )
-    else:
-        if backbone.needs_calibration:
-            store.calibrate(imageset, rows["train"], backbone, progress=progress)
-        inputs = _online_inputs(config, imageset, rows, backbone, store)
-    features_s = store.seconds - before_s
-
-    started = time.perf_counter()
+    rows = rows_of(imageset)
+    layers = trained_layers(backbone.network, config.trainable)
+    precision = resolve_precision(config.precision, device)
+    if layers or not (cached and backbone.frozen):
+        precision = "fp32"
     head = build_head(
         config.classifier_head,
         backbone.dim,
@@ -99,18 +88,16 @@ def train(
         task="multilabel" if imageset.task == "multilabel" else "single_label",
         seed=config.seed,
     ).to(device)
-    network = head if cached else nn.Sequential(backbone.to(device), head)
+    before_s = store.seconds
+    options: dict[str, Any] = {"store": store, "device": device, "progress": progress}
+    phases = plan_phases(config, imageset, backbone, head, layers, cached=cached, **options)
+    features_s = store.seconds - before_s
+
+    started = time.perf_counter()
     fit = Fit(config, targets[rows["train"]], targets[rows["val"]], imageset.classes, device)
-    phase = Phase(
-        range(1, config.num_epochs + 1),
-        network,
-        inputs,
-        make_optimizer(config, [_group(network, config.learning_rate)]),
-        # A head is too small to gain from threads, and their number must not change the result.
-        threads=1 if cached else 0,
-    )
+    trained = head if backbone.frozen and not layers else nn.ModuleList([backbone, head])
     with exact_arithmetic():
-        log = fit.run([phase], network, progress=progress)
+        log = fit.run(phases, trained, progress=progress)
     training_s = time.perf_counter() - started
     return TrainResult(
         log.history(),
@@ -123,74 +110,4 @@ def train(
         features_s,
         training_s,
         precision,
-    )
-
-
-def _group(network: nn.Module, rate: float) -> dict[str, Any]:
-    return {"params": [p for p in network.parameters() if p.requires_grad], "lr": rate}
-
-
-def compute_features(
-    config: RunConfig,
-    imageset: ImageSet,
-    backbone: Backbone,
-    *,
-    store: FeatureStore,
-    device: torch.device | str = "cpu",
-    progress: bool = True,
-) -> CachedInputs:
-    """Have all features that training a head needs in the store; what is there is not made again.
-
-    Batch norms of random weights are calibrated first, on the training images.
-    """
-    rows = _rows(imageset)
-    if backbone.needs_calibration:
-        store.calibrate(imageset, rows["train"], backbone, progress=progress)
-    options: dict[str, Any] = {
-        "precision": config.precision,
-        "device": torch.device(device),
-        "progress": progress,
-    }
-    plain = store.plain(imageset, backbone, **options)
-    if check_augmentation(config.augmentation):
-        views = store.views(
-            imageset,
-            rows["train"],
-            backbone,
-            augmentation=config.augmentation,
-            seed=config.seed,
-            epochs=config.num_epochs,
-            **options,
-        )
-    else:
-        views = plain[rows["train"]][None]
-    return CachedInputs(views, plain[rows["val"]])
-
-
-def _rows(imageset: ImageSet) -> dict[str, np.ndarray]:
-    split = imageset.table["split"].to_numpy()
-    rows = {part: np.flatnonzero(split == part) for part in ("train", "val")}
-    if not len(rows["train"]):
-        raise ValueError("no image of the set is in the part `train`; split it first")
-    return rows
-
-
-def _online_inputs(
-    config: RunConfig,
-    imageset: ImageSet,
-    rows: dict[str, np.ndarray],
-    backbone: Backbone,
-    store: FeatureStore,
-) -> OnlineInputs:
-    table = imageset.table
-    if (table["digest"] == "").any():
-        table = imageset.with_digests().table
-    return OnlineInputs(
-        train_paths=list(table["path"].iloc[rows["train"]]),
-        train_digests=list(table["digest"].iloc[rows["train"]]),
-        val_paths=list(table["path"].iloc[rows["val"]]),
-        preprocessing=backbone.preprocessing,
-        limits=store.limits,
-        steps=check_augmentation(config.augmentation),
-        seed=config.seed,
     )

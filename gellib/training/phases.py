@@ -1,0 +1,212 @@
+"""What is trained when and on what: the phases of a run, and the inputs that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gellib.backbones import Backbone, blocks_of, cut_network
+from gellib.config import RunConfig
+from gellib.datasets import ImageSet
+from gellib.features import FeatureStore, check_augmentation
+from gellib.heads import Head
+from gellib.training.fit import Phase
+from gellib.training.inputs import CachedInputs, OnlineInputs
+from gellib.training.optimise import make_optimizer
+
+# What the frozen layers give is kept up to this size, for training and validation together.
+ACTIVATION_BYTES = 4 << 30
+
+
+class TrainedPart(nn.Module):
+    """The layers of a backbone behind a cut: activations to features."""
+
+    def __init__(self, backbone: Backbone, back: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone  # it knows which of its layers go into training mode
+        self._back = [back]  # shares its layers with the backbone: none of them twice
+
+    def forward(self, activations: torch.Tensor) -> torch.Tensor:
+        """Compute features (N, dim)."""
+        return self._back[0](activations).flatten(1)
+
+
+def plan_phases(
+    config: RunConfig,
+    imageset: ImageSet,
+    backbone: Backbone,
+    head: Head,
+    layers: Sequence[str],
+    *,
+    store: FeatureStore,
+    device: torch.device,
+    progress: bool = False,
+    cached: bool = True,
+) -> Iterator[Phase]:
+    """Have all inputs computed, and return the phases; asking for the second unfreezes `layers`.
+
+    The first phase, of all epochs or of `unfreeze_epoch`, trains the head; the second one `layers`
+    as well, with an optimiser and a schedule of its own.
+    """
+    first = range(1, (config.unfreeze_epoch if layers else config.num_epochs) + 1)
+    second = range(first.stop, config.num_epochs + 1)
+    rows = rows_of(imageset)
+    options: dict[str, Any] = {"store": store, "device": device, "progress": progress}
+    cached = cached and backbone.frozen
+    features = None
+    if first and cached:
+        features = compute_features(config, imageset, backbone, **options)
+    elif backbone.needs_calibration and not set(backbone.batch_norms()) <= set(layers):
+        store.calibrate(imageset, rows["train"], backbone, progress=progress)
+    images = _online_inputs(config, imageset, rows, backbone, store)
+    cut = None
+    if second and cached and not images.steps:
+        cut = _cut_inputs(imageset, rows, backbone, layers, **options)
+    return _phases(config, backbone, head, layers, (first, second), features, images, cut, device)
+
+
+def _phases(
+    config: RunConfig,
+    backbone: Backbone,
+    head: Head,
+    layers: Sequence[str],
+    epochs: tuple[range, range],
+    features: CachedInputs | None,
+    images: OnlineInputs,
+    cut: tuple[nn.Module, CachedInputs] | None,
+    device: torch.device,
+) -> Iterator[Phase]:
+    first, second = epochs
+    rate = config.learning_rate
+    if first and features is not None:
+        optimizer = make_optimizer(config, [{"params": list(head.parameters()), "lr": rate}])
+        # A head is too small to gain from threads, and their number must not change the result.
+        yield Phase(first, head, features, optimizer, threads=1)
+    elif first:
+        optimizer = make_optimizer(config, parameter_groups(backbone, head, rate))
+        yield Phase(first, nn.Sequential(backbone.to(device), head), images, optimizer)
+    if second:
+        backbone.to(device).unfreeze(layers)
+        if first:
+            rate = config.unfreeze_learning_rate or rate
+        groups = parameter_groups(backbone, head, rate, config.layer_decay)
+        part, inputs = cut or (backbone, images)
+        yield Phase(second, nn.Sequential(part, head), inputs, make_optimizer(config, groups))
+
+
+def parameter_groups(
+    backbone: Backbone, head: Head, rate: float, decay: float = 1.0
+) -> list[dict[str, Any]]:
+    """Group all that is trained by learning rate: that of the head first.
+
+    A block's is `decay` times that of the one behind it, the last block's `decay` times the head's.
+    """
+    groups = [{"params": list(head.parameters()), "lr": rate}]
+    for block in reversed(blocks_of(backbone.network)):
+        rate *= decay
+        layers = (backbone.network.get_submodule(name) for name in block.layers)
+        own = (parameter for layer in layers for parameter in layer.parameters(recurse=False))
+        trained = [parameter for parameter in own if parameter.requires_grad]
+        if trained:
+            groups.append({"params": trained, "lr": rate})
+    return groups
+
+
+def _cut_inputs(
+    imageset: ImageSet,
+    rows: dict[str, np.ndarray],
+    backbone: Backbone,
+    layers: Sequence[str],
+    *,
+    store: FeatureStore,
+    device: torch.device,
+    progress: bool,
+) -> tuple[nn.Module, CachedInputs] | None:
+    """Compute what the frozen layers give; None where nothing is frozen, or it is too much."""
+    blocks = blocks_of(backbone.network)
+    number = next(i for i, block in enumerate(blocks) if layers[0] in block.layers)
+    cut = cut_network(backbone.network, blocks[number].name) if number else None
+    if cut is None:
+        return None
+    front, back = cut
+    shape = store.activation_shape(backbone, front)
+    count = len(rows["train"]) + len(rows["val"])
+    if 4 * count * shape.numel() > ACTIVATION_BYTES:
+        return None
+    options: dict[str, Any] = {"before": blocks[number].name, "device": device}
+    train, val = (
+        store.activations(imageset, rows[part], backbone, front, progress=progress, **options)
+        for part in ("train", "val")
+    )
+    return TrainedPart(backbone, back), CachedInputs(train[None], val)
+
+
+def compute_features(
+    config: RunConfig,
+    imageset: ImageSet,
+    backbone: Backbone,
+    *,
+    store: FeatureStore,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> CachedInputs:
+    """Have all features that training a head needs in the store; what is there is not made again.
+
+    Batch norms of random weights are calibrated first, on the training images.
+    """
+    rows = rows_of(imageset)
+    if backbone.needs_calibration:
+        store.calibrate(imageset, rows["train"], backbone, progress=progress)
+    options: dict[str, Any] = {
+        "precision": config.precision,
+        "device": torch.device(device),
+        "progress": progress,
+    }
+    plain = store.plain(imageset, backbone, **options)
+    if check_augmentation(config.augmentation):
+        views = store.views(
+            imageset,
+            rows["train"],
+            backbone,
+            augmentation=config.augmentation,
+            seed=config.seed,
+            epochs=config.head_epochs,
+            **options,
+        )
+    else:
+        views = plain[rows["train"]][None]
+    return CachedInputs(views, plain[rows["val"]])
+
+
+def rows_of(imageset: ImageSet) -> dict[str, np.ndarray]:
+    """Find the rows of the training and the validation images."""
+    split = imageset.table["split"].to_numpy()
+    rows = {part: np.flatnonzero(split == part) for part in ("train", "val")}
+    if not len(rows["train"]):
+        raise ValueError("no image of the set is in the part `train`; split it first")
+    return rows
+
+
+def _online_inputs(
+    config: RunConfig,
+    imageset: ImageSet,
+    rows: dict[str, np.ndarray],
+    backbone: Backbone,
+    store: FeatureStore,
+) -> OnlineInputs:
+    table = imageset.table
+    if (table["digest"] == "").any():
+        table = imageset.with_digests().table
+    return OnlineInputs(
+        train_paths=list(table["path"].iloc[rows["train"]]),
+        train_digests=list(table["digest"].iloc[rows["train"]]),
+        val_paths=list(table["path"].iloc[rows["val"]]),
+        preprocessing=backbone.preprocessing,
+        limits=store.limits,
+        steps=check_augmentation(config.augmentation),
+        seed=config.seed,
+    )
