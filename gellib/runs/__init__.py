@@ -6,18 +6,32 @@ record is written last, and a run is done when its record says so.
 
 from gellib.runs.files import atomic_path, write_csv, write_json, write_text
 from gellib.runs.folders import JOIN, SCHEMA, RunFolder, SweepFolder
-from gellib.runs.table import REFERENCE_COLUMNS, append_result, format_results, record_row
+from gellib.runs.scores import Answers, read_answers
+from gellib.runs.table import (
+    REFERENCE_COLUMNS,
+    append_result,
+    format_results,
+    in_order,
+    record_row,
+    tabulate,
+    varied,
+)
 
 __all__ = [
     "JOIN",
     "REFERENCE_COLUMNS",
     "SCHEMA",
+    "Answers",
     "RunFolder",
     "SweepFolder",
     "append_result",
     "atomic_path",
     "format_results",
+    "in_order",
+    "read_answers",
     "record_row",
+    "tabulate",
+    "varied",
     "write_csv",
     "write_json",
     "write_text",

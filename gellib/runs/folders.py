@@ -11,7 +11,7 @@ import pandas as pd
 
 from gellib.config import RunConfig
 from gellib.runs.files import write_csv, write_json, write_text
-from gellib.runs.table import format_results, record_row
+from gellib.runs.table import format_results, in_order, tabulate
 
 SCHEMA = 1
 # Stands between the names where an image has several labels.
@@ -217,24 +217,17 @@ class SweepFolder:
         return [record for record in records if record is not None]
 
     def table(self) -> pd.DataFrame:
-        """Return one row a record; see `record_row` for the columns."""
-        rows = [record_row(record) for record in self.records()]
-        return pd.DataFrame(rows, columns=list(record_row(None)))
+        """Return one row a record; see `tabulate` for the columns."""
+        return tabulate(self.records())
 
     def best(self) -> RunFolder | None:
-        """Return the run with the highest accuracy on the *validation* images.
+        """Return the run with the highest score on the *validation* images.
 
-        The lower validation loss decides between equals. The test images choose nothing, or
-        their accuracy would be too good to be true.
+        See `in_order`. The test images choose nothing, or their accuracy would be too good to be
+        true.
         """
-        table = self.table()
-        done = table[table.status == "done"]
-        if done.empty:
-            return None
-        order = done.sort_values(
-            ["val_accuracy", "val_loss", "model_id"], ascending=[False, True, True]
-        )
-        return RunFolder(self.path / order.iloc[0]["folder"])
+        done = in_order(self.table())
+        return None if done.empty else RunFolder(self.path / done.iloc[0]["folder"])
 
     def write_results(self) -> Path:
         """Write `results.csv` from the records."""

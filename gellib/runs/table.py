@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from filelock import FileLock
 
+from gellib.config import OUTPUT_FIELDS
 from gellib.runs.files import write_csv
 
 # The reference's columns, in its order; `results.csv` begins with them.
@@ -26,6 +28,16 @@ REFERENCE_COLUMNS = (
     "roc_auc",
 )
 PERCENT_COLUMNS = ("accuracy", "precision", "recall", "roc_auc")
+# Repeats of a configuration differ in these alone; they are no factors of the sweep.
+REPEATS = ("seed", "fold")
+_NO_FACTORS = {"model_id", *REPEATS, *OUTPUT_FIELDS}
+# Columns of a table that has runs with several labels an image.
+MULTILABEL_COLUMNS = (
+    "f1_samples",
+    "f1_micro",
+    "mean_average_precision",
+    "hamming_loss",
+)
 
 
 def record_row(record: dict[str, Any] | None) -> dict[str, Any]:
@@ -38,7 +50,7 @@ def record_row(record: dict[str, Any] | None) -> dict[str, Any]:
     record = record or {"config": {}, "status": None}
     config, done = record["config"], record["status"] == "done"
     test = record["metrics"]["test"] if done else {}
-    val = record["metrics"]["val"] if done else {}
+    val = record["metrics"].get("val", {}) if done else {}
     timings = record["timings"] if done else {}
     weights = record.get("weights") or {}
     return {
@@ -55,6 +67,7 @@ def record_row(record: dict[str, Any] | None) -> dict[str, Any]:
         "status": record["status"],
         "reason": record.get("reason", ""),
         "seed": config.get("seed"),
+        "fold": config.get("fold", 0),
         "f1": test.get("f1", nan),
         "n_test": test.get("n", nan),
         "val_accuracy": val.get("accuracy", nan),
@@ -65,9 +78,59 @@ def record_row(record: dict[str, Any] | None) -> dict[str, Any]:
         "features_s": timings.get("features_s", nan),
         "total_s": timings.get("total_s", nan),
         "images_per_s": timings.get("images_per_s", nan),
+        "parameters": record.get("parameters", {}).get("total", nan),
         "config_hash": record.get("config_hash"),
         "folder": record.get("name"),
     }
+
+
+def tabulate(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Make one row a record: `record_row`, then what else the records vary or score.
+
+    A column for each parameter that differs between them, and for scores of several labels an
+    image where a record has them. What varies is in `table.attrs["factors"]`.
+    """
+    table = pd.DataFrame([record_row(r) for r in records], columns=list(record_row(None)))
+    factors = varied([record["config"] for record in records])
+    for name in factors:
+        if name not in table:
+            table[name] = [record["config"].get(name) for record in records]
+    tests = [r["metrics"]["test"] if r["status"] == "done" else {} for r in records]
+    vals = [r["metrics"].get("val", {}) if r["status"] == "done" else {} for r in records]
+    if any("f1_samples" in test for test in tests):
+        for name in MULTILABEL_COLUMNS:
+            table[name] = pd.Series([test.get(name) for test in tests], dtype=float)
+        table["val_f1_samples"] = pd.Series([val.get("f1_samples") for val in vals], dtype=float)
+    table.attrs["factors"] = factors
+    return table
+
+
+def varied(configs: Sequence[dict[str, Any]]) -> list[str]:
+    """Names of the parameters that differ between configurations, in the order of the config.
+
+    Seed and fold make repeats of a configuration, and where files go changes nothing: neither is
+    among them. A parameter that some records do not have yet is not compared.
+    """
+    names = dict.fromkeys(name for config in configs for name in config)
+    found = []
+    for name in names:
+        if name in _NO_FACTORS:
+            continue
+        values = [config[name] for config in configs if name in config]
+        if len(values) == len(configs) and any(value != values[0] for value in values):
+            found.append(name)
+    return found
+
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the finished runs, best first: validation accuracy, then validation loss.
+
+    With several labels an image, F1 per image stands for accuracy.
+    """
+    done = table[table["status"] == "done"]
+    score = "val_f1_samples" if "val_f1_samples" in table else "val_accuracy"
+    keys = [score, "val_loss", "model_id", *REPEATS]
+    return done.sort_values(keys, ascending=[False, True, True, True, True], kind="stable")
 
 
 def format_results(table: pd.DataFrame) -> pd.DataFrame:

@@ -94,10 +94,7 @@ def run_sweep(
             for name in sweep.configs:
                 RunFolder(folder.path / name).clear()
         todo = plan(sweep, folder, fingerprints, around["weights"])
-        write_json(
-            folder.sweep,
-            {"name": sweep.name, "purpose": sweep.purpose, "runs": list(sweep.configs)},
-        )
+        write_json(folder.sweep, sweep.describe())
         with tqdm(total=len(sweep.configs), desc=sweep.name, unit="run", smoothing=0) as bar:
             report = _reporter(sweep, bar, say)
             if before := len(sweep.configs) - len(todo):

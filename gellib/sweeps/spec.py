@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class SweepFile(BaseModel):
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     runs: list[dict[str, Any]] = Field(default_factory=list)
     seeds: list[int] = Field(default_factory=list)
+    folds: int = Field(0, ge=0, le=100)
     system: str = ""
 
 
@@ -50,11 +52,21 @@ class Sweep:
     folder: Path
     configs: dict[str, RunConfig] = field(default_factory=dict)
     system: str = ""
+    experiments: list[dict[str, Any]] = field(default_factory=list)
 
     def missing_folders(self) -> list[str]:
         """Name the folders of images that are not there, as the runs name them."""
         folders = dict.fromkeys(config.dataset_dir for config in self.configs.values())
         return [folder for folder in folders if not find_path(folder).is_dir()]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the sweep's folder keeps of it: name, purpose, runs, and what builds on what.
+
+        `experiments` has an entry for each of the listed `runs`: its `model_id`, `name`, `like`,
+        and what it `changed` there, by parameter: from, to.
+        """
+        info = {"name": self.name, "purpose": self.purpose, "runs": list(self.configs)}
+        return {**info, "experiments": self.experiments} if self.experiments else info
 
 
 def load_sweep(
@@ -73,7 +85,7 @@ def load_sweep(
     out
         Folder of the results; by default the one beside the file that has the sweep's name.
     quick
-        The same runs with few images, two epochs, a small input and the first seed only, in a
+        The same runs with few images, two epochs, a small input, the first seed and fold, in a
         folder of their own: `<name>-quick`.
 
     Raises
@@ -87,20 +99,25 @@ def load_sweep(
     varied = list(_expand(spec, overrides))
     if not varied:
         raise SweepError(f"{path}: no runs: give `grid` (a product), `runs` (a list) or `params`")
+    if spec.folds == 1:
+        raise SweepError(f"{path}: key 'folds': got 1, expected 2 or more (or 0: no folds)")
     configs: dict[str, RunConfig] = {}
     problems: dict[str, list[str]] = {}
-    for number, (values, label) in enumerate(varied, start=1):
+    experiments = []
+    for number, (values, label, about) in enumerate(varied, start=1):
         base = {"model_id": number, **values, **overrides}
         base = quick_params(base, overrides) if quick else base
-        for seed in (spec.seeds[:1] if quick else spec.seeds) or [None]:
-            params = base if seed is None else {**base, "seed": seed}
+        if about:
+            experiments.append({"model_id": base["model_id"], **about})
+        repeats = _repeats(spec, overrides)
+        for repeat, suffix in repeats[:1] if quick else repeats:
+            params = {**base, **repeat}
             try:
                 config = RunConfig.check(params)
             except ConfigError as err:
                 for line in str(err).splitlines():
                     problems.setdefault(line, []).append(label or str(number))
                 continue
-            suffix = "" if seed is None else f"seed{seed}"
             name = "-".join(part for part in (f"{config.model_id:02d}", label, suffix) if part)
             if name in configs:
                 raise SweepError(f"{path}: two runs are called {name}: give them other model_ids")
@@ -116,7 +133,9 @@ def load_sweep(
     name = f"{spec.name}-quick" if quick else spec.name
     purpose = quick_purpose(spec.purpose) if quick else spec.purpose
     folder = path.parent / name if out is None else Path(out).expanduser()
-    return Sweep(name, purpose, notebook, path, folder.resolve(), configs, spec.system)
+    return Sweep(
+        name, purpose, notebook, path, folder.resolve(), configs, spec.system, experiments
+    )
 
 
 def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepError]:
@@ -162,13 +181,32 @@ def _explain(problem: Any) -> str:
     return f"key {name!r}: got {problem['input']!r}, but {problem['msg'].lower()}"
 
 
-def _expand(spec: SweepFile, overrides: dict[str, Any]):
-    """Yield (parameters, label) a run: the grid's product in the order written, then the list."""
+def _repeats(spec: SweepFile, overrides: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    """Return the parameters and the name's ending of each repeat of a configuration."""
+    seeds: list[tuple[dict[str, Any], str]] = [({}, "")]
+    if spec.seeds and "seed" not in overrides:
+        seeds = [({"seed": seed}, f"seed{seed}") for seed in spec.seeds]
+    folds: list[tuple[dict[str, Any], str]] = [({}, "")]
+    if spec.folds and not {"split", "folds", "fold"} & set(overrides):
+        folds = [
+            ({"split": "kfold", "folds": spec.folds, "fold": fold}, f"fold{fold}")
+            for fold in range(spec.folds)
+        ]
+    return [
+        ({**one, **two}, "-".join(filter(None, (a, b))))
+        for (one, a), (two, b) in itertools.product(seeds, folds)
+    ]
+
+
+def _expand(
+    spec: SweepFile, overrides: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], str, dict[str, Any] | None]]:
+    """Yield parameters, label and ancestry a run: the grid's product, in order, then the list."""
     grid = {name: values for name, values in spec.grid.items() if name not in overrides}
     if spec.grid or not spec.runs:
         for values in itertools.product(*grid.values()):
             chosen = dict(zip(grid, values, strict=True))
-            yield {**spec.params, **chosen}, _label(chosen.values())
+            yield {**spec.params, **chosen}, _label(chosen.values()), None
     known: dict[str, dict[str, Any]] = {}
     for entry in spec.runs:
         entry = dict(entry)
@@ -180,7 +218,30 @@ def _expand(spec: SweepFile, overrides: dict[str, Any]):
                 f"earlier ones: {', '.join(known) or 'none'}"
             )
         known[name] = {**known.get(like, {}), **entry}
-        yield {**spec.params, **known[name]}, _label([name])
+        about = {
+            "name": name,
+            "like": like,
+            "changed": _changed(known[name], known.get(like), spec),
+        }
+        yield {**spec.params, **known[name]}, _label([name]), about
+
+
+def _changed(
+    values: dict[str, Any], parent: dict[str, Any] | None, spec: SweepFile
+) -> dict[str, list[Any]]:
+    """Return what differs from the run that this one builds on: by parameter, from and to."""
+    if parent is None:
+        return {}
+
+    def before(name: str) -> Any:
+        field = RunConfig.model_fields.get(name)
+        return parent.get(name, spec.params.get(name, field.default if field else None))
+
+    return {
+        name: [before(name), value]
+        for name, value in values.items()
+        if name != "model_id" and value != before(name)
+    }
 
 
 def _label(values: Any) -> str:
