@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from gellib.comparison import Comparison
 from gellib.config import RunConfig
 from gellib.metrics import evaluate
-from gellib.runs import RunFolder, SweepFolder, record_row, write_csv, write_json
+from gellib.runs import Answers, RunFolder, SweepFolder, tabulate, write_csv, write_json
+from gellib.statistics import ImageScores
 
 CLASSES = ("gel", "not_gel")
 GRID = tuple(
@@ -197,6 +199,27 @@ def make_sweep(
 
 def make_table(rows: list[dict]) -> pd.DataFrame:
     """Build the table of a sweep from a few numbers a run: right answers, of how many images."""
+    return tabulate(make_records(rows))
+
+
+def make_comparison(rows: list[dict], *, info=None, images=True) -> Comparison:
+    """Compare such runs. Without `answers`, a run is right on its first `right` test images."""
+    records = make_records(rows)
+    done = [(row, r) for row, r in zip(rows, records, strict=True) if r["status"] == "done"]
+    answers = Answers(None)
+    if images and done:
+        n = max(row.get("n", 22) for row, _ in done)
+        values = np.full((n, len(done)), np.nan)
+        for column, (row, _) in zip(values.T, done, strict=True):
+            own = np.arange(row.get("n", 22)) < row["right"]
+            column[: len(own)] = row.get("answers", own)
+        scores = ImageScores(values, tuple(r["name"] for _, r in done))
+        answers = Answers(scores, {("", str(i)): i for i in range(n)})
+    return Comparison(tabulate(records), records=records, info=info, answers=answers)
+
+
+def make_records(rows: list[dict]) -> list[dict]:
+    """Build records that have no more than the table needs."""
     out = []
     for number, row in enumerate(rows, start=1):
         config = {
@@ -205,7 +228,7 @@ def make_table(rows: list[dict]) -> pd.DataFrame:
             "pretrained_model": row.get("pretrained_model", "resnet18"),
             "classifier_head": row.get("classifier_head", "single"),
             "opt_alg": row.get("opt_alg", "adam"),
-            "seed": 0,
+            "seed": row.get("seed", 0),
         }
         record = {"config": config, "status": row.get("status", "done"), "name": f"{number:02d}"}
         record["reason"] = row.get("reason", "")
@@ -235,5 +258,6 @@ def make_table(rows: list[dict]) -> pd.DataFrame:
                 "inference_s": 0.2,
             }
             record["weights"] = {"name": "imagenet", "warning": row.get("warning", "")}
-        out.append(record_row(record))
-    return pd.DataFrame(out, columns=list(record_row(None)))
+        record["data"] = {"classes": list(CLASSES), "positive": "gel", "fingerprint": ""}
+        out.append(record)
+    return out

@@ -20,7 +20,16 @@ GROUPS = [
     {"backbones", "heads", "features", "training", "environment"},
     {"runs", "kernels"},
     {"plots"},
-    {"experiment", "conclusions", "summary", "predictor", "widgets", "sweeps"},
+    {
+        "baselines",
+        "comparison",
+        "experiment",
+        "conclusions",
+        "summary",
+        "predictor",
+        "widgets",
+        "sweeps",
+    },
     {"cli", "__main__"},
 ]
 # Made for themselves: they stand beside the flow, and training imports neither.

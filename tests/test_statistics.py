@@ -176,8 +176,8 @@ def test_optimism_grows_with_the_number_of_models_and_is_none_for_a_clear_winner
     equal = (rng.random((60, 20)) < 0.8).astype(float)
     few, many = (optimism(ImageScores(equal[:, :m], tuple(map(str, range(m))))) for m in (2, 20))
     assert 0 < few < many
-    # Twenty coins of 60 throws each: the best of 20 is about 1.9 standard errors up.
-    assert many == pytest.approx(1.9 * np.sqrt(0.8 * 0.2 / 60), rel=0.5)
+    # The best of twenty coins thrown 60 times is about 1.87 standard errors up.
+    assert 0.4 < many / (1.87 * np.sqrt(0.8 * 0.2 / 60)) <= 1
     clear = np.column_stack([np.ones(60), rng.random((60, 3)) < 0.3])
     assert optimism(ImageScores(clear, tuple("abcd"))) == pytest.approx(0, abs=0.01)
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from sweepmaker import make_sweep, make_table
+from sweepmaker import make_comparison, make_sweep, make_table
 
 from gellib.runs import SweepFolder, write_json
 from gellib.summary import (
@@ -21,18 +21,18 @@ LOUD = "random weights: accuracy means <little>"
 
 
 def test_the_weights_warning_cannot_be_overlooked():
-    table = make_table([{"right": 20, "warning": LOUD}, {"right": 15, "warning": LOUD}])
-    box = warning_box(table)
+    rows = [{"right": 20, "warning": LOUD}, {"right": 15, "warning": LOUD}]
+    box = warning_box(make_table(rows))
     assert box.startswith("<blockquote style='border:2px solid")
     assert "<b>Models 1, 2:</b> random weights: accuracy means &lt;little&gt;" in box
-    assert "The weights of models 1, 2 carry a warning" in conclusions(table)[1]
+    assert "The weights of models 1, 2 carry a warning" in conclusions(make_comparison(rows))[1]
     assert warning_box(make_table([{"right": 20}])) == ""
 
 
 def test_style_table_marks_the_best_in_bold_and_formats_shares():
-    table = make_table([{"right": 20}, {"right": 21, "val": 12}, {"status": "failed"}])
-    page = style_table(table).to_html()
-    assert "95.5 %" in page and "Shaded: the run chosen" in page
+    rows = [{"right": 20}, {"right": 21, "val": 12}, {"status": "failed"}]
+    page = style_table(make_comparison(rows)).to_html()
+    assert "95.5 %" in page and "Shaded: the model chosen" in page and "78–99 %" in page
     assert page.count("<tr>") == 3, "a heading and the two finished runs"
     bold = re.findall(r"([^}]*)\{\s*font-weight: bold;", page)
     # Row 1 has the highest accuracy; row 0 the highest validation accuracy.
@@ -43,34 +43,35 @@ def test_style_table_marks_the_best_in_bold_and_formats_shares():
 
 def test_style_table_without_finished_runs():
     for rows in ([{"status": "failed"}] * 2, []):
-        assert "No run has finished." in style_table(make_table(rows)).to_html()
+        assert "No run has finished." in style_table(make_comparison(rows)).to_html()
 
 
 def test_an_undefined_auc_is_a_dash():
-    table = make_table([{"right": 20}])
-    table["roc_auc"] = np.nan
-    assert "–" in style_table(table).to_html()
+    comparison = make_comparison([{"right": 20}])
+    comparison.models["roc_auc"] = np.nan
+    assert "–" in style_table(comparison).to_html()
 
 
 def test_times_say_that_features_are_counted_but_shared():
-    table = make_table([{"right": 20}, {"right": 18, "opt_alg": "sgd"}])
-    assert "share them" not in "\n".join(conclusions(table))
-    told = "\n".join(conclusions(table.assign(features_s=3.0)))
-    assert "runs of a network share them" in told
+    comparison = make_comparison([{"right": 20}, {"right": 18, "opt_alg": "sgd"}])
+    assert "share them" not in "\n".join(conclusions(comparison))
+    comparison.done["features_s"] = 3.0
+    assert "runs of a network share them" in "\n".join(conclusions(comparison))
 
 
 def test_times_have_no_exponents():
-    table = make_table([{"right": 20, "training_s": 1234.5}, {"right": 18, "opt_alg": "sgd"}])
-    assert ">1234<" in style_table(table).to_html() and "e+" not in style_table(table).to_html()
-    assert "e+" not in "\n".join(conclusions(table.iloc[:1]))
+    rows = [{"right": 20, "training_s": 1234.5}, {"right": 18, "opt_alg": "sgd"}]
+    page = style_table(make_comparison(rows)).to_html()
+    assert ">1234<" in page and "e+" not in page
+    assert "e+" not in "\n".join(conclusions(make_comparison(rows[:1])))
 
 
 def test_skipped_failed_gives_the_whole_reason():
     reason = "no CUDA device: " + "torch was built without it " * 5
-    table = make_table([{"right": 20}, {"status": "skipped", "reason": reason}])
-    page = skipped_failed(table).to_html()
+    rows = [{"right": 20}, {"status": "skipped", "reason": reason}]
+    page = skipped_failed(make_comparison(rows)).to_html()
     assert reason in page and "Skipped and failed runs" in page
-    assert "Every run has finished." in skipped_failed(make_table([{"right": 20}])).to_html()
+    assert "Every run has finished." in skipped_failed(make_comparison([{"right": 20}])).to_html()
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_summary_draws_and_keeps_every_figure(sweep):
     for name in summary.figure_names():
         summary.figure(name)
         assert Image.open(sweep.figures / f"{name}.png").width > 300
-    assert len(summary.figure_names()) == 15
+    assert len(summary.figure_names()) == 18
     with pytest.raises(ValueError, match="no figure 'nonsense'; there are: accuracy, "):
         summary.figure("nonsense")
 

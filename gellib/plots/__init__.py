@@ -4,29 +4,50 @@ from gellib.plots.base import Chart, message, save
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.labels import class_imbalance, co_occurrence, label_combinations, label_scores
 from gellib.plots.run import confusion_matrix, demo_predictions, roc_curve
-from gellib.plots.summary import accuracy_by, metric_bars, metrics_heatmap, time_by_architecture
+from gellib.plots.summary import (
+    accuracy_by,
+    class_scores,
+    confusion_matrices,
+    effects,
+    losses,
+    metric_bars,
+    metrics_heatmap,
+    pareto,
+    ranking,
+    search_3d,
+    search_heatmap,
+    time_by_architecture,
+)
 from gellib.plots.training import class_curves, learning_rate, loss_accuracy
 
 __all__ = [
     "Chart",
     "accuracy_by",
     "class_counts",
-    "class_imbalance",
-    "co_occurrence",
     "class_curves",
+    "class_imbalance",
+    "class_scores",
+    "co_occurrence",
+    "confusion_matrices",
     "confusion_matrix",
     "demo_predictions",
+    "effects",
     "image_kinds",
     "image_sizes",
     "label_combinations",
     "label_scores",
     "learning_rate",
     "loss_accuracy",
+    "losses",
     "message",
     "metric_bars",
     "metrics_heatmap",
+    "pareto",
+    "ranking",
     "roc_curve",
     "sample_grid",
     "save",
+    "search_3d",
+    "search_heatmap",
     "time_by_architecture",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,9 @@ def headline(fig: Figure, text: str) -> None:
 
 
 def note(fig: Figure, text: str) -> None:
-    """Add a line of small print under the figure."""
+    """Add small print under the figure, in as many lines as it needs."""
     if text:
+        text = textwrap.fill(text, max(30, int(15.5 * fig.get_figwidth())))
         fig.supxlabel(text, fontsize=8.5, color="#555555", x=0.01, ha="left")
 
 

@@ -6,7 +6,7 @@ record is written last, and a run is done when its record says so.
 
 from gellib.runs.files import atomic_path, write_csv, write_json, write_text
 from gellib.runs.folders import JOIN, SCHEMA, RunFolder, SweepFolder
-from gellib.runs.scores import Answers, read_answers
+from gellib.runs.scores import Answers, read_answers, score_answer
 from gellib.runs.table import (
     REFERENCE_COLUMNS,
     append_result,
@@ -30,6 +30,7 @@ __all__ = [
     "in_order",
     "read_answers",
     "record_row",
+    "score_answer",
     "tabulate",
     "varied",
     "write_csv",

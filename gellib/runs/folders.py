@@ -11,7 +11,7 @@ import pandas as pd
 
 from gellib.config import RunConfig
 from gellib.runs.files import write_csv, write_json, write_text
-from gellib.runs.table import format_results, in_order, tabulate
+from gellib.runs.table import best_run, format_results, tabulate
 
 SCHEMA = 1
 # Stands between the names where an image has several labels.
@@ -221,13 +221,12 @@ class SweepFolder:
         return tabulate(self.records())
 
     def best(self) -> RunFolder | None:
-        """Return the run with the highest score on the *validation* images.
+        """Return the best run on the *validation* images; see `best_run`.
 
-        See `in_order`. The test images choose nothing, or their accuracy would be too good to be
-        true.
+        The test images choose nothing, or their accuracy would be too good to be true.
         """
-        done = in_order(self.table())
-        return None if done.empty else RunFolder(self.path / done.iloc[0]["folder"])
+        name = best_run(self.table())
+        return RunFolder(self.path / name) if name else None
 
     def write_results(self) -> Path:
         """Write `results.csv` from the records."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ MOST_BYTES = 150_000_000
 
 @dataclass(frozen=True)
 class Answers:
-    """Scores of runs on single test images, and the runs that could not be read."""
+    """Scores of runs on single test images, and the runs that could not be read.
+
+    `images` has the row of each image, by data fingerprint and file name.
+    """
 
     scores: ImageScores | None
+    images: dict[tuple[str, str], int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     reason: str = ""
 
@@ -39,7 +43,7 @@ def read_answers(
     size = sum(path.stat().st_size for path in paths if path.is_file())
     if size > most_bytes:
         reason = f"the predictions are {size / 1e6:.0f} MB, more than is read for a summary"
-        return Answers(None, tuple(record["name"] for record in done), reason)
+        return Answers(None, {}, tuple(record["name"] for record in done), reason)
     rows: dict[tuple[str, str], int] = {}
     groups: dict[int, str] = {}
     columns, names, missing = [], [], []
@@ -56,7 +60,7 @@ def read_answers(
         names.append(record["name"])
         columns.append((places, [score for _, score, _ in found]))
     if not names:
-        return Answers(None, tuple(missing), "the runs' predictions are not there")
+        return Answers(None, {}, tuple(missing), "the runs' predictions are not there")
     values = np.full((len(rows), len(names)), np.nan)
     for column, (places, scores) in enumerate(columns):
         values[places, column] = scores
@@ -65,7 +69,8 @@ def read_answers(
         together = tuple(groups.get(i, f"\0{i}") for i in range(len(rows)))
     what = "F1 per image" if several else "accuracy"
     reason = f"the predictions of {len(missing)} runs are not there" if missing else ""
-    return Answers(ImageScores(values, tuple(names), together, what), tuple(missing), reason)
+    scores = ImageScores(values, tuple(names), together, what)
+    return Answers(scores, rows, tuple(missing), reason)
 
 
 def _read(path: Path, several: bool) -> list[tuple[str, float, str]]:
@@ -78,7 +83,7 @@ def _read(path: Path, several: bool) -> list[tuple[str, float, str]]:
         return [
             (
                 row[name],
-                _f1(row[label], row[predicted]) if several else float(row[label] == row[predicted]),
+                score_answer(row[label], row[predicted], several),
                 row[group] if group is not None else "",
             )
             for row in lines
@@ -86,6 +91,9 @@ def _read(path: Path, several: bool) -> list[tuple[str, float, str]]:
         ]
 
 
-def _f1(label: str, predicted: str) -> float:
+def score_answer(label: str, predicted: str, several: bool = False) -> float:
+    """Score one answer: 1 for the right class, else 0; of several labels joined by `|`, their F1."""
+    if not several:
+        return float(label == predicted)
     true, given = (set(filter(None, text.split("|"))) for text in (label, predicted))
     return 2 * len(true & given) / (len(true) + len(given)) if true or given else 1.0

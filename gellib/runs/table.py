@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock
 
@@ -95,12 +96,17 @@ def tabulate(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     for name in factors:
         if name not in table:
             table[name] = [record["config"].get(name) for record in records]
+    nan = float("nan")
     tests = [r["metrics"]["test"] if r["status"] == "done" else {} for r in records]
     vals = [r["metrics"].get("val", {}) if r["status"] == "done" else {} for r in records]
     if any("f1_samples" in test for test in tests):
         for name in MULTILABEL_COLUMNS:
             table[name] = pd.Series([test.get(name) for test in tests], dtype=float)
         table["val_f1_samples"] = pd.Series([val.get("f1_samples") for val in vals], dtype=float)
+    for metric in (*PERCENT_COLUMNS, "f1", *MULTILABEL_COLUMNS):
+        bounds = [(test.get("intervals") or {}).get(metric) or (nan, nan) for test in tests]
+        if any(low == low for low, _ in bounds):
+            table[f"{metric}_low"], table[f"{metric}_high"] = np.array(bounds, dtype=float).T
     table.attrs["factors"] = factors
     return table
 
@@ -131,6 +137,23 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     score = "val_f1_samples" if "val_f1_samples" in table else "val_accuracy"
     keys = [score, "val_loss", "model_id", *REPEATS]
     return done.sort_values(keys, ascending=[False, True, True, True, True], kind="stable")
+
+
+def best_run(table: pd.DataFrame) -> str:
+    """Name the folder of the best run by validation; empty where none has finished.
+
+    With several seeds or folds, first the configuration whose mean is best, then its best run.
+    """
+    done = in_order(table)
+    if done.empty:
+        return ""
+    if done["model_id"].duplicated().any():
+        score = "val_f1_samples" if "val_f1_samples" in done else "val_accuracy"
+        means = done.groupby("model_id")[[score, "val_loss"]].mean().reset_index()
+        keys = [score, "val_loss", "model_id"]
+        best = means.sort_values(keys, ascending=[False, True, True])["model_id"].iloc[0]
+        done = done[done["model_id"] == best]
+    return str(done["folder"].iloc[0])
 
 
 def format_results(table: pd.DataFrame) -> pd.DataFrame:

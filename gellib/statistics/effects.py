@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from gellib.statistics.paired import group_sums, holm, mean_interval, sign_flip, t_test
 from gellib.statistics.power import images_needed, seeds_needed, variance_of_mean
@@ -136,12 +137,12 @@ def compare_pairs(
     seeds, rounded = len(by_seed), np.round(gaps, 9)
     unit, n, p, spread = "pairs of runs", 0, sign_flip(gaps), float("nan")
     low, high = mean_interval(gaps)
-    per_image = None if scores is None else _per_image(scores, one["name"], two["name"])
-    if per_image is not None:
-        sums, n, tests = per_image
-        unit, p = "test images", sign_flip(sums)
-        spread = variance_of_mean(sums, tests)
-        half = 1.96 * np.sqrt(spread)
+    answers = None if scores is None else _answers(scores, one["name"], two["name"])
+    if answers is not None:
+        unit, n, p, error = _over_images(*answers, scores.groups)
+        # The variance that one image, by itself, would bring.
+        spread = error**2 * n
+        half = stats.t.ppf(0.975, max(n - 1, 1)) * error
         low, high = gaps.mean() - half, gaps.mean() + half
     if seeds > 1:
         unit += " and seeds"
@@ -152,7 +153,7 @@ def compare_pairs(
         factor, a, b, float(gaps.mean()), float(low), float(high), len(gaps),
         int((rounded > 0).sum()), int((rounded == 0).sum()), int((rounded < 0).sum()),
         seeds, n, unit, float(p),
-        images_needed=images_needed(spread * n) if n and np.isfinite(spread) else None,
+        images_needed=images_needed(spread) if np.isfinite(spread) else None,
         seeds_needed=seeds_needed(float(by_seed.std(ddof=1))) if seeds > 1 else None,
     )  # fmt: skip
 
@@ -165,25 +166,39 @@ def _seeds(rows: pd.DataFrame) -> np.ndarray:
     return np.zeros(len(rows))
 
 
-def _per_image(
+def _answers(
     scores: ImageScores, one: Sequence[str], two: Sequence[str]
-) -> tuple[np.ndarray, int, int] | None:
-    """Sum differences by group of images; with the number of images, and of their tests.
-
-    None where the runs of a pair were tested on different images.
-    """
+) -> tuple[np.ndarray, np.ndarray] | None:
     place = {name: i for i, name in enumerate(scores.names)}
     if not all(name in place for name in itertools.chain(one, two)):
         return None
-    a = scores.values[:, [place[name] for name in one]]
-    b = scores.values[:, [place[name] for name in two]]
+    return tuple(scores.values[:, [place[name] for name in names]] for names in (one, two))
+
+
+def _over_images(
+    a: np.ndarray, b: np.ndarray, groups: Sequence[str] | None
+) -> tuple[str, int, float, float]:
+    """Test two sets of runs over the test images: unit, images, p-value, standard error."""
     tested_a, tested_b = np.isfinite(a), np.isfinite(b)
     both = tested_a & tested_b
-    if both.sum() < _COMMON * max(tested_a.sum(), tested_b.sum()) or not both.any():
-        return None
     rows = both.any(axis=1)
-    sums = np.where(both, a - b, 0.0)[rows].sum(axis=1)
-    groups = None
-    if scores.groups is not None:
-        groups = np.asarray(scores.groups, dtype=object)[rows]
-    return group_sums(sums, groups), int(rows.sum()), int(both.sum())
+    if both.sum() >= _COMMON * max(tested_a.sum(), tested_b.sum()):
+        sums = np.where(both, a - b, 0.0)[rows].sum(axis=1)
+        sums = group_sums(sums, None if groups is None else np.asarray(groups, object)[rows])
+        error = np.sqrt(variance_of_mean(sums, int(both.sum())))
+        return "test images", int(rows.sum()), sign_flip(sums), float(error)
+    # Other images on either side: nothing to pair, so the spread over the images is in the way.
+    means, errors, counts = [], [], []
+    for values, tested in ((a, tested_a), (b, tested_b)):
+        rows = tested.any(axis=1)
+        own = np.where(tested, values, 0.0)[rows].sum(axis=1)
+        n = int(tested.sum())
+        means.append(own.sum() / n)
+        centred = own - means[-1] * tested[rows].sum(axis=1)
+        kept = None if groups is None else np.asarray(groups, object)[rows]
+        errors.append(variance_of_mean(group_sums(centred, kept), n))
+        counts.append(int(rows.sum()))
+    error = float(np.sqrt(sum(errors)))
+    t = abs(means[0] - means[1]) / error if error > 0 else np.inf
+    p = 2 * stats.t.sf(t, max(min(counts) - 1, 1)) if means[0] != means[1] else 1.0
+    return "different test images", min(counts), float(p), error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -114,7 +115,14 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return np.minimum(adjusted, 1.0)
 
 
-def wilson(right: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share by Wilson's score (1927), which holds at 0 and at `n` of `n` too."""
-    interval = stats.binomtest(round(right), int(n)).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+def wilson(right: Any, n: Any) -> tuple[Any, Any]:
+    """95 % interval of a share by Wilson's score (1927), which holds at 0 and at `n` of `n` too.
+
+    Of numbers, or of arrays of them.
+    """
+    z = stats.norm.ppf(0.975)
+    share = np.asarray(right, dtype=float) / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low, high = np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)

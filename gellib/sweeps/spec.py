@@ -133,9 +133,7 @@ def load_sweep(
     name = f"{spec.name}-quick" if quick else spec.name
     purpose = quick_purpose(spec.purpose) if quick else spec.purpose
     folder = path.parent / name if out is None else Path(out).expanduser()
-    return Sweep(
-        name, purpose, notebook, path, folder.resolve(), configs, spec.system, experiments
-    )
+    return Sweep(name, purpose, notebook, path, folder.resolve(), configs, spec.system, experiments)
 
 
 def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepError]:

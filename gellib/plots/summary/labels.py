@@ -1,0 +1,118 @@
+"""What the figures of a sweep share: names of models and metrics, what is shown and what not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+METRICS = {
+    "accuracy": "Accuracy",
+    "precision": "Precision (mean over the classes)",
+    "recall": "Recall (mean over the classes)",
+    "roc_auc": "Area under the ROC curve",
+}
+MULTILABEL_METRICS = {
+    "f1_samples": "F1 per image",
+    "f1_micro": "F1 of all labels together",
+    "f1": "F1 (mean over the classes)",
+    "mean_average_precision": "Average precision (mean over the classes)",
+    "hamming_loss": "Hamming loss (share of wrong labels)",
+}
+LOWER_IS_BETTER = {"hamming_loss"}
+HEADINGS = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "roc_auc": "ROC AUC",
+    "f1_samples": "F1 per image",
+    "f1_micro": "micro F1",
+    "f1": "macro F1",
+    "mean_average_precision": "mean AP",
+    "hamming_loss": "Hamming loss",
+}
+FACTORS = {
+    "pretrained_model": "architecture",
+    "hardware_type": "hardware",
+    "classifier_head": "classifier head",
+    "opt_alg": "optimiser",
+}
+TIMES = {
+    "training_time_mins": ("Training time", 60.0),
+    "inference_time_secs": ("Inference time (all test images)", 1.0),
+}
+# More bars than this are a wall, not a figure.
+MOST_MODELS = 48
+
+
+def metrics_of(table: pd.DataFrame) -> dict[str, str]:
+    """Metrics of a table's runs, with their headings: one label an image, or several."""
+    return MULTILABEL_METRICS if "f1_samples" in table else METRICS
+
+
+def model_labels(table: pd.DataFrame) -> list[str]:
+    """Name each row: its number and what varies, `16  gpu resnet18 multi sgd`."""
+    if "label" in table:
+        return [
+            f"{i}  {cut(text)}" for i, text in zip(table["model_id"], table["label"], strict=True)
+        ]
+    columns = list(FACTORS)
+    return [
+        "  ".join((f"{row.model_id}", " ".join(str(getattr(row, c)) for c in _order(columns))))
+        for row in table.itertuples()
+    ]
+
+
+def cut(text: str, length: int = 52) -> str:
+    """Shorten a text that would not fit."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _order(columns: Sequence[str]) -> list[str]:
+    first = ["hardware_type", "pretrained_model"]
+    return first + [c for c in columns if c not in first]
+
+
+def most(done: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Keep as many models as a figure holds, those with the best validation; say how many."""
+    if len(done) <= MOST_MODELS:
+        return done, ""
+    by = "val_f1_samples" if "val_f1_samples" in done else "val_accuracy"
+    kept = done.sort_values(by, ascending=False, kind="stable").head(MOST_MODELS).sort_index()
+    left = len(done) - MOST_MODELS
+    return kept, f"The {MOST_MODELS} best by validation; {left} more finished are not shown."
+
+
+def finished(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Keep the finished models that have a value."""
+    return table[(table["status"] == "done") & table[column].notna()]
+
+
+def absent(table: pd.DataFrame, metric: str = "accuracy") -> str:
+    """Say which runs a figure does not show, and why."""
+    parts = []
+    for status in ("skipped", "failed"):
+        ids = table.loc[table["status"] == status, "model_id"].tolist()
+        if ids:
+            parts.append(f"{len(ids)} {status} ({_models(ids)})")
+    undefined = (table["status"] == "done") & table[metric].isna()
+    if undefined.any():
+        ids = table.loc[undefined, "model_id"].tolist()
+        parts.append(f"{len(ids)} undefined ({_models(ids)})")
+    return f"Not shown: {', '.join(parts)}." if parts else ""
+
+
+def _models(ids: Sequence[int]) -> str:
+    return f"model{'s' if len(ids) > 1 else ''} {id_ranges(ids)}"
+
+
+def id_ranges(numbers: Sequence[int]) -> str:
+    """Write numbers short: `1-3, 7`."""
+    numbers = sorted(int(n) for n in numbers)
+    groups: list[list[int]] = []
+    for number in numbers:
+        if groups and number == groups[-1][-1] + 1:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 2 else ", ".join(map(str, g)) for g in groups)
