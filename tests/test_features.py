@@ -14,6 +14,7 @@ from gellib.features import (
     augment,
     augmented_views,
     check_augmentation,
+    extract_stream,
     image_key,
     in_threads,
     prepare,
@@ -313,3 +314,36 @@ def test_threads_run_ahead_only_so_far():
         next(stream)
     assert len(started) <= 8
     stream.close()
+
+
+class SmallMemory:
+    """Stands for a backbone on a GPU that holds `fits` images at once."""
+
+    def __init__(self, fits):
+        self.fits, self.sizes = fits, []
+
+    def extract(self, images, **options):
+        self.sizes.append(len(images))
+        if len(images) > self.fits:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return images.flatten(1).float()
+
+
+def test_out_of_gpu_memory_halves_the_batch(caplog):
+    network = SmallMemory(fits=3)
+    views = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1)
+    options = {"precision": "fp32", "device": "cpu", "batch_size": 8, "total": 20}
+    with caplog.at_level(logging.WARNING):
+        found = list(extract_stream(np.split(views, 5), network, **options))
+    assert np.concatenate(found).ravel().tolist() == list(range(20))
+    # Halved until it fits, and never tried larger again.
+    assert network.sizes == [8, 4] + [2] * 10
+    assert "going on with 2 images at once" in caplog.text
+
+
+def test_one_image_too_many_for_the_gpu_is_an_error():
+    network = SmallMemory(fits=0)
+    options = {"precision": "fp32", "device": "cpu", "batch_size": 8, "total": 8}
+    with pytest.raises(torch.OutOfMemoryError):
+        list(extract_stream([np.zeros((8, 1, 1, 1), np.uint8)], network, **options))
+    assert network.sizes == [8, 4, 2, 1]

@@ -176,14 +176,8 @@ class Backbone(nn.Module):
 
     def _run(self, network: nn.Module, images: torch.Tensor, device: torch.device) -> torch.Tensor:
         dtype = next(network.parameters()).dtype
-        try:
-            batch = normalise(images.to(device), self.preprocessing).to(dtype)
-            return network(batch.contiguous(memory_format=torch.channels_last)).flatten(1)
-        except torch.OutOfMemoryError:
-            if len(images) == 1:
-                raise
-        parts = images.split((len(images) + 1) // 2)
-        return torch.cat([self._run(network, part, device) for part in parts])
+        batch = normalise(images.to(device), self.preprocessing).to(dtype)
+        return network(batch.contiguous(memory_format=torch.channels_last)).flatten(1)
 
 
 def build_backbone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +22,8 @@ CPU_BATCH = 16
 GPU_BATCH = 256
 EPOCHS_AT_ONCE = 32  # views that are made of an image while it is decoded
 _AHEAD_BYTES = 64 << 20
+
+log = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 Item = TypeVar("Item")
@@ -109,14 +112,30 @@ def extract_stream(
     """Send blocks of views (n, channels, H, W) uint8 through the network in even batches.
 
     Yields features (batch, dim) float32 in the order of the views. `total` views are expected.
+    Batches that do not fit in the GPU's memory are halved, with a warning in the log.
     """
-    batch_size = batch_size or default_batch_size(device)
+    size = batch_size or default_batch_size(device)
     bar = tqdm(total=total, unit="img", desc=what, disable=not progress, leave=False)
     with bar:
-        for batch in rebatch(views, batch_size):
-            pixels = torch.from_numpy(batch)
-            yield backbone.extract(pixels, precision=precision, device=device).numpy()
-            bar.update(len(batch))
+        for batch in rebatch(views, size):
+            waiting = torch.from_numpy(batch)
+            while len(waiting):
+                part = waiting[:size]
+                try:
+                    features = backbone.extract(part, precision=precision, device=device)
+                except torch.OutOfMemoryError:
+                    if len(part) == 1:
+                        raise
+                    features = None
+                # Only here, where the error is gone, is what it held on to free.
+                if features is None:
+                    size = len(part) // 2
+                    torch.cuda.empty_cache()
+                    log.warning("out of GPU memory: going on with %d images at once", size)
+                    continue
+                yield features.numpy()
+                waiting = waiting[len(part) :]
+                bar.update(len(part))
 
 
 def rebatch(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
