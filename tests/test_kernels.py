@@ -175,6 +175,15 @@ def test_kernel_can_be_interrupted_and_restarted():
     assert not alive(first_pid)
 
 
+def test_server_has_the_allocator_settings_and_nobody_else(tmp_path):
+    names = sorted(kernels.ALLOCATOR)
+    assert kernels.call("os:getenv", names[0]) == kernels.ALLOCATOR[names[0]]
+    assert not set(names) & set(os.environ)
+    source = notebook(tmp_path / "a.ipynb", f"import os\n[n for n in {names} if n in os.environ]")
+    execute(source, tmp_path / "out.ipynb", {})
+    assert outputs(tmp_path / "out.ipynb")[0][0].data["text/plain"] == "[]"
+
+
 def test_call_returns_raises_and_notices_death():
     assert kernels.call("builtins:divmod", 7, 2) == (3, 1)
     with pytest.raises(ValueError, match="invalid literal"):
