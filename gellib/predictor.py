@@ -13,6 +13,7 @@ import numpy as np
 from gellib.config import find_path
 from gellib.datasets.folders import find_images
 from gellib.images import BadImageError, ImageLimits, read_image
+from gellib.metrics import temper
 from gellib.runs import JOIN, RunFolder, SweepFolder
 
 # A picture to be read: a file, its bytes, or its name and bytes.
@@ -104,6 +105,7 @@ class Predictor:
             max_pixels=int(config["max_image_mpx"] * 1e6),
         )
         self.backbone, self.head, self.metadata = load_model(path)
+        self.temperature = self.metadata.get("temperature", 1.0)
         cuts = self.metadata.get("thresholds", ())
         self.thresholds = dict(zip(self.classes, cuts, strict=True)) if cuts else {}
         # The arithmetic of the run, so that the answers are those of its own predictions; a run
@@ -150,9 +152,10 @@ class Predictor:
     def _probabilities(self, images: Sequence[np.ndarray]) -> np.ndarray:
         from gellib.training import predict_images
 
-        return predict_images(
+        raw = predict_images(
             self.backbone, self.head, images, precision=self.precision, device=self.device
         )
+        return temper(raw, self.temperature, several=bool(self.thresholds))
 
 
 def named_source(source: Source, number: int) -> tuple[str, Any]:

@@ -71,7 +71,7 @@ def test_labels_are_joined_and_read_back(several, tmp_path):
     assert [row["predicted"] for row in rows] == names
     assert list(rows[0]) == ["file", "split", "label", "predicted", "probabilities"]
     shares = np.array([[row["probabilities"][c] for c in CLASSES] for row in rows])
-    assert np.array_equal(shares, p)
+    assert np.array_equal(shares, judged.probabilities)
 
 
 def test_one_label(tmp_path):

@@ -101,6 +101,7 @@ class TestExecuted:
         assert RunFolder(tmp_path / "run").read_record()["status"] == "done"
         assert {p.name for p in (tmp_path / "plots").iterdir()} == {
             "gel-1.png",
+            "gel-1-calibration.png",
             "gel-1-confusion_matrix.png",
             "gel-1-predictions.png",
             "gel-1-roc_curve.png",

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from gellib import plots
 from gellib.config import RunConfig
 from gellib.experiment.judgement import Judgement
+from gellib.metrics import reliability
 from gellib.runs import RunFolder
 from gellib.training import TrainResult
 
@@ -60,6 +61,14 @@ class RunFigures:
             judged.truth[test], judged.probabilities[test], self._classes, self._positive
         )
         return self._drawn("roc_curve", fig)
+
+    def calibration(self) -> Figure:
+        """Draw how sure the answers on the test images are against how often they are right."""
+        judged, test = self._judged, self._judged.rows("test")
+        truth = judged.truth[test]
+        before, after = (reliability(truth, p[test]) for p in (judged.raw, judged.probabilities))
+        fig = plots.reliability_diagram(before, after, judged.calibration())
+        return self._drawn("calibration", fig)
 
     def demo_predictions(self, predictions: pd.DataFrame) -> Figure:
         """Draw the test images with what was predicted for them."""

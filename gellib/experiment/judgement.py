@@ -10,13 +10,17 @@ import pandas as pd
 
 from gellib.datasets import ImageSet
 from gellib.metrics import (
+    Temperature,
     Thresholds,
+    calibration_record,
     class_intervals,
     evaluate,
     evaluate_multilabel,
+    fit_temperature,
     intervals,
     multi_hot,
     multilabel_intervals,
+    temper,
     tune_thresholds,
 )
 from gellib.runs import JOIN
@@ -29,38 +33,53 @@ class Judgement:
     """The metrics of each part, and the table of predictions, a row an image.
 
     `truth` holds class numbers (n,), or 0 and 1 (n, C) where an image has several labels; only
-    then there are `thresholds`.
+    then there are `thresholds`. `probabilities` are calibrated by `temperature`; `raw` are those
+    that the head gives.
     """
 
     metrics: dict[str, dict[str, Any]]
     predictions: pd.DataFrame
     truth: np.ndarray
     probabilities: np.ndarray
+    raw: np.ndarray
+    temperature: Temperature
     thresholds: Thresholds | None = None
 
     def rows(self, part: str) -> np.ndarray:
         """Say of every image whether it is in a part."""
         return (self.predictions["split"] == part).to_numpy()
 
+    def calibration(self) -> dict[str, Any]:
+        """Say what the temperature does to the test images; what `calibration_record` gives."""
+        test = self.rows("test")
+        return calibration_record(
+            self.truth[test], self.raw[test], self.probabilities[test], self.temperature
+        )
+
 
 def judge(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> Judgement:
     """Score the probabilities of all images of a set, in its order, against their labels.
 
-    Where an image has several labels, the thresholds are those that suit the validation images.
-    The scores of validation and test images have `intervals`; those of the training images say
-    nothing of other images, and have none.
+    First they are calibrated, with a temperature chosen on the validation images; the most probable
+    class stays. Where an image has several labels, the thresholds are those that suit the
+    validation images. The scores of validation and test images have `intervals`; those of the
+    training images say nothing of other images, and have none.
     """
     classes, split = list(images.classes), images.table["split"].to_numpy()
     names = np.array(classes, dtype=object)
     thresholds = None
-    if images.task == "multilabel":
+    several, val, raw = images.task == "multilabel", split == "val", probabilities
+    if several:
         truth = multi_hot(images.table["label"], len(classes))
-        val = split == "val"
+    else:
+        truth = images.table["label"].to_numpy(dtype=int)
+    temperature = fit_temperature(truth[val], raw[val])
+    probabilities = temper(raw, temperature.value, several=several)
+    if several:
         thresholds = tune_thresholds(truth[val], probabilities[val])
         given = probabilities >= thresholds.values
         label, predicted = ([JOIN.join(names[row]) for row in of] for of in (truth == 1, given))
     else:
-        truth = images.table["label"].to_numpy(dtype=int)
         label, predicted = names[truth], names[probabilities.argmax(axis=1)]
     metrics = {}
     for part in PARTS:
@@ -84,7 +103,7 @@ def judge(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> Judg
             **{f"p_{name}": probabilities[:, i] for i, name in enumerate(classes)},
         }
     )
-    return Judgement(metrics, predictions, truth, probabilities, thresholds)
+    return Judgement(metrics, predictions, truth, probabilities, raw, temperature, thresholds)
 
 
 def _intervals(

@@ -93,7 +93,7 @@ class Experiment(RunFigures):
     def evaluate(self, images: ImageSet, result: TrainResult) -> pd.DataFrame:
         """Predict every image, score each part, and time the way from file to probability.
 
-        Returns one row an image: file, split, label, predicted, `p_<class>`.
+        Returns one row an image: file, split, label, predicted, `p_<class>` (calibrated).
         """
         with self._timed("evaluation_s"):
             probabilities = predict_proba(
@@ -138,6 +138,7 @@ class Experiment(RunFigures):
             "config": config.model_dump(exclude=set(OUTPUT_FIELDS)),
             "task": images.task,
             "precision": result.precision,
+            "temperature": self._judged.temperature.value,
         }
         thresholds = self._judged.thresholds
         if thresholds is not None:
@@ -191,6 +192,7 @@ class Experiment(RunFigures):
             "stopped_epoch": result.stopped_epoch,
             "timings": self.timings,
             "metrics": self.metrics,
+            "calibration": self._judged.calibration(),
             **({} if thresholds is None else {"thresholds": self._thresholds(thresholds)}),
         }
 

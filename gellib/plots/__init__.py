@@ -19,6 +19,7 @@ from gellib.plots.summary import (
     time_by_architecture,
 )
 from gellib.plots.training import class_curves, learning_rate, loss_accuracy
+from gellib.plots.trust import reliability_diagram
 
 __all__ = [
     "Chart",
@@ -44,6 +45,7 @@ __all__ = [
     "metrics_heatmap",
     "pareto",
     "ranking",
+    "reliability_diagram",
     "roc_curve",
     "sample_grid",
     "save",
