@@ -116,7 +116,9 @@ def co_occurrence(imageset: ImageSet) -> Figure:
 
 def label_combinations(imageset: ImageSet, most: int = 20) -> Figure:
     """Count the images of each set of labels, the most frequent sets first."""
-    labels = [x if isinstance(x, tuple) else (x,) for x in imageset.table["label"]]
+    if imageset.task != "multilabel":
+        return message("Each image has one label.", "Sets of labels")
+    labels = list(imageset.table["label"])
     ranked = Counter(labels).most_common()
     ranked.sort(key=lambda pair: (-pair[1], pair[0]))
     shown = ranked[:most]
