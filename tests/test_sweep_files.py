@@ -1,11 +1,19 @@
 """Sweep files: expanded as written, refused in plain words."""
 
-import pytest
+import json
 
+import pytest
+import torch
+
+from gellib.backbones.architectures import check_backbone, make_network
+from gellib.backbones.layers import layers_of, trained_layers
 from gellib.config import PROJECT_ROOT
+from gellib.experiment import check_network
 from gellib.simulate import SYSTEMS
 from gellib.sweeps import SweepError, list_sweeps, load_sweep
 from gellib.sweeps.plan import fingerprints_of
+
+OURS = sorted((PROJECT_ROOT / "runs").glob("*.yaml"))
 
 
 def write(path, text):
@@ -148,6 +156,47 @@ def test_every_sweep_of_ours_says_what_for_and_has_images_to_stand_in(file):
     assert sweep.purpose.endswith("?") and sweep.name == file.stem
     assert sweep.system in SYSTEMS
     assert {config.dataset_dir for config in sweep.configs.values()} == {f"dataset/{sweep.system}"}
+
+
+def layers_trained(config):
+    """Names of all layers of a run's network, and of those that it trains; takes no memory."""
+    with torch.device("meta"):
+        network = make_network(check_backbone(config.pretrained_model), config.image_size)
+    return layers_of(network), trained_layers(network, config.trainable)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((PROJECT_ROOT / "runs").glob("*.yaml")), ids=lambda f: f.stem
+)
+def test_every_run_of_ours_names_layers_and_steps_that_there_are(file):
+    for quick in (False, True):
+        runs = load_sweep(file, quick=quick).configs.values()
+        distinct = {(c.pretrained_model, c.trainable, c.augmentation, c.schedule): c for c in runs}
+        for config in distinct.values():
+            check_network(config)
+            layers_trained(config)
+
+
+def test_brain_mri_is_a_grid_from_nothing_and_the_same_networks_by_transfer():
+    configs = list(load_sweep(PROJECT_ROOT / "runs" / "brain_mri.yaml").configs.values())
+    grid, transfer = configs[:30], configs[30:]
+    assert {(c.weights, c.trainable, c.patience, c.num_epochs) for c in configs[:30]} == {
+        ("none", "all", 5, 256)
+    }
+    rates = {(c.pretrained_model, c.batch_size, c.learning_rate) for c in grid}
+    assert len(rates) == 30
+    assert {c.pretrained_model for c in transfer} == {c.pretrained_model for c in grid}
+    assert {(c.weights, c.trainable) for c in transfer} == {("auto", "head"), ("auto", "all")}
+
+
+def test_protein_has_both_splits_side_by_side_and_thaws_half_way():
+    configs = list(load_sweep(PROJECT_ROOT / "runs" / "protein.yaml").configs.values())
+    sides = {split: [] for split in ("mask", "random")}
+    for config in configs:
+        rest = config.model_dump(exclude={"split", "model_id"})
+        sides[config.split].append(json.dumps(rest, sort_keys=True))
+    assert sorted(sides["mask"]) == sorted(sides["random"]) and len(sides["mask"]) == 6
+    assert {(c.unfreeze_epoch, c.num_epochs, c.schedule) for c in configs} == {(5, 10, "one_cycle")}
 
 
 def test_missing_images_of_a_system_can_be_simulated(tmp_path):
