@@ -274,6 +274,24 @@ def _shown(path: Path) -> str:
 
 
 @main.command()
+@click.argument("sweep_dir", type=click.Path(), metavar="SWEEP_DIR")
+@click.option(
+    "--to",
+    required=True,
+    type=click.Choice(["mlflow", "tensorboard"]),
+    help="The tracker; needs the extra `track`.",
+)
+@click.option("--out", type=click.Path(), help="Folder to write. [default: in SWEEP_DIR]")
+def export(sweep_dir: str, to: str, out: str | None) -> None:
+    """Send the finished runs of SWEEP_DIR to a tracker: parameters, metrics, curves, figures."""
+    from gellib.export import export_sweep
+
+    done = export_sweep(sweep_dir, to, out)
+    click.echo(f"{done['runs']} runs sent to {_shown(done['out'])}; to look at them:")
+    click.echo(f"  {done['view']}")
+
+
+@main.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(), metavar="IMAGE...")
 @click.option("--run", "run_dir", type=click.Path(), help="Folder of a run. [default: the best]")
 @click.option(

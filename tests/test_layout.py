@@ -26,6 +26,7 @@ GROUPS = [
         "experiment",
         "conclusions",
         "summary",
+        "export",
         "predictor",
         "widgets",
         "sweeps",
