@@ -44,11 +44,11 @@ class RunConfig(BaseModel):
     pretrained_model: str = Field(
         "resnet18", description="resnet18, vgg16, mobilenet-v3 or any torchvision classifier"
     )
-    classifier_head: Literal["single", "multi"] = Field(
-        "single", description="single: one linear layer; multi: three, with dropout"
+    classifier_head: Literal["single", "multi", "dense", "residual", "attention"] = Field(
+        "single", description="single (one layer), multi, dense, residual, or attention"
     )
-    opt_alg: Literal["adam", "adamw", "sgd"] = Field(
-        "adam", description="optimiser: adam, adamw, or sgd"
+    opt_alg: Literal["adam", "adamw", "sgd", "lbfgs"] = Field(
+        "adam", description="optimiser: adam, adamw, sgd; lbfgs: the optimum of a single head"
     )
     learning_rate: float = Field(0.001, gt=0, le=10, description="step size of the optimiser")
     batch_size: int = Field(23, ge=1, description="images per step of the optimiser")
@@ -70,6 +70,12 @@ class RunConfig(BaseModel):
         0.2, gt=0, lt=1, description="share of all images kept for testing, if no test part"
     )
     seed: int = Field(0, ge=0, description="seed of split, initialisation, order, augmentation")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="dropout of the classifier head; 0: that of its kind"
+    )
+    lbfgs_c: float = Field(
+        0.01, gt=0, description="inverse strength of the regularisation, for lbfgs"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
     nesterov: bool = Field(False, description="Nesterov's momentum, for sgd")
     weight_decay: float = Field(
@@ -150,6 +156,13 @@ class RunConfig(BaseModel):
                 f"nesterov: got True with opt_alg {self.opt_alg!r} and momentum {self.momentum:g}, "
                 "but it is a variant of sgd with momentum; set both, or nesterov to False"
             )
+        if self.opt_alg == "lbfgs":
+            self._fits_lbfgs()
+        if self.classifier_head in ("residual", "attention") and self.batch_size == 1:
+            raise ValueError(
+                f"batch_size: got 1 with classifier_head {self.classifier_head!r}, whose batch "
+                "norms need several images at once; expected 2 or more"
+            )
         if self.unfreeze_epoch and self.trainable == "head":
             raise ValueError(
                 f"unfreeze_epoch: got {self.unfreeze_epoch} with trainable 'head', so there is "
@@ -166,6 +179,28 @@ class RunConfig(BaseModel):
                 "0; set that too, or learning_rate instead"
             )
         return self
+
+    def _fits_lbfgs(self) -> None:
+        wanted: dict[str, tuple] = {
+            "classifier_head": ("single",),
+            "trainable": ("head",),
+            "input_adapter": ("replicate", "sum"),
+            "imbalance": ("none", "class_weights"),
+            "label_smoothing": (0.0,),
+        }
+        for name, allowed in wanted.items():
+            got = getattr(self, name)
+            if got not in allowed:
+                expected = " or ".join(repr(value) for value in allowed)
+                raise ValueError(
+                    f"{name}: got {got!r} with opt_alg 'lbfgs', which finds the optimum of one "
+                    f"linear layer; expected {expected}, or another opt_alg"
+                )
+
+    @property
+    def draws_views(self) -> bool:
+        """Whether the head is trained on random views of the images, a new one each epoch."""
+        return self.opt_alg != "lbfgs" and self.augmentation.strip() not in ("", "none")
 
     @classmethod
     def check(cls, params: dict[str, Any]) -> RunConfig:

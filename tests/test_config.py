@@ -28,7 +28,7 @@ def test_unknown_name_is_refused_with_the_nearest():
         (
             "opt_alg",
             "adm",
-            r"'opt_alg' .*got 'adm', but input should be 'adam', 'adamw' or 'sgd'; did you mean",
+            r"'opt_alg' .*got 'adm', but input should be 'adam', 'adamw', 'sgd' or 'lbfgs'; did",
         ),
         ("batch_size", 0, r"'batch_size' .*got 0, but input should be greater than or equal to 1"),
         ("batch_size", "8", r"'batch_size' .*got '8', but input should be a valid integer"),

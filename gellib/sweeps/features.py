@@ -15,7 +15,9 @@ from gellib.runs import write_json
 _HEAD_FIELDS = {
     "model_id",
     "classifier_head",
+    "dropout",
     "opt_alg",
+    "lbfgs_c",
     "learning_rate",
     "batch_size",
     "momentum",
@@ -36,6 +38,7 @@ _HEAD_FIELDS = {
 def feature_key(config: RunConfig, fingerprint: str, weights: dict[str, Any]) -> str:
     """Compute 32 hex digits that are equal for runs that need the same features."""
     needed = config.model_dump(exclude=_HEAD_FIELDS | set(OUTPUT_FIELDS))
+    needed["augmentation"] = config.augmentation if config.draws_views else "none"
     facts = [needed, fingerprint, weights.get("name"), weights.get("sha256")]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -58,7 +58,7 @@ class Log:
 
     def learning_rates(self) -> pd.DataFrame:
         """Return the table of the steps."""
-        return pd.DataFrame(self.steps)
+        return pd.DataFrame(self.steps, columns=["step", "epoch", "learning_rate"])
 
     def add_epoch(
         self,

@@ -43,12 +43,7 @@ def save_model(path: str | Path, head: Head, backbone: Backbone, metadata: dict[
             "trained": list(backbone.trained),
             "preprocessing": backbone.preprocessing.to_dict(),
         },
-        "head": {
-            "kind": head.kind,
-            "in_features": head.in_features,
-            "n_classes": head.n_classes,
-            "task": head.task,
-        },
+        "head": head.facts(),
     }
     tensors = {f"head.{name}": value for name, value in head.state_dict().items()}
     tensors |= {f"backbone.{name}": value for name, value in backbone.own_state().items()}

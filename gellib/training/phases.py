@@ -167,7 +167,7 @@ def compute_features(
         "progress": progress,
     }
     plain = store.plain(imageset, backbone, **options)
-    if check_augmentation(config.augmentation):
+    if config.draws_views:
         views = store.views(
             imageset,
             rows["train"],

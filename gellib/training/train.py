@@ -16,8 +16,9 @@ from gellib.datasets import ImageSet
 from gellib.features import FeatureStore
 from gellib.heads import Head, build_head
 from gellib.training.fit import Fit
+from gellib.training.lbfgs import fit_lbfgs
 from gellib.training.objective import encode_labels
-from gellib.training.phases import plan_phases, rows_of
+from gellib.training.phases import compute_features, plan_phases, rows_of
 
 
 @dataclass
@@ -66,7 +67,7 @@ def train(
     result is the same to the last bit on a machine. Layers are trained in fp32: on what the frozen
     ones in front of them give, computed once, or on the images where these are augmented.
     `cached=False` computes everything anew in every epoch, in fp32, for comparison. The global
-    random state is left as it was.
+    random state is left as it was. `lbfgs` takes the images as they are, and needs no epochs.
 
     Raises
     ------
@@ -86,18 +87,23 @@ def train(
         backbone.dim,
         len(imageset.classes),
         task="multilabel" if imageset.task == "multilabel" else "single_label",
+        dropout=config.dropout,
         seed=config.seed,
     ).to(device)
     before_s = store.seconds
     options: dict[str, Any] = {"store": store, "device": device, "progress": progress}
-    phases = plan_phases(config, imageset, backbone, head, layers, cached=cached, **options)
-    features_s = store.seconds - before_s
-
-    started = time.perf_counter()
-    fit = Fit(config, targets[rows["train"]], targets[rows["val"]], imageset.classes, device)
-    trained = head if backbone.frozen and not layers else nn.ModuleList([backbone, head])
-    with exact_arithmetic():
-        log = fit.run(phases, trained, progress=progress)
+    parts = targets[rows["train"]], targets[rows["val"]]
+    if config.opt_alg == "lbfgs":
+        inputs = compute_features(config, imageset, backbone, **options)
+        features_s, started = store.seconds - before_s, time.perf_counter()
+        log = fit_lbfgs(config, head, inputs, *parts, imageset.classes)
+    else:
+        phases = plan_phases(config, imageset, backbone, head, layers, cached=cached, **options)
+        features_s, started = store.seconds - before_s, time.perf_counter()
+        trained = head if backbone.frozen and not layers else nn.ModuleList([backbone, head])
+        with exact_arithmetic():
+            fit = Fit(config, *parts, imageset.classes, device)
+            log = fit.run(phases, trained, progress=progress)
     training_s = time.perf_counter() - started
     return TrainResult(
         log.history(),
