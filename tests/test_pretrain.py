@@ -46,11 +46,11 @@ TINY = {"steps": 2, "workers": 0, "progress": False}
 @pytest.fixture
 def quick(monkeypatch):
     """Small views, small lessons and few images to validate with."""
-    monkeypatch.setattr(lessons, "BATCH", 8)
-    monkeypatch.setattr(fit, "BATCH", 8)
+    for module in (lessons, recipe, fit):
+        monkeypatch.setattr(module, "LESSON_VIEWS", 64)
     monkeypatch.setattr(validation, "PER_CLASS", 1)
-    tiny = {name: recipe.Recipe(2, ((32, 1.0),), 1e-3) for name in PRETRAINABLE}
-    tiny["vgg16"] = recipe.Recipe(2, ((32, 1.0),), 1e-3, trained_as="vgg16_bn")
+    tiny = {name: recipe.Recipe(2, ((32, 1.0),), 1e-3, batch=8) for name in PRETRAINABLE}
+    tiny["vgg16"] = recipe.Recipe(2, ((32, 1.0),), 1e-3, batch=8, trained_as="vgg16_bn")
     for module in (recipe, fit):
         monkeypatch.setattr(module, "RECIPES", tiny)
 
@@ -107,7 +107,7 @@ class TestRecipe:
         for one in recipe.RECIPES.values():
             for steps in (1, 7, 100, one.steps):
                 sizes = one.sizes(steps)
-                assert len(sizes) == -(-steps // lessons.LESSON_BATCHES)
+                assert len(sizes) == -(-steps * one.batch // lessons.LESSON_VIEWS)
                 assert sizes == sorted(sizes)
 
     def test_rate_warms_up_and_ends_near_nothing(self):

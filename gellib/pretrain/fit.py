@@ -13,7 +13,7 @@ from gellib.backbones import resolve_precision, seeded
 from gellib.backbones.architectures import batch_norms
 from gellib.environment import git_commit
 from gellib.pretrain.files import write_card, write_weights
-from gellib.pretrain.lessons import BATCH, LESSON_BATCHES, course, lesson
+from gellib.pretrain.lessons import LESSON_VIEWS, VIEWS_PER_IMAGE, course, lesson
 from gellib.pretrain.recipe import (
     RECIPES,
     PretrainError,
@@ -30,6 +30,7 @@ from gellib.simulate import CLASSES
 
 _CALIBRATION_PX = 224  # what the networks are used at
 _CALIBRATION_LESSONS = 2
+_CALIBRATION_BATCH = 64
 _ROWS_OF_HISTORY = 40
 
 
@@ -57,7 +58,7 @@ def pretrain(
     minutes
         Time to train for; becomes a number of steps by the speed that is measured here.
     steps
-        Batches of 64 views instead; if neither is given, those of the network's recipe.
+        Batches of the recipe's size instead; if neither is given, those of the network's recipe.
     workers
         Processes that draw images meanwhile; 0: the training one does.
     command
@@ -85,11 +86,12 @@ def pretrain(
     with seeded(seed, "pretrain", name, device=device):
         if steps is None:
             steps = recipe.steps if minutes is None else steps_in(minutes, name, device, precision)
+    views_seen = steps * recipe.batch
     # Again from the start: measuring the speed has used up random numbers.
     with seeded(seed, "pretrain", name, device=device):
         network = student(name, len(CLASSES)).to(device)
         history = _fit(network, recipe, steps, seed, workers, precision, progress)
-        calibrate(network, seed, lessons=_CALIBRATION_LESSONS if steps > LESSON_BATCHES else 0)
+        calibrate(network, seed, lessons=_CALIBRATION_LESSONS if views_seen > LESSON_VIEWS else 0)
     made = {
         "command": command
         or f"gellib pretrain --backbone {backbone} --steps {steps} --seed {seed}",
@@ -97,8 +99,8 @@ def pretrain(
         "commit": git_commit(),
         "steps": steps,
         "minutes": round((time.perf_counter() - started) / 60, 3),
-        "images_seen": steps * BATCH,
-        "images_simulated": steps * BATCH // 2,
+        "images_seen": views_seen,
+        "images_simulated": views_seen // VIEWS_PER_IMAGE,
         "sizes_px": [size_px for size_px, _ in recipe.phases],
         "trained_as": recipe.trained_as or name,
         "device": device.type,
@@ -134,13 +136,13 @@ def _fit(
     bar = tqdm(total=steps, unit="step", disable=not progress)
     with bar:
         for views, labels in course(seed, sizes, workers):
-            for batch in range(0, len(views), BATCH):
+            for batch in range(0, len(views), recipe.batch):
                 if step == steps:
                     break
                 for group in optimiser.param_groups:
                     group["lr"] = recipe.rate(step, steps)
-                shown = torch.from_numpy(views[batch : batch + BATCH])
-                truth = torch.from_numpy(labels[batch : batch + BATCH])
+                shown = torch.from_numpy(views[batch : batch + recipe.batch])
+                truth = torch.from_numpy(labels[batch : batch + recipe.batch])
                 loss, logits = loss_of(network, shown, truth, precision, recipe.label_smoothing)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
@@ -195,7 +197,7 @@ def calibrate(network: nn.Module, seed: int, lessons: int) -> None:
     with torch.no_grad():
         for number in range(lessons):
             views, _ = lesson(seed, number, _CALIBRATION_PX, scale_min=0.7)
-            for batch in torch.from_numpy(views).split(BATCH):
+            for batch in torch.from_numpy(views).split(_CALIBRATION_BATCH):
                 network(as_input(batch.to(device)))
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

@@ -17,8 +17,7 @@ from PIL import Image
 
 from gellib.simulate import CLASSES, WEIGHTS, simulate
 
-BATCH = 64
-LESSON_BATCHES = 8
+LESSON_VIEWS = 512
 VIEWS_PER_IMAGE = 2
 GEL_SHARE = 0.4
 """Share of gels among the images: they are a quarter of the classes, but half of the question."""
@@ -34,13 +33,13 @@ Lesson = tuple[np.ndarray, np.ndarray]
 
 
 def lesson(seed: int, number: int, size_px: int, scale_min: float = SCALE_MIN) -> Lesson:
-    """Draw lesson `number` of a course: views uint8 (512, size_px, size_px) and their classes.
+    """Draw lesson `number` of a course: views uint8 (LESSON_VIEWS, size_px, size_px) and their classes.
 
     Each image is simulated once and shown in two views, in batches apart by chance alone, because
     simulating takes longer than looking again. The lesson depends on the arguments alone.
     """
     rng = np.random.default_rng([seed, number, size_px])
-    n = BATCH * LESSON_BATCHES // VIEWS_PER_IMAGE
+    n = LESSON_VIEWS // VIEWS_PER_IMAGE
     views = np.empty((n * VIEWS_PER_IMAGE, size_px, size_px), dtype=np.uint8)
     labels = np.repeat(_draw_classes(rng, n), VIEWS_PER_IMAGE)
     places = rng.permutation(len(views))

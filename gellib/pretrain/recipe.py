@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gellib.backbones.architectures import ALIASES
 from gellib.backbones.labsim import PRETRAINABLE, class_network
-from gellib.pretrain.lessons import BATCH, LESSON_BATCHES
+from gellib.pretrain.lessons import LESSON_VIEWS
 
 
 class PretrainError(ValueError):
@@ -33,6 +33,7 @@ class Recipe:
     steps: int
     phases: tuple[tuple[int, float], ...]
     learning_rate: float
+    batch: int = 64
     weight_decay: float = 0.05
     label_smoothing: float = 0.05
     warm_up: float = 0.05
@@ -41,7 +42,7 @@ class Recipe:
 
     def sizes(self, steps: int) -> list[int]:
         """List the size in px of each lesson's views; sizes grow, so that early steps are cheap."""
-        lessons = math.ceil(steps / LESSON_BATCHES)
+        lessons = math.ceil(steps * self.batch / LESSON_VIEWS)
         sizes: list[int] = []
         share = 0.0
         for size_px, part in self.phases:
@@ -64,7 +65,9 @@ RECIPES = {
     # Its depthwise convolutions are twice as slow in bf16 on a CPU.
     "mobilenet_v3_large": Recipe(1200, ((96, 0.8), (160, 0.2)), 2e-3, precision="fp32"),
     # Sixteen layers without batch norms hardly start to learn in minutes.
-    "vgg16": Recipe(480, ((64, 0.75), (96, 0.25)), 1e-3, trained_as="vgg16_bn"),
+    "vgg16": Recipe(
+        1600, ((64, 0.6), (96, 0.25), (144, 0.15)), 1e-3, batch=32, trained_as="vgg16_bn"
+    ),
 }
 
 
@@ -117,12 +120,13 @@ def steps_in(minutes: float, name: str, device: torch.device, precision: str) ->
     network = student(name, 8).to(device).train()
     seconds = 0.0
     for size_px, share in recipe.phases:
-        views = torch.zeros(BATCH, size_px, size_px, dtype=torch.uint8)
+        views = torch.zeros(recipe.batch, size_px, size_px, dtype=torch.uint8)
         views += torch.arange(size_px, dtype=torch.uint8)
+        labels = torch.zeros(recipe.batch, dtype=torch.long)
         times = []
         for _ in range(3):
             started = time.perf_counter()
-            loss_of(network, views, torch.zeros(BATCH, dtype=torch.long), precision)[0].backward()
+            loss_of(network, views, labels, precision)[0].backward()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             times.append(time.perf_counter() - started)
