@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from gellib.backbones import resolve_precision, seeded
+from gellib.backbones import file_sha256, resolve_precision, seeded
 from gellib.backbones.architectures import batch_norms
 from gellib.environment import git_commit
 from gellib.pretrain.files import write_card, write_weights
@@ -25,6 +25,7 @@ from gellib.pretrain.recipe import (
     steps_in,
     student,
 )
+from gellib.pretrain.resume import take_up
 from gellib.pretrain.validation import validate
 from gellib.simulate import CLASSES
 
@@ -40,6 +41,7 @@ def pretrain(
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
+    start: str | Path = "",
     out: str | Path = "weights",
     workers: int = 1,
     progress: bool = True,
@@ -59,6 +61,9 @@ def pretrain(
         Time to train for; becomes a number of steps by the speed that is measured here.
     steps
         Batches of the recipe's size instead; if neither is given, those of the network's recipe.
+    start
+        A file of `gellib pretrain` to go on from, best with another seed: the same one draws the
+        same images again.
     workers
         Processes that draw images meanwhile; 0: the training one does.
     command
@@ -90,12 +95,17 @@ def pretrain(
     # Again from the start: measuring the speed has used up random numbers.
     with seeded(seed, "pretrain", name, device=device):
         network = student(name, len(CLASSES)).to(device)
+        if start:
+            views, _ = lesson(seed, 0, recipe.sizes(steps)[0])
+            take_up(network, start, name, torch.from_numpy(views[:_CALIBRATION_BATCH]))
         history = _fit(network, recipe, steps, seed, workers, precision, progress)
         calibrate(network, seed, lessons=_CALIBRATION_LESSONS if views_seen > LESSON_VIEWS else 0)
     made = {
         "command": command
-        or f"gellib pretrain --backbone {backbone} --steps {steps} --seed {seed}",
+        or f"gellib pretrain --backbone {backbone} --steps {steps} --seed {seed}"
+        + (f" --start {Path(start).name}" if start else ""),
         "seed": seed,
+        **({"started_from": file_sha256(Path(start))} if start else {}),
         "commit": git_commit(),
         "steps": steps,
         "minutes": round((time.perf_counter() - started) / 60, 3),
@@ -143,7 +153,14 @@ def _fit(
                     group["lr"] = recipe.rate(step, steps)
                 shown = torch.from_numpy(views[batch : batch + recipe.batch])
                 truth = torch.from_numpy(labels[batch : batch + recipe.batch])
-                loss, logits = loss_of(network, shown, truth, precision, recipe.label_smoothing)
+                loss, logits = loss_of(
+                    network,
+                    shown,
+                    truth,
+                    precision,
+                    recipe.label_smoothing,
+                    recipe.question_weight,
+                )
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from gellib.backbones.architectures import ALIASES
 from gellib.backbones.labsim import PRETRAINABLE, class_network
 from gellib.pretrain.lessons import LESSON_VIEWS
+from gellib.simulate import CLASSES
 
 
 class PretrainError(ValueError):
@@ -36,6 +37,7 @@ class Recipe:
     batch: int = 64
     weight_decay: float = 0.05
     label_smoothing: float = 0.05
+    question_weight: float = 0.0
     warm_up: float = 0.05
     trained_as: str = ""
     precision: str = "auto"
@@ -140,15 +142,28 @@ def loss_of(
     labels: torch.Tensor,
     precision: str,
     label_smoothing: float = 0.0,
+    question_weight: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute loss and logits (n, classes) of uint8 views (n, H, W)."""
+    """Compute loss and logits (n, classes) of uint8 views (n, H, W).
+
+    The loss is the cross entropy of the classes and, `question_weight` times, that of the
+    question: a gel or not?
+    """
     device = next(network.parameters()).device
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         logits = network(as_input(views.to(device)))
-    loss = functional.cross_entropy(
-        logits.float(), labels.to(device), label_smoothing=label_smoothing
-    )
+    logits, labels = logits.float(), labels.to(device)
+    loss = functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    if question_weight:
+        loss = loss + question_weight * _question_loss(logits, labels)
     return loss, logits
+
+
+def _question_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Compute the cross entropy of gel or not, each as likely as its classes together."""
+    gel = torch.tensor(list(CLASSES.values()), device=logits.device)
+    odds = logits[:, gel].logsumexp(1) - logits[:, ~gel].logsumexp(1)
+    return functional.binary_cross_entropy_with_logits(odds, gel[labels].float())
 
 
 def as_input(views: torch.Tensor) -> torch.Tensor:
