@@ -118,6 +118,9 @@ class RunConfig(BaseModel):
         "replicate", description="grey to the first convolution: replicate, sum, or reinit"
     )
     color: Literal["grey", "rgb"] = Field("grey", description="read images as grey or as rgb")
+    contrast: Literal["none", "stretch"] = Field(
+        "none", description="before the network: none, or stretch (1st to 99th percentile)"
+    )
     image_size: int = Field(224, ge=32, le=2048, description="input side of the network, pixels")
     augmentation: str = Field(
         "random_resized_crop horizontal_flip rotation(10)",

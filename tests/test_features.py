@@ -1,5 +1,6 @@
 import logging
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 from tinyset import make_set
 from torchvision.models import ResNet18_Weights
 
-from gellib.backbones import build_backbone, normalise
+from gellib.backbones import build_backbone, normalise, stretch_contrast
 from gellib.features import (
     FeatureStore,
     augment,
@@ -17,6 +18,7 @@ from gellib.features import (
     extract_stream,
     image_key,
     in_threads,
+    plain_view,
     prepare,
     random_views,
 )
@@ -63,6 +65,30 @@ class TestViews:
         mean, std = torch.tensor(backbone.preprocessing.mean), backbone.preprocessing.std
         expected = (128 / 255 - mean) / torch.tensor(std)
         torch.testing.assert_close(view.mean((1, 2)), expected)
+
+    def test_contrast_is_that_of_the_whole_image_before_any_view(self, backbone):
+        given = replace(backbone.preprocessing, contrast="stretch")
+        # The left half is dim, the right half bright: a crop from the middle of either must keep
+        # its place between black and white.
+        image = np.repeat(np.array([[100] * 40 + [140] * 40], np.uint8), 80, axis=0)
+        view = plain_view(image, given)
+        assert (view[0, :, 2], view[0, :, -3]) == pytest.approx((0, 255))
+        crops = random_views(
+            image, given, check_augmentation("random_resized_crop"), seed=0, key=1, epochs=range(30)
+        )
+        even = crops[np.ptp(crops.astype(int), axis=(1, 2, 3)) == 0]
+        assert len(even) and set(np.unique(even)) <= {0, 255}
+
+    def test_stretched_contrast_keeps_the_tint_and_leaves_an_even_image(self):
+        dim = np.linspace(40, 60, 64 * 64).reshape(64, 64).astype(np.uint8)
+        assert stretch_contrast(dim).min() == 0 and stretch_contrast(dim).max() == 255
+        blue = np.stack([dim, dim, dim + 20], axis=2)
+        found = stretch_contrast(blue).astype(int)
+        assert (found[..., 0] == found[..., 1]).all()
+        between = found[30, :, 2] - found[30, :, 0]
+        assert between == pytest.approx(255 * 20 / 40, abs=10)  # levels 40 to 80 are all there are
+        even = np.full((8, 8), 7, np.uint8)
+        assert np.array_equal(stretch_contrast(even), even)
 
     def test_very_long_images_are_no_bomb(self, backbone):
         assert prepare(picture(1, 100_000), backbone.preprocessing).shape == (3, 32, 32)
@@ -182,6 +208,12 @@ class TestStore:
             with torch.inference_mode():
                 expected = backbone(view[None])[0].numpy()
             np.testing.assert_allclose(features[1, position], expected, rtol=1e-3, atol=1e-4)
+
+    def test_another_contrast_is_another_entry(self, images, backbone, store):
+        plain = np.array(store.plain(images, backbone))
+        stretched = build_backbone("resnet18", weights="none", image_size=32, contrast="stretch")
+        assert stretched.identity() != backbone.identity()
+        assert not np.array_equal(store.plain(images, stretched), plain)
 
     def test_more_epochs_than_are_made_at_once(self, images, backbone, monkeypatch):
         monkeypatch.setattr("gellib.features.extraction.EPOCHS_AT_ONCE", 2)

@@ -10,6 +10,7 @@ from tinyset import make_set
 from gellib.backbones import build_backbone
 from gellib.config import RunConfig
 from gellib.features import FeatureStore
+from gellib.heads import build_head
 from gellib.images import read_image
 from gellib.training import (
     ModelError,
@@ -89,8 +90,6 @@ def test_sgd_is_that_of_the_reference(images, store):
     features = torch.from_numpy(np.array(store.plain(images, result.backbone)))
     train_rows = (images.table["split"] == "train").to_numpy(copy=True)
     x, y = features[train_rows], torch.tensor(images.table["label"].to_numpy()[train_rows])
-    from gellib.heads import build_head
-
     head = build_head("single", 512, 2, seed=0)
     optimizer = torch.optim.SGD(head.parameters(), lr=0.001, momentum=0.9)
     for _ in range(3):
@@ -230,6 +229,26 @@ class TestModels:
         save_file(state, weights)
         with pytest.raises(ModelError, match=r"trained with weights of sha256 .*original file"):
             load_model(path)
+
+    def test_other_shipped_weights_are_noticed(self, trained, tmp_path):
+        path = tmp_path / "model.safetensors"
+        save_model(path, trained.head, trained.backbone, {})
+        change(path, lambda facts: facts["backbone"]["weights"].update(name="labsim"))
+        with pytest.raises(ModelError, match="come with gellib have changed since: train"):
+            load_model(path)
+
+    def test_the_contrast_is_kept_with_the_model(self, images, tmp_path):
+        stretched = backbone(contrast="stretch")
+        head = build_head("single", stretched.dim, 2, seed=0)
+        path = tmp_path / "model.safetensors"
+        save_model(path, head, stretched, {})
+        network, _, _ = load_model(path)
+        assert network.preprocessing.contrast == "stretch"
+        expected = predict_proba(stretched, head, images)
+        assert np.array_equal(predict_proba(network, head, images), expected)
+        # A model of before there was a choice.
+        change(path, lambda facts: facts["backbone"]["preprocessing"].pop("contrast"))
+        assert load_model(path)[0].preprocessing.contrast == "none"
 
     def test_other_files_are_refused(self, tmp_path):
         (tmp_path / "a").write_bytes(b"no")

@@ -16,7 +16,12 @@ from gellib.backbones.devices import (
     resolve_precision,
 )
 from gellib.backbones.layers import blocks_of, check_trainable, trained_layers
-from gellib.backbones.preprocessing import Preprocessing, normalise
+from gellib.backbones.preprocessing import (
+    CONTRASTS,
+    Preprocessing,
+    normalise,
+    stretch_contrast,
+)
 from gellib.backbones.seeding import named_seed, seeded
 from gellib.backbones.weights import (
     TIMEOUT_ENV,
@@ -30,6 +35,7 @@ from gellib.backbones.weights import (
 
 __all__ = [
     "ALIASES",
+    "CONTRASTS",
     "INPUT_ADAPTERS",
     "TIMEOUT_ENV",
     "Backbone",
@@ -56,5 +62,6 @@ __all__ = [
     "resolve_weights",
     "seeded",
     "state_sha256",
+    "stretch_contrast",
     "trained_layers",
 ]

@@ -187,6 +187,7 @@ def build_backbone(
     input_adapter: str = "replicate",
     image_size: int = 224,
     color: str = "grey",
+    contrast: str = "none",
     seed: int = 0,
     progress: bool = True,
 ) -> Backbone:
@@ -208,7 +209,7 @@ def build_backbone(
             f"input_adapter: got {input_adapter!r}, expected one of {', '.join(INPUT_ADAPTERS)}"
         )
     preprocessing = preprocessing_for(
-        name, image_size=image_size, color=color, input_adapter=input_adapter
+        name, image_size=image_size, color=color, input_adapter=input_adapter, contrast=contrast
     )
     info = (
         resolve_weights(name, weights, progress=progress) if isinstance(weights, str) else weights

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from gellib.backbones.architectures import BackboneError, default_weights, input_statistics
+
+CONTRASTS = ("none", "stretch")
+# Further in than for deep pixels, whose shades are to be kept: here pictures are to look alike,
+# however they were exposed.
+_STRETCH_PERCENTILES = (1, 99)
 
 
 @dataclass(frozen=True)
@@ -15,6 +21,7 @@ class Preprocessing:
     """Sizes in pixels, and mean and standard deviation per channel of values in 0..1.
 
     The shorter side becomes `resize_size`, then the middle `image_size` x `image_size` is cut out.
+    Before that, contrast `stretch` makes the 1st and 99th percentile of the whole image 0 and 255.
     The network takes one channel or three, as many as `mean` has; a grey image is repeated for
     three.
     """
@@ -26,6 +33,7 @@ class Preprocessing:
     interpolation: str = "bilinear"
     color: str = "grey"
     crop: str = "center"
+    contrast: str = "none"
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values, for JSON."""
@@ -38,7 +46,7 @@ class Preprocessing:
 
 
 def preprocessing_for(
-    name: str, *, image_size: int, color: str, input_adapter: str
+    name: str, *, image_size: int, color: str, input_adapter: str, contrast: str = "none"
 ) -> Preprocessing:
     """Take size, interpolation and normalisation from the weights' own transforms.
 
@@ -47,6 +55,8 @@ def preprocessing_for(
     """
     if color not in ("grey", "rgb"):
         raise BackboneError(f"color: got {color!r}, expected 'grey' or 'rgb'")
+    if contrast not in CONTRASTS:
+        raise BackboneError(f"contrast: got {contrast!r}, expected {' or '.join(CONTRASTS)}")
     if input_adapter != "replicate" and color != "grey":
         raise BackboneError(
             f"input_adapter: {input_adapter!r} takes grey images; expected color 'grey', or "
@@ -64,7 +74,20 @@ def preprocessing_for(
         std=std,
         interpolation=str(transforms.interpolation.value),
         color=color,
+        contrast=contrast,
     )
+
+
+def stretch_contrast(image: np.ndarray) -> np.ndarray:
+    """Scale uint8 levels linearly so that the 1st and 99th percentile become 0 and 255.
+
+    The channels of a colour image are scaled alike, so that no tint comes in. An even image stays.
+    """
+    low, high = np.percentile(image, _STRETCH_PERCENTILES)
+    if high <= low:
+        return image
+    levels = (np.arange(256) - low) * (255 / (high - low))
+    return np.clip(levels + 0.5, 0, 255).astype(np.uint8)[image]
 
 
 def normalise(images: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:

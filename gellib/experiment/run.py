@@ -79,7 +79,7 @@ class Experiment(RunFigures):
             "weights": f"{weights.name}, {weights.source}",
             "sha256": weights.sha256[:16],
             "input": f"{backbone.preprocessing.image_size} px, {self.config.color}, "
-            f"{self.config.input_adapter}",
+            f"{self.config.input_adapter}, contrast {self.config.contrast}",
             "device": device_name(self.device),
         }
         return pd.DataFrame({"": facts})

@@ -61,6 +61,7 @@ def load_backbone(config: RunConfig) -> Backbone:
         input_adapter=config.input_adapter,
         image_size=config.image_size,
         color=config.color,
+        contrast=config.contrast,
         seed=config.seed,
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gellib.backbones import Preprocessing, normalise
+from gellib.backbones import Preprocessing, normalise, stretch_contrast
 from gellib.calls import Call, read_calls
 from gellib.features.steps import STEPS, known_steps, resize
 
@@ -57,7 +57,7 @@ def image_key(digest: str) -> int:
 
 def plain_view(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """Make the plain view in uint8, (1 or 3, image_size, image_size)."""
-    return _channels_first(_centre(Image.fromarray(image), preprocessing))
+    return _channels_first(_centre(_picture(image, preprocessing), preprocessing))
 
 
 def random_views(
@@ -71,7 +71,7 @@ def random_views(
 ) -> np.ndarray:
     """Make one random view per epoch in uint8, (epochs, 1 or 3, image_size, image_size)."""
     size = preprocessing.image_size
-    original = _shrink(Image.fromarray(image), size)
+    original = _shrink(_picture(image, preprocessing), size)
     channels = 3 if image.ndim == 3 else 1
     views = np.empty((len(epochs), channels, size, size), dtype=np.uint8)
     for i, epoch in enumerate(epochs):
@@ -83,6 +83,13 @@ def random_views(
             view = _centre(view, preprocessing)
         views[i] = _channels_first(view)
     return views
+
+
+def _picture(image: np.ndarray, preprocessing: Preprocessing) -> Image.Image:
+    # Of the whole image, not of what is cut out: how bright a band is then does not depend on
+    # where the view lies.
+    stretched = preprocessing.contrast == "stretch"
+    return Image.fromarray(stretch_contrast(image) if stretched else image)
 
 
 def _shrink(image: Image.Image, size: int) -> Image.Image:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from gellib.backbones.architectures import last_linear
 from gellib.backbones.labsim import FACTS_KEY, pretrained_facts
 from gellib.heads import Head, build_head
 from gellib.pretrain.recipe import RECIPES, PretrainError
+from gellib.runs.files import atomic_path, write_text
 from gellib.simulate import CLASSES
 
 SCHEMA = 1
@@ -43,7 +41,7 @@ def write_weights(path: Path, network: nn.Module, name: str) -> None:
         "pooled": name.startswith("vgg"),
     }
     card_file(path).unlink(missing_ok=True)  # of the file that is replaced
-    with _whole(path) as partial:
+    with atomic_path(path) as partial:
         save_file(state, partial, metadata={FACTS_KEY: json.dumps(facts)})
 
 
@@ -59,8 +57,7 @@ def write_card(path: Path, name: str, made: dict[str, Any]) -> None:
         **made,
         "classes": CLASSES,
     }
-    with _whole(card_file(path)) as partial:
-        partial.write_text(json.dumps(card, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(card_file(path), json.dumps(card, indent=1, allow_nan=False) + "\n")
 
 
 def card_file(path: str | Path) -> Path:
@@ -104,14 +101,3 @@ def load_class_model(path: str | Path) -> tuple[Backbone, Head, dict[str, bool]]
     head = build_head("single", backbone.dim, len(weight), seed=0)
     head.load_state_dict({"0.weight": weight, "0.bias": bias})
     return backbone, head.eval(), facts["classes"]
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

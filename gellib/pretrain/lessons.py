@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image
 
+from gellib.backbones import stretch_contrast
 from gellib.simulate import CLASSES, WEIGHTS, simulate
 
 LESSON_VIEWS = 512
@@ -24,7 +25,6 @@ GEL_SHARE = 0.4
 
 SCALE_MIN = 0.35
 STRETCH_SHARE, INVERT_SHARE = 0.5, 0.15
-STRETCH_PERCENTILES = (1, 99)
 _GAMMA = 1.6  # at most, and at least its inverse
 # An image is simulated so much larger than its views that most crops are shrunk, not blown up.
 _MARGIN = 1.4
@@ -33,7 +33,7 @@ Lesson = tuple[np.ndarray, np.ndarray]
 
 
 def lesson(seed: int, number: int, size_px: int, scale_min: float = SCALE_MIN) -> Lesson:
-    """Draw lesson `number` of a course: views uint8 (LESSON_VIEWS, size_px, size_px) and their classes.
+    """Draw lesson `number` of a course: uint8 views (views, size_px, size_px) and their classes.
 
     Each image is simulated once and shown in two views, in batches apart by chance alone, because
     simulating takes longer than looking again. The lesson depends on the arguments alone.
@@ -77,16 +77,7 @@ def random_view(
     view = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=box))
     if rng.random() < 0.5:
         view = view[:, ::-1]
-    return _tone(rng)[view] if rng.random() >= STRETCH_SHARE else _tone(rng)[stretch(view)]
-
-
-def stretch(image: np.ndarray) -> np.ndarray:
-    """Scale grey levels linearly so that the 1st and 99th percentile become 0 and 255."""
-    low, high = np.percentile(image, STRETCH_PERCENTILES)
-    if high <= low:
-        return image
-    levels = (np.arange(256) - low) * (255 / (high - low))
-    return np.clip(levels + 0.5, 0, 255).astype(np.uint8)[image]
+    return _tone(rng)[view] if rng.random() >= STRETCH_SHARE else _tone(rng)[stretch_contrast(view)]
 
 
 def _tone(rng: np.random.Generator) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from gellib.backbones import CONTRASTS
 from gellib.pretrain.files import load_class_model
-from gellib.pretrain.lessons import stretch
 from gellib.simulate import CLASSES, simulate
 from gellib.training import predict_images
 
@@ -17,7 +17,6 @@ from gellib.training import predict_images
 SEED = 1_000_003
 SIZE_PX = 256
 PER_CLASS = 24
-CONTRASTS = ("none", "stretch")
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ def answers(path: str | Path, *, contrast: str = "none", per_class: int | None =
     """Ask the network of a file about held-out simulated images, as many of each class."""
     backbone, head, classes = load_class_model(path)
     truth, images = _held_out(per_class or PER_CLASS)
-    if contrast == "stretch":
-        images = [stretch(image) for image in images]
+    backbone.preprocessing = replace(backbone.preprocessing, contrast=contrast)
     return Answers(truth, predict_images(backbone, head, images), classes)
 
 

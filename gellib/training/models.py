@@ -118,4 +118,9 @@ def _under(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
 def _remedy(name: str) -> str:
     if name == "none":
         return "this torch or processor draws other random weights: train the model again here"
+    if name == "labsim":
+        return (
+            "the weights that come with gellib have changed since: train the model again, or "
+            "install the version of gellib that it was trained with"
+        )
     return "put the original file there, or train the model again"

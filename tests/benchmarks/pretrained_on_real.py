@@ -20,11 +20,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from gellib.backbones import stretch_contrast
 from gellib.datasets import load_imageset
 from gellib.features import plain_view
 from gellib.images import read_image
 from gellib.pretrain.files import load_class_model
-from gellib.pretrain.lessons import stretch
 
 SAME = 0.98  # correlation of thumbnails, above which two pictures are one
 THUMBNAIL_PX = 32
@@ -34,7 +34,9 @@ REPEATS = 5
 def groups_of(images: list[np.ndarray]) -> np.ndarray:
     """Number the pictures so that near-duplicates, and theirs in turn, share a number."""
     size = (THUMBNAIL_PX, THUMBNAIL_PX)
-    small = np.stack([np.asarray(Image.fromarray(stretch(i)).resize(size)) for i in images])
+    small = np.stack(
+        [np.asarray(Image.fromarray(stretch_contrast(i)).resize(size)) for i in images]
+    )
     alike = np.corrcoef(small.reshape(len(small), -1).astype(float)) > SAME
     groups = np.arange(len(images))
     for i, j in zip(*np.nonzero(alike), strict=True):
@@ -48,7 +50,7 @@ def judge(path: str, images: list[np.ndarray], is_gel: np.ndarray, groups: np.nd
     gel = np.array(list(classes.values()))
     result: dict = {}
     for contrast in ("none", "stretch"):
-        shown = images if contrast == "none" else [stretch(image) for image in images]
+        shown = images if contrast == "none" else [stretch_contrast(image) for image in images]
         views = np.stack([plain_view(image, backbone.preprocessing) for image in shown])
         parts = torch.from_numpy(views).split(16)
         features = torch.cat([backbone.extract(part) for part in parts])
