@@ -384,15 +384,29 @@ def _simulate(system: str, out: Path, count: dict[str, int], seed: int) -> None:
 @click.option(
     "--minutes", type=float, help="Time to train. [default: the network's own number of steps]"
 )
-@click.option("--steps", type=click.IntRange(1), help="Steps of 64 images, instead of minutes.")
+@click.option("--steps", type=click.IntRange(1), help="Steps to train, instead of minutes.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of an earlier course to go on from; give it another seed.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
-def pretrain(backbone: str, minutes: float | None, steps: int | None, seed: int, out: Path) -> None:
+def pretrain(
+    backbone: str,
+    minutes: float | None,
+    steps: int | None,
+    seed: int,
+    start: Path | None,
+    out: Path,
+) -> None:
     """Train a network on simulated images alone: the weights `labsim`.
 
     Writes BACKBONE.safetensors and its card; use it by `-p weights FILE`.
     """
     from gellib.pretrain import pretrain as train
 
-    file = train(backbone, minutes=minutes, steps=steps, seed=seed, out=out, progress=True)
+    file = train(
+        backbone, minutes=minutes, steps=steps, seed=seed, start=start or "", out=out, progress=True
+    )
     click.echo(f"wrote {file}")

@@ -35,6 +35,7 @@ from gellib.pretrain import (
     recipe,
     validation,
 )
+from gellib.pretrain.resume import take_up
 from gellib.simulate import CLASSES, simulate
 from gellib.training import load_model, save_model
 from gellib.zeroshot import ZeroShot
@@ -53,6 +54,7 @@ def quick(monkeypatch):
     tiny["vgg16"] = recipe.Recipe(2, ((32, 1.0),), 1e-3, batch=8, trained_as="vgg16_bn")
     for module in (recipe, fit):
         monkeypatch.setattr(module, "RECIPES", tiny)
+        monkeypatch.setattr(module, "FURTHER", tiny)
 
 
 @pytest.fixture
@@ -95,16 +97,10 @@ class TestLessons:
         for (views, labels), (others, theirs) in zip(alone, helped, strict=True):
             assert np.array_equal(views, others) and np.array_equal(labels, theirs)
 
-    def test_stretch_reaches_black_and_white_and_leaves_an_even_image(self):
-        dim = np.linspace(40, 60, 64 * 64).reshape(64, 64).astype(np.uint8)
-        assert lessons.stretch(dim).min() == 0 and lessons.stretch(dim).max() == 255
-        even = np.full((8, 8), 7, np.uint8)
-        assert np.array_equal(lessons.stretch(even), even)
-
 
 class TestRecipe:
     def test_sizes_fill_all_lessons_and_never_shrink(self):
-        for one in recipe.RECIPES.values():
+        for one in (*recipe.RECIPES.values(), *recipe.FURTHER.values()):
             for steps in (1, 7, 100, one.steps):
                 sizes = one.sizes(steps)
                 assert len(sizes) == -(-steps * one.batch // lessons.LESSON_VIEWS)
@@ -132,6 +128,24 @@ class TestRecipe:
             wanted = network.eval()(recipe.as_input(views))
             assert torch.allclose(kept(recipe.as_input(views)), wanted, atol=1e-3, rtol=1e-3)
 
+    def test_the_question_counts_gel_classes_together(self):
+        class Fixed(nn.Module):
+            def __init__(self, logits):
+                super().__init__()
+                self.logits = nn.Parameter(logits)
+
+            def forward(self, _):
+                return self.logits
+
+        gel = torch.tensor(list(CLASSES.values()))
+        logits = torch.where(gel, 1.0, -1.0)[None]  # sure of gel, not of which
+        label = torch.tensor([list(CLASSES).index("gel_dim")])
+        views = torch.zeros(1, 8, 8, dtype=torch.uint8)
+        alone, _ = recipe.loss_of(Fixed(logits), views, label, "fp32")
+        both, _ = recipe.loss_of(Fixed(logits), views, label, "fp32", question_weight=2.0)
+        share = torch.softmax(logits, 1)[0, gel].sum()
+        assert (both - alone).item() == pytest.approx(-2 * share.log().item(), abs=1e-5)
+
     def test_wrong_names_and_numbers_are_refused(self, tmp_path):
         with pytest.raises(PretrainError, match="got 'resnet8': did you mean 'resnet18'"):
             pretrain("resnet8", out=tmp_path)
@@ -142,7 +156,7 @@ class TestRecipe:
 
     def test_minutes_become_steps(self, quick):
         cpu = torch.device("cpu")
-        assert recipe.steps_in(0.1, "resnet18", cpu, "fp32") > 1
+        assert recipe.steps_in(0.1, "resnet18", cpu, "fp32", recipe.RECIPES["resnet18"]) > 1
 
     def test_fresh_statistics_are_those_of_what_it_is_shown(self, monkeypatch):
         views = np.full((8, 16, 16), 200, np.uint8)
@@ -160,6 +174,27 @@ class TestFiles:
         again = pretrain("resnet18", out=tmp_path / "again", seed=3, **TINY)
         other = pretrain("resnet18", out=tmp_path / "other", seed=4, **TINY)
         assert file_sha256(again) == file_sha256(tiny_file) != file_sha256(other)
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_a_course_goes_on_where_another_one_ended(self, name, quick):
+        file = shipped_weights(name)
+        network = recipe.student(recipe.check_pretrainable(name), len(CLASSES))
+        views = torch.randint(0, 256, (16, 32, 32), dtype=torch.uint8)
+        take_up(network, file, recipe.check_pretrainable(name), views)
+        backbone, head, _ = load_class_model(file)
+        with torch.inference_mode():
+            # vgg16's norms are new, and change nothing of what they were set by.
+            found = (network.train() if name == "vgg16" else network.eval())(recipe.as_input(views))
+            expected = head(backbone.network(recipe.as_input(views)).flatten(1))
+        assert torch.allclose(found, expected, atol=2e-3, rtol=1e-3)
+
+    def test_the_card_names_what_it_started_from(self, quick, tiny_file, tmp_path):
+        file = pretrain("resnet18", out=tmp_path / "on", seed=4, start=tiny_file, **TINY)
+        assert read_card(file)["started_from"] == file_sha256(tiny_file)
+        assert read_card(file)["command"].endswith("--seed 4 --start resnet18.safetensors")
+        assert file_sha256(file) != file_sha256(tiny_file)
+        with pytest.raises(PretrainError, match="one of resnet18; expected one of vgg16"):
+            pretrain("vgg16", out=tmp_path, start=tiny_file, **TINY)
 
     def test_the_card_says_how_it_was_made(self, tiny_file):
         card = read_card(tiny_file)

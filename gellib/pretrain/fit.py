@@ -15,6 +15,7 @@ from gellib.environment import git_commit
 from gellib.pretrain.files import write_card, write_weights
 from gellib.pretrain.lessons import LESSON_VIEWS, VIEWS_PER_IMAGE, course, lesson
 from gellib.pretrain.recipe import (
+    FURTHER,
     RECIPES,
     PretrainError,
     Recipe,
@@ -62,8 +63,8 @@ def pretrain(
     steps
         Batches of the recipe's size instead; if neither is given, those of the network's recipe.
     start
-        A file of `gellib pretrain` to go on from, best with another seed: the same one draws the
-        same images again.
+        A file of `gellib pretrain` to go on from, by the recipe for that, best with another seed:
+        the same one draws the same images again.
     workers
         Processes that draw images meanwhile; 0: the training one does.
     command
@@ -79,7 +80,7 @@ def pretrain(
         For a network without a recipe, or a time or number of steps that is none.
     """
     name = check_pretrainable(backbone)
-    recipe = RECIPES[name]
+    recipe = (FURTHER if start else RECIPES)[name]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = resolve_precision(recipe.precision, device)
     if minutes is not None and steps is not None:
@@ -90,7 +91,11 @@ def pretrain(
     started = time.perf_counter()
     with seeded(seed, "pretrain", name, device=device):
         if steps is None:
-            steps = recipe.steps if minutes is None else steps_in(minutes, name, device, precision)
+            steps = (
+                recipe.steps
+                if minutes is None
+                else steps_in(minutes, name, device, precision, recipe)
+            )
     views_seen = steps * recipe.batch
     # Again from the start: measuring the speed has used up random numbers.
     with seeded(seed, "pretrain", name, device=device):

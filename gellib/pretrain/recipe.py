@@ -27,7 +27,8 @@ class PretrainError(ValueError):
 class Recipe:
     """Steps of a whole course, and the sizes of views with the share of the steps each gets.
 
-    `trained_as` is the network that is trained, where another one is kept; `precision` as
+    `question_weight` is that of the question, a gel or not, beside the classes; `trained_as` is
+    the network that is trained, where another one is kept; `precision` as
     `gellib.backbones.resolve_precision` takes it.
     """
 
@@ -67,8 +68,22 @@ RECIPES = {
     # Its depthwise convolutions are twice as slow in bf16 on a CPU.
     "mobilenet_v3_large": Recipe(1200, ((96, 0.8), (160, 0.2)), 2e-3, precision="fp32"),
     # Sixteen layers without batch norms hardly start to learn in minutes.
+    "vgg16": Recipe(480, ((64, 0.75), (96, 0.25)), 1e-3, trained_as="vgg16_bn"),
+}
+# To go on with, where a first course ended: larger views, smaller steps and batches, and the
+# question itself, so that gels come to lie together and a head of few examples finds them.
+FURTHER = {
+    "resnet18": Recipe(300, ((160, 1.0),), 2e-4, batch=32, question_weight=1.0),
+    "mobilenet_v3_large": Recipe(
+        300, ((160, 1.0),), 4e-4, batch=32, question_weight=1.0, precision="fp32"
+    ),
     "vgg16": Recipe(
-        1600, ((64, 0.6), (96, 0.25), (144, 0.15)), 1e-3, batch=32, trained_as="vgg16_bn"
+        220,
+        ((96, 0.55), (160, 0.45)),
+        1.5e-4,
+        batch=32,
+        question_weight=1.0,
+        trained_as="vgg16_bn",
     ),
 }
 
@@ -116,9 +131,10 @@ def kept_form(network: nn.Module, name: str, n_classes: int) -> nn.Module:
     return kept.eval()
 
 
-def steps_in(minutes: float, name: str, device: torch.device, precision: str) -> int:
-    """Estimate how many steps fit into some minutes here, from a few at each size."""
-    recipe = RECIPES[name]
+def steps_in(
+    minutes: float, name: str, device: torch.device, precision: str, recipe: Recipe
+) -> int:
+    """Estimate how many steps of a recipe fit into some minutes here, from a few at each size."""
     network = student(name, 8).to(device).train()
     seconds = 0.0
     for size_px, share in recipe.phases:

@@ -33,33 +33,25 @@ def take_up(network: nn.Module, path: str | Path, name: str, views: torch.Tensor
             f"{len(CLASSES)} classes of this version of gellib"
         )
     state = {key: tensor.float() for key, tensor in load_file(path).items()}
-    if RECIPES[name].trained_as:
+    without_norms = bool(RECIPES[name].trained_as)
+    if without_norms:
         state = _apart(network, state)
-    missing, unexpected = network.load_state_dict(state, strict=False)
-    norms = tuple(f"{norm}." for norm in batch_norms(network)) if RECIPES[name].trained_as else ()
-    missing = [k for k in missing if not k.endswith("num_batches_tracked")]
-    missing = [k for k in missing if not k.startswith(norms)] if norms else missing
-    if missing or unexpected:
-        raise PretrainError(f"{path} does not fit {name}: {(missing + unexpected)[:4]}")
-    if norms:
+    # The file has all but the norms or their counters, as `write_weights` sees to.
+    network.load_state_dict(network.state_dict() | state)
+    if without_norms:
         _make_neutral(network, views)
 
 
 def _apart(network: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Rename the convolutions of a network without batch norms to those of one with them."""
-    with_norms = [k for k, layer in network.features.named_children() if _is_convolution(layer)]
-    without = sorted({int(k.split(".")[1]) for k in state if k.startswith("features.")})
-    places = dict(zip(map(str, without), with_norms, strict=True))
-    renamed = {}
-    for key, tensor in state.items():
-        part, place, *rest = key.split(".")
-        place = places[place] if part == "features" else place
-        renamed[".".join((part, place, *rest))] = tensor
-    return renamed
-
-
-def _is_convolution(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Conv2d)
+    layers = network.features.named_children()
+    there = [place for place, layer in layers if isinstance(layer, nn.Conv2d)]
+    here = sorted({int(key.split(".")[1]) for key in state if key.startswith("features.")})
+    renamed = {f"features.{old}.": f"features.{new}." for old, new in zip(here, there, strict=True)}
+    return {
+        next((key.replace(o, n, 1) for o, n in renamed.items() if key.startswith(o)), key): tensor
+        for key, tensor in state.items()
+    }
 
 
 def _make_neutral(network: nn.Module, views: torch.Tensor) -> None:
@@ -79,3 +71,18 @@ def _make_neutral(network: nn.Module, views: torch.Tensor) -> None:
     finally:
         for hook in hooks:
             hook.remove()
+    _give_usual_size(network)
+
+
+def _give_usual_size(network: nn.Module) -> None:
+    """Scale the convolutions to the size of new ones, which the norms behind them undo.
+
+    A step of Adam is as large for small weights as for large ones: they would be forgotten.
+    """
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d):
+                usual = (2 / (layer.out_channels * layer.weight[0, 0].numel())) ** 0.5
+                factor = usual / layer.weight.std()
+                layer.weight *= factor
+                layer.bias *= factor
