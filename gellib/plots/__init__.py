@@ -2,8 +2,9 @@
 
 from gellib.plots.base import Chart, message, save
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
+from gellib.plots.demo import demo_predictions
 from gellib.plots.labels import class_imbalance, co_occurrence, label_combinations, label_scores
-from gellib.plots.run import confusion_matrix, demo_predictions, roc_curve
+from gellib.plots.run import confusion_matrix, roc_curve
 from gellib.plots.summary import (
     accuracy_by,
     class_scores,
