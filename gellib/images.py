@@ -131,13 +131,23 @@ def read_image(
 
 def inspect_image(path: str | Path, limits: ImageLimits | None = None) -> ImageInfo:
     """Find out what a file is by decoding it wholly; never raises for a bad file."""
+    return examine_image(path, limits)[0]
+
+
+def examine_image(
+    path: str | Path,
+    limits: ImageLimits | None = None,
+    *,
+    color: Literal["grey", "rgb"] = "grey",
+) -> tuple[ImageInfo, np.ndarray | None]:
+    """Read a file and find out what it is in one go; no pixels where it cannot be read."""
     facts: dict[str, Any] = {}
-    reason = ""
+    reason, pixels = "", None
     try:
-        _read(path, "grey", limits or ImageLimits(), "", facts)
+        pixels = _read(path, color, limits or ImageLimits(), "", facts)
     except BadImageError as err:
         reason = err.reason
-    return ImageInfo(path=str(path), reason=reason, **facts)
+    return ImageInfo(path=str(path), reason=reason, **facts), pixels
 
 
 def file_digest(path: str | Path) -> str:

@@ -1,0 +1,26 @@
+"""The same picture more than once: found, grouped and kept on one side of every split."""
+
+from gellib.duplicates.groups import (
+    Duplicates,
+    components,
+    conflicting_pairs,
+    count_moved,
+    find_duplicates,
+    group_images,
+    torn_pairs,
+)
+from gellib.duplicates.pictures import Look, look_at
+from gellib.duplicates.search import near_pairs
+
+__all__ = [
+    "Duplicates",
+    "Look",
+    "components",
+    "conflicting_pairs",
+    "count_moved",
+    "find_duplicates",
+    "group_images",
+    "look_at",
+    "near_pairs",
+    "torn_pairs",
+]
