@@ -63,6 +63,9 @@ class RunConfig(BaseModel):
     )
     folds: int = Field(5, ge=2, description="split kfold: number of folds")
     fold: int = Field(0, ge=0, description="split kfold: the fold that tests, from 0")
+    group_duplicates: bool = Field(
+        True, description="keep duplicates of a picture in one part of the split"
+    )
     val_fraction: float = Field(
         0.2, gt=0, lt=1, description="share of the training images kept for validation"
     )

@@ -1,5 +1,6 @@
 """The same picture more than once: found, grouped and kept on one side of every split."""
 
+from gellib.duplicates.families import Families, find_families
 from gellib.duplicates.groups import (
     Duplicates,
     components,
@@ -14,11 +15,13 @@ from gellib.duplicates.search import near_pairs
 
 __all__ = [
     "Duplicates",
+    "Families",
     "Look",
     "components",
     "conflicting_pairs",
     "count_moved",
     "find_duplicates",
+    "find_families",
     "group_images",
     "look_at",
     "near_pairs",

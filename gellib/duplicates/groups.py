@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -135,7 +135,8 @@ def group_images(imageset: ImageSet, duplicates: Duplicates) -> ImageSet:
     table = imageset.table
     given = dict(zip(table["file"], table["group"], strict=True))
     parts = dict(zip(table["file"], table["split"], strict=True))
-    links = [(a, b) for a, b, _ in duplicates.pairs() if parts[a] == parts[b]]
+    torn = {(a, b) for a, b, _ in torn_pairs(imageset, duplicates)}
+    links = [(a, b) for a, b, _ in duplicates.pairs() if (a, b) not in torn]
     named: dict[str, list[str]] = {}
     for file, name in given.items():
         if name:
@@ -143,6 +144,8 @@ def group_images(imageset: ImageSet, duplicates: Duplicates) -> ImageSet:
     links += [(files[0], file) for files in named.values() for file in files[1:]]
     groups = dict(given)
     for files in components(links):
+        if len({parts[file] for file in files} - {""}) > 1:
+            continue  # a third file, of no given part, hangs on to both
         names = sorted({given[file] for file in files} - {""})
         groups.update(dict.fromkeys(files, "+".join(names) or f"same as {files[0]}"))
     return replace(imageset, table=table.assign(group=[groups[f] for f in table["file"]]))
@@ -151,7 +154,7 @@ def group_images(imageset: ImageSet, duplicates: Duplicates) -> ImageSet:
 def torn_pairs(imageset: ImageSet, duplicates: Duplicates) -> list[tuple[str, str, float]]:
     """Pairs whose two files lie in different parts of a set, such as train and test."""
     parts = dict(zip(imageset.table["file"], imageset.table["split"], strict=True))
-    return [(a, b, d) for a, b, d in duplicates.pairs() if parts[a] and parts[b] != parts[a]]
+    return [(a, b, d) for a, b, d in duplicates.pairs() if len({parts[a], parts[b]} - {""}) > 1]
 
 
 def count_moved(without: ImageSet, duplicates: Duplicates) -> int:
@@ -170,11 +173,14 @@ def conflicting_pairs(imageset: ImageSet, duplicates: Duplicates) -> list[tuple[
     return [(a, b, d) for a, b, d in duplicates.pairs() if labels[a] != labels[b]]
 
 
-def components(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """Sets of names that pairs connect, sorted."""
-    parent: dict[str, str] = {}
+Name = TypeVar("Name", str, int)
 
-    def find(name: str) -> str:
+
+def components(pairs: Iterable[tuple[Name, Name]]) -> list[list[Name]]:
+    """Sets of names that pairs connect, sorted."""
+    parent: dict[Name, Name] = {}
+
+    def find(name: Name) -> Name:
         while parent.setdefault(name, name) != name:
             parent[name] = parent[parent[name]]
             name = parent[name]
@@ -183,8 +189,7 @@ def components(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
     for a, b in pairs:
         low, high = sorted((find(a), find(b)))
         parent[high] = low
-    sets: dict[str, list[str]] = {}
+    sets: dict[Name, list[Name]] = {}
     for name in sorted(parent):
         sets.setdefault(find(name), []).append(name)
     return [files for files in sets.values() if len(files) > 1]
-

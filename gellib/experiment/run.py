@@ -56,8 +56,14 @@ class Experiment(RunFigures):
             When images cannot be read and `skip_bad_images` is off; each is named.
         """
         with self._timed("data_s"):
-            images, self.bad_images, self._fingerprint = load_images(self.config)
-        return images
+            loaded = load_images(self.config)
+        self.bad_images, self._fingerprint = loaded.bad_images, loaded.fingerprint
+        self._duplicates = loaded.duplicates
+        if loaded.duplicates.sentence():
+            print(loaded.duplicates.sentence())
+        if loaded.duplicates.warning():
+            print(loaded.duplicates.warning(), file=sys.stderr)
+        return loaded.images
 
     def load_backbone(self, images: ImageSet) -> Backbone:
         """Build the network with its weights, on the device that the configuration asks for."""
@@ -180,6 +186,7 @@ class Experiment(RunFigures):
                 "positive": images.positive,
                 "task": images.task,
                 "counts": images.counts().to_dict(orient="index"),
+                "duplicates": self._duplicates.to_dict(),
                 "skipped_images": [
                     {"file": os.path.relpath(bad.path, images.root), "reason": bad.reason}
                     for bad in self.bad_images

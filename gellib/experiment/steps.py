@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gellib.backbones import Backbone, build_backbone, check_backbone, check_trainable
 from gellib.config import ConfigError, RunConfig, find_path
 from gellib.datasets import ImageSet, check_images, drop_images, limit_images, load_imageset
+from gellib.experiment.duplicates import DuplicatesFound, split_with_duplicates
 from gellib.features import FeatureStore, check_augmentation
 from gellib.images import BadImageError, ImageLimits
 from gellib.splits import split_imageset
@@ -22,8 +24,21 @@ class ExperimentError(ValueError):
     """The run cannot go on; the message says what was found and what to do."""
 
 
-def load_images(config: RunConfig) -> tuple[ImageSet, list[BadImageError], str]:
-    """Return the images, split, those that cannot be read, and the fingerprint of all of them.
+@dataclass(frozen=True)
+class LoadedImages:
+    """The images of a run, split, and what was found out about them on the way.
+
+    `fingerprint` is that of all images, those in `bad_images` (which cannot be read) included.
+    """
+
+    images: ImageSet
+    bad_images: list[BadImageError]
+    fingerprint: str
+    duplicates: DuplicatesFound
+
+
+def load_images(config: RunConfig) -> LoadedImages:
+    """Find the images, decode each of them to be sure, group duplicates, and split.
 
     Raises
     ------
@@ -41,16 +56,25 @@ def load_images(config: RunConfig) -> tuple[ImageSet, list[BadImageError], str]:
             "Mend or remove them, or set skip_bad_images to go on without them."
         )
     images = drop_images(images, [bad.path for bad in bad_images]).with_digests()
-    images = split_imageset(
-        images,
-        method=config.split,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
-        folds=config.folds,
-        fold=config.fold,
-    )
-    return images, bad_images, fingerprint
+
+    def split(images: ImageSet) -> ImageSet:
+        return split_imageset(
+            images,
+            method=config.split,
+            val_fraction=config.val_fraction,
+            test_fraction=config.test_fraction,
+            seed=config.seed,
+            folds=config.folds,
+            fold=config.fold,
+        )
+
+    if config.group_duplicates:
+        images, found = split_with_duplicates(
+            images, split, cache_dir=cache_folder(config), limits=limits_of(config)
+        )
+    else:
+        images, found = split(images), DuplicatesFound()
+    return LoadedImages(images, bad_images, fingerprint, found)
 
 
 def load_backbone(config: RunConfig) -> Backbone:
@@ -68,8 +92,12 @@ def load_backbone(config: RunConfig) -> Backbone:
 
 def feature_store(config: RunConfig) -> FeatureStore:
     """Open the store of features that a configuration names."""
-    folder = Path(config.cache_dir) if config.cache_dir else find_path("runs/.cache")
-    return FeatureStore(folder, limits_of(config))
+    return FeatureStore(cache_folder(config), limits_of(config))
+
+
+def cache_folder(config: RunConfig) -> Path:
+    """Return the folder of what runs share."""
+    return Path(config.cache_dir) if config.cache_dir else find_path("runs/.cache")
 
 
 def limits_of(config: RunConfig) -> ImageLimits:

@@ -55,7 +55,7 @@ def extract_features(config: RunConfig, threads: int) -> dict[str, Any]:
     """
     started = time.perf_counter()
     torch.set_num_threads(threads)
-    images, _, _ = load_images(config)
+    images = load_images(config).images
     backbone = load_backbone(config)
     store = feature_store(config)
     device = device_for(config.hardware_type)

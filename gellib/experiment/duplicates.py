@@ -1,0 +1,124 @@
+"""Duplicates in a run: kept on one side of the split, counted, and warned of where torn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from gellib.datasets import ImageSet
+from gellib.duplicates import (
+    Duplicates,
+    count_moved,
+    find_duplicates,
+    group_images,
+    torn_pairs,
+)
+from gellib.images import ImageLimits
+from gellib.splits import SplitError
+
+# Fewer images take seconds, and a bar would be all that is left of them in the notebook.
+_BAR_FROM = 500
+
+
+@dataclass(frozen=True)
+class DuplicatesFound:
+    """What a run says of its duplicates.
+
+    `images` are in one of `groups`; of them `moved` would lie apart from most of their group, had
+    the split not kept groups whole; `torn` pairs lie in two parts that the data set gives.
+    """
+
+    exact: int = 0
+    near: int = 0
+    groups: int = 0
+    images: int = 0
+    moved: int = 0
+    torn: tuple[tuple[str, str, float], ...] = ()
+    checked: bool = False
+
+    def sentence(self) -> str:
+        """Say how many there are and what was done; empty if there are none."""
+        if not self.groups:
+            return ""
+        one = self.groups == 1
+        return (
+            f"{self.images} images are duplicates of each other, in {self.groups} "
+            f"group{'' if one else 's'}; the split keeps {'it' if one else 'each'} whole, which "
+            f"moved {self.moved} image{'' if self.moved == 1 else 's'}."
+        )
+
+    def warning(self) -> str:
+        """Say which given parts share a picture; empty if none do."""
+        if not self.torn:
+            return ""
+        a, b, distance = self.torn[0]
+        return (
+            f"{len(self.torn)} pair{'' if len(self.torn) == 1 else 's'} of duplicates lie in two "
+            f"given parts of the data set, such as {a} and {b} (distance {distance:g}): the test "
+            "is then in part a test of memory. Remove one of each; gellib check shows them."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for the record."""
+        return {
+            "checked": self.checked,
+            "exact": self.exact,
+            "near": self.near,
+            "groups": self.groups,
+            "images": self.images,
+            "moved": self.moved,
+            "torn": [list(pair) for pair in self.torn],
+        }
+
+
+def split_with_duplicates(
+    images: ImageSet,
+    split: Callable[[ImageSet], ImageSet],
+    *,
+    cache_dir: Path,
+    limits: ImageLimits,
+) -> tuple[ImageSet, DuplicatesFound]:
+    """Split a set so that duplicates stay together, and say what that changed."""
+    progress = None
+    if len(images) >= _BAR_FROM:
+
+        def progress(items, total):
+            return tqdm(items, total=total, desc="duplicates", leave=False)
+
+    found = find_duplicates(images, cache_dir=cache_dir, limits=limits, progress=progress)
+    torn = torn_pairs(images, found)
+    kept = Duplicates(
+        tuple(pair for pair in found.exact if (*pair, 0.0) not in torn),
+        tuple(pair for pair in found.near if pair not in torn),
+    )
+    groups = kept.groups()
+    try:
+        whole = split(group_images(images, kept))
+    except SplitError as err:
+        if not groups:
+            raise
+        raise SplitError(
+            f"{err} Duplicates of a picture count as one image here: {len(groups)} groups of them "
+            "were found (gellib check shows them); group_duplicates: false splits without regard "
+            "to them."
+        ) from err
+    return whole, DuplicatesFound(
+        exact=len(found.exact),
+        near=len(found.near),
+        groups=len(groups),
+        images=sum(map(len, groups)),
+        moved=_moved(images, split, kept) if groups else 0,
+        torn=tuple(torn),
+        checked=True,
+    )
+
+
+def _moved(images: ImageSet, split: Callable[[ImageSet], ImageSet], found: Duplicates) -> int:
+    try:
+        return count_moved(split(images), found)
+    except SplitError:  # only with its duplicates together can this set be split
+        return 0
