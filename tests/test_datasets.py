@@ -531,3 +531,41 @@ class TestChecks:
         assert list(unreadable(infos, images.root).file) == ["b/empty.jpg", "b/page {2}.png"]
         assert unreadable(infos[:3]).empty
         assert describe([]).empty
+
+
+class TestClassNames:
+    def make(self, tmp_path, names, labels="1,6 4\n2,4\n3,10\n"):
+        for i in range(1, 4):
+            Image.new("L", (8, 8), i).save(tmp_path / f"{i}.png")
+        (tmp_path / "labels.csv").write_text("Image,Label\n" + labels)
+        (tmp_path / "classes.csv").write_text(names)
+
+    def test_numbers_get_their_names(self, tmp_path):
+        self.make(tmp_path, "label,name\n10,Speckles\n4,Nucleoplasm\n6,Cytosol\n7,Membrane\n")
+        images = load_imageset(tmp_path)
+        # In the order of the file; a class without images is none.
+        assert images.classes == ("Speckles", "Nucleoplasm", "Cytosol")
+        assert list(images.table["label"]) == [(1, 2), (1,), (0,)]
+        before = images.fingerprint()
+        (tmp_path / "classes.csv").write_text("label,name\n10,a\n4,b\n6,c\n")
+        assert load_imageset(tmp_path).fingerprint() != before
+
+    def test_names_may_stand_in_the_table(self, tmp_path):
+        self.make(tmp_path, "name,label\nA b,4\nC,6\nD,10\n", "1,A b|C\n2,4\n3,10\n")
+        images = load_imageset(tmp_path)
+        assert images.classes == ("A b", "C", "D")
+        assert list(images.table["label"]) == [(0, 1), (0,), (2,)]
+
+    @pytest.mark.parametrize(
+        ("names", "words"),
+        [
+            ("label,name\n4,a\n6,b\n", "got no name for '10'"),
+            ("4,a\n6,b\n10,c\n", r"got the first row \['4', 'a'\]"),
+            ("label,name\n4,a\n6,a\n10,c\n", "repeated labels or names"),
+            ("", "got the first row ''"),
+        ],
+    )
+    def test_names_that_are_wrong(self, tmp_path, names, words):
+        self.make(tmp_path, names)
+        with pytest.raises(DatasetError, match=words):
+            load_imageset(tmp_path)

@@ -9,20 +9,20 @@ import io
 import os
 import unicodedata
 import warnings
-from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
 
-from gellib.datasets.folders import SPLIT_NAMES, find_images
+from gellib.datasets.finder import FileFinder
+from gellib.datasets.folders import SPLIT_NAMES
 from gellib.datasets.imageset import (
     SPLITS,
     DatasetError,
     ImageSet,
     make_imageset,
     some,
-    sort_classes,
 )
+from gellib.datasets.names import name_classes, with_names
 
 # Other people's names for our columns; letter case does not matter.
 ALIASES = {
@@ -40,7 +40,7 @@ def load_labels(path: Path) -> ImageSet:
     A file may be named without its extension or folder when that names one image. Several labels
     of one image are separated by `|`, or by spaces when all of the words are numbers or are labels
     of other images by themselves, so that `not gel` stays one name. Rows that repeat another are
-    dropped with a warning.
+    dropped with a warning. A `classes.csv` beside it may give the labels names.
 
     Raises
     ------
@@ -98,9 +98,9 @@ def load_partition(paths: dict[str, Path]) -> ImageSet:
     return _make(pd.concat(tables, ignore_index=True), where, files)
 
 
-def _make(table: pd.DataFrame, path: Path, sources: list[Path]) -> ImageSet:
+def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
     root = path.parent
-    files = _Files(path)
+    files = FileFinder(path)
     found = [files.find(name) for name in table["file"]]
     missing = [name for name, file in zip(table["file"], found, strict=True) if file is None]
     if missing:
@@ -117,18 +117,20 @@ def _make(table: pd.DataFrame, path: Path, sources: list[Path]) -> ImageSet:
         )
     table["split"] = [_split(text, path) for text in table["split"]]
     labels, several = split_labels(list(table["label"]))
-    classes = sort_classes(name for names in labels for name in names)
+    labels, classes = name_classes(root, labels)
     if len(classes) < 2:
         raise DatasetError(
             f"{path}: got one class, {some(classes)}. Expected two or more different labels."
         )
-    numbers = [tuple(sorted({classes.index(name) for name in names})) for names in labels]
+    place = {name: number for number, name in enumerate(classes)}
+    numbers = [tuple(sorted({place[name] for name in names})) for names in labels]
     table["label"] = pd.Series(
         numbers if several else [label for (label,) in numbers], index=table.index
     )
     table["path"] = [os.path.normpath(root / file) for file in table["file"]]
     task = "multilabel" if several else "binary" if len(classes) == 2 else "multiclass"
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    given = b"".join(source.read_bytes() for source in with_names(root, tables))
+    digest = hashlib.sha256(given).hexdigest()
     return make_imageset(root, table.to_dict("records"), classes, task, digest)
 
 
@@ -189,40 +191,6 @@ def _our_columns(cells: pd.DataFrame, names: list[str], path: Path) -> pd.DataFr
         if name in lacking:
             table[name] = ""
     return table
-
-
-class _Files:
-    """Finds the image that a cell names: a path, or a name without folder or extension."""
-
-    def __init__(self, path: Path) -> None:
-        self.root, self.source = path.parent, path.name
-        self._by_name: dict[str, set[str]] | None = None
-
-    def find(self, name: str) -> str | None:
-        for text in (name, name.replace("\\", "/")):
-            if text and (self.root / text).is_file():
-                return Path(os.path.relpath(self.root / text, self.root)).as_posix()
-        found = self._names().get(_key(name.replace("\\", "/")), set())
-        if len(found) > 1:
-            raise DatasetError(
-                f"{self.root}: {name!r} in {self.source} may be {some(sorted(found))}. "
-                "Expected one image. Write the path with its folder and extension."
-            )
-        return next(iter(found), None)
-
-    def _names(self) -> dict[str, set[str]]:
-        if self._by_name is None:
-            self._by_name = defaultdict(set)
-            for path in find_images(self.root):
-                file = path.relative_to(self.root)
-                for name in (file, file.with_suffix(""), Path(file.name), Path(file.stem)):
-                    self._by_name[_key(name.as_posix())].add(file.as_posix())
-        return self._by_name
-
-
-def _key(name: str) -> str:
-    # A Mac stores an accent apart from its letter; a table written elsewhere does not.
-    return unicodedata.normalize("NFC", name).removeprefix("./")
 
 
 def _without_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -224,7 +224,8 @@ def write_protein(
 ) -> None:
     """Write `out/labels.csv` (`Image,Label` behind an unnamed index) and `out/train/<number>.png`.
 
-    Labels are numbers, several of one image with spaces between: positions in `PLACES`.
+    Labels are numbers, several of one image with spaces between: positions in `PLACES`, which
+    `out/classes.csv` names.
     """
     if n < LEAST:
         raise ValueError(f"n: got {n}, expected {LEAST} or more images")
@@ -240,3 +241,6 @@ def write_protein(
             if progress is not None:
                 progress(index + 1, n)
         (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        names = [f"{number},{name}" for number, name in enumerate(PLACES)]
+        text = "\n".join(["label,name", *names]) + "\n"
+        (folder / "classes.csv").write_text(text, encoding="utf-8")
