@@ -12,7 +12,7 @@ import numpy as np
 from gellib.backbones.labsim import shipped_weights
 from gellib.images import BadImageError, ImageLimits, read_image
 from gellib.predictor import Prediction, Source, named_source
-from gellib.pretrain import load_class_model
+from gellib.pretrain import load_class_model, read_card
 from gellib.training import predict_images
 
 POSITIVE, NEGATIVE = "gel", "not_gel"
@@ -52,6 +52,8 @@ class ZeroShot:
         path = Path(weights) if weights else shipped_weights(backbone)
         self.backbone, self.head, self.classes = load_class_model(path)
         self.name = f"labsim {backbone} (no training)"
+        self.card = read_card(path)
+        self.labels = (POSITIVE, NEGATIVE)
         self.limits = ImageLimits()
 
     def predict(self, sources: Sequence[Source]) -> list[ZeroShotPrediction]:

@@ -10,7 +10,15 @@ from sweepmaker import make_sweep
 
 from gellib.images import BadImageError, read_image
 from gellib.predictor import Prediction, PredictorError, named_source
-from gellib.widgets import MOST_CARDS, PredictWidget, preview, uploaded_files, verdict
+from gellib.widgets import (
+    MOST_CARDS,
+    UNTRAINED,
+    PredictWidget,
+    preview,
+    uploaded_files,
+    verdict,
+)
+from gellib.zeroshot import ZeroShotPrediction
 
 LOUD = "random weights: accuracy means <little>"
 
@@ -35,6 +43,22 @@ class FakePredictor:
         return answers
 
 
+class FakeUntrained:
+    """Answers as `gellib.zeroshot.ZeroShot` does."""
+
+    labels = ("gel", "not_gel")
+    card = {
+        "backbone": "resnet18",
+        "validation": {"images": 936, "none": {"gel_accuracy": 0.97}},
+    }
+
+    def predict(self, sources):
+        shares = {"gel": 0.88, "not_gel": 0.12}
+        names = [named_source(source, i)[0] for i, source in enumerate(sources)]
+        name = "labsim resnet18 (no training)"
+        return [ZeroShotPrediction(n, "gel", shares, name, nearest="gel_dim") for n in names]
+
+
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
     folder = tmp_path_factory.mktemp("widget")
@@ -43,7 +67,9 @@ def sweep(tmp_path_factory):
 
 @pytest.fixture
 def form(sweep):
-    return PredictWidget(sweep.path.parent, make_predictor=FakePredictor)
+    return PredictWidget(
+        sweep.path.parent, make_predictor=FakePredictor, make_untrained=FakeUntrained
+    )
 
 
 def png(side=40):
@@ -82,6 +108,7 @@ def test_uploads_of_both_versions(shape):
 
 def test_runs_are_offered_best_first(form, sweep):
     labels = [label for label, _ in form.run_choice.options]
+    assert labels.pop() == "no training · gel or not, for a start"
     assert len(labels) == 11
     assert labels[0].startswith(sweep.best().path.name)
     shares = [float(label.split(" · ")[1].split(" %")[0]) for label in labels]
@@ -164,9 +191,45 @@ def test_the_form_says_how_good_the_model_is_and_warns(form):
 
 
 def test_no_finished_runs_say_which_command_to_run(tmp_path):
-    form = PredictWidget(tmp_path / "nothing here")
+    form = PredictWidget(tmp_path / "nothing here", make_untrained=FakeUntrained)
     assert "gellib sweep runs/gel.yaml" in words(form.show())
-    assert len(form.view.children) == 1
+    # There is one that needs no run.
+    assert form.run_choice.value == UNTRAINED and len(form.run_choice.options) == 1
+    assert form.image_choice.layout.display == "none"
+    form.upload_files(as_8([("a.png", png())]))
+    said = words(form.results)
+    assert "gel, 88 %" in said and "most like the simulated <b>gel dim</b>" in said
+    assert "says labsim resnet18 (no training)" in said
+
+
+def test_no_training_is_offered_beside_the_runs(form):
+    form.image_choice.value = "test/gel/gel_00.png"
+    form.run_choice.value = UNTRAINED
+    assert "right on 97.0 % of 936 simulated images" in form.about.value
+    assert "✓ right: the true class is gel" in words(form.results)
+    assert form.image_choice.layout.display == ""
+    form.image_choice.value = "test/not_gel/not_gel_00.png"
+    assert "✗ wrong: the true class is not_gel" in words(form.results)
+    form.run_choice.value = 0
+    assert "gel, 97 %" in words(form.results) and "simulated" not in words(form.results)
+
+
+def test_no_training_is_not_asked_about_other_classes(form):
+    form.image_choice.value = "test/gel/gel_00.png"
+    form._labels = dict.fromkeys(form._labels, "glioma")
+    form.run_choice.value = UNTRAINED
+    assert form.image_choice.layout.display == "none" and form.results.children == ()
+    form.run_choice.value = 0
+    assert form.image_choice.layout.display == ""
+
+
+def test_shipped_weights_that_cannot_be_loaded_are_a_message(sweep):
+    def damaged():
+        raise PredictorError("resnet18.safetensors is damaged")
+
+    form = PredictWidget(sweep.path, make_predictor=FakePredictor, make_untrained=damaged)
+    form.run_choice.value = UNTRAINED
+    assert "cannot be loaded: resnet18.safetensors is damaged" in words(form.view)
 
 
 def test_a_model_that_cannot_be_loaded_is_a_message(sweep):

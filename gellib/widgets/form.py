@@ -1,4 +1,4 @@
-"""The form of `4_predict.ipynb`: choose a run and a picture, see what the run says of it."""
+"""The form itself: what is chosen and uploaded, and who is asked."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import io
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from PIL import Image
 
-from gellib.conclusions import in_images
 from gellib.images import BadImageError, read_image
-from gellib.plots.base import percent
 from gellib.predictor import Prediction, Predictor, Source, list_runs, no_runs
-from gellib.runs import JOIN, RunFolder
+from gellib.runs import RunFolder
 from gellib.summary import image_root
+from gellib.widgets.cards import about, about_untrained, box, run_label, verdict
+
+if TYPE_CHECKING:
+    from gellib.zeroshot import ZeroShot
 
 PREVIEW_PX = 320
 MOST_CARDS = 24
-MOST_BARS = 10
-BAR_PX = 220
 NOTHING = "choose …"
+UNTRAINED = "no training"
 _log = logging.getLogger(__name__)
 
 
@@ -47,8 +48,17 @@ def preview(source: Source) -> bytes:
     return buffer.getvalue()
 
 
+def _ask_untrained() -> ZeroShot:
+    # Only here: torch takes seconds to import, and showing the form does not need it.
+    from gellib.zeroshot import ZeroShot
+
+    return ZeroShot()
+
+
 class PredictWidget:
     """Form that asks a finished run what is in uploaded pictures or in a test image.
+
+    The last of its models needs no run: it says gel or not, without any training.
 
     Its callbacks are ordinary methods: `choose_run`, `upload_files`, `pick_image`. What it shows is
     in `answers` (the predictions), `about` (the run) and `results` (a card a picture).
@@ -59,10 +69,12 @@ class PredictWidget:
         runs_dir: str | Path = "runs",
         *,
         make_predictor: Callable[[RunFolder], Predictor] = Predictor,
+        make_untrained: Callable[[], ZeroShot] = _ask_untrained,
     ) -> None:
-        self._make_predictor = make_predictor
+        self._make_predictor, self._make_untrained = make_predictor, make_untrained
         self.runs = list_runs(runs_dir)
-        self.predictor: Predictor | None = None
+        self.record: dict[str, Any] | None = None
+        self.predictor: Predictor | ZeroShot | None = None
         self.sources: list[Source] = []
         self.truth = ""
         self.answers: list[Prediction] = []
@@ -73,23 +85,18 @@ class PredictWidget:
         self.image_choice = widgets.Dropdown(description="Test image", options=[(NOTHING, "")])
         self._wide(self.run_choice)
         self._wide(self.image_choice)
+        self._or = widgets.HTML("&nbsp;or pick a test image:")
         self._bar = widgets.HBox([])
-        self.view = widgets.VBox([])
-        if not self.runs:
-            self.about.value = _box(html.escape(no_runs(runs_dir)))
-            self.view.children = [self.about]
-            return
+        self._labels: dict[str, str] = {}
         self._new_upload()
-        self.run_choice.options = [(_run_label(r), i) for i, r in enumerate(self.runs)]
-        self.run_choice.value = 0
-        self.view.children = [
-            self.run_choice,
-            self.about,
-            self._bar,
-            self.image_choice,
-            self.results,
-        ]
-        self.choose_run(0)
+        labels = [(run_label(r), i) for i, r in enumerate(self.runs)]
+        self.run_choice.options = [*labels, (f"{UNTRAINED} · gel or not, for a start", UNTRAINED)]
+        self.run_choice.value = 0 if self.runs else UNTRAINED
+        rows = [self.run_choice, self.about, self._bar, self.image_choice, self.results]
+        if not self.runs:
+            rows.insert(0, widgets.HTML(box(html.escape(no_runs(runs_dir)))))
+        self.view = widgets.VBox(rows)
+        self.choose_run(self.run_choice.value)
         self.run_choice.observe(lambda change: self.choose_run(change["new"]), names="value")
         self.image_choice.observe(lambda change: self.pick_image(change["new"]), names="value")
 
@@ -97,25 +104,28 @@ class PredictWidget:
         """Return the form, to be the last value of a cell."""
         return self.view
 
-    def choose_run(self, number: int) -> None:
-        """Ask another of the `runs`; pictures that are there are predicted again."""
-        run = self.runs[number]
+    def choose_run(self, number: int | str) -> None:
+        """Ask another of the `runs`, or `UNTRAINED`, about the pictures that are there."""
         self.predictor = None
+        if number == UNTRAINED:
+            self._choose_untrained()
+            return
+        run = self.runs[int(number)]
         try:
             self.predictor = self._make_predictor(run)
         except (OSError, ValueError, RuntimeError) as err:
             _log.warning("%s cannot be loaded", run.path, exc_info=True)
-            self.about.value = _box(f"This model cannot be loaded: {html.escape(str(err))}")
+            self.about.value = box(f"This model cannot be loaded: {html.escape(str(err))}")
             self.results.children = []
             return
-        record = self.predictor.record
-        self.about.value = _about(record)
+        self.record = record = self.predictor.record
+        self.about.value = about(record)
         self._root = image_root(record)
         predictions = run.read_predictions()
         test = predictions[predictions["split"] == "test"].sort_values("file")
         self._labels = dict(zip(test["file"], test["label"], strict=True))
         there = [name for name in self._labels if (self._root / name).is_file()]
-        self.image_choice.layout.display = "" if there else "none"
+        self._offer(there)
         options = ((NOTHING, ""), *((name, name) for name in there))
         if options != self.image_choice.options:
             kept = self.image_choice.value
@@ -125,6 +135,29 @@ class PredictWidget:
                 self.image_choice.value = kept
                 return
         self._predict()
+
+    def _choose_untrained(self) -> None:
+        try:
+            self.predictor = self._make_untrained()
+        except (OSError, ValueError, RuntimeError) as err:
+            _log.warning("the pretrained network cannot be loaded", exc_info=True)
+            self.about.value = box(f"This model cannot be loaded: {html.escape(str(err))}")
+            self.results.children = []
+            return
+        self.record = None
+        self.about.value = about_untrained(self.predictor.card)
+        # Test images of other classes ask what it cannot answer.
+        fits = {*self._labels.values()} == {*self.predictor.labels}
+        self._offer([name for _, name in self.image_choice.options if name] if fits else [])
+        if not fits and self.truth:
+            self.sources, self.truth = [], ""
+        self._predict()
+
+    def _offer(self, test_images: list[str]) -> None:
+        """Show the list of test images, and what introduces it, where there are any."""
+        shown = "" if test_images else "none"
+        for part in (self.image_choice, self._or):
+            part.layout.display = shown
 
     def upload_files(self, value: Any) -> None:
         """Predict the pictures that a `FileUpload` holds."""
@@ -151,7 +184,7 @@ class PredictWidget:
         )
         self.upload.layout.width = "auto"
         self.upload.observe(lambda change: self.upload_files(change["new"]), names="value")
-        self._bar.children = [self.upload, widgets.HTML("&nbsp;or pick a test image:")]
+        self._bar.children = [self.upload, self._or]
         old.close()
 
     def _predict(self) -> None:
@@ -164,20 +197,20 @@ class PredictWidget:
         except (OSError, ValueError, RuntimeError) as err:
             _log.warning("prediction failed", exc_info=True)
             self.answers = []
-            self.results.children = [widgets.HTML(_box(f"No answer: {html.escape(str(err))}"))]
+            self.results.children = [widgets.HTML(box(f"No answer: {html.escape(str(err))}"))]
             return
         cards = [self._card(s, a) for s, a in zip(shown, self.answers, strict=True)]
         rest = len(self.sources) - len(shown)
         if rest:
             text = f"{rest} more are not shown; gellib predict answers for any number."
-            cards.append(widgets.HTML(_box(text)))
+            cards.append(widgets.HTML(box(text)))
         self.results.children = cards
 
     def _card(self, source: Source, answer: Prediction) -> widgets.Widget:
         name = html.escape(Path(answer.file).name)
         if answer.error:
-            return widgets.HTML(_box(f"<b>{name}</b> cannot be read: {html.escape(answer.error)}"))
-        text = widgets.HTML(verdict(answer, self.predictor.record, self.truth))
+            return widgets.HTML(box(f"<b>{name}</b> cannot be read: {html.escape(answer.error)}"))
+        text = widgets.HTML(verdict(answer, self.record, self.truth))
         text.layout.width = "430px"
         caption = widgets.HTML(f"<div style='color:#555;max-width:320px'>{name}</div>")
         picture = widgets.Image(value=preview(source), format="png")
@@ -194,89 +227,3 @@ class PredictWidget:
     def _wide(choice: widgets.Dropdown) -> None:
         choice.layout.width = "min(720px, 98%)"
         choice.style.description_width = "90px"
-
-
-def verdict(answer: Prediction, record: dict[str, Any], truth: str = "") -> str:
-    """HTML: the verdict in words, a bar a class, and which model said so."""
-    labels = sorted(answer.labels, key=lambda name: -answer.probabilities[name])
-    said = [f"{html.escape(name)}, {percent(answer.probabilities[name], 0)}" for name in labels]
-    size = "1.6em" if len(labels) < 3 else "1.2em"
-    parts = [
-        f"<div style='font-size:{size};font-weight:bold;line-height:1.3'>"
-        f"{'<br>'.join(said) or 'no label'}</div>"
-    ]
-    if truth:
-        right = truth == answer.label
-        mark, colour = ("✓ right", "#00664B") if right else ("✗ wrong", "#B00000")
-        what = "the true labels are" if answer.thresholds else "the true class is"
-        named = truth.replace(JOIN, ", ") if answer.thresholds else truth
-        parts.append(
-            f"<div style='color:{colour};font-weight:bold'>{mark}: {what} "
-            f"{html.escape(named)}</div>"
-        )
-    parts.append(_bars(answer))
-    parts.append(f"<div style='color:#444'>says {html.escape(_who(record))}</div>")
-    return "".join(parts)
-
-
-def _bars(answer: Prediction) -> str:
-    ordered = sorted(answer.probabilities.items(), key=lambda item: -item[1])
-    rows, labels = [], answer.labels
-    # Every label that the image gets is shown, and enough of the others.
-    shown = ordered[: max(MOST_BARS, len(labels))] if answer.thresholds else ordered[:MOST_BARS]
-    for name, share in shown:
-        colour = "#0072B2" if name in labels else "#9DB4C6"
-        bar = f"background:{colour};height:16px;width:{BAR_PX * share:.0f}px"
-        rows.append(
-            f"<tr><td style='padding:2px 10px 2px 0;text-align:right'>{html.escape(name)}</td>"
-            f"<td><div style='background:#ECECEC;width:{BAR_PX}px;position:relative'>"
-            f"<div style='{bar}'></div>{_mark(answer.thresholds.get(name))}</div>"
-            f"</td><td style='padding:2px 0 2px 10px;text-align:right'>{percent(share)}</td></tr>"
-        )
-    table = f"<table style='margin:10px 0;border-collapse:collapse'>{''.join(rows)}</table>"
-    if answer.thresholds:
-        table += "<div style='color:#444'>A label is given where its bar reaches the mark.</div>"
-    return table
-
-
-def _mark(threshold: float | None) -> str:
-    if threshold is None:
-        return ""
-    place = f"left:{BAR_PX * threshold:.0f}px;top:-2px;height:20px;width:2px"
-    return f"<div style='position:absolute;background:#222222;{place}'></div>"
-
-
-def _who(record: dict[str, Any]) -> str:
-    config = record["config"]
-    parts = (
-        config["pretrained_model"],
-        f"{config['classifier_head']} head",
-        config["opt_alg"],
-        f"trained on {config['hardware_type']}",
-        f"model {config['model_id']}",
-    )
-    return ", ".join(parts)
-
-
-def _about(record: dict[str, Any]) -> str:
-    test = record["metrics"]["test"]
-    right = "all labels right on" if "hamming_loss" in test else "right on"
-    text = (
-        f"<p style='margin:4px 0'>{html.escape(_who(record))}: {right} "
-        f"{in_images(test['accuracy'], test['n'])}, which it had never seen.</p>"
-    )
-    warning = record["weights"].get("warning", "")
-    return text + (_box(f"<b>⚠ {html.escape(warning)}</b>") if warning else "")
-
-
-def _run_label(run: RunFolder) -> str:
-    accuracy = run.read_record()["metrics"]["val"]["accuracy"]
-    return f"{run.path.name} · {percent(accuracy)} on validation · {run.path.parent.name}"
-
-
-def _box(text: str) -> str:
-    style = (
-        "border-left:8px solid #D55E00;background:#FFF1E6;color:#222;padding:8px 14px;"
-        "margin:8px 0;max-width:720px;line-height:1.4"
-    )
-    return f"<div role='alert' style='{style}'>{text}</div>"
