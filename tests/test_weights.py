@@ -117,6 +117,12 @@ def test_a_download_of_other_content_is_refused(server, checkpoint, monkeypatch)
     assert not checkpoint_path("resnet18").exists()
 
 
+def test_random_weights_that_were_asked_for_are_named_too():
+    info = resolve_weights("vgg16", "none")
+    assert info.warning.startswith("RANDOM WEIGHTS, as asked for by `weights: none`: vgg16")
+    assert build_backbone("vgg16", weights=info, image_size=32).weights.warning == info.warning
+
+
 def test_without_weights_auto_warns_and_imagenet_stops(monkeypatch):
     point_to(monkeypatch, DEAD_URL)
     path = checkpoint_path("resnet18")

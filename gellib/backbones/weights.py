@@ -60,7 +60,8 @@ def resolve_weights(
     """Decide which weights to use and have them on disk, downloaded and checked if need be.
 
     `weights` is `imagenet` (what torchvision recommends for the network: the enum member
-    `DEFAULT`), `labsim` (trained on simulated images alone, come with gellib), `none`, a file
+    `DEFAULT`), `labsim` (trained on simulated images alone, come with gellib), `none` (random,
+    with a warning), a file
     (`.safetensors` or a state dict), or `auto`: `imagenet` if it is in torch's checkpoint cache or
     can be reached within `timeout_s`, else `labsim` if the network has such, else `none` with a
     warning.
@@ -74,7 +75,11 @@ def resolve_weights(
     """
     name = check_backbone(name)
     if weights == "none":
-        return WeightsInfo("none", "seeded initialisation")
+        warning = (
+            f"RANDOM WEIGHTS, as asked for by `weights: none`: {name} has learned nothing before, "
+            "so its accuracy says little about transfer learning."
+        )
+        return WeightsInfo("none", "seeded initialisation", warning=warning)
     if weights == "labsim":
         return _labsim(name)
     if weights not in ("auto", "imagenet"):

@@ -87,10 +87,16 @@ def about(record: dict[str, Any]) -> str:
     right = "all labels right on" if "hamming_loss" in test else "right on"
     text = (
         f"<p style='margin:4px 0'>{html.escape(_who(record))}: {right} "
-        f"{in_images(test['accuracy'], test['n'])}, which it had never seen.</p>"
+        f"{in_images(test['accuracy'], test['n'])}, which it had never seen. "
+        f"{html.escape(_learned_from(record['weights']))}</p>"
     )
     warning = record["weights"].get("warning", "")
     return text + (box(f"<b>⚠ {html.escape(warning)}</b>") if warning else "")
+
+
+def _learned_from(weights: dict[str, Any]) -> str:
+    known = {"imagenet": "ImageNet", "labsim": "simulated images alone", "none": "nothing"}
+    return f"Its network had learned from {known.get(weights['name'], weights['name'])} before."
 
 
 def about_untrained(card: dict[str, Any]) -> str:
