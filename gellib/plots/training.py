@@ -25,6 +25,7 @@ from gellib.plots.base import (
 
 _PART_NAMES = {"train": "training", "val": "validation"}
 _MANY_EPOCHS = 40  # markers of more would touch each other
+_LEGEND_WIDTH = 125  # letters that fit beside each other under the curves of the classes
 
 
 def loss_accuracy(history: pd.DataFrame, best_epoch: int = 0) -> Figure:
@@ -66,7 +67,8 @@ def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
     if class_history.empty:
         return message("No epoch was recorded.", "Precision, recall and F1 by class")
     classes = list(dict.fromkeys(class_history["class"].astype(str)))
-    fig = Chart(figsize=(10.5, 5.6 + 0.2 * (len(classes) // 5)))
+    columns = max(1, min(len(classes), _LEGEND_WIDTH // (max(map(len, classes)) + 6)))
+    fig = Chart(figsize=(10.5, 5.4 + 0.2 * -(-len(classes) // columns)))
     grid = fig.subplots(2, 3, sharex=True, sharey=True)
     for row, part in zip(grid, _PART_NAMES, strict=True):
         for axes, metric in zip(row, ("precision", "recall", "f1"), strict=True):
@@ -87,7 +89,7 @@ def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
             percent_axis(axes.yaxis, axes, "y", top=1.02)
             heading = {"f1": "F1"}.get(metric, metric.capitalize())
             title(axes, f"{heading}, {_PART_NAMES[part]}")
-            _epochs(axes, best_epoch, named=axes is grid[0, 0])
+            _epochs(axes, best_epoch, named=False)
             if part == "train":
                 axes.set_xlabel("")
     handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -95,11 +97,11 @@ def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
         handles[: len(classes)],
         labels[: len(classes)],
         loc="outside lower center",
-        ncols=min(len(classes), 5),
+        ncols=columns,
         frameon=False,
         fontsize=9,
     )
-    headline(fig, "Each class by epoch")
+    headline(fig, "Each class by epoch" + (f"; best epoch: {best_epoch}" if best_epoch else ""))
     return fig
 
 
