@@ -101,6 +101,17 @@ class TestLayers:
         with pytest.raises(ValueError, match=message):
             trained_layers(backbone().network, text)
 
+    def test_a_run_finds_wrong_names_before_any_work(self):
+        from gellib.experiment import check_network
+
+        check_network(RunConfig(trainable="from:features.2.2", pretrained_model="efficientnet_b2"))
+        with pytest.raises(ConfigError, match="'trainable': trainable: got 'from:layer9', and"):
+            check_network(RunConfig(trainable="from:layer9"))
+        with pytest.raises(ConfigError, match="'schedule': schedule: got schedule 'cosin': did"):
+            check_network(RunConfig(schedule="cosin"))
+        with pytest.raises(ConfigError, match="'monitor': monitor: got 'val_auc': did you mean"):
+            check_network(RunConfig(monitor="val_auc"))
+
     def test_settings_that_do_nothing_are_refused(self):
         with pytest.raises(ConfigError, match="with trainable 'head', so there is nothing"):
             RunConfig.check({"unfreeze_epoch": 2})

@@ -15,7 +15,7 @@ from gellib.backbones.devices import (
     exact_arithmetic,
     resolve_precision,
 )
-from gellib.backbones.layers import blocks_of, check_trainable, trained_layers
+from gellib.backbones.layers import blocks_of, check_layers, trained_layers
 from gellib.backbones.preprocessing import (
     CONTRASTS,
     Preprocessing,
@@ -48,7 +48,7 @@ __all__ = [
     "build_backbone",
     "calibrate_batchnorm",
     "check_backbone",
-    "check_trainable",
+    "check_layers",
     "checkpoint_path",
     "cut_network",
     "device_for",

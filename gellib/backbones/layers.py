@@ -10,10 +10,17 @@ from __future__ import annotations
 import difflib
 from typing import NamedTuple
 
+import torch
 from torch import nn
 from torchvision.models.vision_transformer import Encoder
 
-from gellib.backbones.architectures import BackboneError
+from gellib.backbones.architectures import (
+    BackboneError,
+    check_backbone,
+    last_linear,
+    make_network,
+    replace_layer,
+)
 
 _SEQUENCES = (nn.Sequential, nn.ModuleList, Encoder)
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -109,6 +116,22 @@ def trained_layers(network: nn.Module, text: str) -> tuple[str, ...]:
             f"network: {names}; any layer in one may be named too"
         )
     return tuple(layers[start:])
+
+
+def check_layers(name: str, image_size: int, text: str) -> None:
+    """Check what `trainable` names in a network, without making its weights.
+
+    Raises
+    ------
+    ValueError
+        As `check_trainable` and `trained_layers`.
+    """
+    if check_trainable(text)[0] in ("head", "all"):
+        return
+    with torch.device("meta"):
+        network = make_network(check_backbone(name), image_size)
+    replace_layer(network, last_linear(network)[0], nn.Identity())
+    trained_layers(network, text)
 
 
 def _has_parameters(module: nn.Module) -> bool:

@@ -92,7 +92,10 @@ class Experiment(RunFigures):
 
     def train(self, images: ImageSet, backbone: Backbone) -> TrainResult:
         """Train, from cached features where the network is frozen; shows its progress."""
-        result = train(self.config, images, backbone, store=self.store, device=self.device)
+        config = self.config
+        if config.opt_alg == "lbfgs" and config.augmentation.strip() not in ("", "none"):
+            print("opt_alg lbfgs: the images are taken as they are, without augmentation")
+        result = train(config, images, backbone, store=self.store, device=self.device)
         self.timings |= {"features_s": result.features_s, "training_s": result.training_s}
         return result
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gellib.backbones import Backbone, build_backbone, check_backbone, check_trainable
+from gellib.backbones import Backbone, build_backbone, check_backbone, check_layers
 from gellib.config import ConfigError, RunConfig, find_path
 from gellib.datasets import ImageSet, check_images, drop_images, limit_images, load_imageset
 from gellib.experiment.duplicates import DuplicatesFound, split_with_duplicates
@@ -113,22 +113,24 @@ def check_network(config: RunConfig) -> None:
     Raises
     ------
     ConfigError
-        Naming the parameter: an unknown network, augmentation step, schedule or column, a file of
-        weights that is not there.
+        Naming the parameter: an unknown network, augmentation step, schedule, column or layer, a
+        file of weights that is not there.
     """
     try:
         check_backbone(config.pretrained_model)
     except ValueError as err:
         raise ConfigError(f"parameter 'pretrained_model': {err}") from err
-    texts: dict[str, Callable[[str], Any]] = {
-        "augmentation": check_augmentation,
-        "schedule": check_schedule,
-        "monitor": check_monitor,
-        "trainable": check_trainable,
+    checks: dict[str, Callable[[], Any]] = {
+        "augmentation": lambda: check_augmentation(config.augmentation),
+        "schedule": lambda: check_schedule(config.schedule),
+        "monitor": lambda: check_monitor(config.monitor),
+        "trainable": lambda: check_layers(
+            config.pretrained_model, config.image_size, config.trainable
+        ),
     }
-    for name, check in texts.items():
+    for name, check in checks.items():
         try:
-            check(getattr(config, name))
+            check()
         except ValueError as err:
             raise ConfigError(f"parameter {name!r}: {err}") from err
     if config.weights not in NAMED_WEIGHTS and not Path(config.weights).expanduser().is_file():
