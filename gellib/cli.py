@@ -207,6 +207,9 @@ def _load(file: str, overrides: dict[str, object], out: str | None, quick: bool)
     return load_sweep(file, overrides=overrides, out=out, quick=True)
 
 
+_STAND_IN_SEED = 2  # with it, so few images hold several of each label
+
+
 def _make_stand_in(loaded) -> None:
     from gellib.config import find_path
     from gellib.sweeps.quick import QUICK_IMAGES
@@ -215,7 +218,7 @@ def _make_stand_in(loaded) -> None:
         if loaded.system and folder == f"dataset/{loaded.system}-quick":
             click.echo(f"no images of {loaded.system} yet: making simulated ones in {folder}")
             count = QUICK_IMAGES // (2 if loaded.system == "gel" else 1)  # gel's is of a class
-            _simulate(loaded.system, find_path(folder), {"n": count}, 0)
+            _simulate(loaded.system, find_path(folder), {"n": count}, _STAND_IN_SEED)
 
 
 @main.command("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gellib.datasets import ImageSet
+from gellib.datasets.imageset import some
 
 METHODS = ("stratified", "random", "mask", "kfold")
 # The generators are named, so that drawing another share for testing leaves them independent.
@@ -48,8 +50,9 @@ def split_imageset(
     Raises
     ------
     SplitError
-        When a class would be missing from a part, a group would be torn, or `kfold` is asked of a
-        data set that gives parts for validation or testing.
+        When a class would be missing from a part (of several labels an image: from training), a
+        group would be torn, or `kfold` is asked of a data set that gives parts for validation or
+        testing.
     """
     if method not in METHODS:
         raise SplitError(f"split: got {method!r}. Expected one of {', '.join(METHODS)}.")
@@ -82,7 +85,8 @@ def split_imageset(
             drawn = _draw(members, units, share, rng)
         parts[pool[drawn]] = part
     parts[parts == ""] = "train"
-    _check(parts, classes, imageset.classes, table["group"].to_numpy(), method)
+    several = imageset.task == "multilabel"
+    _check(parts, classes, imageset.classes, table["group"].to_numpy(), method, several)
     split = pd.Series(parts, index=table.index, dtype=object)
     return replace(imageset, table=imageset.table.assign(split=split))
 
@@ -197,12 +201,18 @@ def _check(
     classes: tuple[str, ...],
     groups: np.ndarray,
     method: str,
+    several: bool,
 ) -> None:
     for part in ("train", "val", "test"):
         counts = members[parts == part].sum(axis=0)
-        for name, count in zip(classes, counts[:-1], strict=True):
-            if count:
-                continue
+        absent = [name for name, n in zip(classes, counts[:-1], strict=True) if not n]
+        if several and absent and part != "train" and (parts == part).any():
+            # Rare labels come with others: no draw of whole images gives each its share.
+            warnings.warn(
+                f"{part} has no image of {some(absent)}: it says nothing about them", stacklevel=3
+            )
+            continue
+        for name in absent:
             own = members[:, classes.index(name)] > 0
             of_groups = f" of {len(set(groups[own]))} groups" if (groups[own] != "").all() else ""
             advice = "Add images of it, or remove the class"

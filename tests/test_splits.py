@@ -1,5 +1,6 @@
 """Parts that are drawn: sizes, seeds, groups, and what is refused."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from gellib.datasets import ImageSet
+from gellib.datasets.imageset import make_imageset
 from gellib.splits import METHODS, SplitError, split_imageset
 
 
@@ -186,6 +188,25 @@ def test_class_missing_by_chance():
     message = refusal(make(100, 3), method="random", seed=0)
     assert message.startswith("class 'b' would have no images for ")
     assert message.endswith("or use split: stratified, or another seed.")
+
+
+def test_a_rare_label_may_be_missing_where_nothing_is_learnt():
+    labels = [(0,)] * 60 + [(0, 1)] * 2 + [(1,)] * 2
+    rows = [{"file": f"{i:02d}.png", "label": label} for i, label in enumerate(labels)]
+    images = make_imageset(Path("x"), rows, ("common", "rare"), "multilabel")
+    seen = 0
+    for seed in range(6):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            split = split_imageset(images, method="mask", val_fraction=0.1, seed=seed)
+        for part in ("val", "test"):
+            has = any(1 in label for label in split.table["label"][split.table["split"] == part])
+            said = any(f"{part} has no image of 'rare'" in str(w.message) for w in caught)
+            assert has != said
+            seen += said
+    assert seen
+    only = replace(images, table=images.table.assign(split=["train"] * 60 + ["val", "test"] * 2))
+    assert "class 'rare' would have no images for train" in refusal(only)
 
 
 def test_no_training_images():
