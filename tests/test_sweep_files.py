@@ -1,5 +1,6 @@
 """Sweep files: expanded as written, refused in plain words."""
 
+import itertools
 import json
 
 import pytest
@@ -197,6 +198,32 @@ def test_protein_has_both_splits_side_by_side_and_thaws_half_way():
         sides[config.split].append(json.dumps(rest, sort_keys=True))
     assert sorted(sides["mask"]) == sorted(sides["random"]) and len(sides["mask"]) == 6
     assert {(c.unfreeze_epoch, c.num_epochs, c.schedule) for c in configs} == {(5, 10, "one_cycle")}
+
+
+def test_alzheimer_changes_one_thing_an_experiment_in_the_order_of_the_nine():
+    configs = list(load_sweep(PROJECT_ROOT / "runs" / "alzheimer.yaml").configs.items())
+    changed = []
+    for (_, before), (_, after) in itertools.pairwise(configs):
+        old, new = before.model_dump(), after.model_dump()
+        changed.append({name for name in new if new[name] != old[name]} - {"model_id"})
+    assert changed == [
+        {"augmentation"},
+        {"imbalance"},
+        {"pretrained_model", "trainable"},
+        {"classifier_head", "num_epochs"},
+        {"augmentation"},
+        {"imbalance"},
+        {"opt_alg", "learning_rate"},
+        {"classifier_head", "dropout", "trainable"},
+    ]
+    assert [int(name.split("-")[1][0]) for name, _ in configs] == list(range(9))
+
+
+def test_alzheimer_freezes_the_first_30_layers_then_fewer():
+    configs = list(load_sweep(PROJECT_ROOT / "runs" / "alzheimer.yaml").configs.values())
+    layers, trained = layers_trained(configs[3])
+    assert layers[30:] == list(trained)
+    assert len(layers_trained(configs[8])[1]) > len(trained)
 
 
 def test_missing_images_of_a_system_can_be_simulated(tmp_path):
