@@ -42,6 +42,12 @@ class Prediction:
     run: str = ""
     error: str = ""
     thresholds: dict[str, float] = field(default_factory=dict)
+    ood_score: float | None = None
+
+    @property
+    def ood(self) -> bool:
+        """Whether the image looks like nothing that the model was trained on."""
+        return self.ood_score is not None and self.ood_score > 1
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -54,7 +60,8 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """Return `file, label, probabilities, run`, or `file, error`.
 
-        With several labels an image also `labels` and `thresholds`.
+        With several labels an image also `labels` and `thresholds`; where the model knows what it
+        was trained on, `ood` and `ood_score`, above 1 for an image unlike all that.
         """
         if self.error:
             return {"file": self.file, "error": self.error}
@@ -65,6 +72,7 @@ class Prediction:
             "probabilities": self.probabilities,
             "run": self.run,
             **(several if self.thresholds else {}),
+            **({} if self.ood_score is None else {"ood": self.ood, "ood_score": self.ood_score}),
         }
 
 
@@ -80,7 +88,8 @@ class Predictor:
     def __init__(self, run: RunFolder | str | Path) -> None:
         # Only here: torch takes seconds to import, and listing runs does not need it.
         from gellib.backbones import device_for, device_missing
-        from gellib.training import load_model
+        from gellib.explain import OutOfDistribution
+        from gellib.training import load_model, load_tensors
 
         self.run = run if isinstance(run, RunFolder) else RunFolder(find_path(run))
         record = self.run.read_record()
@@ -106,6 +115,8 @@ class Predictor:
         )
         self.backbone, self.head, self.metadata = load_model(path)
         self.temperature = self.metadata.get("temperature", 1.0)
+        known = self.metadata.get("out_of_distribution")
+        self.detector = OutOfDistribution.load(load_tensors(path), known) if known else None
         cuts = self.metadata.get("thresholds", ())
         self.thresholds = dict(zip(self.classes, cuts, strict=True)) if cuts else {}
         # The arithmetic of the run, so that the answers are those of its own predictions; a run
@@ -133,29 +144,40 @@ class Predictor:
                 images[place] = read_image(content, color=color, limits=self.limits, name=name)
             except BadImageError as err:
                 errors[place] = err.reason
-        rows = self._probabilities(list(images.values())) if images else []
+        rows = self._asked(list(images.values())) if images else []
         answers = dict(zip(images, rows, strict=True))
         return [
             Prediction(name, error=errors[place])
             if place in errors
-            else self._prediction(name, answers[place])
+            else self._prediction(name, *answers[place])
             for place, (name, _) in enumerate(named)
         ]
 
-    def _prediction(self, name: str, row: np.ndarray) -> Prediction:
+    def _prediction(self, name: str, row: np.ndarray, score: float | None) -> Prediction:
         shares = {c: float(p) for c, p in zip(self.classes, row, strict=True)}
-        if self.thresholds:
-            several = Prediction(name, "", shares, self.name, thresholds=self.thresholds)
-            return replace(several, label=JOIN.join(several.labels))
-        return Prediction(name, self.classes[int(np.argmax(row))], shares, self.name)
+        label = self.classes[int(np.argmax(row))]
+        answer = Prediction(name, label, shares, self.name, "", self.thresholds, score)
+        return replace(answer, label=JOIN.join(answer.labels)) if self.thresholds else answer
 
-    def _probabilities(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        from gellib.training import predict_images
+    def _asked(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
+        """Probabilities of each image, and how unlike the training images it is."""
+        from gellib.features import plain_view, view_statistics
+        from gellib.training import head_probabilities, view_features
 
-        raw = predict_images(
-            self.backbone, self.head, images, precision=self.precision, device=self.device
+        views = [plain_view(image, self.backbone.preprocessing) for image in images]
+        features = view_features(
+            self.backbone,
+            (view[None] for view in views),
+            len(views),
+            precision=self.precision,
+            device=self.device,
         )
-        return temper(raw, self.temperature, several=bool(self.thresholds))
+        raw = head_probabilities(self.head, features)
+        rows = temper(raw, self.temperature, several=bool(self.thresholds))
+        if self.detector is None:
+            return [(row, None) for row in rows]
+        scores = self.detector.score(features, np.stack([view_statistics(v) for v in views]))
+        return list(zip(rows, scores.tolist(), strict=True))
 
 
 def named_source(source: Source, number: int) -> tuple[str, Any]:

@@ -17,7 +17,7 @@ GROUPS = [
     {"config", "calls"},
     {"images", "datasets", "splits", "partition", "duplicates", "shortcuts"},
     {"metrics", "statistics"},
-    {"backbones", "heads", "features", "training", "environment"},
+    {"backbones", "heads", "features", "training", "explain", "environment"},
     {"runs", "kernels"},
     {"plots"},
     {

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from gellib import plots
 from gellib.config import RunConfig
+from gellib.experiment.doubt import Doubt
 from gellib.experiment.judgement import Judgement
-from gellib.metrics import reliability
+from gellib.metrics import reliability, risk_coverage
 from gellib.runs import RunFolder
 from gellib.training import TrainResult
 
@@ -25,6 +26,7 @@ class RunFigures:
     folder: RunFolder
     metrics: dict[str, dict[str, Any]]
     _judged: Judgement
+    _doubt: Doubt
     _classes: tuple[str, ...]
     _positive: str
     _root: Path
@@ -69,6 +71,12 @@ class RunFigures:
         before, after = (reliability(truth, p[test]) for p in (judged.raw, judged.probabilities))
         fig = plots.reliability_diagram(before, after, judged.calibration())
         return self._drawn("calibration", fig)
+
+    def risk_coverage(self) -> Figure:
+        """Draw the accuracy on test images when the most uncertain are handed to a person."""
+        doubt = self._doubt
+        curves = {name: risk_coverage(v, doubt.right) for name, v in doubt.measures.items()}
+        return self._drawn("risk_coverage", plots.risk_coverage(curves, doubt.record()))
 
     def demo_predictions(self, predictions: pd.DataFrame) -> Figure:
         """Draw the test images with what was predicted for them."""

@@ -17,6 +17,7 @@ from gellib.backbones import Backbone, device_for
 from gellib.config import OUTPUT_FIELDS, RunConfig, find_path
 from gellib.datasets import ImageSet
 from gellib.environment import device_name, environment
+from gellib.experiment.doubt import doubt_of
 from gellib.experiment.figures import RunFigures
 from gellib.experiment.judgement import judge, metrics_table
 from gellib.experiment.steps import (
@@ -29,7 +30,14 @@ from gellib.experiment.steps import (
 from gellib.images import BadImageError
 from gellib.metrics import Thresholds
 from gellib.runs import SCHEMA, RunFolder, append_result, record_row, write_csv, write_json
-from gellib.training import TrainResult, predict_proba, save_model, time_inference, train
+from gellib.training import (
+    TrainResult,
+    head_probabilities,
+    image_features,
+    save_model,
+    time_inference,
+    train,
+)
 
 
 class Experiment(RunFigures):
@@ -102,19 +110,24 @@ class Experiment(RunFigures):
     def evaluate(self, images: ImageSet, result: TrainResult) -> pd.DataFrame:
         """Predict every image, score each part, and time the way from file to probability.
 
-        Returns one row an image: file, split, label, predicted, `p_<class>` (calibrated).
+        Returns one row an image: file, split, label, predicted, `p_<class>` (calibrated), and for
+        test images entropy and, of a head with dropout, mutual_information.
         """
         with self._timed("evaluation_s"):
-            probabilities = predict_proba(
+            features = image_features(
                 result.backbone,
-                result.head,
                 images,
                 store=self.store,
                 precision=result.precision,
                 device=self.device,
             )
+            probabilities = head_probabilities(result.head, features)
             self._judged = judge(images, probabilities, seed=self.config.seed)
             self.metrics = self._judged.metrics
+        with self._timed("doubt_s"):
+            self._doubt = doubt_of(
+                images, result, self._judged, features, self.store, seed=self.config.seed
+            )
         self._classes, self._positive, self._root = images.classes, images.positive, images.root
         inference = time_inference(
             result.backbone,
@@ -130,7 +143,8 @@ class Experiment(RunFigures):
             "images_per_s": inference.images_per_s,
             "inference_s_per_image": inference.seconds / self.metrics["test"]["n"],
         }
-        return self._judged.predictions
+        predictions = self._judged.predictions
+        return predictions.join(self._doubt.columns(len(predictions)))
 
     def metrics_table(self) -> pd.DataFrame:
         """Show the metrics of each part, with the number of images."""
@@ -152,9 +166,11 @@ class Experiment(RunFigures):
         thresholds = self._judged.thresholds
         if thresholds is not None:
             model["thresholds"] = thresholds.values.tolist()
-        save_model(folder.model, result.head, result.backbone, model)
-        if config.model_path:
-            save_model(Path(config.model_path), result.head, result.backbone, model)
+        detector, more = self._doubt.detector, None
+        if detector is not None:
+            model["out_of_distribution"], more = detector.metadata(), detector.tensors()
+        for path in (folder.model, *([Path(config.model_path)] if config.model_path else [])):
+            save_model(path, result.head, result.backbone, model, more)
         write_csv(folder.history, result.history)
         folder.write_predictions(predictions)
         write_csv(folder.class_history, result.class_history)
@@ -203,6 +219,7 @@ class Experiment(RunFigures):
             "timings": self.timings,
             "metrics": self.metrics,
             "calibration": self._judged.calibration(),
+            **self._doubt.record(),
             **({} if thresholds is None else {"thresholds": self._thresholds(thresholds)}),
         }
 

@@ -16,6 +16,7 @@ from gellib.features.extraction import (
     in_threads,
     plain_views,
 )
+from gellib.features.statistics import view_statistics
 from gellib.features.store import FeatureStore
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "plain_views",
     "prepare",
     "random_views",
+    "view_statistics",
 ]

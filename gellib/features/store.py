@@ -29,6 +29,7 @@ from gellib.features.extraction import (
     plain_views,
     rebatch,
 )
+from gellib.features.statistics import N_STATISTICS, view_statistics
 from gellib.images import ImageLimits
 
 # Raised whenever the same inputs give other features than before, so that old files do not count.
@@ -78,6 +79,25 @@ class FeatureStore:
                 done += len(features)
 
         return self._cached(facts, (len(paths), backbone.dim), compute, what)
+
+    def statistics(self, imageset: ImageSet, rows: Sequence[int], backbone: Backbone) -> np.ndarray:
+        """Get `view_statistics` of the plain views of some rows: (len(rows), N) float32."""
+        table = _with_digests(imageset).table.iloc[list(rows)]
+        facts = {
+            "version": _VERSION,
+            "images": list(table["digest"]),
+            "preprocessing": backbone.preprocessing.to_dict(),
+            "view": "statistics",
+        }
+
+        def compute(out: np.ndarray) -> None:
+            views = plain_views(list(table["path"]), backbone.preprocessing, self.limits)
+            for row, view in zip(out, views, strict=True):
+                row[:] = view_statistics(view[0])
+
+        # Not of the features' files or time: training does without.
+        shape = (len(table), N_STATISTICS)
+        return cached_array(Path(self.cache_dir), facts, shape, compute, what="statistics")[0]
 
     def views(
         self,

@@ -15,7 +15,9 @@ from gellib.metrics.multilabel import (
     multi_hot,
     tune_thresholds,
 )
+from gellib.metrics.resampling import group_numbers, wilson
 from gellib.metrics.scores import evaluate, roc_auc
+from gellib.metrics.selective import entropy, error_detection, label_entropy, risk_coverage
 
 __all__ = [
     "Temperature",
@@ -23,14 +25,20 @@ __all__ = [
     "calibration_record",
     "calibration_scores",
     "class_intervals",
+    "entropy",
+    "error_detection",
     "evaluate",
     "evaluate_multilabel",
     "fit_temperature",
+    "group_numbers",
     "intervals",
+    "label_entropy",
     "multi_hot",
     "multilabel_intervals",
     "reliability",
+    "risk_coverage",
     "roc_auc",
     "temper",
     "tune_thresholds",
+    "wilson",
 ]

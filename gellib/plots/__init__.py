@@ -20,7 +20,7 @@ from gellib.plots.summary import (
     time_by_architecture,
 )
 from gellib.plots.training import class_curves, learning_rate, loss_accuracy
-from gellib.plots.trust import reliability_diagram
+from gellib.plots.trust import reliability_diagram, risk_coverage
 
 __all__ = [
     "Chart",
@@ -47,6 +47,7 @@ __all__ = [
     "pareto",
     "ranking",
     "reliability_diagram",
+    "risk_coverage",
     "roc_curve",
     "sample_grid",
     "save",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from gellib.plots.base import (
     BLUE,
@@ -63,4 +64,50 @@ def reliability_diagram(
     text = f"Temperature {scores['temperature']:.2f}, from {scores['n_val']} validation images."
     text = text if changed else "Temperature 1, nothing changed: " + scores["reason"] + "."
     note(fig, text + " Lines: 95 % intervals.")
+    return fig
+
+
+_MEASURES = {"entropy": "entropy", "mutual_information": "disagreement of the dropout samples"}
+
+
+def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, Any]) -> Figure:
+    """Accuracy of what is left when the most uncertain images are handed to a person.
+
+    `curves` has what `gellib.metrics.risk_coverage` gives by measure of uncertainty, `record` what
+    `Doubt.record` gives.
+    """
+    fig = Chart(figsize=(6.4, 4.4))
+    axes = fig.subplots()
+    found = record["uncertainty"]
+    first = next(iter(curves.values()))
+    whole = first["accuracy"][0]
+    axes.axhline(whole, linestyle=":", color=GREY, linewidth=1.2)
+    axes.text(0.89, whole, "any, by chance", fontsize=8.5, color="#666666", va="bottom", ha="right")
+    axes.fill_between(
+        first["handed_over"], first["low"], first["high"], step="post", color=BLUE, alpha=0.12
+    )
+    for (name, curve), colour in zip(curves.items(), (BLUE, ORANGE), strict=False):
+        area = found[name]["auroc"]
+        text = "no mistake to find" if area is None else f"finds mistakes with AUC {area:.2f}"
+        axes.step(
+            curve["handed_over"],
+            curve["accuracy"],
+            where="post",
+            color=colour,
+            linewidth=2,
+            linestyle="-" if colour == BLUE else "--",
+            label=f"most {_MEASURES[name]}: {text}",
+        )
+    percent_axis(axes.xaxis, axes, "x")
+    percent_axis(axes.yaxis, axes, "y", top=1.02)
+    axes.set_xlim(0, 0.9)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    axes.set_ylim(max(0.0, 0.1 * np.floor(10 * min(first["low"][: len(first["low"]) // 2 + 1]))))
+    axes.set_xlabel("share of the test images handed to a person, most uncertain first")
+    axes.set_ylabel("accuracy on the others")
+    tidy(axes, "y")
+    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
+    title(axes, f"Are the uncertain ones the wrong ones? {found['n']} test images")
+    how = f"{found['samples']} samples with dropout." if found["samples"] else "No dropout."
+    note(fig, how + " Band: 95 % interval of the first curve.")
     return fig

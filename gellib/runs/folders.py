@@ -114,13 +114,18 @@ class RunFolder:
     def read_predictions(self) -> pd.DataFrame:
         """Return the table of predictions; class names stay text, `001` is not 1."""
         names = {"file": str, "split": str, "label": str, "predicted": str}
-        return pd.read_csv(self.predictions, dtype=names, keep_default_na=False)
+        # Test images alone have a measure of uncertainty.
+        empty = {"entropy": [""], "mutual_information": [""]}
+        return pd.read_csv(self.predictions, dtype=names, keep_default_na=False, na_values=empty)
 
     def write_predictions(self, table: pd.DataFrame) -> None:
         """Write the table of predictions as CSV and as JSON."""
         write_csv(self.predictions, table)
         names = {name: name.removeprefix("p_") for name in table if name.startswith("p_")}
-        facts = table.drop(columns=list(names)).to_dict(orient="records")
+        facts = [
+            {name: value for name, value in row.items() if not pd.isna(value)}
+            for row in table.drop(columns=list(names)).to_dict(orient="records")
+        ]
         shares = table[list(names)].rename(columns=names).to_dict(orient="records")
         lines = (
             json.dumps(row | {"probabilities": p}, ensure_ascii=False, allow_nan=False)

@@ -2,11 +2,14 @@
 
 from gellib.training.inference import (
     InferenceTime,
+    head_probabilities,
+    image_features,
     predict_images,
     predict_proba,
     time_inference,
+    view_features,
 )
-from gellib.training.models import ModelError, load_model, save_model
+from gellib.training.models import ModelError, load_model, load_tensors, save_model
 from gellib.training.monitor import check_monitor
 from gellib.training.optimise import check_schedule
 from gellib.training.phases import compute_features
@@ -19,10 +22,14 @@ __all__ = [
     "check_monitor",
     "check_schedule",
     "compute_features",
+    "head_probabilities",
+    "image_features",
     "load_model",
+    "load_tensors",
     "predict_images",
     "predict_proba",
     "save_model",
     "time_inference",
     "train",
+    "view_features",
 ]

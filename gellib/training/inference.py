@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -41,18 +41,43 @@ def predict_proba(
 
     With a `store`, a frozen backbone's features come from its cache.
     """
-    rows = np.arange(len(imageset.table)) if rows is None else np.asarray(rows, dtype=int)
+    features = image_features(
+        backbone,
+        imageset,
+        rows=rows,
+        store=store,
+        precision=precision,
+        device=device,
+        limits=limits,
+        progress=progress,
+    )
+    return head_probabilities(head, features)
+
+
+def image_features(
+    backbone: Backbone,
+    imageset: ImageSet,
+    *,
+    rows: Sequence[int] | None = None,
+    store: FeatureStore | None = None,
+    precision: str = "auto",
+    device: torch.device | str = "cpu",
+    limits: ImageLimits | None = None,
+    progress: bool = False,
+) -> np.ndarray:
+    """Get the features of the images of some rows, by default all: (n, dim) float32.
+
+    With a `store`, those of a frozen backbone come from its cache.
+    """
+    options: dict[str, Any] = {"precision": precision, "device": device, "progress": progress}
     if store is not None and backbone.frozen:
-        features = store.plain(
-            imageset, backbone, precision=precision, device=device, progress=progress
-        )
-        return _probabilities(head, features, rows)
+        features = store.plain(imageset, backbone, **options)
+        return features if rows is None else features[np.asarray(rows, dtype=int)]
+    rows = np.arange(len(imageset.table)) if rows is None else np.asarray(rows, dtype=int)
     limits = limits or (store.limits if store is not None else ImageLimits())
     paths = list(imageset.table["path"].iloc[rows])
     views = plain_views(paths, backbone.preprocessing, limits)
-    return _predict_views(
-        backbone, head, views, len(paths), precision=precision, device=device, progress=progress
-    )
+    return view_features(backbone, views, len(paths), **options)
 
 
 def predict_images(
@@ -65,7 +90,8 @@ def predict_images(
 ) -> np.ndarray:
     """Predict images that are in memory, as `gellib.images.read_image` gives them."""
     views = (plain_view(image, backbone.preprocessing)[None] for image in images)
-    return _predict_views(backbone, head, views, len(images), precision=precision, device=device)
+    features = view_features(backbone, views, len(images), precision=precision, device=device)
+    return head_probabilities(head, features)
 
 
 def time_inference(
@@ -96,16 +122,16 @@ def time_inference(
     return InferenceTime(seconds, len(rows) / seconds)
 
 
-def _predict_views(
+def view_features(
     backbone: Backbone,
-    head: Head,
     views: Iterable[np.ndarray],
     total: int,
     *,
-    precision: str,
-    device: torch.device | str,
+    precision: str = "auto",
+    device: torch.device | str = "cpu",
     progress: bool = False,
 ) -> np.ndarray:
+    """Compute the features of views, uint8 (1, channels, H, W) each: (n, dim) float32."""
     stream = extract_stream(
         views,
         backbone,
@@ -116,17 +142,17 @@ def _predict_views(
         what="predicting",
     )
     features = list(stream)
-    whole = np.concatenate(features) if features else np.empty((0, backbone.dim), np.float32)
-    return _probabilities(head, whole, np.arange(len(whole)))
+    return np.concatenate(features) if features else np.empty((0, backbone.dim), np.float32)
 
 
-def _probabilities(head: Head, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def head_probabilities(head: Head, features: np.ndarray) -> np.ndarray:
+    """Compute the probabilities (n, classes), float64, that a head gives for features."""
     device = next(head.parameters()).device
-    out = np.empty((len(rows), head.n_classes))
+    out = np.empty((len(features), head.n_classes))
     head.eval()
     with torch.inference_mode():
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            block = torch.from_numpy(features[rows[start : start + _ROWS_AT_ONCE]])
+        for start in range(0, len(features), _ROWS_AT_ONCE):
+            block = torch.from_numpy(np.array(features[start : start + _ROWS_AT_ONCE]))
             logits = head(block.to(device)).cpu().double()
             out[start : start + len(block)] = head.probabilities(logits).numpy()
     return out

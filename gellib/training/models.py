@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -22,7 +23,13 @@ class ModelError(ValueError):
     """A stored model cannot be put together again; the message says why."""
 
 
-def save_model(path: str | Path, head: Head, backbone: Backbone, metadata: dict[str, Any]) -> None:
+def save_model(
+    path: str | Path,
+    head: Head,
+    backbone: Backbone,
+    metadata: dict[str, Any],
+    tensors: dict[str, torch.Tensor] | None = None,
+) -> None:
     """Write the head, and of the backbone what its weights and seed do not give, to a file.
 
     That is the layers that were trained, the batch norms' statistics for the weights `none` and
@@ -45,14 +52,15 @@ def save_model(path: str | Path, head: Head, backbone: Backbone, metadata: dict[
         },
         "head": head.facts(),
     }
-    tensors = {f"head.{name}": value for name, value in head.state_dict().items()}
-    tensors |= {f"backbone.{name}": value for name, value in backbone.own_state().items()}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    every = {f"head.{name}": value for name, value in head.state_dict().items()}
+    every |= {f"backbone.{name}": value for name, value in backbone.own_state().items()}
+    every |= {f"more.{name}": value for name, value in (tensors or {}).items()}
+    every = {name: value.detach().cpu().contiguous() for name, value in every.items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(tensors, temporary, metadata={"gellib": json.dumps(facts)})
+        save_file(every, temporary, metadata={"gellib": json.dumps(facts)})
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -95,6 +103,11 @@ def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
     head = build_head(seed=0, **facts["head"])
     head.load_state_dict(_under("head.", tensors))
     return backbone, head.eval(), facts
+
+
+def load_tensors(path: str | Path) -> dict[str, torch.Tensor]:
+    """Get the tensors that were stored along with a model."""
+    return _under("more.", _read(Path(path))[1])
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
