@@ -11,6 +11,8 @@ from gellib.features import view_statistics
 from gellib.features.statistics import N_STATISTICS
 from gellib.heads import build_head
 from gellib.metrics import entropy, error_detection, label_entropy, risk_coverage, temper
+from gellib.predictor import Prediction
+from gellib.widgets.cards import verdict
 
 FEATURES = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
 
@@ -135,3 +137,12 @@ def test_of_a_trained_network_validation_images_alone_set_the_threshold():
     assert fit_out_of_distribution(*x, rows[:40], rows[40:], frozen=False).n == 20
     assert fit_out_of_distribution(*x, rows[:55], rows[55:], frozen=False) is None
     assert fit_out_of_distribution(*x, rows[:5], rows[5:]) is None
+
+
+@pytest.mark.parametrize(("score", "said"), [(None, False), (0.9, False), (1.2, True)])
+def test_the_form_and_programs_are_told(score, said):
+    answer = Prediction("a.png", "gel", {"gel": 0.9, "not_gel": 0.1}, "run", ood_score=score)
+    assert ("looks like nothing" in verdict(answer, None)) == said
+    told = answer.to_dict()
+    assert ("ood" in told) == (score is not None)
+    assert told.get("ood", False) == said

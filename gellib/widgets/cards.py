@@ -23,6 +23,9 @@ def verdict(answer: Prediction, record: dict[str, Any] | None, truth: str = "") 
         f"<div style='font-size:{size};font-weight:bold;line-height:1.3'>"
         f"{'<br>'.join(said) or 'no label'}</div>"
     ]
+    if answer.ood:
+        text = "This looks like nothing that the model was trained on: do not rely on its answer."
+        parts.append(box(text))
     if truth:
         right = truth == answer.label
         mark, colour = ("✓ right", "#00664B") if right else ("✗ wrong", "#B00000")
