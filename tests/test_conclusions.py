@@ -51,7 +51,7 @@ def test_a_clear_winner_is_named_with_its_images():
 def test_close_models_are_not_told_apart():
     text = say([{"right": 21}, {"right": 19, "opt_alg": "sgd"}])
     assert "by model 1. Model 2 cannot be told from it, so no model is shown to be best" in text
-    assert "**No evidence of a difference** between adam and sgd +9.1 points" in text
+    assert "**No evidence of a difference**: adam against sgd +9.1 points" in text
     assert NOTHING_BETWEEN_CLOSE in text and "better than" not in text
     needed = int(re.search(r"5 points about (\d+) test images would be needed", text).group(1))
     assert 149 <= needed < 1000
@@ -108,8 +108,8 @@ def test_seeds_a_clear_winner():
     assert "60 of 60 runs finished (12 configurations and 5 seeds)" in text
     assert "**resnet18 is better than vgg16**: +17.0 points" in text
     assert "over 20 pairs of runs" in text and "100 test images each" in text
-    assert "**No evidence of a difference** between vgg16 and vgg11" in text
-    assert "No evidence of a difference** between single and multi" in text
+    assert "**No evidence of a difference**: vgg16 against vgg11" in text
+    assert "No evidence of a difference**: single against multi" in text
     assert NOTHING_BETWEEN_CLOSE not in text
     assert re.search(r"about \d+ test images, and \d+ seeds, would be needed", text)
 

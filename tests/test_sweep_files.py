@@ -234,3 +234,42 @@ def test_missing_images_of_a_system_can_be_simulated(tmp_path):
         SweepError, match="gellib simulate protein --out dataset/nowhere; --quick makes"
     ):
         fingerprints_of(load_sweep(file))
+
+
+def test_folds_repeat_every_configuration_and_seed(tmp_path):
+    text = "name: s\ngrid: {opt_alg: [adam, sgd]}\nseeds: [3]\nfolds: 2\n"
+    file = write(tmp_path / "s.yaml", text)
+    configs = load_sweep(file).configs
+    assert list(configs) == [
+        "01-adam-seed3-fold0", "01-adam-seed3-fold1", "02-sgd-seed3-fold0", "02-sgd-seed3-fold1",
+    ]  # fmt: skip
+    assert {(c.split, c.folds, c.seed) for c in configs.values()} == {("kfold", 2, 3)}
+    assert [c.fold for c in configs.values()] == [0, 1, 0, 1]
+    assert len(load_sweep(file, overrides={"fold": 0, "seed": 1}).configs) == 2
+    with pytest.raises(SweepError, match="'folds': got 1, expected 2 or more"):
+        load_sweep(write(tmp_path / "t.yaml", "name: t\nparams: {num_epochs: 1}\nfolds: 1\n"))
+
+
+def test_what_builds_on_what_is_kept(tmp_path):
+    file = write(
+        tmp_path / "s.yaml",
+        """
+name: s
+purpose: why
+params: {learning_rate: 0.01}
+runs:
+  - {name: base, batch_size: 10}
+  - {name: more, like: base, batch_size: 20, num_epochs: 5}
+  - {name: again, like: more, learning_rate: 0.01}
+""",
+    )
+    info = load_sweep(file).describe()
+    assert (info["name"], info["purpose"]) == ("s", "why")
+    assert info["runs"] == ["01-base", "02-more", "03-again"]
+    base, more, again = info["experiments"]
+    assert base == {"model_id": 1, "name": "base", "like": None, "changed": {}}
+    assert more["like"] == "base"
+    assert more["changed"] == {"batch_size": [10, 20], "num_epochs": [20, 5]}
+    assert again["changed"] == {}, "the same value as for all runs is no change"
+    grid = write(tmp_path / "g.yaml", "name: g\ngrid: {opt_alg: [adam, sgd]}\n")
+    assert "experiments" not in load_sweep(grid).describe()

@@ -80,8 +80,8 @@ class Comparison:
         )
         self.repeats = _with_wilson(self.repeats)
         scores = self.answers.scores
-        known = {} if scores is None else members
-        known = {row: runs for row, runs in known.items() if set(runs) <= set(scores.names)}
+        readable = set() if scores is None else set(scores.names)
+        known = {row: runs for row, runs in members.items() if readable.issuperset(runs)}
         self.scores = scores.pooled(known) if known else None
         self.models = configurations(self.repeats)
         self.models["label"] = model_names(self.models, self.factors, self.info)
@@ -144,9 +144,9 @@ class Comparison:
         if self.info.get("experiments"):
             return self._experiment_effects(done)
         varying = [name for name in self.factors if done[name].nunique() > 1]
-        found = factor_effects(done, varying, value=self.score, scores=self.scores)
-        shown = [effect for effect in found if effect.factor in self.compared]
-        return shown if len(shown) == len(found) else judge(shown)
+        return factor_effects(
+            done, varying, only=self.compared, value=self.score, scores=self.scores
+        )
 
     def _experiment_effects(self, done: pd.DataFrame) -> list[Effect]:
         entries = self.info["experiments"]

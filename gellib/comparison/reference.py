@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +50,7 @@ def score_baselines(
     several = answers.scores.what != "accuracy"
     sums: dict[str, np.ndarray] = {}
     counts: dict[str, np.ndarray] = {}
-    by_split: dict[str, list[float]] = {}
+    by_split: Counter[str] = Counter()
     for record in splits.values():
         table = RunFolder(folder / record["name"]).read_predictions()
         root = find_path(record["data"]["root"])
@@ -60,19 +61,17 @@ def score_baselines(
         for name, predicted in found.items():
             total = sums.setdefault(name, np.zeros(len(answers.images)))
             count = counts.setdefault(name, np.zeros(len(answers.images)))
-            own = []
             for file, label in predicted.items():
-                own.append(score_answer(truth[file], label, several))
                 row = answers.images[data, file]
-                total[row] += own[-1]
+                total[row] += score_answer(truth[file], label, several)
                 count[row] += 1
-            by_split.setdefault(name, []).append(float(np.mean(own)))
+            by_split[name] += 1
     baselines.save()
     # One that could be computed for some splits only would be compared with other images.
-    complete = [name for name, means in by_split.items() if len(means) == len(splits)]
+    complete = [name for name, n in by_split.items() if n == len(splits)]
     with np.errstate(invalid="ignore"):
         values = {name: sums[name] / counts[name] for name in complete}
-    means = {name: float(np.mean(by_split[name])) for name in complete}
+    means = {name: float(sums[name].sum() / counts[name].sum()) for name in complete}
     return BaselineScores(means, values, baselines.problem)
 
 

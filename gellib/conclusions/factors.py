@@ -63,11 +63,10 @@ def _told(effect: Effect) -> str:
 def _untold(effects: list[Effect]) -> str:
     shown = effects if len(effects) <= _MOST_NAMED else []
     pairs = listed(
-        [f"{e.a} and {e.b} {points(e.difference, e.low, e.high)}" for e in shown]
+        [f"{e.a} against {e.b} {points(e.difference, e.low, e.high)}" for e in shown]
         or [f"{count(len(effects), 'pair')} of levels"]
     )
-    where = "between" if shown else "in"
-    text = f"**No evidence of a difference** {where} {pairs}"
+    text = f"**No evidence of a difference**{':' if shown else ' in'} {pairs}"
     if shown:
         pairs_of = {e.pairs for e in shown}
         text += f", over {count(max(pairs_of), 'pair')} of runs"

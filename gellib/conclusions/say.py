@@ -33,12 +33,12 @@ def conclusions(comparison: Comparison) -> list[str]:
         return [*sentences, "Only one model has finished, so there is nothing to compare it with."]
     if comparison.same_images:
         sentences += tied_sentences(comparison)
-        sentences += [text] if (text := baseline_sentence(comparison)) else []
     else:
         sentences.append(
             "The finished models were not all tested on the same images, so they are not ranked by "
             "their test scores."
         )
+    sentences.append(baseline_sentence(comparison))
     sentences += [_repeats(comparison), *factor_sentences(comparison), *_never_named(comparison)]
     return [text for text in sentences if text] + _times(done)
 

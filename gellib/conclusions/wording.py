@@ -32,14 +32,16 @@ def count(n: int, noun: str) -> str:
 
 def points(difference: float, low: float, high: float) -> str:
     """Write a difference of shares in points, with its interval: `+5.0 points (-1.2 to 11.2)`."""
-    text = f"{100 * difference:+.1f} points".replace("-", "−")
+    text = f"{_signed(difference, '+')} points"
     if not (low == low and high == high):
         return text
     return f"{text} ({_signed(low)} to {_signed(high)})"
 
 
-def _signed(value: float) -> str:
-    return f"{100 * value:.1f}".replace("-", "−")
+def _signed(value: float, sign: str = "") -> str:
+    # Rounded first, and no minus before a zero.
+    value = round(100 * value, 1) + 0.0
+    return f"{value:{sign if value else ''}.1f}".replace("-", "−")
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -94,10 +94,13 @@ def judge(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> Judg
             if part != "train":
                 options = {"groups": images.table["group"].to_numpy()[rows], "seed": seed}
                 metrics[part] |= _intervals(*pair, images, thresholds, options)
+    groups = images.table["group"].to_numpy()
     predictions = pd.DataFrame(
         {
             "file": images.table["file"].to_numpy(),
             "split": split,
+            # Models are compared over groups, where images are not independent of each other.
+            **({"group": groups} if (groups != "").any() else {}),
             "label": label,
             "predicted": predicted,
             **{f"p_{name}": probabilities[:, i] for i, name in enumerate(classes)},

@@ -214,6 +214,7 @@ class Experiment(RunFigures):
             "environment": environment(self.device, result.precision),
             "weights": result.backbone.weights.to_dict(),
             "features": result.backbone.dim,
+            "parameters": _count_parameters(result),
             "best_epoch": result.best_epoch,
             "stopped_epoch": result.stopped_epoch,
             "timings": self.timings,
@@ -238,6 +239,16 @@ class Experiment(RunFigures):
             yield
         finally:
             self.timings[name] = time.perf_counter() - started
+
+
+def _count_parameters(result: TrainResult) -> dict[str, int]:
+    """Count the parameters of network and head, and those of them that were trained."""
+    network = list(result.backbone.network.parameters())
+    head = sum(p.numel() for p in result.head.parameters())
+    return {
+        "total": head + sum(p.numel() for p in network),
+        "trained": head + sum(p.numel() for p in network if p.requires_grad),
+    }
 
 
 def shown_path(path: Path) -> str:

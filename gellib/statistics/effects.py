@@ -53,6 +53,7 @@ def factor_effects(
     table: pd.DataFrame,
     factors: Sequence[str],
     *,
+    only: Sequence[str] | None = None,
     value: str = "accuracy",
     scores: ImageScores | None = None,
     blocks: Sequence[str] = ("seed",),
@@ -70,14 +71,16 @@ def factor_effects(
     table
         A row a finished run, indexed by anything: factors, `blocks`, `name`, the value.
     factors
-        Columns that the sweep varies.
+        Columns that the sweep varies; partners agree in all but one of them.
+    only
+        Those of them whose levels are compared; by default all.
     scores
         Scores of the runs on single test images.
     blocks
         Columns that pairs share as well: the seed, the fold.
     """
     found: list[Effect] = []
-    for factor in factors:
+    for factor in factors if only is None else only:
         others = [name for name in factors if name != factor] + list(blocks)
         found += _levels(table, factor, others, value, scores)
     return judge(found)
@@ -169,7 +172,7 @@ def _seeds(rows: pd.DataFrame) -> np.ndarray:
 def _answers(
     scores: ImageScores, one: Sequence[str], two: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    place = {name: i for i, name in enumerate(scores.names)}
+    place = scores.place
     if not all(name in place for name in itertools.chain(one, two)):
         return None
     return tuple(scores.values[:, [place[name] for name in names]] for names in (one, two))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,18 +31,19 @@ class ImageScores:
     groups: tuple[str, ...] | None = None
     what: str = "accuracy"
 
-    def column(self, name: str) -> np.ndarray:
-        """Scores of one run."""
-        return self.values[:, self.names.index(name)]
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """The column of each run."""
+        return {name: i for i, name in enumerate(self.names)}
 
     def of(self, names: Sequence[str]) -> ImageScores:
         """Keep some runs, in the order given."""
-        columns = [self.names.index(name) for name in names]
+        columns = [self.place[name] for name in names]
         return ImageScores(self.values[:, columns], tuple(names), self.groups, self.what)
 
     def pooled(self, members: dict[str, Sequence[str]]) -> ImageScores:
         """Average runs into configurations, image by image: folds and seeds of a configuration."""
-        place = {name: i for i, name in enumerate(self.names)}
+        place = self.place
         out = np.full((len(self.values), len(members)), np.nan)
         for column, runs in enumerate(members.values()):
             own = self.values[:, [place[run] for run in runs if run in place]]

@@ -115,7 +115,10 @@ class Summary:
         if name.startswith("best_") and self.best is None:
             # Nothing is saved: an older picture of a best model would outlive it.
             return plots.message("No run has finished, so there is no best model.")
-        fig = figures[name]()
+        try:
+            fig = figures[name]()
+        except FileNotFoundError as err:
+            return plots.message(f"Cannot be drawn: {Path(str(err.filename)).name} is not there.")
         plots.save(fig, self.sweep.figures / f"{name}.png")
         return fig
 

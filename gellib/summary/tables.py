@@ -187,7 +187,7 @@ def effects_table(comparison: Comparison) -> Styler | None:
 
 
 def _signed(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−") if np.isfinite(value) else "–"
+    return f"{100 * value + 0.0:+.1f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def experiments_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | None:

@@ -107,17 +107,18 @@ def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -
         places[known], low[known], high[known], color=np.array(colours)[known], linewidth=2.2
     )
     axes.scatter(middle, places, c=colours, s=46, zorder=3)
+    one = len({effect.factor for effect in found}) == 1
     names = []
     for effect in shown:
-        factor = named.get(effect.factor, effect.factor)
-        names.append(f"{factor}: {cut(str(effect.a), 24)} − {cut(str(effect.b), 24)}")
+        factor = "" if one else f"{named.get(effect.factor, effect.factor)}: "
+        names.append(f"{factor}{cut(str(effect.a), 24)} − {cut(str(effect.b), 24)}")
     axes.set_yticks(places, names, fontsize=8.5)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     reach = max(5.0, np.nanmax(np.abs(np.concatenate([low, high, middle]))) * 1.05)
     axes.set_xlim(-reach, reach)
     for place, effect in zip(places, shown, strict=True):
         axes.text(
-            1.01, place, f"{effect.verdict}, p = {_p(effect.p_holm)}", fontsize=8, va="center",
+            1.01, place, f"{effect.verdict}, p {_p(effect.p_holm)}", fontsize=8, va="center",
             transform=axes.get_yaxis_transform(), color=_COLOURS.get(effect.verdict, RED),
         )  # fmt: skip
     axes.set_xlabel("points of test score, the first minus the second")
@@ -132,7 +133,7 @@ def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -
 
 
 def _p(value: float) -> str:
-    return "1" if value >= 0.995 else f"{value:.3f}" if value >= 0.001 else "< 0.001"
+    return "= 1" if value >= 0.995 else f"= {value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:

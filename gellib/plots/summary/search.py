@@ -37,7 +37,9 @@ def search_3d(table: pd.DataFrame) -> Figure:
     batches = sorted(rows["batch_size"].unique())
     base = float(rows["min_val_loss"].min())
     for number, (network, own) in enumerate(rows.groupby("pretrained_model", sort=False)):
-        x = np.searchsorted(batches, own["batch_size"])
+        # Side by side, or the points of one setting would stand behind each other.
+        shift = 0.16 * (number - (rows["pretrained_model"].nunique() - 1) / 2)
+        x = np.searchsorted(batches, own["batch_size"]) + shift
         y = np.log10(own["learning_rate"].to_numpy(dtype=float))
         z = own["min_val_loss"].to_numpy(dtype=float)
         colour = SERIES[number % len(SERIES)]
@@ -58,7 +60,7 @@ def search_3d(table: pd.DataFrame) -> Figure:
     axes.view_init(elev=22, azim=-52)
     axes.set_box_aspect(None, zoom=0.9)
     axes.legend(loc="upper left", bbox_to_anchor=(0.86, 0.95), frameon=False, fontsize=9)
-    fig.text(0.01, 0.965, _HEADING, fontsize=11.5, fontweight="bold", color=INK, va="top")
+    fig.text(0.01, 0.985, _HEADING, fontsize=11.5, fontweight="bold", color=INK, va="top")
     fig.text(
         0.01, 0.015, "A point is a run; the heat map beside it is the same in two dimensions.",
         fontsize=8.5, color="#555555",
@@ -79,7 +81,8 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
     width, height = max(2.3, 0.85 * len(rates) + 0.6), max(1.6, 0.5 * len(batches) + 0.9)
     fig = Chart(figsize=(1.6 + width * columns, 0.9 + height * lines))
     panels = fig.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    losses = rows["min_val_loss"].to_numpy(dtype=float)
+    settings = ["pretrained_model", "batch_size", "learning_rate"]
+    losses = rows.groupby(settings)["min_val_loss"].mean().to_numpy(dtype=float)
     low, high = np.nanpercentile(losses, (0, 95))
     high = max(high, low + 1e-6)
     image = None
