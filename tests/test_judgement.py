@@ -1,6 +1,7 @@
 """What is made of a run's probabilities: verdicts, metrics of each part, tables, JSON."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,15 @@ def test_thresholds_of_validation_judge_the_test_images(several):
     assert judged.metrics["test"]["accuracy"] == 1.0
     assert judged.metrics["test"]["baseline"]["accuracy"] < 0.6
     assert judged.metrics["test"]["n"] == judged.rows("test").sum() == 30
+
+
+def test_classes_of_few_images_are_named(several):
+    images, p = several
+    assert judge(images, p).not_tuned() == []
+    rare = images.table["label"].map(lambda label: tuple(c for c in label if c != 1))
+    rare.iloc[:6] = [(1,)] * 6
+    images = replace(images, table=images.table.assign(label=rare))
+    assert judge(images, p).not_tuned() == ["Nucleoli"]
 
 
 def test_test_images_do_not_move_the_thresholds(several):
@@ -108,6 +118,9 @@ def test_figures_of_several_labels(several):
     assert supports == judged.truth[test].sum(axis=0).tolist()
     names = [label.get_text() for label in fig.axes[0].get_yticklabels()]
     assert names[2] == "not {one}  ≥ 0.50"
+    fig = plots.label_scores(scores["per_class"], 30, not_tuned=["not {one}"])
+    assert [label.get_text() for label in fig.axes[0].get_yticklabels()][2].endswith("≥ 0.50*")
+    assert "too few validation images" in fig.get_supxlabel()
     fig = plots.roc_curve(judged.truth[test], p[test], CLASSES)
     assert "mean area 1.000" in fig.headline()
 

@@ -1,6 +1,7 @@
 """Parquet with image bytes, as Hugging Face lays it out."""
 
 import io
+import json
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gellib.datasets import DatasetError, load_imageset
+from gellib.partition import partition
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -63,6 +65,38 @@ def test_lists_of_labels_are_several_labels(tmp_path):
     images = load_imageset(tmp_path)
     assert images.task == "multilabel"
     assert list(images.table["label"]) == [(0, 1), (2,)]
+
+
+def about(names):
+    return {"huggingface": json.dumps({"info": {"features": {"label": {"names": names}}}})}
+
+
+def test_names_without_images_are_no_classes(tmp_path):
+    columns = {"image": cells([1, 2]), "label": [2, 0]}
+    write(tmp_path / "train.parquet", columns, about(["mild", "none", "severe"]))
+    images = load_imageset(tmp_path)
+    assert images.classes == ("mild", "severe")
+    assert sorted(images.table["label"]) == [0, 1]
+
+
+def test_rows_whose_label_is_withheld_are_refused(tmp_path):
+    columns = {"image": cells([1, 2, 3]), "label": [1, 0, -1]}
+    write(tmp_path / "test.parquet", columns, about(["mild", "none"]))
+    with pytest.raises(DatasetError, match="got the labels -1. Expected numbers below 2"):
+        load_imageset(tmp_path)
+
+
+def test_a_partition_of_parquet_keeps_subjects_together(tmp_path):
+    subjects = [f"s{i // 3}" for i in range(60)]
+    columns = {"image": cells(range(60)), "label": [i // 30 for i in range(60)]}
+    write(tmp_path / "all.parquet", columns | {"subject_id": subjects}, about(["ill", "well"]))
+    images, _ = partition(tmp_path, val=0.2, test=0.2)
+    again = load_imageset(tmp_path)
+    assert (again.table.groupby("group")["split"].nunique() == 1).all()
+    assert dict(zip(again.table["file"], again.table["split"], strict=True)) == (
+        dict(zip(images.table["file"], images.table["split"], strict=True))
+    )
+    assert again.counts()[["train", "val", "test"]].values.tolist() == [[18, 6, 6], [18, 6, 6]]
 
 
 def test_other_files_are_unpacked_again(tmp_path):

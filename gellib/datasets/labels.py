@@ -29,7 +29,7 @@ ALIASES = {
     "file": ("file", "filename", "file_name", "image", "path", "name", "id", "image_id"),
     "label": ("label", "labels", "class", "target", "category"),
     "split": ("split", "set", "part", "partition"),
-    "group": ("group", "groups", "patient", "patient_id", "subject"),
+    "group": ("group", "groups", "patient", "patient_id", "subject", "subject_id"),
 }
 EXPECTED = "Expected the columns file,label[,split][,group]."
 

@@ -50,12 +50,16 @@ def load_parquet(root: Path, files: list[Path]) -> ImageSet:
     values = {v for cell in cells for v in (cell if isinstance(cell, list) else [cell])}
     if None in values:
         raise DatasetError(f"{root}: got rows without a label. {EXPECTED} Remove these rows.")
-    if names and values <= set(range(len(names))):
-        classes, number = tuple(names), {value: value for value in values}
-    else:
-        ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
-        classes = tuple(map(str, ordered))
-        number = {value: place for place, value in enumerate(ordered)}
+    ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
+    wrong = [value for value in ordered if names and value not in range(len(names))]
+    if wrong:
+        raise DatasetError(
+            f"{root}: got the labels {some(wrong)}. Expected numbers below {len(names)}, for as "
+            "many named classes; -1 stands for no label. Remove these rows."
+        )
+    # Names without images are no classes of this set.
+    classes = tuple(names[value] if names else str(value) for value in ordered)
+    number = {value: place for place, value in enumerate(ordered)}
     if len(classes) < 2:
         raise DatasetError(f"{root}: got one class, {some(classes)}. Expected two or more.")
     folder = _unpacked(root, files, digest)

@@ -49,7 +49,12 @@ class RunFigures:
         """Draw the confusion matrix of the test images; of several labels, each class's scores."""
         test = self.metrics["test"]
         if self._judged.thresholds is not None:
-            fig = plots.label_scores(test["per_class"], test["n"], heading="Test images")
+            fig = plots.label_scores(
+                test["per_class"],
+                test["n"],
+                heading="Test images",
+                not_tuned=self._judged.not_tuned(),
+            )
             return self._drawn("label_scores", fig)
         cm = test["confusion_matrix"]
         return self._drawn(

@@ -49,6 +49,13 @@ class Judgement:
         """Say of every image whether it is in a part."""
         return (self.predictions["split"] == part).to_numpy()
 
+    def not_tuned(self) -> list[str]:
+        """Name the classes that had too few validation images for a threshold of their own."""
+        if self.thresholds is None:
+            return []
+        classes = self.metrics["test"]["per_class"]
+        return [name for name, done in zip(classes, self.thresholds.tuned, strict=True) if not done]
+
     def calibration(self) -> dict[str, Any]:
         """Say what the temperature does to the test images; what `calibration_record` gives."""
         test = self.rows("test")

@@ -225,11 +225,10 @@ class Experiment(RunFigures):
         }
 
     def _thresholds(self, thresholds: Thresholds) -> dict[str, Any]:
-        tuned = zip(self._classes, thresholds.tuned, strict=True)
         return {
             "values": dict(zip(self._classes, thresholds.values.tolist(), strict=True)),
             "chosen_on": "val",
-            "not_tuned": [name for name, done in tuned if not done],
+            "not_tuned": self._judged.not_tuned(),
         }
 
     @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -141,10 +142,17 @@ def label_combinations(imageset: ImageSet, most: int = 20) -> Figure:
     return fig
 
 
-def label_scores(per_class: dict[str, dict[str, Any]], n: int, *, heading: str = "") -> Figure:
+def label_scores(
+    per_class: dict[str, dict[str, Any]],
+    n: int,
+    *,
+    heading: str = "",
+    not_tuned: Collection[str] = (),
+) -> Figure:
     """Precision, recall, F1, average precision and number of images, a row a class.
 
     `per_class` is that of `evaluate_multilabel`; a class is judged against all images without it.
+    The thresholds of classes in `not_tuned` are marked.
     """
     rows = len(per_class)
     fig = Chart(figsize=(11, 1.5 + 0.27 * rows))
@@ -155,10 +163,12 @@ def label_scores(per_class: dict[str, dict[str, Any]], n: int, *, heading: str =
         lengths = [value or 0.0 for value in values]
         drawn = axes.barh(places, lengths, 0.72, color=color)
         words = ["–" if value is None else f"{100 * value:.0f}" for value in values]
-        axes.bar_label(drawn, words, padding=3, fontsize=8.5, color=INK)
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+        axes.bar_label(drawn, words, padding=3, fontsize=8.5, color=INK, bbox=behind)
         known = [value for value in values if value is not None]
         if known:
-            axes.axvline(float(np.mean(known)), color=INK, linewidth=1, linestyle=":")
+            mean = float(np.mean(known))
+            axes.axvline(mean, color=INK, linewidth=1, linestyle=":", zorder=0.9)
         axes.set_xlim(0, 1.2)
         axes.set_xticks([0, 0.5, 1])
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
@@ -170,12 +180,14 @@ def label_scores(per_class: dict[str, dict[str, Any]], n: int, *, heading: str =
     panels[-1].xaxis.set_major_locator(MaxNLocator(2, integer=True))
     _panel(panels[-1], "images")
     names = [
-        f"{shorten(name, 26)}  ≥ {scores['threshold']:.2f}" for name, scores in per_class.items()
+        f"{shorten(name, 26)}  ≥ {scores['threshold']:.2f}{'*' if name in not_tuned else ''}"
+        for name, scores in per_class.items()
     ]
     panels[0].set_yticks(places, names)
     panels[0].set_ylim(rows - 0.4, -0.6)
     headline(fig, f"{heading or 'Images'} ({n}): each label against the rest")
-    note(fig, "Beside each name: its threshold. Dotted: the mean of the classes.")
+    few = " *: too few validation images to tune it." if not_tuned else ""
+    note(fig, f"Beside each name: its threshold.{few} Dotted: the mean of the classes.")
     return fig
 
 
