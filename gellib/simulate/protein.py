@@ -240,6 +240,9 @@ def write_protein(
             lines.append(f"{index},{index + 1},{labels}")
             if progress is not None:
                 progress(index + 1, n)
+        names = [f"{number},{place}" for number, place in enumerate(PLACES)]
+        names = "\n".join(["label,name", *names]) + "\n"
+        (folder / "classes.csv").write_text(names, encoding="utf-8")
         (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         names = [f"{number},{name}" for number, name in enumerate(PLACES)]
         text = "\n".join(["label,name", *names]) + "\n"
