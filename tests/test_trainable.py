@@ -195,16 +195,19 @@ class TestWhatMoves:
 class TestOnWhat:
     @pytest.mark.parametrize("trainable", ["last:2", "from:layer4.1.conv2"])
     def test_cached_activations_train_as_the_images_do(self, images, store, trainable):
-        settings = {"trainable": trainable, "classifier_head": "multi", "num_epochs": 2}
+        # Not Adam, which makes a step of any rounding error where there is hardly a gradient.
+        settings = {"trainable": trainable, "classifier_head": "multi", "opt_alg": "sgd"}
         cached = run(images, store, **settings)
-        assert any(name for name in store.files)
+        assert len(store.files) == 3  # calibration, training and validation images
         online = run(images, store, cached=False, **settings)
         columns = ["train_loss", "val_loss"]
-        np.testing.assert_allclose(cached.history[columns], online.history[columns], rtol=1e-3)
-        for (name, a), b in zip(
-            cached.backbone.named_parameters(), online.backbone.parameters(), strict=True
-        ):
-            torch.testing.assert_close(a, b, rtol=1e-2, atol=2e-3, msg=name)
+        np.testing.assert_allclose(cached.history[columns], online.history[columns], rtol=1e-4)
+        layers = cached.backbone.trained
+        start, networks = backbone().network, (cached.backbone.network, online.backbone.network)
+        for name, value in start.named_parameters():
+            a, b = (network.get_parameter(name) for network in networks)
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5, msg=name)
+            assert torch.equal(a, value) != (name.rpartition(".")[0] in layers)
 
     def inputs(self, images, store, **changes):
         from gellib.heads import build_head

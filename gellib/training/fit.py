@@ -44,7 +44,7 @@ class Log:
     """What the loop writes down: a row an epoch, an epoch and class, a step of the optimiser."""
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
-    classes: list[pd.DataFrame] = field(default_factory=list)
+    classes: list[dict[str, Any]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
 
@@ -54,7 +54,7 @@ class Log:
 
     def class_history(self) -> pd.DataFrame:
         """Return the table of the classes in each epoch."""
-        return pd.concat(self.classes, ignore_index=True)
+        return pd.DataFrame(self.classes)
 
     def learning_rates(self) -> pd.DataFrame:
         """Return the table of the steps."""
@@ -76,15 +76,10 @@ class Log:
         row |= {f"{p}_{m}": getattr(parts[p], m) for m in METRICS for p in parts}
         self.epochs.append(row | {"learning_rate": learning_rate, "seconds": seconds})
         for split, scores in parts.items():
-            table = {
-                "epoch": epoch,
-                "split": split,
-                "class": list(classes),
-                "precision": scores.class_precision,
-                "recall": scores.class_recall,
-                "f1": scores.class_f1,
-            }
-            self.classes.append(pd.DataFrame(table))
+            each = zip(scores.class_precision, scores.class_recall, scores.class_f1, strict=True)
+            for name, (precision, recall, f1) in zip(classes, each, strict=True):
+                row = {"epoch": epoch, "split": split, "class": name}
+                self.classes.append(row | {"precision": precision, "recall": recall, "f1": f1})
         return self.epochs[-1]
 
 
