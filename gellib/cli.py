@@ -72,14 +72,25 @@ def _scalar(value: str) -> object:
     type=click.Choice(["stratified", "random", "mask"]),
     help="How the parts are drawn.",
 )
+@click.option(
+    "--split-duplicates", is_flag=True, help="Do not keep duplicates of a picture together."
+)
 @click.option("--out", default="", type=click.Path(), help="Folder of the tables. [default: DIR]")
 @click.option("--force", is_flag=True, help="Replace other tables that are there.")
 def partition(
-    dataset_dir: str, val: float, test: float, seed: int, method: str, out: str, force: bool
+    dataset_dir: str,
+    val: float,
+    test: float,
+    seed: int,
+    method: str,
+    split_duplicates: bool,
+    out: str,
+    force: bool,
 ) -> None:
     """Write train.csv, val.csv and test.csv for the images in DIR, which runs then keep to.
 
-    Each class gets its share of each part, and groups stay together where the data set has them.
+    Each class gets its share of each part. Groups stay together where the data set has them, and
+    so do duplicates of a picture.
 
     \b
     gellib partition dataset/brain_mri --val 0.1 --test 0.1
@@ -88,7 +99,14 @@ def partition(
     from gellib.partition import partition_table
 
     images, files = write(
-        dataset_dir, val=val, test=test, seed=seed, method=method, out=out, force=force
+        dataset_dir,
+        val=val,
+        test=test,
+        seed=seed,
+        method=method,
+        group_duplicates=not split_duplicates,
+        out=out,
+        force=force,
     )
     click.echo(partition_table(images).rename_axis(columns=None).to_string())
     click.echo(f"wrote {', '.join(path.name for path in files)} to {_shown(files[0].parent)}")

@@ -13,6 +13,7 @@ import pandas as pd
 from gellib.datasets import ImageSet, load_imageset
 from gellib.datasets.imageset import SPLITS, some
 from gellib.datasets.labels import split_labels
+from gellib.duplicates import find_duplicates, group_images
 from gellib.splits import split_imageset
 
 JOIN = "|"
@@ -29,6 +30,7 @@ def partition(
     test: float = 0.1,
     seed: int = 0,
     method: str = "stratified",
+    group_duplicates: bool = True,
     out: str | Path = "",
     force: bool = False,
 ) -> tuple[ImageSet, list[Path]]:
@@ -36,7 +38,8 @@ def partition(
 
     `val` and `test` are shares of all images. The tables lie in the folder of the images, where
     `load_imageset` finds them, or in `out`, which is then a data set by itself. Parts that the
-    data set gives are kept, but not those of earlier tables; groups stay together.
+    data set gives are kept, but not those of earlier tables. Groups stay together; duplicates of a
+    picture are such, unless `group_duplicates` is off.
 
     Raises
     ------
@@ -53,6 +56,8 @@ def partition(
                 "that leave some to train on."
             )
     images = load_imageset(dataset_dir, partition=False)
+    if group_duplicates:
+        images = group_images(images, find_duplicates(images))
     tested = float((images.table["split"] == "test").mean()) or test
     images = split_imageset(
         images,

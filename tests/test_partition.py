@@ -1,6 +1,7 @@
 """Tables of the splits: written once, read back as they were meant."""
 
 import os
+import zlib
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from gellib.splits import split_imageset
 
 def draw(path, value=0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((8, 9), value, np.uint8)).save(path, "PNG")
+    rng = np.random.default_rng([value, zlib.crc32(path.parent.name.encode())])
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 6), dtype=np.uint8))
+    coarse.resize((32, 32)).save(path, "PNG")
 
 
 @pytest.fixture
@@ -84,6 +87,20 @@ def test_several_labels_and_groups(tmp_path):
     assert (again.table.groupby("group").split.nunique() == 1).all()
     assert partition_table(again).loc["groups", "all"] == 15
     assert again.fingerprint() != load_imageset(tmp_path, partition=False).fingerprint()
+
+
+def test_duplicates_stay_together(folder):
+    for i in range(40):
+        same = Image.open(folder / "no" / f"{i} no{('.jpg', '.JPG', '.jpeg')[i % 3]}")
+        same.point(lambda value: value * 0.8 + 20).save(folder / "no" / f"{i} darker.png")
+    images, _ = partition(folder, val=0.2, test=0.2)
+    no = images.table[images.table["label"] == 0]
+    assert (no.groupby("group")["file"].count() == 2).all()
+    assert (no.groupby("group")["split"].nunique() == 1).all()
+    assert partition_table(images).loc["groups", "all"] == 40
+    torn, _ = partition(folder, val=0.2, test=0.2, group_duplicates=False, force=True)
+    number = torn.table["file"].str.extract(r"/(\d+) (?:no|darker)")[0]
+    assert (torn.table.groupby(number)["split"].nunique() > 1).any()
 
 
 def test_given_test_images_stay(tmp_path):
