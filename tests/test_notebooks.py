@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 
 import nbformat
 import papermill
@@ -130,7 +131,26 @@ class TestExecuted:
             "image/png" in o.get("data", {}) for c in node.cells for o in c.get("outputs", [])
         )
 
+    def test_pretraining_shows_classes_curves_and_confusion(self, tmp_path):
+        asked = {
+            "backbone": "mobilenet-v3",
+            "quick": True,
+            "workers": 0,
+            "out": str(tmp_path / "w"),
+        }
+        node = self.execute("5_pretrain.ipynb", tmp_path / "out.ipynb", **asked)
+        figures = [o for c in node.cells for o in c.get("outputs", []) if "image/png" in str(o)]
+        assert len(figures) == 3
+        card = json.loads((tmp_path / "w" / "mobilenet-v3.json").read_text())
+        assert card["steps"] == 4 and card["validation"]["images"] == 2 * len(card["classes"])
+        from gellib.zeroshot import ZeroShot
+
+        asked_of = ZeroShot("mobilenet-v3", weights=tmp_path / "w" / "mobilenet-v3.safetensors")
+        assert asked_of.classes == card["classes"]
+
     def test_predict_opens_without_any_run_and_says_what_to_do(self, tmp_path):
         node = self.execute("4_predict.ipynb", tmp_path / "out.ipynb", runs_dir=str(tmp_path))
         shown = "".join(str(o) for c in node.cells for o in c.get("outputs", []))
-        assert "gellib sweep" in shown + str(node.metadata.get("widgets", ""))
+        shown += str(node.metadata.get("widgets", ""))
+        assert "gellib sweep" in shown
+        assert "no training" in shown and "right on" in shown

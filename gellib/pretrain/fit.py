@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from tqdm.auto import tqdm
 from gellib.backbones import file_sha256, resolve_precision, seeded
 from gellib.backbones.architectures import batch_norms
 from gellib.environment import git_commit
-from gellib.pretrain.files import write_card, write_weights
+from gellib.pretrain.files import read_card, write_card, write_weights
 from gellib.pretrain.lessons import LESSON_VIEWS, VIEWS_PER_IMAGE, course, lesson
 from gellib.pretrain.recipe import (
     FURTHER,
@@ -27,7 +28,7 @@ from gellib.pretrain.recipe import (
     student,
 )
 from gellib.pretrain.resume import take_up
-from gellib.pretrain.validation import validate
+from gellib.pretrain.validation import PER_CLASS, validate
 from gellib.simulate import CLASSES
 
 _CALIBRATION_PX = 224  # what the networks are used at
@@ -45,6 +46,7 @@ def pretrain(
     start: str | Path = "",
     out: str | Path = "weights",
     workers: int = 1,
+    per_class: int = PER_CLASS,
     progress: bool = True,
     command: str = "",
 ) -> Path:
@@ -67,6 +69,8 @@ def pretrain(
         the same one draws the same images again.
     workers
         Processes that draw images meanwhile; 0: the training one does.
+    per_class
+        Held-out images of each class that the card's figures are of.
     command
         For the card: what was called, if not the command that does the same.
 
@@ -110,7 +114,7 @@ def pretrain(
         or f"gellib pretrain --backbone {backbone} --steps {steps} --seed {seed}"
         + (f" --start {Path(start).name}" if start else ""),
         "seed": seed,
-        **({"started_from": file_sha256(Path(start))} if start else {}),
+        **({"started_from": _origin(Path(start))} if start else {}),
         "commit": git_commit(),
         "steps": steps,
         "minutes": round((time.perf_counter() - started) / 60, 3),
@@ -124,7 +128,9 @@ def pretrain(
     }
     file = Path(out) / f"{backbone}.safetensors"
     write_weights(file, kept_form(network, name, len(CLASSES)), name)
-    write_card(file, name, made | {"validation": validate(file), "history": history})
+    write_card(
+        file, name, made | {"validation": validate(file, per_class=per_class), "history": history}
+    )
     return file
 
 
@@ -188,6 +194,13 @@ def _fit(
                         }
                     )
     return rows
+
+
+def _origin(start: Path) -> dict[str, Any]:
+    """Take from the card of an earlier course what it takes to do that again."""
+    card = read_card(start)
+    told = ("command", "commit", "seed", "steps", "minutes", "images_seen", "started_from")
+    return {"sha256": file_sha256(start)} | {key: card[key] for key in told if key in card}
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict]:

@@ -77,14 +77,8 @@ FURTHER = {
     "mobilenet_v3_large": Recipe(
         300, ((160, 1.0),), 4e-4, batch=32, question_weight=1.0, precision="fp32"
     ),
-    "vgg16": Recipe(
-        220,
-        ((96, 0.55), (160, 0.45)),
-        1.5e-4,
-        batch=32,
-        question_weight=1.0,
-        trained_as="vgg16_bn",
-    ),
+    # Without short cuts past its wide layers, larger steps undo what it knows.
+    "vgg16": Recipe(180, ((128, 1.0),), 5e-5, batch=32, question_weight=1.0, trained_as="vgg16_bn"),
 }
 
 

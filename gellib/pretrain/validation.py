@@ -65,17 +65,16 @@ def _held_out(per_class: int) -> tuple[np.ndarray, list[np.ndarray]]:
     return truth, images
 
 
-def answers(path: str | Path, *, contrast: str = "none", per_class: int | None = None) -> Answers:
+def answers(path: str | Path, *, contrast: str = "none", per_class: int = PER_CLASS) -> Answers:
     """Ask the network of a file about held-out simulated images, as many of each class."""
     backbone, head, classes = load_class_model(path)
-    truth, images = _held_out(per_class or PER_CLASS)
+    truth, images = _held_out(per_class)
     backbone.preprocessing = replace(backbone.preprocessing, contrast=contrast)
     return Answers(truth, predict_images(backbone, head, images), classes)
 
 
-def validate(path: str | Path, *, per_class: int | None = None) -> dict:
+def validate(path: str | Path, *, per_class: int = PER_CLASS) -> dict:
     """Compute the figures of a file, of images as they are and with their contrast stretched."""
-    per_class = per_class or PER_CLASS
     return {
         "images": per_class * len(CLASSES),
         "seed": SEED,
