@@ -282,3 +282,39 @@ def test_splits_side_by_side_are_compared_over_different_images(tmp_path, images
     assert effect.factor == "split" and effect.unit == "different test images"
     assert effect.verdict == "no evidence of a difference" and not compared.same_images
     assert compared.ranking is None
+
+
+def test_a_grid_beside_a_list_of_runs(tmp_path, images):
+    root, table = images
+    grid = [("resnet18", 0.001), ("resnet18", 0.01), ("vgg11", 0.001), ("vgg11", 0.01)]
+    names = [
+        add_run(tmp_path / "s", f"0{k}", table, root, 0.9, model_id=k, pretrained_model=net,
+                learning_rate=rate)
+        for k, (net, rate) in enumerate(grid, start=1)
+    ]  # fmt: skip
+    experiments = []
+    for k, (name, like) in enumerate((("frozen", None), ("tuned", "frozen")), start=5):
+        names.append(add_run(tmp_path / "s", f"0{k}-{name}", table, root, 0.8, model_id=k,
+                             batch_size=k))  # fmt: skip
+        experiments.append({"model_id": k, "name": name, "like": like, "changed": {}})
+    summary = Summary(write_sweep(tmp_path / "s", names, experiments=experiments).path)
+    compared = summary.comparison
+    assert compared.factors == ["pretrained_model", "learning_rate"], "of the grid alone"
+    pairs = [(e.factor, e.a, e.b, e.pairs) for e in compared.effects]
+    assert pairs == [
+        ("pretrained_model", "resnet18", "vgg11", 2),
+        ("learning_rate", 0.001, 0.01, 2),
+        ("experiment", "tuned", "frozen", 1),
+    ]
+    assert compared.models["label"].tolist() == [
+        "resnet18 lr 0.001", "resnet18 lr 0.01", "vgg11 lr 0.001", "vgg11 lr 0.01", "frozen",
+        "tuned",
+    ]  # fmt: skip
+    text = summary.conclusions()
+    assert "**By architecture**, mean test accuracy: " in text
+    assert "resnet18 90.0 % (2 models)" in text and "80.0 %" not in text.split("**By")[1]
+    assert "each against what it builds on: tuned" in text
+    assert summary.figure_names("factors") == [
+        "accuracy_by_pretrained_model", "accuracy_by_learning_rate",
+    ]  # fmt: skip
+    assert len(summary.tables()) == 3

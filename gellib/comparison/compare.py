@@ -19,7 +19,7 @@ from gellib.comparison.configurations import (
     score_of,
 )
 from gellib.comparison.reference import BaselineScores, score_baselines
-from gellib.runs import Answers, SweepFolder, in_order, read_answers, tabulate
+from gellib.runs import Answers, SweepFolder, in_order, read_answers, tabulate, varied
 from gellib.statistics import (
     ALPHA,
     Effect,
@@ -53,7 +53,9 @@ class Comparison:
     models
         A row a configuration; seeds are averaged. `label` says what varies.
     factors
-        Names of the parameters that the sweep varies.
+        Names of the parameters that the sweep varies; of a grid beside a list, those of the grid.
+    experiments
+        The entries of the sweep's list of runs, as `Sweep.describe` has them.
     scores
         Scores of the repeats on single test images; None where they are not known.
     score
@@ -72,7 +74,10 @@ class Comparison:
         self.table, self.info, self.records = table, info or {}, records
         self.answers = answers or Answers(None)
         self.folder = folder
-        self.factors: list[str] = list(table.attrs.get("factors", _varied_columns(table)))
+        self.experiments: list[dict[str, Any]] = self.info.get("experiments", [])
+        listed = {entry["model_id"] for entry in self.experiments}
+        self.in_grid = ~table["model_id"].isin(listed)
+        self.factors = self._find_factors()
         self.score = score_of(table)
         data = next((r["data"] for r in records if r["status"] == "done"), {})
         self.repeats, members = pool_folds(
@@ -88,6 +93,13 @@ class Comparison:
         self.repeats["label"] = self.repeats["model_id"].map(
             self.models.set_index("model_id")["label"]
         )
+
+    def _find_factors(self) -> list[str]:
+        if self.experiments and self.in_grid.any():
+            # What the list sets besides is no factor of the grid.
+            rows = self.in_grid.to_numpy()
+            return varied([r["config"] for r, own in zip(self.records, rows, strict=True) if own])
+        return list(self.table.attrs.get("factors", _varied_columns(self.table)))
 
     @classmethod
     def of(cls, sweep: SweepFolder) -> Comparison:
@@ -116,6 +128,11 @@ class Comparison:
         """Test images of a finished configuration, the folds together."""
         return 0 if self.done.empty else int(self.done["n_test"].iloc[0])
 
+    def of_grid(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Keep the rows of the grid, whose factors are compared; all where there is no list."""
+        kept = set(self.table.loc[self.in_grid, "model_id"]) if self.experiments else None
+        return rows if kept is None else rows[rows["model_id"].isin(kept)]
+
     @cached_property
     def same_images(self) -> bool:
         """Whether the configurations were tested on the same images, seed by seed."""
@@ -132,27 +149,30 @@ class Comparison:
         return bool((sizes <= 1).all()) and runs.groupby("seed")["n_test"].nunique().le(1).all()
 
     @cached_property
+    def _finished(self) -> pd.DataFrame:
+        return self.repeats[self.repeats["status"] == "done"]
+
+    @cached_property
     def compared(self) -> list[str]:
         """Factors whose levels are compared: those that vary among the finished runs."""
-        done = self.repeats[self.repeats["status"] == "done"]
+        done = self.of_grid(self._finished)
         return [name for name in self.factors if 1 < done[name].nunique() <= MOST_LEVELS]
 
     @cached_property
     def effects(self) -> list[Effect]:
-        """Effects of the factors; of a list of experiments, each against what it builds on."""
-        done = self.repeats[self.repeats["status"] == "done"]
-        if self.info.get("experiments"):
-            return self._experiment_effects(done)
+        """Effects of the factors; of listed experiments, each against what it builds on."""
+        done = self.of_grid(self._finished)
         varying = [name for name in self.factors if done[name].nunique() > 1]
-        return factor_effects(
+        found = factor_effects(
             done, varying, only=self.compared, value=self.score, scores=self.scores
         )
+        built = self._experiment_effects(self._finished)
+        return judge([*found, *built]) if built else found
 
     def _experiment_effects(self, done: pd.DataFrame) -> list[Effect]:
-        entries = self.info["experiments"]
-        ids = {entry["name"]: entry["model_id"] for entry in entries}
+        ids = {entry["name"]: entry["model_id"] for entry in self.experiments}
         found = []
-        for entry in entries:
+        for entry in self.experiments:
             if entry["like"] is None:
                 continue
             one, two = (
@@ -168,7 +188,7 @@ class Comparison:
                         value=self.score, scores=self.scores,
                     )
                 )  # fmt: skip
-        return judge(found)
+        return found
 
     @cached_property
     def model_scores(self) -> ImageScores | None:

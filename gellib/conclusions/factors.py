@@ -13,14 +13,15 @@ _MOST_NAMED = 4
 
 
 def factor_sentences(comparison: Comparison) -> list[str]:
-    """Say, for each factor, means by level and which levels differ."""
-    if comparison.info.get("experiments"):
-        return _experiments(comparison)
-    return [text for name in comparison.factors if (text := _factor(comparison, name))]
+    """Say, for each factor, means by level and which levels differ; then what experiments did."""
+    factors = comparison.factors if len(comparison.of_grid(comparison.done)) else []
+    found = [text for name in factors if (text := _factor(comparison, name))]
+    return [*found, *_experiments(comparison)]
 
 
 def _factor(comparison: Comparison, factor: str) -> str:
-    table, done, score = comparison.models, comparison.done, comparison.score
+    table, done = (comparison.of_grid(rows) for rows in (comparison.models, comparison.done))
+    score = comparison.score
     name, levels = words(factor), done.groupby(factor, sort=False)[score].agg(["mean", "size"])
     levels = levels.sort_values("mean", ascending=False, kind="stable")
     absent = [str(x) for x in dict.fromkeys(table[factor]) if x not in levels.index]
@@ -86,9 +87,7 @@ def _needed(effects: list[Effect]) -> str:
 
 
 def _experiments(comparison: Comparison) -> list[str]:
-    effects = comparison.effects
-    if not effects:
-        return []
+    effects = [effect for effect in comparison.effects if effect.factor == "experiment"]
     sentences = [
         f"**{e.a}**, against {e.b}: {points(e.difference, e.low, e.high)}, {e.verdict}."
         for e in effects

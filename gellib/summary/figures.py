@@ -43,11 +43,10 @@ class Figures:
     def sections(self) -> dict[str, dict[str, Callable[[], Figure]]]:
         """Return the functions that draw, by section and name, in the order of the notebook."""
         c, table, repeats = self.comparison, self.comparison.models, self.comparison.repeats
+        grid = c.of_grid(repeats)
         factors = [
-            name for name in c.factors if table[name].nunique(dropna=False) <= 2 * MOST_LEVELS
+            name for name in c.factors if 0 < grid[name].nunique(dropna=False) <= 2 * MOST_LEVELS
         ]
-        if c.info.get("experiments"):
-            factors = []
         metrics = metrics_of(table)
         word = "F1 per image" if self.several else "accuracy"
         return {
@@ -60,7 +59,7 @@ class Figures:
                 "effects": lambda: plots.effects(c.effects, {f: words(f) for f in c.factors}),
             },
             "factors": {
-                f"accuracy_by_{f}": lambda f=f: plots.accuracy_by(repeats, f) for f in factors
+                f"accuracy_by_{f}": lambda f=f: plots.accuracy_by(grid, f) for f in factors
             },
             "times": {
                 **{t: lambda t=t: plots.time_by_architecture(repeats, t) for t in TIMES},
@@ -86,7 +85,8 @@ class Figures:
         return plots.ranking(c.models, tied, c.score, chosen=int(c.done["model_id"].iloc[0]))
 
     def _search(self) -> dict[str, Callable[[], Figure]]:
-        if not {"batch_size", "learning_rate"} <= set(self.comparison.factors):
+        c = self.comparison
+        if not {"batch_size", "learning_rate"} <= set(c.factors) or c.of_grid(c.table).empty:
             return {}
         return {
             "search_3d": lambda: plots.search_3d(self._lowest()),
@@ -95,7 +95,7 @@ class Figures:
 
     def _lowest(self) -> pd.DataFrame:
         """Add the lowest validation loss of every run, from its epochs."""
-        done = self.comparison.table
+        done = self.comparison.of_grid(self.comparison.table)
         done = done[done["status"] == "done"].sort_values("val_loss", kind="stable")
         done = done.head(_MOST_HISTORIES).sort_index()
         return done.assign(min_val_loss=[self._min_loss(row) for row in done.itertuples()])
@@ -110,7 +110,7 @@ class Figures:
     def _experiments(self) -> dict[str, Callable[[], Figure]]:
         c = self.comparison
         classes = self._record["data"]["classes"] if self._record else []
-        if not c.info.get("experiments") and len(classes) < 3:
+        if not c.experiments and len(classes) < 3:
             return {}
         found = {
             "classes_test": lambda: self._class_scores("test", classes),

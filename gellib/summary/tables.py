@@ -83,8 +83,9 @@ def _settings(comparison: Comparison, rows: pd.DataFrame) -> dict[str, pd.Series
     """Columns that say which model a row is: its number and what varies."""
     factors = comparison.factors
     found = {"model": rows["model_id"]}
-    if comparison.info.get("experiments"):
-        return {**found, "experiment": rows["label"]}
+    if comparison.experiments:
+        mixed = comparison.in_grid.any()
+        return {**found, "what varies" if mixed else "experiment": rows["label"]}
     if set(factors) <= set(NAMED):
         return found | {words(name).split()[-1]: rows[name] for name in NAMED}
     if len(factors) > _MOST_SETTINGS:
@@ -195,13 +196,14 @@ def experiments_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | 
 
     `losses` has `test_loss` by `model_id`. None for a sweep that lists no experiments.
     """
-    entries = comparison.info.get("experiments") or []
+    entries = comparison.experiments
     models = comparison.models.set_index("model_id")
     entries = [entry for entry in entries if entry["model_id"] in models.index]
     if not entries:
         return None
     by_name = {entry["name"]: entry["model_id"] for entry in entries}
-    verdicts = {effect.a: effect.verdict for effect in comparison.effects}
+    built = [effect for effect in comparison.effects if effect.factor == "experiment"]
+    verdicts = {effect.a: effect.verdict for effect in built}
     metrics = [m for m in ("accuracy", "precision", "recall", "f1", "roc_auc") if m in models]
     metrics += [m for m in ("f1_samples", "mean_average_precision") if m in models]
     rows = []

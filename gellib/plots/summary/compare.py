@@ -169,8 +169,8 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
             named.setdefault((cost[i], value[i]), []).append(str(rows["model_id"].iloc[i]))
         for (x, y), ids in named.items():
             axes.annotate(
-                ", ".join(ids[:3]) + (", …" if len(ids) > 3 else ""), (x, y), (0, 9),
-                textcoords="offset points", fontsize=8.5, ha="center", fontweight="bold",
+                ", ".join(ids[:3]) + (", …" if len(ids) > 3 else ""), (x, y), (7, 5),
+                textcoords="offset points", fontsize=8.5, ha="left", fontweight="bold",
             )  # fmt: skip
         if len(cost) and cost.max() / cost.min() > 20:
             axes.set_xscale("log")
