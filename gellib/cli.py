@@ -36,6 +36,7 @@ def main() -> None:
 
     \b
     gellib list                     the sweeps that there are
+    gellib check my_images          duplicates, leaks, shortcuts: what is wrong with the images
     gellib sweep runs/gel.yaml      train every configuration, then sum up
     gellib status runs/gel.yaml     what is done, failed, to do
     gellib predict photo.png        ask the best model about a picture
@@ -110,6 +111,50 @@ def partition(
     )
     click.echo(partition_table(images).rename_axis(columns=None).to_string())
     click.echo(f"wrote {', '.join(path.name for path in files)} to {_shown(files[0].parent)}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(), metavar="DIR")
+@click.option("--test-dir", default="", help="Separate folder of test images.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@click.option("--html", "page", type=click.Path(dir_okay=False), help="Also write a page.")
+@click.option(
+    "--groups",
+    "groups_file",
+    type=click.Path(dir_okay=False),
+    help="Also draft a labels.csv whose column group keeps look-alikes together.",
+)
+def check(
+    folder: str, test_dir: str, as_json: bool, page: str | None, groups_file: str | None
+) -> None:
+    """Look for what would make the results on the images of DIR worth little.
+
+    Duplicates, families such as slices of one subject, shortcuts such as a file type that gives
+    the class away, files that cannot be read. Nothing in DIR is changed. The exit status is 0 when
+    nothing is wrong, 1 when something is, and 2 when DIR could not be looked at.
+    """
+    from tqdm import tqdm
+
+    from gellib.check import check_dataset, report_text, write_groups, write_page
+    from gellib.datasets import DatasetError
+
+    def progress(items, total):
+        return tqdm(items, total=total, unit=" images", leave=False, disable=None)
+
+    try:
+        report = check_dataset(folder, test_dir=test_dir, progress=progress)
+    except (DatasetError, OSError) as err:
+        click.echo(f"Error: {err}", err=True)
+        sys.exit(2)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(report_text(report))
+    if page:
+        click.echo(f"wrote {write_page(report, page)}", err=True)
+    if groups_file:
+        click.echo(f"wrote {write_groups(report, groups_file)}", err=True)
+    sys.exit(1 if report.verdict else 0)
 
 
 @main.command()

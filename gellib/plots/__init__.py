@@ -1,6 +1,7 @@
 """Every figure, each a function that returns a matplotlib `Figure`; none computes a metric."""
 
 from gellib.plots.base import Chart, message, save
+from gellib.plots.check import duplicate_pairs, family_samples, odd_images, shortcut_bars
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.demo import demo_predictions
 from gellib.plots.labels import class_imbalance, co_occurrence, label_combinations, label_scores
@@ -33,7 +34,9 @@ __all__ = [
     "confusion_matrices",
     "confusion_matrix",
     "demo_predictions",
+    "duplicate_pairs",
     "effects",
+    "family_samples",
     "image_kinds",
     "image_sizes",
     "label_combinations",
@@ -44,6 +47,7 @@ __all__ = [
     "message",
     "metric_bars",
     "metrics_heatmap",
+    "odd_images",
     "pareto",
     "ranking",
     "reliability_diagram",
@@ -53,5 +57,6 @@ __all__ = [
     "save",
     "search_3d",
     "search_heatmap",
+    "shortcut_bars",
     "time_by_architecture",
 ]

@@ -139,7 +139,7 @@ def sample_grid(imageset: ImageSet, per_class: int = 6, seed: int = 0) -> Figure
         rng = np.random.default_rng([seed, label])
         drawn = rng.permutation(len(table))[:per_class]
         for axes, row in zip(grid[label], drawn, strict=False):
-            _picture(axes, table["path"].iloc[row])
+            show_picture(axes, table["path"].iloc[row])
         for axes in grid[label, len(drawn) :]:
             axes.set_axis_off()
         first = grid[label, 0]
@@ -155,7 +155,8 @@ def shorten(text: str, most: int) -> str:
     return text.replace("$", r"\$")
 
 
-def _picture(axes: Axes, path: str) -> None:
+def show_picture(axes: Axes, path: str) -> None:
+    """Show a file in a square with its name below; why not, if it cannot be read."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#DDDDDD")

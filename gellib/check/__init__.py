@@ -1,0 +1,17 @@
+"""What is wrong with a data set, before anything is trained on it: `gellib check`."""
+
+from gellib.check.outliers import Outlier
+from gellib.check.page import duplicates_figure, families_figure, write_page
+from gellib.check.report import CheckReport, check_dataset, write_groups
+from gellib.check.words import report_text
+
+__all__ = [
+    "CheckReport",
+    "Outlier",
+    "check_dataset",
+    "duplicates_figure",
+    "families_figure",
+    "report_text",
+    "write_groups",
+    "write_page",
+]

@@ -1,0 +1,53 @@
+"""A report as text for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from gellib.check.report import CheckReport
+from gellib.shortcuts import NAMES
+
+MOST_LINES = 25
+WIDTH = 100
+
+
+def report_text(report: CheckReport) -> str:
+    """All of a report, the verdict last, where a reader of a terminal looks."""
+    sizes = ", ".join(f"{name} {n}" for name, n in report.classes.items())
+    parts = [f"{len(report.images)} images in {len(report.classes)} classes: {sizes}"]
+    parts += _section("Cannot be read", [f"{f}: {why}" for f, why in report.unreadable])
+    pairs = [f"{a}  =  {b}" for a, b in report.duplicates.exact]
+    pairs += [f"{a}  ~  {b}  (distance {d:g})" for a, b, d in report.duplicates.near]
+    parts += _section("Duplicates: = exact, ~ near", pairs)
+    families = [f"{len(files)} images: {files[0]} ..." for files in report.families]
+    parts += _section("Families of look-alikes", families)
+    if report.leak.nn_random is not None:
+        grouped = report.leak.nn_grouped
+        parts.append(
+            f"Nearest neighbour on raw pixels: {report.leak.nn_random:.0%} right in a random "
+            f"split, {grouped:.0%} with look-alikes kept together "
+            f"(the largest class alone: {report.leak.chance:.0%})"
+        )
+    rows = [f"{NAMES[s.name]:<26} AUC {s.auc:.2f}   p {s.p:.3f}" for s in report.shortcuts]
+    parts += _section("What tells the classes apart without being the picture", rows)
+    odd = [f"{outlier.file}: {outlier.why}" for outlier in report.outliers]
+    parts += _section("Unlike the others", odd)
+    verdict = report.verdict
+    if not verdict:
+        return "\n\n".join([*parts, "Nothing wrong was found."])
+    lines = [
+        textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
+        for sentence in verdict
+    ]
+    return "\n\n".join([*parts, "\n".join(["Verdict", *lines])])
+
+
+def _section(heading: str, lines: Iterable[str]) -> list[str]:
+    lines = list(lines)
+    if not lines:
+        return []
+    shown = [f"  {line}" for line in lines[:MOST_LINES]]
+    if len(lines) > MOST_LINES:
+        shown.append(f"  and {len(lines) - MOST_LINES} more (--json lists all)")
+    return ["\n".join([f"{heading} ({len(lines)})", *shown])]
