@@ -17,7 +17,7 @@ GROUPS = [
     {"config", "calls"},
     {"images", "datasets", "splits", "partition", "duplicates", "shortcuts"},
     {"metrics", "statistics"},
-    {"backbones", "heads", "features", "training", "explain", "environment"},
+    {"backbones", "heads", "features", "training", "explain", "environment", "suspects"},
     {"runs", "kernels"},
     {"plots"},
     {

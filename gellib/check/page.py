@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 from pathlib import Path
 
 from jinja2 import Template
@@ -44,25 +43,32 @@ table { border-collapse: collapse; } td, th { padding: 3px 14px 3px 0; text-alig
 def write_page(report: CheckReport, path: str | Path) -> Path:
     """Write a report as a page that needs no other file."""
     path = Path(path)
-    images, root = report.images, report.images.root
+    images, root, pairs = report.images, report.images.root, report.duplicates.pairs()
+    odd = [(outlier.file, outlier.why) for outlier in report.outliers]
     sections = [
         _section("Images per class", "", plots.class_counts(images)),
-        _section("Duplicates", _DUPLICATES, duplicates_figure(report)),
-        _section("Families of look-alikes", _families(report), families_figure(report)),
+        _section(
+            "Duplicates",
+            _DUPLICATES if pairs else "No picture is there twice.",
+            duplicates_figure(report) if pairs else None,
+        ),
+        _section(
+            "Families of look-alikes",
+            _families(report),
+            families_figure(report) if report.families else None,
+        ),
         _section("Shortcuts", _SHORTCUTS, plots.shortcut_bars(report.shortcuts)),
         _section("Sizes", "", plots.image_sizes(report.infos)),
         _section(
             "Unlike the others",
-            "In size, brightness or contrast. Not wrong by itself; worth a look.",
-            plots.odd_images(
-                [(outlier.file, outlier.why) for outlier in report.outliers],
-                root,
-                heading="Odd images",
-            ),
+            "In size, brightness or contrast. Not wrong by itself; worth a look."
+            if odd
+            else "No image is far from the others in size, brightness or contrast.",
+            plots.odd_images(odd, root, heading="Odd images") if odd else None,
         ),
     ]
     text = PAGE.render(
-        name=html.unescape(root.name),
+        name=root.name,
         verdict=report.verdict,
         sections=sections,
         unreadable=report.unreadable,
@@ -100,13 +106,16 @@ _SHORTCUTS = (
 def _families(report: CheckReport) -> str:
     leak = report.leak
     if leak.nn_random is None:
-        return ""
+        return "There are too few images of some class to look for them."
+    none = "" if report.families else " No families were found."
     return (
         f"The nearest neighbour on small raw pixels is right on {leak.nn_random:.0%} of the images "
         f"in a random split and on {leak.nn_grouped:.0%} where look-alikes stay together; naming "
-        f"the largest class, on {leak.chance:.0%}."
+        f"the largest class, on {leak.chance:.0%}.{none}"
     )
 
 
-def _section(heading: str, text: str, fig: Chart) -> tuple[str, str, str, str]:
+def _section(heading: str, text: str, fig: Chart | None) -> tuple[str, str, str, str]:
+    if fig is None:
+        return heading, text, "", ""
     return heading, text, base64.b64encode(fig.png()).decode("ascii"), fig.headline()

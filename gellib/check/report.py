@@ -118,10 +118,11 @@ class CheckReport:
             )
         torn = torn_pairs(self.images, self.duplicates)
         if torn:
+            one = len(torn) == 1
             found.append(
-                f"{len(torn)} pair{' of duplicates lies' if len(torn) == 1 else 's of duplicates lie'}"
-                f" in two given parts of the set, such as {torn[0][0]} and {torn[0][1]}: the test "
-                "is in part a test of memory. Remove one of each."
+                f"{len(torn)} {'pair' if one else 'pairs'} of duplicates "
+                f"{'lies' if one else 'lie'} in two given parts of the set, such as {torn[0][0]} "
+                f"and {torn[0][1]}: the test is in part a test of memory. Remove one of each."
             )
         doubted = conflicting_pairs(self.images, self.duplicates)
         if doubted:
@@ -157,13 +158,14 @@ def check_dataset(
     readable = [row for row, look in enumerate(looks) if look.small is not None]
     position = {row: number for number, row in enumerate(readable)}
     groups = [[position[place[file]] for file in group] for group in duplicates.groups()]
-    pictures = np.stack([looks[row].small for row in readable]) if readable else np.empty(0)
-    leak = find_families(pictures, labels[readable], groups, seed=seed)
+    pictures = np.array([looks[row].small for row in readable])
+    leak = find_families(pictures, labels[np.array(readable, int)], groups, seed=seed)
     families = tuple(tuple(files[readable[i]] for i in rows) for rows in leak.groups)
     # Images of one group or family are not independent: one stands for all.
     others = {i for rows in (*groups, *leak.groups) for i in sorted(rows)[1:]}
     alone = [row for number, row in enumerate(readable) if number not in others]
-    shortcuts = find_shortcuts(facts_of([looks[row] for row in alone]), labels[alone], seed=seed)
+    facts = facts_of([looks[row] for row in alone])
+    shortcuts = find_shortcuts(facts, labels[np.array(alone, int)], seed=seed)
     return CheckReport(
         images=images,
         infos=tuple(look.info for look in looks),

@@ -3,15 +3,21 @@
 from gellib.datasets.checks import check_images, describe, inspect_images, unreadable
 from gellib.datasets.imageset import DatasetError, ImageSet, drop_images, limit_images
 from gellib.datasets.load import load_imageset
+from gellib.datasets.reviewed import DECISIONS, HEADER, REVIEWED, Decision, read_decisions
 
 __all__ = [
+    "DECISIONS",
+    "Decision",
     "DatasetError",
     "ImageSet",
+    "HEADER",
+    "REVIEWED",
     "check_images",
     "describe",
     "drop_images",
     "inspect_images",
     "limit_images",
     "load_imageset",
+    "read_decisions",
     "unreadable",
 ]

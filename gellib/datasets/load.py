@@ -12,6 +12,7 @@ from gellib.datasets.folders import check_same_classes, load_folders
 from gellib.datasets.imageset import DatasetError, ImageSet, make_imageset
 from gellib.datasets.labels import find_partition, load_labels, load_partition
 from gellib.datasets.parquet import find_parquet, load_parquet
+from gellib.datasets.reviewed import apply_decisions
 
 
 def load_imageset(
@@ -23,7 +24,8 @@ def load_imageset(
     writes them), `labels.csv`, Parquet with image bytes, `{train,val,test}/<class>/*` (any of the
     three) and `<class>/*`; the first one that is there counts. Hidden files and files that are not
     images are passed over. `test_dir` is a separate folder of test images with the same classes,
-    in any of these layouts. Without `partition` the tables of the splits are passed over.
+    in any of these layouts. What `labels_reviewed.csv` in the folder says of single images is done.
+    Without `partition` the tables of the splits are passed over.
 
     Raises
     ------
@@ -57,6 +59,10 @@ def _find_folder(folder: str | Path, name: str) -> Path:
 
 
 def _load(root: Path, leave_out: Path | None = None, partition: bool = True) -> ImageSet:
+    return apply_decisions(_load_layout(root, leave_out, partition))
+
+
+def _load_layout(root: Path, leave_out: Path | None, partition: bool) -> ImageSet:
     if partition and (parts := find_partition(root)):
         return load_partition(parts)
     tables = [root / name for name in sorted(os.listdir(root)) if name.casefold() == "labels.csv"]

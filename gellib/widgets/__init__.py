@@ -1,6 +1,15 @@
-"""The form of `4_predict.ipynb`: choose a model and a picture, see what the model says of it."""
+"""The forms of the notebooks, thin over the functions of the package."""
 
 from gellib.widgets.cards import verdict
 from gellib.widgets.form import MOST_CARDS, UNTRAINED, PredictWidget, preview, uploaded_files
+from gellib.widgets.review import ReviewWidget
 
-__all__ = ["MOST_CARDS", "UNTRAINED", "PredictWidget", "preview", "uploaded_files", "verdict"]
+__all__ = [
+    "MOST_CARDS",
+    "UNTRAINED",
+    "PredictWidget",
+    "ReviewWidget",
+    "preview",
+    "uploaded_files",
+    "verdict",
+]
