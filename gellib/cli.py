@@ -124,8 +124,20 @@ def partition(
     type=click.Path(dir_okay=False),
     help="Also draft a labels.csv whose column group keeps look-alikes together.",
 )
+@click.option(
+    "--labels",
+    "most_labels",
+    type=click.IntRange(1),
+    help="Also list the N most doubtful labels, as resnet18 sees the images.",
+    metavar="N",
+)
 def check(
-    folder: str, test_dir: str, as_json: bool, page: str | None, groups_file: str | None
+    folder: str,
+    test_dir: str,
+    as_json: bool,
+    page: str | None,
+    groups_file: str | None,
+    most_labels: int | None,
 ) -> None:
     """Look for what would make the results on the images of DIR worth little.
 
@@ -135,7 +147,7 @@ def check(
     """
     from tqdm import tqdm
 
-    from gellib.check import check_dataset, report_text, write_groups, write_page
+    from gellib.check import check_dataset, doubtful_labels, report_text, write_groups, write_page
     from gellib.datasets import DatasetError
 
     def progress(items, total):
@@ -146,12 +158,13 @@ def check(
     except (DatasetError, OSError) as err:
         click.echo(f"Error: {err}", err=True)
         sys.exit(2)
+    doubtful = doubtful_labels(report, k=most_labels, progress=True) if most_labels else None
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
-        click.echo(report_text(report))
+        click.echo(report_text(report, doubtful))
     if page:
-        click.echo(f"wrote {write_page(report, page)}", err=True)
+        click.echo(f"wrote {write_page(report, page, doubtful)}", err=True)
     if groups_file:
         click.echo(f"wrote {write_groups(report, groups_file)}", err=True)
     sys.exit(1 if report.verdict else 0)

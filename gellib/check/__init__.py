@@ -1,17 +1,21 @@
 """What is wrong with a data set, before anything is trained on it: `gellib check`."""
 
+from gellib.check.labels import doubtful_labels
 from gellib.check.outliers import Outlier
-from gellib.check.page import duplicates_figure, families_figure, write_page
+from gellib.check.page import duplicates_figure, families_figure, outliers_figure, write_page
 from gellib.check.report import CheckReport, check_dataset, write_groups
-from gellib.check.words import report_text
+from gellib.check.words import report_text, verdict_table
 
 __all__ = [
     "CheckReport",
     "Outlier",
     "check_dataset",
+    "doubtful_labels",
     "duplicates_figure",
     "families_figure",
+    "outliers_figure",
     "report_text",
+    "verdict_table",
     "write_groups",
     "write_page",
 ]

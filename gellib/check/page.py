@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Template
 
 from gellib import plots
@@ -40,11 +41,11 @@ table { border-collapse: collapse; } td, th { padding: 3px 14px 3px 0; text-alig
 )
 
 
-def write_page(report: CheckReport, path: str | Path) -> Path:
+def write_page(report: CheckReport, path: str | Path, doubtful: pd.DataFrame | None = None) -> Path:
     """Write a report as a page that needs no other file."""
     path = Path(path)
-    images, root, pairs = report.images, report.images.root, report.duplicates.pairs()
-    odd = [(outlier.file, outlier.why) for outlier in report.outliers]
+    images, pairs = report.images, report.duplicates.pairs()
+    odd = report.outliers
     sections = [
         _section("Images per class", "", plots.class_counts(images)),
         _section(
@@ -64,11 +65,16 @@ def write_page(report: CheckReport, path: str | Path) -> Path:
             "In size, brightness or contrast. Not wrong by itself; worth a look."
             if odd
             else "No image is far from the others in size, brightness or contrast.",
-            plots.odd_images(odd, root, heading="Odd images") if odd else None,
+            outliers_figure(report) if odd else None,
         ),
     ]
+    if doubtful is not None and len(doubtful):
+        text = (
+            "Models that never saw the image find its label unlikely. 1_explore has a form for it."
+        )
+        sections.append(_section("Doubtful labels", text, doubtful_figure(report, doubtful)))
     text = PAGE.render(
-        name=root.name,
+        name=images.root.name,
         verdict=report.verdict,
         sections=sections,
         unreadable=report.unreadable,
@@ -91,6 +97,22 @@ def duplicates_figure(report: CheckReport) -> Chart:
 def families_figure(report: CheckReport) -> Chart:
     """Families of a report."""
     return plots.family_samples(report.families, report.images.root)
+
+
+def outliers_figure(report: CheckReport) -> Chart:
+    """Images of a report that are unlike the others."""
+    odd = [(outlier.file, outlier.why) for outlier in report.outliers]
+    heading = "Unlike the others in size, brightness or contrast"
+    return plots.odd_images(odd, report.images.root, heading=heading)
+
+
+def doubtful_figure(report: CheckReport, doubtful: pd.DataFrame) -> Chart:
+    """The images of doubtful labels."""
+    words = [
+        (row.file, f"{row.label} {row.p_label:.1%}, looks like {row.suggested}")
+        for row in doubtful.itertuples(index=False)
+    ]
+    return plots.odd_images(words, report.images.root, heading="Labels that are in doubt")
 
 
 _DUPLICATES = (

@@ -157,7 +157,8 @@ def check_dataset(
     place = {file: row for row, file in enumerate(files)}
     readable = [row for row, look in enumerate(looks) if look.small is not None]
     position = {row: number for number, row in enumerate(readable)}
-    groups = [[position[place[file]] for file in group] for group in duplicates.groups()]
+    shown = duplicates.only({files[row] for row in readable})
+    groups = [[position[place[file]] for file in group] for group in shown.groups()]
     pictures = np.array([looks[row].small for row in readable])
     leak = find_families(pictures, labels[np.array(readable, int)], groups, seed=seed)
     families = tuple(tuple(files[readable[i]] for i in rows) for rows in leak.groups)

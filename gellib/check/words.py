@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+import pandas as pd
+
 from gellib.check.report import CheckReport
 from gellib.shortcuts import NAMES
 
@@ -12,7 +14,7 @@ MOST_LINES = 25
 WIDTH = 100
 
 
-def report_text(report: CheckReport) -> str:
+def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> str:
     """All of a report, the verdict last, where a reader of a terminal looks."""
     sizes = ", ".join(f"{name} {n}" for name, n in report.classes.items())
     parts = [f"{len(report.images)} images in {len(report.classes)} classes: {sizes}"]
@@ -33,6 +35,12 @@ def report_text(report: CheckReport) -> str:
     parts += _section("What tells the classes apart without being the picture", rows)
     odd = [f"{outlier.file}: {outlier.why}" for outlier in report.outliers]
     parts += _section("Unlike the others", odd)
+    if doubtful is not None:
+        lines = [
+            f"{row.file}: {row.label} {row.p_label:.1%}, looks like {row.suggested}"
+            for row in doubtful.itertuples(index=False)
+        ]
+        parts += _section("Doubtful labels", lines)
     verdict = report.verdict
     if not verdict:
         return "\n\n".join([*parts, "Nothing wrong was found."])
@@ -41,6 +49,11 @@ def report_text(report: CheckReport) -> str:
         for sentence in verdict
     ]
     return "\n\n".join([*parts, "\n".join(["Verdict", *lines])])
+
+
+def verdict_table(report: CheckReport) -> pd.DataFrame:
+    """The verdict as a table for a notebook."""
+    return pd.DataFrame({"what is wrong": report.verdict or ["nothing was found"]})
 
 
 def _section(heading: str, lines: Iterable[str]) -> list[str]:

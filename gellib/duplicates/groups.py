@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +38,13 @@ class Duplicates:
     def pairs(self) -> list[tuple[str, str, float]]:
         """All pairs, the exact ones first, with distance 0."""
         return [(a, b, 0.0) for a, b in self.exact] + list(self.near)
+
+    def only(self, files: Collection[str]) -> Duplicates:
+        """The pairs of which both are among `files`."""
+        return Duplicates(
+            tuple(pair for pair in self.exact if set(pair) <= set(files)),
+            tuple(pair for pair in self.near if set(pair[:2]) <= set(files)),
+        )
 
     def groups(self) -> list[list[str]]:
         """Files that hang together by pairs, sorted; each of two or more."""
