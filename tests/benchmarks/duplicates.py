@@ -1,4 +1,4 @@
-"""How often the search for duplicates errs, how often a clean set raises an alarm, how long it takes.
+"""How often the check for duplicates errs, how often clean sets raise an alarm, how long it takes.
 
 python tests/benchmarks/duplicates.py twins     simulated pictures and their changed copies
 python tests/benchmarks/duplicates.py quiet     clean simulated gel sets, seeds 0 to 99
