@@ -30,6 +30,7 @@ GROUPS = [
         "predictor",
         "widgets",
         "sweeps",
+        "check",
     },
     {"cli", "__main__"},
 ]
