@@ -1,0 +1,44 @@
+"""The README's table of capabilities names tests that there are, and files of ours."""
+
+import ast
+import re
+
+from gellib.config import PROJECT_ROOT, RunConfig
+
+README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+SECTION = README.split("## What the four systems did")[1].split("\n## ")[0]
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in SECTION.splitlines()
+    if line.startswith("| ") and "::" in line
+]
+
+
+def names_in(module):
+    path = PROJECT_ROOT / "tests" / f"test_{module}.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_capability_has_a_test_that_there_is():
+    assert len(ROWS) > 50
+    known = {}
+    for capability, _, tests in ROWS:
+        names = re.findall(r"`(\w+)::(\w+)`", tests)
+        assert names, capability
+        for module, name in names:
+            known.setdefault(module, names_in(module))
+            assert name in known[module], f"{capability}: {module}::{name}"
+
+
+def test_every_capability_is_somewhere():
+    for capability, where, _ in ROWS:
+        for text in re.findall(r"`([^`]+)`", where):
+            name = text.split(":")[0].strip()
+            places = (PROJECT_ROOT / "gellib" / name, PROJECT_ROOT / name)
+            there = any(place.exists() for place in places)
+            notebook = (PROJECT_ROOT / "notebooks" / f"{name}.ipynb").exists()
+            command = name.startswith("gellib ")
+            written = name.endswith((".csv", ".json")) or name == "like"
+            known = there or notebook or command or written or name in RunConfig.model_fields
+            assert known, f"{capability}: {text}"
