@@ -168,19 +168,40 @@ def _draw(
 ) -> list[int]:
     """Draw rows for a part, whole groups at a time, until each class has its share.
 
-    Units are taken in random order, the large ones first because they fit in only at the start;
-    one is drawn when that brings the part closer to what it should hold, as a share of each class,
-    lest a rare label be passed over for the sake of a common one on the same image.
+    Groups of several rows come first, the large ones before the small, because they fit in only at
+    the start. Of them too the part gets no more than its share, or it would hold all duplicates
+    and training none; single rows, in random order, then fill it up. A unit is drawn when that
+    brings the part closer to what it should hold, as a share of each class, lest a rare label be
+    passed over for the sake of a common one on the same image.
     """
     order = [units[i] for i in rng.permutation(len(units))]
-    order.sort(key=len, reverse=True)
     wanted = _targets(members.sum(axis=0), share)
     weight = 1 / np.maximum(wanted, 1)
     drawn: list[int] = []
-    for unit in order:
-        left = wanted - members[unit].sum(axis=0)
-        if (weight * np.abs(left)).sum() < (weight * np.abs(wanted)).sum():
-            wanted = left
+
+    def distance(held: np.ndarray, target: np.ndarray) -> float:
+        return float((weight * np.abs(target - held)).sum())
+
+    held, seen = np.zeros_like(wanted), np.zeros_like(wanted)
+    groups = sorted((unit for unit in order if len(unit) > 1), key=len, reverse=True)
+    rest = []
+    for unit in groups:
+        own = members[unit].sum(axis=0)
+        seen += own
+        # Chance decides about half a group more or less, so that none is sure of its place.
+        due = share * seen + (rng.random() - 0.5) * own
+        taken = held + own
+        if distance(taken, due) < distance(held, due) and (
+            distance(taken, wanted) < distance(held, wanted)
+        ):
+            held = taken
+            drawn += unit
+        else:
+            rest.append(unit)
+    for unit in (*(unit for unit in order if len(unit) == 1), *rest):
+        taken = held + members[unit].sum(axis=0)
+        if distance(taken, wanted) < distance(held, wanted):
+            held = taken
             drawn += unit
     return drawn
 

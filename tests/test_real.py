@@ -41,6 +41,7 @@ def test_brain_images_keep_to_their_partition(real_data, tmp_path):
     # It has many pictures more than once, which a split by chance tears apart.
     grouped = images.table[images.table["group"] != ""]
     assert grouped["group"].nunique() > 30
+    assert partition_table(images).loc["groups", "train"] > 20
     assert (grouped.groupby("group")["split"].nunique() == 1).all()
     again = split_imageset(load_imageset(tmp_path), seed=7)
     assert dict(zip(again.table["path"], again.table["split"], strict=True)) == (

@@ -141,6 +141,33 @@ def test_groups_over_classes_and_of_uneven_size():
     assert [row[2] for row in counts(split)] == [12, 8]
 
 
+@pytest.mark.parametrize("size", [2, 5])
+def test_no_part_gets_all_groups(size):
+    # A quarter of the images hang together, as duplicates do; each part holds its share of them.
+    groups = [f"g{i // size}" if i < 100 else "" for i in range(400)]
+    images = make(200, 200, groups=groups[:50] + groups[100:250] + groups[50:100] + groups[250:])
+    shares = {"train": [], "val": [], "test": []}
+    for seed in range(20):
+        split = split_imageset(images, seed=seed)
+        assert counts(split) == [[128, 32, 40], [128, 32, 40]]
+        grouped = split.table[split.table.group != ""]
+        assert (grouped.groupby("group").split.nunique() == 1).all()
+        for part, held in shares.items():
+            held.append((grouped.split == part).sum())
+    for part, wanted in (("train", 64), ("val", 16), ("test", 20)):
+        assert abs(pd.Series(shares[part]).mean() - wanted) < 0.15 * wanted, part
+
+
+def test_the_largest_group_is_in_any_part():
+    groups = ["large"] * 12 + [f"g{i // 4}" for i in range(88)]
+    images = make(50, 50, groups=groups)
+    parts = {
+        split_imageset(images, seed=seed).table.set_index("group").split["large"].iloc[0]
+        for seed in range(40)
+    }
+    assert parts == {"train", "val", "test"}
+
+
 def test_images_join_their_group():
     given = ["test", "", "train", ""] + [""] * 16
     groups = ["p", "p", "q", "q"] + [""] * 16
