@@ -263,6 +263,14 @@ class TestFit:
         assert len(log.history()) == 7
         assert len(run_fit(**stopped)[0].history()) == 3
 
+    def test_patience_needs_validation_images(self):
+        _, targets = problem()
+        for monitor in ("val_loss", "max:val_f1"):
+            config = RunConfig(patience=2, monitor=monitor)
+            with pytest.raises(ValueError, match="patience: got 2 .* there are no validation"):
+                Fit(config, targets, targets[:0], CLASSES, CPU)
+        Fit(RunConfig(patience=2, monitor="train_loss"), targets, targets[:0], CLASSES, CPU)
+
     def test_rates_are_kept_by_step(self):
         log, _, _ = run_fit(schedule="one_cycle", learning_rate=0.05)
         rates, history = log.learning_rates(), log.history()

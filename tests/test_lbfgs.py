@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from gellib.config import ConfigError, RunConfig
 from gellib.heads import build_head
@@ -13,12 +15,12 @@ from gellib.training.lbfgs import fit_lbfgs
 CLASSES = ("a", "b", "c")
 
 
-def fitted(targets, *, task="single_label", c=0.5, **changes):
+def fitted(targets, *, task="single_label", c=0.5, scale=1.0, shift=0.0, **changes):
     rng = np.random.default_rng(0)
     n_classes = targets.shape[1] if targets.ndim == 2 else int(targets.max()) + 1
     x = rng.normal(size=(len(targets), 6))
     x[:, 0] += targets[:, 0] if targets.ndim == 2 else targets
-    x = x.astype(np.float32)
+    x = (x * scale + shift).astype(np.float32)
     settings = RunConfig(opt_alg="lbfgs", lbfgs_c=c, **changes)
     head = build_head("single", 6, n_classes, task=task, seed=0)
     inputs = CachedInputs(x[None, :80], x[80:])
@@ -31,7 +33,8 @@ def fitted(targets, *, task="single_label", c=0.5, **changes):
 def test_probabilities_are_those_of_the_regression(n_classes):
     targets = np.random.default_rng(1).integers(0, n_classes, 100)
     x, probabilities, log, _ = fitted(targets)
-    regression = LogisticRegression(C=0.5, max_iter=2000).fit(x[:80], targets[:80])
+    regression = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=2000))
+    regression.fit(x[:80], targets[:80])
     np.testing.assert_allclose(probabilities, regression.predict_proba(x), atol=1e-3)
     row = log.history().iloc[0]
     assert len(log.history()) == log.best_epoch == 1
@@ -44,9 +47,22 @@ def test_it_is_the_optimum_of_the_regularised_loss():
     x, _, _, head = fitted(targets, c=0.1)
     x, y = torch.from_numpy(x[:80]), torch.from_numpy(targets[:80])
     loss = 0.1 * torch.nn.functional.cross_entropy(head(x), y, reduction="sum")
-    (loss + head[0].weight.square().sum() / 2).backward()
-    assert head[0].weight.grad.abs().max() < 2e-3  # at the initial weights: 1.6
+    scaled = head[0].weight * x.std(0, correction=0)
+    (loss + scaled.square().sum() / 2).backward()
+    assert head[0].weight.grad.abs().max() < 2e-3
     assert head[0].bias.grad.abs().max() < 2e-3
+    start = build_head("single", 6, 3, seed=0)
+    (0.1 * torch.nn.functional.cross_entropy(start(x), y, reduction="sum")).backward()
+    assert start[0].weight.grad.abs().max() > 0.5
+
+
+def test_the_scale_of_the_features_does_not_matter():
+    targets = np.random.default_rng(1).integers(0, 2, 100)
+    _, near, _, _ = fitted(targets)
+    _, far, _, _ = fitted(targets, scale=np.array([1e-3, 1, 50, 1, 1, 1]))
+    np.testing.assert_allclose(near[:, 0].mean(), far[:, 0].mean(), atol=0.02)
+    same = fitted(targets, scale=np.full(6, 40.0), shift=7)[1]
+    np.testing.assert_allclose(near, same, atol=1e-3)
 
 
 def test_several_labels_have_a_regression_each():
@@ -54,7 +70,8 @@ def test_several_labels_have_a_regression_each():
     targets[:, 2] = 1  # nothing to tell apart
     x, probabilities, _, _ = fitted(targets, task="multilabel")
     for label in (0, 1):
-        one = LogisticRegression(C=0.5).fit(x[:80], targets[:80, label])
+        one = make_pipeline(StandardScaler(), LogisticRegression(C=0.5))
+        one.fit(x[:80], targets[:80, label])
         np.testing.assert_allclose(probabilities[:, label], one.predict_proba(x)[:, 1], atol=1e-3)
     np.testing.assert_allclose(probabilities[:, 2], 80.5 / 81, atol=1e-6)
 

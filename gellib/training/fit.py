@@ -19,7 +19,7 @@ from gellib.backbones import seeded
 from gellib.config import RunConfig
 from gellib.training.draws import cut_batches, draw_order, sampling_weights
 from gellib.training.inputs import CachedInputs, OnlineInputs
-from gellib.training.monitor import Watch
+from gellib.training.monitor import Watch, check_monitor
 from gellib.training.objective import Objective
 from gellib.training.optimise import Schedule, clip_gradients, set_rate
 from gellib.training.scores import METRICS, EpochScores, score
@@ -98,6 +98,12 @@ class Fit:
         classes: tuple[str, ...],
         device: torch.device,
     ) -> None:
+        if config.patience and check_monitor(config.monitor)[0].startswith("val_"):
+            if not len(val_targets):
+                raise ValueError(
+                    f"patience: got {config.patience} with monitor {config.monitor!r}, but there "
+                    "are no validation images; set val_fraction, or monitor to train_loss"
+                )
         self.config, self.classes, self.device = config, classes, device
         self.targets = torch.from_numpy(train_targets)
         self.val_targets = torch.from_numpy(val_targets)

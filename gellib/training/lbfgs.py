@@ -18,6 +18,7 @@ from gellib.training.objective import Objective
 from gellib.training.scores import score
 
 MAX_ITERATIONS = 2000
+_LEAST_DEVIATION = 0.01  # of the largest
 
 
 def fit_lbfgs(
@@ -31,10 +32,16 @@ def fit_lbfgs(
     """Put a `single` head at the optimum for the plain views; the log has one row.
 
     The loss is the sum of the cross entropies times `lbfgs_c`, plus half the squared weights; of
-    several labels each has a regression of its own.
+    several labels each has a regression of its own. Features count in units of their standard
+    deviation, so that `lbfgs_c` means the same for every network, however large its features are;
+    mean and deviation are worked into the layer.
     """
     started = time.perf_counter()
-    x = np.asarray(inputs.train_features[0], dtype=np.float64)
+    features = np.asarray(inputs.train_features[0], dtype=np.float64)
+    mean, deviation = features.mean(0), features.std(0)
+    # A feature that hardly varies here would be blown up where it does.
+    deviation = np.maximum(deviation, max(_LEAST_DEVIATION * deviation.max(), 1e-12))
+    x = (features - mean) / deviation
     with threadpool_limits(1):  # their number must not change the result
         if train_targets.ndim == 2:
             parts = [_binary(config, x, column) for column in train_targets.T]
@@ -42,6 +49,8 @@ def fit_lbfgs(
             biases = np.array([bias for _, bias in parts])
         else:
             weights, biases = _exclusive(config, x, train_targets, len(classes))
+    weights = weights / deviation
+    biases = biases - weights @ mean
     linear = next(layer for layer in head if isinstance(layer, nn.Linear))
     with torch.no_grad():
         linear.weight.copy_(torch.from_numpy(weights))
