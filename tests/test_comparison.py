@@ -266,6 +266,7 @@ def test_several_labels_are_compared_by_f1_per_image(tmp_path, images):
         summary.figure_names("models")
     )
     assert "best_confusion_matrix" not in summary.figure_names()
+    assert [t.get_text() for t in summary.figure("best_label_scores").axes[0].get_yticklabels()]
     summary.figure("hamming_loss"), summary.figure("heatmap"), summary.figure("classes_test")
     assert "Hamming loss" in summary.models().to_html()
 

@@ -179,11 +179,29 @@ class Figures:
             "best_confusion_matrix": self._confusion_matrix,
             "best_roc_curve": self._roc_curve,
         }
+        by_class = {}
+        if self.best is not None and self.best.class_history.is_file() and self._many_classes():
+            by_class["best_class_curves"] = lambda: plots.class_curves(
+                self.best.read_class_history(), self._best_epoch()
+            )
         return {
-            **({} if self.several else one_label),
-            "best_loss_accuracy": lambda: plots.loss_accuracy(self.best.read_history()),
+            **({"best_label_scores": self._label_scores} if self.several else one_label),
+            "best_loss_accuracy": lambda: plots.loss_accuracy(
+                self.best.read_history(), self._best_epoch()
+            ),
+            **by_class,
             "best_demo_predictions": self._demo_predictions,
         }
+
+    def _many_classes(self) -> bool:
+        return len(self._record["data"]["classes"]) > 2
+
+    def _best_epoch(self) -> int:
+        return int(self._record.get("best_epoch") or 0)
+
+    def _label_scores(self) -> Figure:
+        test = self._record["metrics"]["test"]
+        return plots.label_scores(test["per_class"], test["n"], heading="Test images")
 
     def _confusion_matrix(self) -> Figure:
         test = self._record["metrics"]["test"]
