@@ -299,3 +299,14 @@ def test_a_layer_that_is_not_there_ends_training_before_it_begins(images, store)
     with pytest.raises(BackboneError, match="got 'from:layer9', and there is no layer"):
         run(images, store, trainable="from:layer9")
     assert store.files == []
+
+
+def test_images_that_stay_the_same_are_read_once(images, store, monkeypatch):
+    from gellib.training import inputs
+
+    read = []
+    real = inputs.read_image
+    monkeypatch.setattr(inputs, "read_image", lambda p, **o: read.append(p) or real(p, **o))
+    run(images, store, trainable="all", num_epochs=3)
+    used = images.table[images.table["split"] != "test"]["path"]
+    assert sorted(read) == sorted(used)

@@ -2,11 +2,8 @@
 
 from gellib.backbones.adapters import INPUT_ADAPTERS
 from gellib.backbones.architectures import ALIASES, BackboneError, check_backbone, list_backbones
-from gellib.backbones.backbone import (
-    Backbone,
-    build_backbone,
-    calibrate_batchnorm,
-)
+from gellib.backbones.backbone import Backbone, build_backbone
+from gellib.backbones.calibration import calibrate_batchnorm
 from gellib.backbones.cutting import cut_network
 from gellib.backbones.devices import (
     DeviceMissing,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,16 +52,17 @@ class OnlineInputs:
     steps: list[tuple[str, dict[str, float]]]
     seed: int
     val_batch: int = 16
-    _kept: dict[str, np.ndarray] = field(default_factory=dict)
+    _kept: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     _kept_bytes: int = 0
 
     def train_batches(self, epoch: int, batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
         """Yield the inputs of the batches of an epoch."""
 
         def work(position: int) -> np.ndarray:
-            image = self._read(self.train_paths[position])
+            path = self.train_paths[position]
             if not self.steps:
-                return plain_view(image, self.preprocessing)
+                return self._plain(path)
+            image = self._kept_or(("image", path), lambda: self._read(path))
             key = image_key(self.train_digests[position])
             return random_views(
                 image, self.preprocessing, self.steps, seed=self.seed, key=key, epochs=[epoch]
@@ -75,21 +76,26 @@ class OnlineInputs:
 
     def val_batches(self) -> Iterator[torch.Tensor]:
         """Yield the inputs of all validation images in order."""
-
-        def work(path: str) -> np.ndarray:
-            return plain_view(self._read(path), self.preprocessing)
-
-        views = in_threads(work, self.val_paths, ahead=2 * self.val_batch)
+        views = in_threads(self._plain, self.val_paths, ahead=2 * self.val_batch)
         for start in range(0, len(self.val_paths), self.val_batch):
             count = min(self.val_batch, len(self.val_paths) - start)
             pixels = np.stack([next(views) for _ in range(count)])
             yield normalise(torch.from_numpy(pixels), self.preprocessing)
 
+    def _plain(self, path: str) -> np.ndarray:
+        # It is the same in every epoch, so it is kept as it goes into the network.
+        return self._kept_or(
+            ("plain", path), lambda: plain_view(self._read(path), self.preprocessing)
+        )
+
     def _read(self, path: str) -> np.ndarray:
-        image = self._kept.get(path)
+        return read_image(path, color=self.preprocessing.color, limits=self.limits)
+
+    def _kept_or(self, key: tuple[str, str], make: Callable[[], np.ndarray]) -> np.ndarray:
+        image = self._kept.get(key)
         if image is None:
-            image = read_image(path, color=self.preprocessing.color, limits=self.limits)
+            image = make()
             if self._kept_bytes + image.nbytes <= _KEPT_BYTES:
                 self._kept_bytes += image.nbytes
-                self._kept[path] = image
+                self._kept[key] = image
         return image
