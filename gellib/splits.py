@@ -203,7 +203,25 @@ def _draw(
         if distance(taken, wanted) < distance(held, wanted):
             held = taken
             drawn += unit
-    return drawn
+    return drawn + _for_absent(members, order, drawn, wanted)
+
+
+def _for_absent(
+    members: np.ndarray, order: Sequence[list[int]], drawn: list[int], wanted: np.ndarray
+) -> list[int]:
+    """Draw the smallest group of each class that has none yet, for want of one that is not large.
+
+    A group is left for the rest of the images.
+    """
+    more: list[int] = []
+    for c in np.flatnonzero(wanted):
+        if members[drawn + more, c].any():
+            continue
+        taken = {*drawn, *more}
+        left = [unit for unit in order if unit[0] not in taken and members[unit, c].any()]
+        if len(left) > 1:
+            more += min(left, key=len)
+    return more
 
 
 def _targets(counts: np.ndarray, share: float) -> np.ndarray:

@@ -124,7 +124,13 @@ class TestExecuted:
     def test_explore_names_what_cannot_be_read(self, tmp_path):
         folder = make_images(tmp_path / "images")
         (folder / "train" / "dots" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-        node = self.execute("1_explore.ipynb", tmp_path / "out.ipynb", dataset_dir=str(folder))
+        # The stripes are so much alike that they count as one picture.
+        node = self.execute(
+            "1_explore.ipynb",
+            tmp_path / "out.ipynb",
+            dataset_dir=str(folder),
+            group_duplicates=False,
+        )
         shown = "".join(str(o) for c in node.cells for o in c.get("outputs", []))
         assert "cut.png" in shown
         assert sum(

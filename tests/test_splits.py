@@ -158,6 +158,14 @@ def test_no_part_gets_all_groups(size):
         assert abs(pd.Series(shares[part]).mean() - wanted) < 0.15 * wanted, part
 
 
+def test_a_class_of_few_large_groups_is_in_each_part():
+    groups = [""] * 20 + [f"g{i // 4}" for i in range(12)]
+    split = split_imageset(make(20, 12, groups=groups), val_fraction=0.1, test_fraction=0.1)
+    assert counts(split)[1] == [4, 4, 4]
+    groups = [""] * 20 + ["a"] * 6 + ["b"] * 6
+    assert "would have no images for val" in refusal(make(20, 12, groups=groups))
+
+
 def test_the_largest_group_is_in_any_part():
     groups = ["large"] * 12 + [f"g{i // 4}" for i in range(88)]
     images = make(50, 50, groups=groups)
