@@ -135,6 +135,7 @@ class RunConfig(BaseModel):
     max_images: int = Field(
         0, ge=0, description="about how many images are used, some of each class; 0: all"
     )
+    explain: bool = Field(True, description="draw what the network looked at in some test images")
     skip_bad_images: bool = Field(False, description="go on without images that cannot be read")
     max_image_mb: float = Field(200.0, gt=0, description="larger image files are refused, MB")
     max_image_mpx: float = Field(100.0, gt=0, description="larger images are refused, megapixels")

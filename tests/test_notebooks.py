@@ -104,6 +104,7 @@ class TestExecuted:
             "gel-1.png",
             "gel-1-calibration.png",
             "gel-1-confusion_matrix.png",
+            "gel-1-explanations.png",
             "gel-1-predictions.png",
             "gel-1-risk_coverage.png",
             "gel-1-roc_curve.png",

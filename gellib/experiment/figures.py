@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
 from gellib import plots
 from gellib.config import RunConfig
+from gellib.datasets import ImageSet
 from gellib.experiment.doubt import Doubt
+from gellib.experiment.explanation import explain_some
 from gellib.experiment.judgement import Judgement
+from gellib.experiment.steps import limits_of
+from gellib.explain import ExplainError
 from gellib.metrics import reliability, risk_coverage
 from gellib.runs import RunFolder
 from gellib.training import TrainResult
@@ -24,6 +30,8 @@ class RunFigures:
 
     config: RunConfig
     folder: RunFolder
+    timings: dict[str, float]
+    device: torch.device
     metrics: dict[str, dict[str, Any]]
     _judged: Judgement
     _doubt: Doubt
@@ -82,6 +90,33 @@ class RunFigures:
         doubt = self._doubt
         curves = {name: risk_coverage(v, doubt.right) for name, v in doubt.measures.items()}
         return self._drawn("risk_coverage", plots.risk_coverage(curves, doubt.record()))
+
+    def explain(self, images: ImageSet, result: TrainResult) -> Figure:
+        """Draw what the network looked at in some test images, mistakes first.
+
+        Where that is not wanted or cannot be, the figure says so in words.
+        """
+        heading = "What the network looked at"
+        if not self.config.explain:
+            return plots.message("Not asked for: the parameter explain is off.", heading)
+        started = time.perf_counter()
+        try:
+            found = explain_some(
+                images, result, self._judged, limits_of(self.config), device=self.device
+            )
+        except ExplainError as err:
+            return plots.message(str(err), heading)
+        finally:
+            self.timings["explain_s"] = time.perf_counter() - started
+        said = self._judged.predictions.iloc[found.rows]
+        verdicts = zip(said["label"], said["predicted"], found.targets, strict=True)
+        pairs = zip(found.explanation.views, found.explanation.maps, verdicts, strict=True)
+        items = [
+            plots.MapShown(view, shown, self._classes[target], label, label == predicted)
+            for view, shown, (label, predicted, target) in pairs
+        ]
+        method = found.explanation.method
+        return self._drawn("explanations", plots.explanations(items, method=method))
 
     def demo_predictions(self, predictions: pd.DataFrame) -> Figure:
         """Draw the test images with what was predicted for them."""

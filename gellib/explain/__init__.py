@@ -1,5 +1,7 @@
 """Why a model says what it says, how sure it is, and whether it knows such pictures at all."""
 
+from gellib.explain.layers import ExplainError, last_spatial_layer
+from gellib.explain.maps import Explanation, explain_views
 from gellib.explain.monte_carlo import Uncertainty, has_dropout, uncertainty
 from gellib.explain.out_of_distribution import (
     MOST_IMAGES,
@@ -9,9 +11,13 @@ from gellib.explain.out_of_distribution import (
 
 __all__ = [
     "MOST_IMAGES",
+    "ExplainError",
+    "Explanation",
     "OutOfDistribution",
     "Uncertainty",
+    "explain_views",
     "fit_out_of_distribution",
     "has_dropout",
+    "last_spatial_layer",
     "uncertainty",
 ]

@@ -4,6 +4,7 @@ from gellib.plots.base import Chart, message, save
 from gellib.plots.check import duplicate_pairs, family_samples, odd_images, shortcut_bars
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.demo import demo_predictions
+from gellib.plots.explain import MapShown, explanations
 from gellib.plots.labels import class_imbalance, co_occurrence, label_combinations, label_scores
 from gellib.plots.run import confusion_matrix, roc_curve
 from gellib.plots.summary import (
@@ -25,6 +26,7 @@ from gellib.plots.trust import reliability_diagram, risk_coverage
 
 __all__ = [
     "Chart",
+    "MapShown",
     "accuracy_by",
     "class_counts",
     "class_curves",
@@ -37,6 +39,7 @@ __all__ = [
     "duplicate_pairs",
     "effects",
     "family_samples",
+    "explanations",
     "image_kinds",
     "image_sizes",
     "label_combinations",

@@ -1,0 +1,81 @@
+"""What a network looked at: maps over pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gellib.plots.base import INK, Chart, headline, message, note
+
+_COLUMNS = 4
+_OPAQUE = 0.6
+
+
+class MapShown(NamedTuple):
+    """A view, uint8 (1 or 3, H, W), its map (h, w) of 0..1, and what is said of it."""
+
+    view: np.ndarray
+    map: np.ndarray
+    predicted: str
+    label: str
+    right: bool
+
+
+def explanations(items: Sequence[MapShown], *, method: str) -> Figure:
+    """Pictures, each beside itself under the map of what spoke for the predicted class.
+
+    Mistakes come first, framed in red. What the map leaves out is dark.
+    """
+    if not items:
+        return message("There are no test images.", "What the network looked at")
+    rows = -(-len(items) // _COLUMNS)
+    columns = min(len(items), _COLUMNS)
+    fig = Chart(figsize=(max(3.3 * columns, 5.0), 2.25 * rows + 0.55))
+    grid = fig.subplots(rows, 2 * columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for number, item in enumerate(items):
+        row, column = divmod(number, columns)
+        _pair(grid[row, 2 * column], grid[row, 2 * column + 1], item)
+    wrong = sum(not item.right for item in items)
+    headline(
+        fig, f"What the network looked at: {wrong} wrong, {len(items) - wrong} right ({method})"
+    )
+    spoke = "looked at" if "attention" in method else "spoke for the predicted class"
+    note(fig, f"Right of each picture: bright is what {spoke}; dark played no part.")
+    return fig
+
+
+def _pair(left: Axes, right: Axes, item: MapShown) -> None:
+    grey = item.view.mean(axis=0) if len(item.view) == 1 else np.moveaxis(item.view, 0, -1)
+    height, width = item.view.shape[1:]
+    left.imshow(grey, cmap="gray", vmin=0, vmax=255)
+    right.imshow(grey, cmap="gray", vmin=0, vmax=255)
+    right.imshow(
+        item.map,
+        cmap="inferno",
+        alpha=_OPAQUE,
+        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        interpolation="bilinear",
+        vmin=0,
+        vmax=1,
+    )
+    for axes in (left, right):
+        axes.set_axis_on()
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for spine in axes.spines.values():
+            spine.set_color("#B8B8B8" if item.right else "#D00000")
+            spine.set_linewidth(1.0 if item.right else 3.0)
+    text = item.predicted if item.right else f"✗ {item.predicted}"
+    colour = INK if item.right else "#B00000"
+    left.set_title(_short(text), fontsize=9, color=colour, loc="left")
+    left.set_xlabel(f"true: {_short(item.label)}", fontsize=8, color="#444444", loc="left")
+
+
+def _short(name: str, length: int = 20) -> str:
+    return name if len(name) <= length else name[: length - 1] + "…"
