@@ -251,7 +251,7 @@ def test_figures_of_perfect_and_of_useless_answers():
 
 
 def wilson(share, n, z):
-    """Interval that a share of n lies in when it is `share` of many."""
+    """Interval of the true share where `share` of n were right."""
     middle, reach = (
         share + z * z / (2 * n),
         z * (share * (1 - share) / n + (z / (2 * n)) ** 2) ** 0.5,
@@ -279,11 +279,11 @@ class TestShipped:
         card = read_card(shipped_weights(name))["validation"]["none"]
         held_out = validation.answers(shipped_weights(name), per_class=2)
         figures = held_out.figures()
-        # Two images of each class are a sample of the card's two dozen: as near as chance leaves
-        # them, once in a thousand.
+        # Two images of each class say less than the card's two dozen: chance alone puts the
+        # card's figure outside once in a thousand times.
         for figure in ("class_accuracy", "gel_accuracy"):
-            low, high = wilson(card[figure], len(held_out.truth), z=3.3)
-            assert low <= figures[figure] <= high, figure
+            low, high = wilson(figures[figure], len(held_out.truth), z=3.3)
+            assert low <= card[figure] <= high, figure
         assert card["gel_accuracy"] > 0.85
 
     def test_auto_takes_them_where_imagenet_cannot_be_had(self, tmp_path, monkeypatch):
