@@ -128,15 +128,17 @@ def sentences(shortcuts: Sequence[Shortcut]) -> list[str]:
     left = [s for s in alone if s.name not in REMOVED]
     result = []
     if removed:
+        it = "it" if len(removed) == 1 else "them"
         result.append(
             f"{_list(removed)} alone tell{'s' if len(removed) == 1 else ''} the classes apart. "
-            "Images are read as grey, which removes it; with color: rgb a network could use it."
+            f"Images are read as grey, which removes {it}; with color: rgb a network could use {it}."
         )
     if left:
+        it = "it" if len(left) == 1 else "them"
         result.append(
             f"{_list(left)} {'still ' if removed else ''}tell{'s' if len(left) == 1 else ''} the "
             "classes apart without a look at what is in the picture, and reading as grey at one "
-            "size does not remove it: a network may learn that instead."
+            f"size does not remove {it}: a network may learn that instead."
         )
     together = next((s for s in shortcuts if s.name == "together" and s.high), None)
     if together and not alone:

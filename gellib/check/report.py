@@ -108,7 +108,7 @@ class CheckReport:
         if groups:
             near, exact = len(self.duplicates.near), len(self.duplicates.exact)
             kinds = [f"{exact} exact"] * bool(exact) + [f"{near} near"] * bool(near)
-            a, b, distance = pairs[-1]
+            a, b, distance = pairs[0]
             found.append(
                 f"{sum(map(len, groups))} images are duplicates in {len(groups)} "
                 f"group{'' if len(groups) == 1 else 's'} ({' and '.join(kinds)} "
