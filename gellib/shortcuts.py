@@ -131,7 +131,8 @@ def sentences(shortcuts: Sequence[Shortcut]) -> list[str]:
         it = "it" if len(removed) == 1 else "them"
         result.append(
             f"{_list(removed)} alone tell{'s' if len(removed) == 1 else ''} the classes apart. "
-            f"Images are read as grey, which removes {it}; with color: rgb a network could use {it}."
+            f"Images are read as grey, which removes {it}; with color: rgb a network could use "
+            f"{it}."
         )
     if left:
         it = "it" if len(left) == 1 else "them"

@@ -21,6 +21,7 @@ from gellib.images import ImageLimits
 
 # Raised whenever the same images give other pairs than before, so that old files do not count.
 _VERSION = 1
+_CROWD, _CROWD_SHARE, _CROWD_DISTANCE = 6, 0.2, 0.1
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,19 @@ def _compare(
     if not unique:
         return {"same": [], "near": []}
     pairs = near_pairs(np.stack([looks[i].small for i in unique]), progress=progress)
+    pairs = _without_crowds(pairs, len(unique))
     near = [[digests[unique[i]], digests[unique[j]], distance] for i, j, distance in pairs]
     return {"same": same, "near": near}
+
+
+def _without_crowds(pairs: list[tuple[int, int, float]], n: int) -> list[tuple[int, int, float]]:
+    """Ask more of pairs that would make much of a set one group.
+
+    What so many images share is a pattern, such as the stripes of a test card, not a picture.
+    """
+    crowds = components((i, j) for i, j, _ in pairs)
+    crowded = {i for rows in crowds if len(rows) >= max(_CROWD, _CROWD_SHARE * n) for i in rows}
+    return [pair for pair in pairs if pair[0] not in crowded or pair[2] <= _CROWD_DISTANCE]
 
 
 def _cached(

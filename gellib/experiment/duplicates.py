@@ -30,6 +30,7 @@ class DuplicatesFound:
 
     `images` are in one of `groups`; of them `moved` would lie apart from most of their group, had
     the split not kept groups whole; `torn` pairs lie in two parts that the data set gives.
+    `problem` says why no split could keep groups whole, if so.
     """
 
     exact: int = 0
@@ -38,11 +39,12 @@ class DuplicatesFound:
     images: int = 0
     moved: int = 0
     torn: tuple[tuple[str, str, float], ...] = ()
+    problem: str = ""
     checked: bool = False
 
     def sentence(self) -> str:
         """Say how many there are and what was done; empty if there are none."""
-        if not self.groups:
+        if not self.groups or self.problem:
             return ""
         one = self.groups == 1
         return (
@@ -52,15 +54,24 @@ class DuplicatesFound:
         )
 
     def warning(self) -> str:
-        """Say which given parts share a picture; empty if none do."""
-        if not self.torn:
-            return ""
-        a, b, distance = self.torn[0]
-        return (
-            f"{len(self.torn)} pair{'' if len(self.torn) == 1 else 's'} of duplicates lie in two "
-            f"given parts of the data set, such as {a} and {b} (distance {distance:g}): the test "
-            "is then in part a test of memory. Remove one of each; gellib check shows them."
-        )
+        """Say which given parts share a picture, or that groups are torn; empty if neither is."""
+        words = []
+        if self.problem:
+            words.append(
+                f"{self.images} images are duplicates of each other, in {self.groups} groups, and "
+                f"no split can keep them together: {self.problem} They are split one by one, so "
+                "the test is in part a test of memory. gellib check shows them."
+            )
+        if self.torn:
+            a, b, distance = self.torn[0]
+            one = len(self.torn) == 1
+            words.append(
+                f"{len(self.torn)} {'pair' if one else 'pairs'} of duplicates "
+                f"{'lies' if one else 'lie'} in two given parts of the data set, such as {a} and {b} (distance "
+                f"{distance:g}): the test is in part a test of memory. Remove one of each; gellib "
+                "check shows them."
+            )
+        return "\n".join(words)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the record."""
@@ -71,6 +82,7 @@ class DuplicatesFound:
             "groups": self.groups,
             "images": self.images,
             "moved": self.moved,
+            "problem": self.problem,
             "torn": [list(pair) for pair in self.torn],
         }
 
@@ -96,22 +108,21 @@ def split_with_duplicates(
         tuple(pair for pair in found.near if pair not in torn),
     )
     groups = kept.groups()
+    problem = ""
     try:
         whole = split(group_images(images, kept))
     except SplitError as err:
         if not groups:
             raise
-        raise SplitError(
-            f"{err} Duplicates of a picture count as one image here: {len(groups)} groups of them "
-            "were found (gellib check shows them); group_duplicates: false splits without regard "
-            "to them."
-        ) from err
+        whole = split(images)
+        problem = str(err)
     return whole, DuplicatesFound(
         exact=len(found.exact),
         near=len(found.near),
         groups=len(groups),
         images=sum(map(len, groups)),
-        moved=_moved(images, split, kept) if groups else 0,
+        moved=_moved(images, split, kept) if groups and not problem else 0,
+        problem=problem,
         torn=tuple(torn),
         checked=True,
     )
