@@ -68,8 +68,8 @@ class DuplicatesFound:
             words.append(
                 f"{len(self.torn)} {'pair' if one else 'pairs'} of duplicates "
                 f"{'lies' if one else 'lie'} in two given parts of the data set, such as {a} and "
-                f"{b} (distance {distance:g}): the test is in part a test of memory. Remove one of each; gellib "
-                "check shows them."
+                f"{b} (distance {distance:g}): the test is in part a test of memory. Remove one "
+                "of each; gellib check shows them."
             )
         return "\n".join(words)
 
