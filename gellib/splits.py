@@ -75,7 +75,7 @@ def split_imageset(
         if (parts == part).any():
             continue
         pool = np.flatnonzero(np.isin(parts, ("", "train")))
-        units = _units([table["group"].iloc[i] for i in pool])
+        units = _units(table["group"].to_numpy()[pool])
         rng = np.random.default_rng([seed, stream, fold] if method == "kfold" else [seed, stream])
         if method == "mask":
             heads = rng.random(len(units)) < share
