@@ -8,10 +8,11 @@ import torch
 
 from gellib.backbones.architectures import check_backbone, make_network
 from gellib.backbones.layers import layers_of, trained_layers
-from gellib.config import PROJECT_ROOT
+from gellib.config import PROJECT_ROOT, RunConfig
 from gellib.experiment import check_network
 from gellib.simulate import SYSTEMS
 from gellib.sweeps import SweepError, list_sweeps, load_sweep
+from gellib.sweeps.features import feature_key, has_shared_features
 from gellib.sweeps.plan import fingerprints_of
 
 OURS = sorted((PROJECT_ROOT / "runs").glob("*.yaml"))
@@ -273,3 +274,17 @@ runs:
     assert again["changed"] == {}, "the same value as for all runs is no change"
     grid = write(tmp_path / "g.yaml", "name: g\ngrid: {opt_alg: [adam, sgd]}\n")
     assert "experiments" not in load_sweep(grid).describe()
+
+
+def test_runs_share_features_that_their_heads_are_trained_on():
+    def key(**changes):
+        return feature_key(RunConfig(**changes), "data", {"name": "none", "sha256": ""})
+
+    same = {"opt_alg": "sgd", "schedule": "cosine", "dropout": 0.5, "imbalance": "sampler"}
+    assert key() == key(**same, patience=3, clip_norm=1.0, classifier_head="residual")
+    assert key() != key(seed=1)
+    assert key(opt_alg="lbfgs") == key(opt_alg="lbfgs", lbfgs_c=1.0, augmentation="none")
+    assert key(opt_alg="lbfgs") != key()
+    assert has_shared_features(RunConfig(trainable="all", unfreeze_epoch=1))
+    assert not has_shared_features(RunConfig(trainable="all"))
+    assert not has_shared_features(RunConfig(input_adapter="reinit"))
