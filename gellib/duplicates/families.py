@@ -90,10 +90,14 @@ def find_families(
         return _nearest(vectors, labels, _fold_of(grouped.split(vectors, labels, groups), n))
 
     large = [rows for rows in found if len(rows) > 2]
-    too_large = any(
-        len(rows) > _MOST_OF_CLASS * counts[np.bincount(labels[rows]).argmax()] for rows in large
+    in_clusters = sum(map(len, large))
+    # A class may have a single subject; where most clusters are so large, they are the classes.
+    too_large = sum(
+        len(rows)
+        for rows in large
+        if len(rows) > _MOST_OF_CLASS * counts[np.bincount(labels[rows]).argmax()]
     )
-    if large and not too_large and sum(map(len, large)) >= _LEAST_SHARE * n:
+    if too_large <= in_clusters / 2 and in_clusters >= _LEAST_SHARE * n:
         nn_grouped = accuracy(_numbers(n, found))
         if nn_random >= _NEAR_PERFECT and nn_random - nn_grouped >= _LEAST_GAP:
             groups = tuple(tuple(rows) for rows in large)

@@ -20,8 +20,8 @@ from gellib.duplicates.search import near_pairs
 from gellib.images import ImageLimits
 
 # Raised whenever the same images give other pairs than before, so that old files do not count.
-_VERSION = 1
-_CROWD, _CROWD_SHARE, _CROWD_DISTANCE = 6, 0.2, 0.1
+_VERSION = 2
+_CROWD, _CROWD_SHARE, _LARGE_CROWD, _CROWD_DISTANCE = 6, 0.2, 13, 0.1
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,14 @@ def _compare(
 
 
 def _without_crowds(pairs: list[tuple[int, int, float]], n: int) -> list[tuple[int, int, float]]:
-    """Ask more of pairs that would make much of a set one group.
+    """Ask more of pairs that would make very many images, or much of a set, one group.
 
-    What so many images share is a pattern, such as the stripes of a test card, not a picture.
+    What so many share is a pattern, such as the stripes of a test card or the outline of every
+    head, not a picture.
     """
+    most = min(_LARGE_CROWD, max(_CROWD, _CROWD_SHARE * n))
     crowds = components((i, j) for i, j, _ in pairs)
-    crowded = {i for rows in crowds if len(rows) >= max(_CROWD, _CROWD_SHARE * n) for i in rows}
+    crowded = {i for rows in crowds if len(rows) >= most for i in rows}
     return [pair for pair in pairs if pair[0] not in crowded or pair[2] <= _CROWD_DISTANCE]
 
 
