@@ -103,8 +103,10 @@ class TestExecuted:
         assert {p.name for p in (tmp_path / "plots").iterdir()} == {
             "gel-1.png",
             "gel-1-calibration.png",
+            "gel-1-class_curves.png",
             "gel-1-confusion_matrix.png",
             "gel-1-explanations.png",
+            "gel-1-learning_rate.png",
             "gel-1-predictions.png",
             "gel-1-risk_coverage.png",
             "gel-1-roc_curve.png",
