@@ -226,7 +226,7 @@ class TestStore:
 
     def test_nothing_is_computed_twice(self, images, backbone, store, monkeypatch):
         first = np.array(store.plain(images, backbone))
-        monkeypatch.setattr(store_module, "plain_views", None)
+        monkeypatch.setattr(store_module, "fill_plain", None)
         again = FeatureStore(store.cache_dir)
         assert np.array_equal(again.plain(images, backbone), first)
         # What it cost is known all the same.
@@ -277,20 +277,54 @@ class TestStore:
         def fail(*args, **options):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(store_module, "extract_stream", fail)
+        monkeypatch.setattr(store_module, "fill_plain", fail)
         with pytest.raises(KeyboardInterrupt):
             store.plain(images, backbone)
         assert {path.suffix for path in store.cache_dir.iterdir()} <= {".lock"}
 
+    def test_shards_give_the_same_features_and_are_gone_then(self, tmp_path, images, backbone):
+        whole = FeatureStore(tmp_path / "whole")
+        shards = FeatureStore(tmp_path / "shards", shard=4)
+        rows = [9, 2, 5, 0, 7, 3]
+        options = {"precision": "fp32", "batch_size": 4}
+        drawn = {"augmentation": STEPS, "seed": 3, "epochs": 2}
+        for store in (whole, shards):
+            store.plain(images, backbone, **options)
+            store.views(images, rows, backbone, **drawn, **options)
+        assert shards.files == whole.files
+        found = sorted(p.name for p in shards.cache_dir.iterdir())
+        assert found == sorted(p.name for p in whole.cache_dir.iterdir())
+        for name in whole.files:
+            np.testing.assert_array_equal(
+                np.load(shards.cache_dir / name), np.load(whole.cache_dir / name)
+            )
+
+    def test_a_shard_that_is_there_is_not_computed_again(self, images, backbone, store, caplog):
+        store.plain(images.take(range(4, 8)), backbone, precision="fp32")
+        again = FeatureStore(store.cache_dir, shard=4)
+        made = []
+        real = store_module.fill_plain
+
+        def note(out, part, *args, **options):
+            made.append(list(part.table["file"]))
+            return real(out, part, *args, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store_module, "fill_plain", note)
+            again.plain(images, backbone, precision="fp32")
+        files = list(images.table["file"])
+        assert made == [files[:4], files[8:]]
+        assert again.seconds > store.seconds > 0
+
     def test_several_at_once_compute_once(self, images, backbone, store, monkeypatch):
         calls = []
-        real = store_module.extract_stream
+        real = store_module.fill_plain
 
         def count(*args, **options):
             calls.append(1)
             return real(*args, **options)
 
-        monkeypatch.setattr(store_module, "extract_stream", count)
+        monkeypatch.setattr(store_module, "fill_plain", count)
         results = []
         threads = [
             threading.Thread(target=lambda: results.append(store.plain(images, backbone)))

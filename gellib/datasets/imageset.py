@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +70,10 @@ class ImageSet:
         counts.index = pd.Index(self.classes, name="class")
         counts.columns = pd.Index([name or "all" for name in splits], name="split")
         return counts
+
+    def take(self, rows: Sequence[int]) -> ImageSet:
+        """Return the set of some rows of the table, in the order that they are given in."""
+        return replace(self, table=self.table.iloc[list(rows)].reset_index(drop=True))
 
     def with_digests(self) -> ImageSet:
         """Fill in the sha256 of every file; files that cannot be opened keep an empty one."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import mmap
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,15 @@ def cached_array(
     folder: Path,
     facts: dict[str, Any],
     shape: tuple[int, ...],
-    compute: Callable[[np.ndarray], None],
+    compute: Callable[[np.ndarray], float | None],
     *,
     what: str,
 ) -> tuple[np.ndarray, float]:
     """Get the float32 array that `facts` identify, and the seconds that it took to compute.
 
     The array is read-only and memory-mapped. If it is not on disk, `compute` fills an array that
-    is; processes that want the same one wait for each other. A file that is damaged is computed
-    again, with a warning in the log.
+    is, and may return the seconds where not it has spent them; processes that want the same array
+    wait for each other. A file that is damaged is computed again, with a warning in the log.
     """
     key = cache_key(facts)
     file = folder / f"{key}.npy"
@@ -55,8 +56,8 @@ def cached_array(
         try:
             array = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
             started = time.perf_counter()
-            compute(array)
-            seconds = time.perf_counter() - started
+            seconds = compute(array)
+            seconds = time.perf_counter() - started if seconds is None else seconds
             array.flush()
             del array  # Windows renames no file that is mapped
             facts_file = file.with_suffix(".json")
@@ -71,6 +72,23 @@ def cached_array(
         finally:
             temporary.unlink(missing_ok=True)
         return np.lib.format.open_memmap(file, "r"), seconds
+
+
+def forget(folder: Path, files: Iterable[str]) -> None:
+    """Delete arrays by the names of their files, the notes that make them count first."""
+    for name in files:
+        for suffix in (".json", ".npy", ".lock"):
+            (folder / name).with_suffix(suffix).unlink(missing_ok=True)
+
+
+def release(array: np.ndarray) -> None:
+    """Give the memory of a mapped array back to the system, which reads it again if need be.
+
+    What was written is not lost; without this a process seems to hold all that it has touched.
+    """
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None:

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -106,17 +107,17 @@ def extract_stream(
     device: torch.device | str,
     batch_size: int | None = None,
     total: int,
-    progress: bool = False,
+    progress: bool | tqdm = False,
     what: str = "",
 ) -> Iterator[np.ndarray]:
     """Send blocks of views (n, channels, H, W) uint8 through the network in even batches.
 
-    Yields features (batch, dim) float32 in the order of the views. `total` views are expected.
-    Batches that do not fit in the GPU's memory are halved, with a warning in the log.
+    Yields features (batch, dim) float32 in the order of the views. `total` views are expected;
+    `progress` may be a bar of more than these, which is moved on. Batches that do not fit in the
+    GPU's memory are halved, with a warning in the log.
     """
     size = batch_size or default_batch_size(device)
-    bar = tqdm(total=total, unit="img", desc=what, disable=not progress, leave=False)
-    with bar:
+    with progress_bar(progress, total, what) as bar:
         for batch in rebatch(views, size):
             waiting = torch.from_numpy(batch)
             while len(waiting):
@@ -136,6 +137,16 @@ def extract_stream(
                 yield features.numpy()
                 waiting = waiting[len(part) :]
                 bar.update(len(part))
+
+
+@contextmanager
+def progress_bar(progress: bool | tqdm, total: int, what: str) -> Iterator[tqdm]:
+    """Open a bar of images, with images a second and the time left, or go on with a given one."""
+    if not isinstance(progress, bool):
+        yield progress
+        return
+    with tqdm(total=total, unit="img", desc=what, disable=not progress, leave=False) as bar:
+        yield bar
 
 
 def rebatch(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:

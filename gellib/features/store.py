@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,14 @@ from gellib.backbones import (
 )
 from gellib.datasets import ImageSet
 from gellib.features.augmentation import check_augmentation
-from gellib.features.cache import cache_key, cached_array
+from gellib.features.cache import cache_key, cached_array, forget
 from gellib.features.extraction import (
-    augmented_views,
     default_batch_size,
-    extract_stream,
     plain_views,
+    progress_bar,
     rebatch,
 )
+from gellib.features.fill import fill_plain, fill_views, join_shards
 from gellib.features.statistics import N_STATISTICS, view_statistics
 from gellib.images import ImageLimits
 
@@ -36,6 +37,7 @@ from gellib.images import ImageLimits
 _VERSION = 2
 CALIBRATION_IMAGES = 1024
 _CALIBRATION_BATCH = 32
+SHARD_IMAGES = 4096
 
 
 @dataclass
@@ -43,14 +45,19 @@ class FeatureStore:
     """Features by content: image bytes, backbone, weights, preprocessing, precision and views.
 
     Files lie in `cache_dir`, may be deleted at any time, and can be used by several processes.
-    `seconds` is what computing all that was asked for takes, also where another run has done it;
-    `files` are the names of the files that hold it.
+    Features of more than `shard` images are computed in shards, each a file of its own until the
+    whole is there: whoever is killed has lost one shard, and several machines can share the work.
+    A multiple of the batch sizes gives the very features that no shards give. `seconds` is what
+    computing all that was asked for takes, also where another run has done it; `files` are the
+    names of the files that hold it.
     """
 
     cache_dir: Path
     limits: ImageLimits = field(default_factory=ImageLimits)
+    shard: int = SHARD_IMAGES
     seconds: float = field(default=0.0, init=False)
     files: list[str] = field(default_factory=list, init=False)
+    _joined: list[str] = field(default_factory=list, init=False, repr=False)
 
     def plain(
         self,
@@ -60,25 +67,27 @@ class FeatureStore:
         precision: str = "auto",
         device: torch.device | str = "cpu",
         batch_size: int | None = None,
-        progress: bool = False,
+        progress: bool | tqdm = False,
     ) -> np.ndarray:
         """Get the features of all images as they are, in order of the table: (n, dim) float32."""
-        table = _with_digests(imageset).table
-        paths = list(table["path"])
+        images = _with_digests(imageset)
         precision = resolve_precision(precision, device)
-        facts = self._facts(backbone, table["digest"], precision, device) | {"view": "plain"}
+        facts = self._facts(backbone, images.table["digest"], precision, device)
+        facts |= {"view": "plain"}
         what = f"{backbone.name} features"
+        options: dict[str, Any] = {"precision": precision, "device": device}
+        options |= {"batch_size": batch_size}
 
-        def compute(out: np.ndarray) -> None:
-            views = plain_views(paths, backbone.preprocessing, self.limits)
-            options: dict[str, Any] = {"precision": precision, "device": device}
-            options |= {"batch_size": batch_size, "total": len(paths), "progress": progress}
-            done = 0
-            for features in extract_stream(views, backbone, what=what, **options):
-                out[done : done + len(features)] = features
-                done += len(features)
+        def compute(out: np.ndarray) -> float | None:
+            with progress_bar(progress, len(images), what) as bar:
+                same = options | {"progress": bar}
+                if len(images) <= self.shard:
+                    return fill_plain(out, images, backbone, self.limits, **same)
+                return self._join(
+                    out, bar, lambda store, rows: store.plain(images.take(rows), backbone, **same)
+                )
 
-        return self._cached(facts, (len(paths), backbone.dim), compute, what)
+        return self._cached(facts, (len(images), backbone.dim), compute, what)
 
     def statistics(self, imageset: ImageSet, rows: Sequence[int], backbone: Backbone) -> np.ndarray:
         """Get `view_statistics` of the plain views of some rows: (len(rows), N) float32."""
@@ -111,45 +120,32 @@ class FeatureStore:
         precision: str = "auto",
         device: torch.device | str = "cpu",
         batch_size: int | None = None,
-        progress: bool = False,
+        progress: bool | tqdm = False,
     ) -> np.ndarray:
         """Get the features of random views of some rows: (epochs, len(rows), dim) float32.
 
         Epochs count from 1: entry `e` holds what `augment` draws for epoch `e + 1`.
         """
-        table = _with_digests(imageset).table.iloc[list(rows)]
-        paths, digests = list(table["path"]), list(table["digest"])
-        steps = check_augmentation(augmentation)
+        images = _with_digests(imageset).take(rows)
         precision = resolve_precision(precision, device)
-        view = {"steps": steps, "seed": seed, "epochs": epochs}
-        facts = self._facts(backbone, digests, precision, device) | {"view": view}
+        drawn = {"steps": check_augmentation(augmentation), "seed": seed, "epochs": epochs}
+        facts = self._facts(backbone, images.table["digest"], precision, device)
+        facts |= {"view": drawn}
         what = f"{backbone.name} features, {epochs} views each"
+        options: dict[str, Any] = {"precision": precision, "device": device}
+        options |= {"batch_size": batch_size, "augmentation": augmentation, "seed": seed}
 
-        def compute(out: np.ndarray) -> None:
-            where: list[tuple[int, int]] = []
+        def compute(out: np.ndarray) -> float | None:
+            with progress_bar(progress, epochs * len(images), what) as bar:
+                same = options | {"progress": bar}
+                if len(images) <= self.shard:
+                    return fill_views(out, images, backbone, self.limits, **same)
+                same["epochs"] = epochs
+                return self._join(
+                    out, bar, lambda store, rows: store.views(images, rows, backbone, **same)
+                )
 
-            def blocks():
-                for i, part, block in augmented_views(
-                    paths,
-                    digests,
-                    backbone.preprocessing,
-                    self.limits,
-                    steps=steps,
-                    seed=seed,
-                    epochs=range(1, epochs + 1),
-                ):
-                    where.extend((epoch - 1, i) for epoch in part)
-                    yield block
-
-            options: dict[str, Any] = {"precision": precision, "device": device}
-            options |= {"batch_size": batch_size, "progress": progress}
-            total = epochs * len(paths)
-            for features in extract_stream(blocks(), backbone, total=total, what=what, **options):
-                indices = np.array(where[: len(features)])
-                out[indices[:, 0], indices[:, 1]] = features
-                del where[: len(features)]
-
-        shape = (epochs, len(paths), backbone.dim)
+        shape = (epochs, len(images), backbone.dim)
         return self._cached(facts, shape, compute, what)
 
     def activation_shape(self, backbone: Backbone, front: nn.Module) -> torch.Size:
@@ -223,14 +219,25 @@ class FeatureStore:
             buffer.copy_(part)
         backbone.calibrated = True
 
+    def _join(
+        self, out: np.ndarray, bar: tqdm, features_of: Callable[[FeatureStore, range], np.ndarray]
+    ) -> float:
+        """Fill an array from shards, made by a store that makes none; return what they took."""
+        store = replace(self, shard=sys.maxsize)
+        join_shards(out, self.shard, lambda rows: features_of(store, rows), bar)
+        self._joined += store.files
+        return store.seconds
+
     def _cached(
         self,
         facts: dict[str, Any],
         shape: tuple[int, ...],
-        compute: Callable[[np.ndarray], None],
+        compute: Callable[[np.ndarray], float | None],
         what: str,
     ) -> np.ndarray:
         array, seconds = cached_array(Path(self.cache_dir), facts, shape, compute, what=what)
+        forget(Path(self.cache_dir), self._joined)
+        self._joined.clear()
         self.seconds += seconds
         self.files.append(f"{cache_key(facts)}.npy")
         return array
