@@ -221,3 +221,28 @@ def test_save_writes_the_format_of_the_name_and_leaves_nothing_else(sweep, tmp_p
 
 def test_id_ranges():
     assert id_ranges([13, 14, 15, 1, 2, 7]) == "1, 2, 7, 13–15"
+
+
+def test_a_chart_is_drawn_once_for_file_and_notebook_and_again_when_it_changes(
+    tmp_path, monkeypatch
+):
+    drawn = []
+    real = plots.Chart.savefig
+    monkeypatch.setattr(
+        plots.Chart, "savefig", lambda *args, **kw: drawn.append(kw["dpi"]) or real(*args, **kw)
+    )
+    fig = plots.Chart(figsize=(4, 2))
+    axes = fig.subplots()
+    plots.save(fig, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as file, Image.open(io.BytesIO(fig.png())) as shown:
+        assert file.size == (600, 300)
+        assert shown.size == (360, 180)
+        assert (np.asarray(file.convert("L")) < 255).mean() > 0.01
+        # The same picture but for its size: as dark, on average.
+        means = [np.asarray(image.convert("L"), float).mean() for image in (file, shown)]
+        assert means[0] == pytest.approx(means[1], abs=1)
+    assert drawn == [150]
+    before = fig.png()
+    axes.set_title("changed")
+    assert fig.png() != before
+    assert len(drawn) == 2

@@ -35,6 +35,7 @@ class Chart(Figure):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("layout", "constrained")
         super().__init__(*args, **kwargs)
+        self._pictures: dict[int, tuple[Image.Image, Image.Image]] = {}
 
     def headline(self) -> str:
         """Words that stand for the picture: its title, or the titles of its panels."""
@@ -42,25 +43,41 @@ class Chart(Figure):
         titles = titles or [axes.get_title(loc) for axes in self.axes for loc in ("left", "center")]
         return "; ".join(title.replace("\n", " ") for title in titles if title)
 
+    def picture(self, dpi: int = NOTEBOOK_DPI) -> Image.Image:
+        """Draw it, in at most 256 colours: a third of the size, and no difference to the eye.
+
+        Drawing takes a second of a run's few; where it has been drawn finer, that is scaled down.
+        """
+        if self.stale:  # something in it was changed
+            self._pictures.clear()
+        if dpi not in self._pictures:
+            finer = [known for known in self._pictures if known > dpi]
+            if finer:
+                large, palette = self._pictures[min(finer)]
+                size = [round(side * dpi / min(finer)) for side in large.size]
+                image = large.resize(size, Image.Resampling.LANCZOS)
+            else:
+                buffer = io.BytesIO()
+                self.savefig(buffer, format="raw", dpi=dpi, facecolor="white")
+                self.stale = False
+                width, height = (int(inches * dpi) for inches in self.get_size_inches())
+                pixels = buffer.getvalue()
+                image = Image.frombytes("RGBA", (width, height), pixels).convert("RGB")
+                palette = image.quantize(256, dither=Image.Dither.NONE)
+            self._pictures[dpi] = image, palette
+        image, palette = self._pictures[dpi]
+        return image.quantize(palette=palette, dither=Image.Dither.NONE)
+
     def png(self, dpi: int = NOTEBOOK_DPI) -> bytes:
-        """PNG of at most 256 colours: a third of the size, and no difference to the eye."""
+        """Return its picture as a PNG."""
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-        return shrink_png(buffer.getvalue())
+        self.picture(dpi).save(buffer, format="PNG")
+        return buffer.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
         picture = base64.b64encode(self.png()).decode("ascii")
         data = {"image/png": picture, "text/plain": self.headline() or "figure"}
         return data, {"image/png": {"alt": self.headline()}}
-
-
-def shrink_png(data: bytes) -> bytes:
-    """Reduce a PNG to a palette of 256 colours."""
-    with Image.open(io.BytesIO(data)) as image:
-        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    small.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def save(fig: Figure, path: str | Path, *, dpi: int = FILE_DPI) -> Path:
