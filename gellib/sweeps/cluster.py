@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import queue
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from gellib.config import RunConfig
-from gellib.runs import RunFolder
-from gellib.sweeps.execute import execute_run
-from gellib.sweeps.features import are_ready, has_shared_features, prepare_features
+from gellib.sweeps.features import are_ready, has_shared_features, shard_size
+from gellib.sweeps.spec import SweepError
+from gellib.sweeps.workers import (
+    cores_here,
+    join_on_worker,
+    look_on_worker,
+    offer_gpus,
+    run_on_worker,
+    shard_on_worker,
+)
 
 # A run whose worker is lost goes to another one, but not for ever: it may be what kills them.
 _ALLOWED_LOSSES = 3
 
-_gpu_slots: queue.Queue[int] = queue.Queue()
+
+@dataclass(frozen=True)
+class Task:
+    """A run to do: its folder, the key of the features that it shares, and of how many images."""
+
+    folder: Path
+    config: RunConfig
+    key: str
+    images: int
+
+
+@dataclass
+class _Features:
+    """Features under way: the future that has them all, and those of the shards before it."""
+
+    network: str
+    whole: Any
+    shards: set[Any] = field(default_factory=set)
+    bar: tqdm | None = None
 
 
 class Cluster:
@@ -34,8 +60,7 @@ class Cluster:
 
     def run(
         self,
-        runs: dict[str, tuple[Path, RunConfig]],
-        keys: dict[str, str],
+        tasks: dict[str, Task],
         *,
         notebook: Path,
         limit_s: float | None,
@@ -46,84 +71,89 @@ class Cluster:
 
         Runs with the same key share features, which are computed before the first of them. Only
         what no record can hold is a problem: a lost worker.
+
+        Raises
+        ------
+        SweepError
+            When the scheduler is lost.
         """
         from distributed import as_completed
 
-        features: dict[str, Any] = {}
-        networks: dict[Any, str] = {}
+        features: dict[str, _Features | None] = {}
         names: dict[Any, str] = {}
-        for name, (folder, config) in runs.items():
-            key = keys[name]
-            if key not in features:
-                features[key] = self._submit_features(config, key, limit_s)
-                if features[key] is not None:
-                    networks[features[key]] = config.pretrained_model
-            future = self.client.submit(
+        for name, task in tasks.items():
+            if task.key not in features:
+                features[task.key] = self._submit_features(task, limit_s)
+            made = features[task.key]
+            future = self._submit(
                 run_on_worker,
-                notebook,
-                folder,
-                config,
-                features[key],
-                threads=self.threads,
+                task.config,
+                self.threads,
+                notebook=notebook,
+                folder=task.folder,
+                features=made and made.whole,
                 limit_s=limit_s,
                 env=env,
-                pure=False,
-                resources=self._resources(config, self.threads),
             )
             names[future] = name
-        for future in as_completed([*networks, *names], loop=self.client.loop):
-            if future in names:
-                lost = f"its worker was lost: {future.exception()}"
-                yield names[future], lost if future.status == "error" else ""
-            elif future.status == "finished" and "images" in future.result():
-                made, network = future.result(), networks[future]
-                say(f"features of {made['images']} images by {network}: {made['seconds']:.1f} s")
+        owners = {f: made for made in features.values() if made for f in {made.whole, *made.shards}}
+        for future in as_completed([*owners, *names], loop=self.client.loop):
+            if future.status not in ("finished", "error"):
+                raise SweepError(
+                    f"the scheduler was lost; {len(names)} runs are not done. Start it and its "
+                    "workers again: the same command goes on where it was"
+                )
+            if future in owners:
+                _tell(future, owners.pop(future), say)
+                continue
+            name = names.pop(future)
+            lost = f"its worker was lost: {future.exception()}" if future.status == "error" else ""
+            # Dask would do it again if the worker that has its result were lost.
+            future.release()
+            yield name, lost
 
-    def _submit_features(self, config: RunConfig, key: str, limit_s: float | None) -> Any:
-        if not has_shared_features(config) or are_ready(config, key):
+    def _submit_features(self, task: Task, limit_s: float | None) -> _Features | None:
+        """Have features computed; those of large sets by all workers of a cluster."""
+        config = task.config
+        if not has_shared_features(config) or are_ready(config, task.key):
             return None
-        return self.client.submit(
-            prepare_on_worker,
-            config,
-            key,
-            threads=self.cores,
-            limit_s=limit_s,
-            pure=False,
-            resources=self._resources(config, self.cores),
-        )
+        size = shard_size(config)
+        shards = []
+        if self.cores is None and task.images > size:
+            images = self._submit(look_on_worker, config, self.cores)
+            shards = [
+                self._submit(
+                    shard_on_worker, config, self.cores, images=images, start=start, shard=size
+                )
+                for start in range(0, task.images, size)
+            ]
+        options = {"key": task.key, "shards": shards, "shard": size, "limit_s": limit_s}
+        whole = self._submit(join_on_worker, config, self.cores, **options)
+        bar = None
+        if shards:
+            what = f"{config.pretrained_model} features, shards"
+            bar = tqdm(total=len(shards), desc=what, unit="shard", leave=False)
+        return _Features(config.pretrained_model, whole, set(shards), bar)
 
-    def _resources(self, config: RunConfig, cores: int | None) -> dict[str, float]:
-        gpu = {"GPU": 1.0} if config.hardware_type == "gpu" else {}
-        return gpu if cores is None else {"CPU": float(cores), **gpu}
-
-
-def run_on_worker(
-    notebook: Path,
-    folder: Path,
-    config: RunConfig,
-    features: Any,
-    *,
-    threads: int | None,
-    limit_s: float | None,
-    env: dict[str, str],
-) -> None:
-    """Execute one run on a Dask worker; `features` only says that they are there."""
-    with _gpu_slot(config) as gpu_env:
-        execute_run(
-            notebook,
-            RunFolder(folder),
-            config,
-            threads=threads or _share_of_cores(),
-            limit_s=limit_s,
-            env={**env, **gpu_env},
-        )
+    def _submit(
+        self, function: Callable[..., Any], config: RunConfig, threads: int | None, **options: Any
+    ) -> Any:
+        needs = {"GPU": 1.0} if config.hardware_type == "gpu" else {}
+        if threads is not None:
+            needs = {"CPU": float(threads), **needs}
+        options |= {"threads": threads, "pure": False, "resources": needs}
+        return self.client.submit(function, config, **options)
 
 
-def prepare_on_worker(
-    config: RunConfig, key: str, *, threads: int | None, limit_s: float | None
-) -> dict[str, Any]:
-    """Compute features on a Dask worker."""
-    return prepare_features(config, key, threads or _share_of_cores(), limit_s)
+def _tell(future: Any, features: _Features, say: Callable[[str], None]) -> None:
+    if future is not features.whole:
+        features.bar.update()
+        return
+    if features.bar is not None:
+        features.bar.close()
+    made = future.result() if future.status == "finished" else {}
+    if "images" in made:
+        say(f"features of {made['images']} images by {features.network}: {made['seconds']:.1f} s")
 
 
 def missing_on_cluster(scheduler: str) -> dict[str, str]:
@@ -139,8 +169,6 @@ def _has_gpu(dask_scheduler: Any) -> bool:
 
 def _client_of(scheduler: str) -> Any:
     from distributed import Client
-
-    from gellib.sweeps.spec import SweepError
 
     try:
         return Client(scheduler, timeout="20s", set_as_default=False)
@@ -170,11 +198,10 @@ def connect(
         with _client_of(scheduler) as client:
             yield Cluster(client, cores=None, threads=threads)
         return
-    cores = _cores()
+    cores = cores_here()
     jobs = min(jobs or cores, cores)
     threads = min(threads or cores, cores // jobs)
-    for device in range(gpus):
-        _gpu_slots.put(device)
+    offer_gpus(gpus)
     with (
         dask.config.set(losses),
         LocalCluster(
@@ -188,33 +215,3 @@ def connect(
         Client(local, set_as_default=False) as client,
     ):
         yield Cluster(client, cores=jobs * threads, threads=threads)
-
-
-@contextlib.contextmanager
-def _gpu_slot(config: RunConfig) -> Iterator[dict[str, str]]:
-    """Give a GPU run a device of its own; Dask's resource `GPU` sees to it that one is free.
-
-    A worker of somebody else's cluster has no slots of ours: its runs see the devices it sees.
-    """
-    try:
-        device = _gpu_slots.get_nowait() if config.hardware_type == "gpu" else None
-    except queue.Empty:
-        device = None
-    try:
-        yield {} if device is None else {"CUDA_VISIBLE_DEVICES": str(device)}
-    finally:
-        if device is not None:
-            _gpu_slots.put(device)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _share_of_cores() -> int:
-    """Return the cores of a worker divided by the runs that it takes at once."""
-    from distributed import get_worker
-
-    return max(1, _cores() // get_worker().state.nthreads)

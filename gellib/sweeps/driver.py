@@ -14,7 +14,7 @@ from tqdm import tqdm
 from gellib import kernels
 from gellib.config import RunConfig, find_path
 from gellib.runs import RunFolder, SweepFolder, write_json
-from gellib.sweeps.cluster import connect, missing_on_cluster
+from gellib.sweeps.cluster import Task, connect, missing_on_cluster
 from gellib.sweeps.execute import NotebookError, execute
 from gellib.sweeps.features import feature_key
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
@@ -88,7 +88,7 @@ def run_sweep(
     kernels.start_server()
     folder = SweepFolder(sweep.folder)
     with locked(folder):
-        fingerprints = fingerprints_of(sweep)
+        fingerprints, counts = fingerprints_of(sweep)
         around = _look_around(sweep, say)
         if fresh:
             for name in sweep.configs:
@@ -113,9 +113,17 @@ def run_sweep(
             if ready:
                 options = {"jobs": jobs, "threads": threads, "gpus": around["gpus"]}
                 with connect(scheduler, **options) as cluster:
-                    runs = {name: (folder.path / name, config) for name, config in ready.items()}
+                    runs = {
+                        name: Task(
+                            folder.path / name,
+                            config,
+                            keys[name],
+                            counts[config.dataset_dir, config.test_dir],
+                        )
+                        for name, config in ready.items()
+                    }
                     submit = {"notebook": sweep.notebook, "limit_s": limit_s, "env": RUN_ENV}
-                    for name, problem in cluster.run(runs, keys, say=say, **submit):
+                    for name, problem in cluster.run(runs, say=say, **submit):
                         run = RunFolder(folder.path / name)
                         if problem:
                             run.write_outcome(ready[name], "failed", problem)

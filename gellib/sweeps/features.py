@@ -35,6 +35,12 @@ _HEAD_FIELDS = {
 }
 
 
+# Views in one shard of a large set: some 20 s of resnet18 on two cores.
+SHARD_VIEWS = 4096
+# Shards are a multiple of all batch sizes, so that no batch is another one for them.
+SHARD_STEP = 256
+
+
 def feature_key(config: RunConfig, fingerprint: str, weights: dict[str, Any]) -> str:
     """Compute 32 hex digits that are equal for runs that need the same features."""
     needed = config.model_dump(exclude=_HEAD_FIELDS | set(OUTPUT_FIELDS))
@@ -61,22 +67,49 @@ def are_ready(config: RunConfig, key: str) -> bool:
     return all((note.parent / name).is_file() for name in files)
 
 
+def shard_size(config: RunConfig) -> int:
+    """Choose how many images of a large set make a shard."""
+    views = config.head_epochs if config.draws_views else 1
+    return max(SHARD_STEP, SHARD_VIEWS // views // SHARD_STEP * SHARD_STEP)
+
+
 def prepare_features(
-    config: RunConfig, key: str, threads: int, limit_s: float | None = None
+    config: RunConfig, key: str, threads: int, shard: int, limit_s: float | None = None
 ) -> dict[str, Any]:
     """Compute features in a fork, and note that they are there.
 
     Returns what `extract_features` does; where that fails, only the `problem`: the runs will meet
-    it themselves, and put it on record.
+    it themselves, and put it on record. Where they are there, as when a lost worker's tasks are
+    done again, nothing is computed.
     """
+    if are_ready(config, key):
+        return {}
+    made = _in_fork("extract_features", config, threads, shard, limit_s=limit_s)
+    if "problem" not in made:
+        write_json(_note(config, key), made)
+    return made
+
+
+def prepare_shard(
+    config: RunConfig, images: Any, start: int, threads: int, shard: int
+) -> dict[str, Any]:
+    """Compute one shard of the features in a fork; `images` is what `look_at_images` returned."""
+    if "problem" in images:
+        return images
+    return _in_fork("extract_shard", config, images["set"], start, threads, shard)
+
+
+def look_at_images(config: RunConfig) -> dict[str, Any]:
+    """Find, check and split the images in a fork: the `set`, or the `problem` with it."""
+    made = _in_fork("survey", config)
+    return made if isinstance(made, dict) else {"set": made}
+
+
+def _in_fork(function: str, *args: Any, limit_s: float | None = None) -> Any:
     try:
-        made = kernels.call(
-            "gellib.sweeps.prepare:extract_features", config, threads, limit_s=limit_s
-        )
+        return kernels.call(f"gellib.sweeps.prepare:{function}", *args, limit_s=limit_s)
     except Exception as err:
         return {"problem": f"{type(err).__name__}: {err}"}
-    write_json(_note(config, key), made)
-    return made
 
 
 def _note(config: RunConfig, key: str) -> Path:

@@ -62,11 +62,16 @@ def locked(folder: SweepFolder) -> Iterator[None]:
         lock.release()
 
 
-def fingerprints_of(sweep: Sweep) -> dict[tuple[str, str], str]:
-    """Read each image folder once; a wrong folder ends the sweep before any run."""
+def fingerprints_of(sweep: Sweep) -> tuple[dict[tuple[str, str], str], dict[Any, int]]:
+    """Read each image folder once; a wrong folder ends the sweep before any run.
+
+    Returns, by `dataset_dir` and `test_dir`, the fingerprints and how many images there are.
+    """
     wanted = dict.fromkeys((c.dataset_dir, c.test_dir) for c in sweep.configs.values())
     try:
-        return {key: load_imageset(key[0], test_dir=key[1]).fingerprint() for key in wanted}
+        sets = {key: load_imageset(key[0], test_dir=key[1]) for key in wanted}
+        fingerprints = {key: images.fingerprint() for key, images in sets.items()}
+        return fingerprints, {key: len(images) for key, images in sets.items()}
     except (ValueError, OSError) as err:
         hint = ""
         if sweep.system and (missing := sweep.missing_folders()):

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from gellib.backbones import device_for, device_missing, resolve_weights
 from gellib.config import ConfigError, RunConfig
+from gellib.datasets import ImageSet
 from gellib.experiment import check_network, feature_store, load_backbone, load_images
-from gellib.training import compute_features
+from gellib.features import FeatureStore
+from gellib.training import compute_features, compute_shard
 
 
 def look_around(configs: Sequence[RunConfig]) -> dict[str, Any]:
@@ -48,20 +51,41 @@ def look_around(configs: Sequence[RunConfig]) -> dict[str, Any]:
     }
 
 
-def extract_features(config: RunConfig, threads: int) -> dict[str, Any]:
-    """Have all features of a configuration in its store.
+def extract_features(config: RunConfig, threads: int, shard: int) -> dict[str, Any]:
+    """Have all features of a configuration in its store, of large sets in shards of `shard` images.
 
     Returns the names of the `files`, how many `images` were looked at, and the `seconds`.
     """
     started = time.perf_counter()
     torch.set_num_threads(threads)
-    images = load_images(config).images
-    backbone = load_backbone(config)
-    store = feature_store(config)
-    device = device_for(config.hardware_type)
-    compute_features(config, images, backbone, store=store, device=device)
+    images = survey(config)
+    store = _store(config, shard)
+    compute_features(config, images, load_backbone(config), store=store, device=_device(config))
     return {
         "files": store.files,
         "images": len(images),
         "seconds": time.perf_counter() - started,
     }
+
+
+def extract_shard(
+    config: RunConfig, images: ImageSet, start: int, threads: int, shard: int
+) -> dict[str, Any]:
+    """Have one shard of the features in the store; returns its `files`."""
+    torch.set_num_threads(threads)
+    store = _store(config, shard)
+    compute_shard(config, images, load_backbone(config), start, store=store, device=_device(config))
+    return {"files": store.files}
+
+
+def survey(config: RunConfig) -> ImageSet:
+    """Find and check the images of a configuration, and split them."""
+    return load_images(config).images
+
+
+def _store(config: RunConfig, shard: int) -> FeatureStore:
+    return replace(feature_store(config), shard=shard)
+
+
+def _device(config: RunConfig) -> torch.device:
+    return device_for(config.hardware_type)

@@ -12,7 +12,7 @@ from gellib.training.inference import (
 from gellib.training.models import ModelError, load_model, load_tensors, save_model
 from gellib.training.monitor import check_monitor
 from gellib.training.optimise import check_schedule
-from gellib.training.phases import compute_features
+from gellib.training.phases import compute_features, compute_shard
 from gellib.training.train import TrainResult, train
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "compute_features",
     "head_probabilities",
     "image_features",
+    "compute_shard",
     "load_model",
     "load_tensors",
     "predict_images",

@@ -16,12 +16,25 @@ _KEPT_BYTES = 512 << 20  # decoded images that are kept from epoch to epoch
 _VALIDATION_BATCH = 256
 
 
+class RowsOnDisk:
+    """Some rows of a memory-mapped array, read when they are asked for."""
+
+    def __init__(self, array: np.ndarray, rows: np.ndarray) -> None:
+        self.array, self.rows = array, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, positions: np.ndarray | slice) -> np.ndarray:
+        return self.array[self.rows[positions]]
+
+
 @dataclass
 class CachedInputs:
     """Features: `train_features` (epochs or 1, n_train, dim), `val_features` (n_val, dim)."""
 
-    train_features: np.ndarray
-    val_features: np.ndarray
+    train_features: np.ndarray | Sequence[RowsOnDisk]
+    val_features: np.ndarray | RowsOnDisk
 
     def train_batch(self, epoch: int, positions: np.ndarray) -> torch.Tensor:
         """Get the inputs of some training images in an epoch (from 1)."""

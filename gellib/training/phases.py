@@ -15,7 +15,7 @@ from gellib.datasets import ImageSet
 from gellib.features import FeatureStore, check_augmentation
 from gellib.heads import Head
 from gellib.training.fit import Phase
-from gellib.training.inputs import CachedInputs, OnlineInputs
+from gellib.training.inputs import CachedInputs, OnlineInputs, RowsOnDisk
 from gellib.training.optimise import make_optimizer
 
 # What the frozen layers give is kept up to this size, for training and validation together.
@@ -186,27 +186,61 @@ def compute_features(
     Batch norms of random weights are calibrated first, on the training images.
     """
     rows = rows_of(imageset)
+    options: dict[str, Any] = {"store": store, "device": device, "progress": progress}
+    plain, views = _features(config, imageset, imageset, rows["train"], backbone, **options)
+    val = RowsOnDisk(plain, rows["val"])
+    if views is None:
+        return CachedInputs([RowsOnDisk(plain, rows["train"])], val)
+    return CachedInputs(views, val)
+
+
+def compute_shard(
+    config: RunConfig,
+    imageset: ImageSet,
+    backbone: Backbone,
+    start: int,
+    *,
+    store: FeatureStore,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+) -> None:
+    """Have one shard of what `compute_features` computes in the store.
+
+    These are the plain views of `store.shard` images from `start` on, and the random ones of as
+    many training images.
+    """
+    part = slice(start, start + store.shard)
+    images = imageset.take(np.arange(len(imageset))[part])
+    rows = rows_of(imageset)["train"][part]
+    options: dict[str, Any] = {"store": store, "device": device, "progress": progress}
+    _features(config, imageset, images, rows, backbone, **options)
+
+
+def _features(
+    config: RunConfig,
+    imageset: ImageSet,
+    images: ImageSet,
+    train: np.ndarray,
+    backbone: Backbone,
+    *,
+    store: FeatureStore,
+    device: torch.device | str,
+    progress: bool,
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Get plain features of `images`, and those of random views, if any, of rows of the set."""
     if backbone.needs_calibration:
-        store.calibrate(imageset, rows["train"], backbone, progress=progress)
+        store.calibrate(imageset, rows_of(imageset)["train"], backbone, progress=progress)
     options: dict[str, Any] = {
         "precision": config.precision,
         "device": torch.device(device),
         "progress": progress,
     }
-    plain = store.plain(imageset, backbone, **options)
-    if config.draws_views:
-        views = store.views(
-            imageset,
-            rows["train"],
-            backbone,
-            augmentation=config.augmentation,
-            seed=config.seed,
-            epochs=config.head_epochs,
-            **options,
-        )
-    else:
-        views = plain[rows["train"]][None]
-    return CachedInputs(views, plain[rows["val"]])
+    plain = store.plain(images, backbone, **options) if len(images) else None
+    if not len(train) or not config.draws_views:
+        return plain, None
+    drawn = {"augmentation": config.augmentation, "seed": config.seed}
+    drawn |= {"epochs": config.head_epochs}
+    return plain, store.views(imageset, train, backbone, **drawn, **options)
 
 
 def rows_of(imageset: ImageSet) -> dict[str, np.ndarray]:

@@ -1,0 +1,107 @@
+"""What Dask workers do of a sweep: look at images, compute features, run notebooks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gellib.config import RunConfig
+from gellib.runs import RunFolder
+from gellib.sweeps.execute import execute_run
+from gellib.sweeps.features import look_at_images, prepare_features, prepare_shard
+
+_gpu_slots: queue.Queue[int] = queue.Queue()
+
+
+def run_on_worker(
+    config: RunConfig,
+    *,
+    notebook: Path,
+    folder: Path,
+    features: Any,
+    threads: int | None,
+    limit_s: float | None,
+    env: dict[str, str],
+) -> None:
+    """Execute one run; `features` only says that they are there.
+
+    A run that is done is not done again: a lost worker may have finished it just before.
+    """
+    run = RunFolder(folder)
+    if run.is_done(config) and run.notebook.exists():
+        return
+    with _gpu_slot(config) as gpu_env:
+        execute_run(
+            notebook,
+            run,
+            config,
+            threads=threads or _share_of_cores(),
+            limit_s=limit_s,
+            env={**env, **gpu_env},
+        )
+
+
+def join_on_worker(
+    config: RunConfig,
+    *,
+    key: str,
+    shards: Sequence[Any],
+    shard: int,
+    threads: int | None,
+    limit_s: float | None,
+) -> dict[str, Any]:
+    """Compute features, or join them where there are `shards` of them."""
+    return prepare_features(config, key, threads or _share_of_cores(), shard, limit_s)
+
+
+def look_on_worker(config: RunConfig, *, threads: int | None) -> dict[str, Any]:
+    """Find, check and split the images of a set whose features are computed in shards."""
+    return look_at_images(config)
+
+
+def shard_on_worker(
+    config: RunConfig, *, images: Any, start: int, shard: int, threads: int | None
+) -> dict[str, Any]:
+    """Compute one shard of features."""
+    return prepare_shard(config, images, start, threads or _share_of_cores(), shard)
+
+
+def offer_gpus(count: int) -> None:
+    """Let runs of this process have a GPU each, of so many."""
+    for device in range(count):
+        _gpu_slots.put(device)
+
+
+def cores_here() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _gpu_slot(config: RunConfig) -> Iterator[dict[str, str]]:
+    """Give a GPU run a device of its own; Dask's resource `GPU` sees to it that one is free.
+
+    A worker of somebody else's cluster has no slots of ours: its runs see the devices it sees.
+    """
+    try:
+        device = _gpu_slots.get_nowait() if config.hardware_type == "gpu" else None
+    except queue.Empty:
+        device = None
+    try:
+        yield {} if device is None else {"CUDA_VISIBLE_DEVICES": str(device)}
+    finally:
+        if device is not None:
+            _gpu_slots.put(device)
+
+
+def _share_of_cores() -> int:
+    """Return the cores of a worker divided by the runs that it takes at once."""
+    from distributed import get_worker
+
+    return max(1, cores_here() // get_worker().state.nthreads)
