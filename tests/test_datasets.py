@@ -510,6 +510,24 @@ class TestChecks:
         assert seen == [5]
         assert len(check_images(images, ImageLimits(max_pixels=1))) == 5
 
+    def test_what_is_known_is_not_looked_at_again(self, images, tmp_path, monkeypatch):
+        images = images.with_digests()
+        options = {"cache_dir": tmp_path / "known"}
+        first = check_images(images, **options)
+        assert len(first) == 2
+        with monkeypatch.context() as patch:
+            patch.setattr("gellib.datasets.checks.inspect_image", None)
+            again = check_images(images, **options)
+        assert [(e.path, e.reason) for e in again] == [(e.path, e.reason) for e in first]
+        # Other limits, other files and a damaged answer are another question.
+        assert len(check_images(images, ImageLimits(max_pixels=1), **options)) == 5
+        shutil.copy(images.table["path"][0], first[0].path)
+        changed = load_imageset(images.root).with_digests()
+        assert len(check_images(changed, **options)) == 1
+        for file in (tmp_path / "known").glob("*.json"):
+            file.write_text("{")
+        assert len(check_images(changed, **options)) == 1
+
     def test_bad_images_are_dropped(self, images):
         good = drop_images(images, [error.path for error in check_images(images)])
         assert [file for file, *_ in rows(good)] == ["a/1.png", "a/2.png", "b/1.png"]

@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import PIL
 
 from gellib.datasets.imageset import ImageSet
+from gellib.datasets.known import known
 from gellib.images import BadImageError, ImageInfo, ImageLimits, inspect_image
+
+# Raised whenever other images can be read than before.
+_VERSION = 1
 
 
 def inspect_images(
@@ -33,11 +38,27 @@ def check_images(
     imageset: ImageSet,
     limits: ImageLimits | None = None,
     *,
+    cache_dir: Path | None = None,
     progress: Callable[..., Iterable[Any]] | None = None,
 ) -> list[BadImageError]:
-    """Find the images that cannot be read; `path` of each error is as in the table."""
-    infos = inspect_images(imageset, limits, progress=progress)
-    return [BadImageError(info.path, info.reason) for info in infos if info.reason]
+    """Find the images that cannot be read; `path` of each error is as in the table.
+
+    With `cache_dir` the answer is kept there under the digests of the files, so that a set is
+    decoded once and not by each of its runs.
+    """
+
+    def find_out() -> list[tuple[int, str]]:
+        infos = inspect_images(imageset, limits, progress=progress)
+        return [(row, info.reason) for row, info in enumerate(infos) if info.reason]
+
+    digests = list(imageset.table["digest"])
+    if cache_dir is None or "" in digests:
+        bad = find_out()
+    else:
+        facts = [_VERSION, PIL.__version__, vars(limits or ImageLimits()), digests]
+        bad = known(cache_dir, "checked", facts, find_out)
+    paths = list(imageset.table["path"])
+    return [BadImageError(paths[row], reason) for row, reason in bad]
 
 
 def describe(infos: Iterable[ImageInfo]) -> pd.DataFrame:

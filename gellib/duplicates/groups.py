@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
-from gellib.datasets import ImageSet
+from gellib.datasets import ImageSet, known
 from gellib.duplicates.pictures import Look, look_at
 from gellib.duplicates.search import near_pairs
 from gellib.images import ImageLimits
@@ -88,7 +84,8 @@ def find_duplicates(
             seen = [looks[row] for row in chosen]
         return _compare(digests, seen, progress)
 
-    found = _cached(cache_dir, digests, compute) if cache_dir else compute()
+    facts = [_VERSION, digests]
+    found = known(cache_dir, "duplicates", facts, compute) if cache_dir else compute()
     same = [tuple(sorted((first[a], first[b]))) for a, b in found["same"]]
     near = [(*sorted((first[a], first[b])), distance) for a, b, distance in found["near"]]
     return Duplicates(tuple(sorted(copies + same)), tuple(sorted(near)))
@@ -125,26 +122,6 @@ def _without_crowds(pairs: list[tuple[int, int, float]], n: int) -> list[tuple[i
     crowds = components((i, j) for i, j, _ in pairs)
     crowded = {i for rows in crowds if len(rows) >= most for i in rows}
     return [pair for pair in pairs if pair[0] not in crowded or pair[2] <= _CROWD_DISTANCE]
-
-
-def _cached(
-    folder: Path, digests: list[str], compute: Callable[[], dict[str, list]]
-) -> dict[str, list]:
-    key = hashlib.sha256(json.dumps([_VERSION, digests]).encode()).hexdigest()[:40]
-    file = Path(folder) / f"duplicates-{key}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_suffix(".lock")):
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-            if set(found) == {"same", "near"}:
-                return found
-        except (OSError, ValueError):  # not there, or damaged: look again
-            pass
-        found = compute()
-        partial = file.with_suffix(f".{os.getpid()}.tmp")
-        partial.write_text(json.dumps(found), encoding="utf-8")
-        os.replace(partial, file)
-    return found
 
 
 def group_images(imageset: ImageSet, duplicates: Duplicates) -> ImageSet:

@@ -45,17 +45,17 @@ def load_images(config: RunConfig) -> LoadedImages:
     ExperimentError
         As `Experiment.load_images`.
     """
-    images = load_imageset(config.dataset_dir, test_dir=config.test_dir)
+    images = load_imageset(config.dataset_dir, test_dir=config.test_dir).with_digests()
     fingerprint = images.fingerprint()
     images = limit_images(images, config.max_images)
-    bad_images = check_images(images, limits_of(config))
+    bad_images = check_images(images, limits_of(config), cache_dir=cache_folder(config))
     if bad_images and not config.skip_bad_images:
         names = "\n".join(f"  {bad}" for bad in bad_images)
         raise ExperimentError(
             f"{len(bad_images)} of {len(images)} images cannot be read:\n{names}\n"
             "Mend or remove them, or set skip_bad_images to go on without them."
         )
-    images = drop_images(images, [bad.path for bad in bad_images]).with_digests()
+    images = drop_images(images, [bad.path for bad in bad_images])
 
     def split(images: ImageSet) -> ImageSet:
         return split_imageset(

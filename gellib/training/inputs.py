@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,9 @@ class RowsOnDisk:
 
     def __getitem__(self, positions: np.ndarray | slice) -> np.ndarray:
         return self.array[self.rows[positions]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.array[self.rows].astype(dtype or self.array.dtype, copy=False)
 
 
 @dataclass
