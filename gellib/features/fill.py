@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 from tqdm.auto import tqdm
 
-from gellib.backbones import Backbone
+from gellib.backbones import Backbone, exact_arithmetic, normalise
 from gellib.datasets import ImageSet
 from gellib.features.augmentation import check_augmentation
 from gellib.features.cache import release
-from gellib.features.extraction import augmented_views, extract_stream, plain_views
+from gellib.features.extraction import (
+    augmented_views,
+    default_batch_size,
+    extract_stream,
+    plain_views,
+    rebatch,
+)
 from gellib.images import ImageLimits
 
 
@@ -58,6 +66,25 @@ def fill_views(
         indices = np.array(where[: len(features)])
         out[indices[:, 0], indices[:, 1]] = features
         del where[: len(features)]
+
+
+def fill_activations(
+    out: np.ndarray,
+    views: Iterable[np.ndarray],
+    backbone: Backbone,
+    front: nn.Module,
+    device: torch.device | str,
+    bar: tqdm,
+) -> None:
+    """Fill (n, ...) with what the front of a cut backbone gives for plain views, in fp32."""
+    done = 0
+    with torch.inference_mode(), exact_arithmetic():
+        for pixels in rebatch(views, default_batch_size(device)):
+            images = torch.from_numpy(pixels).to(device)
+            values = front(normalise(images, backbone.preprocessing))
+            out[done : done + len(pixels)] = values.cpu().numpy()
+            done += len(pixels)
+            bar.update(len(pixels))
 
 
 def join_shards(

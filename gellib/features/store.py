@@ -16,7 +16,6 @@ from tqdm.auto import tqdm
 from gellib.backbones import (
     Backbone,
     calibrate_batchnorm,
-    exact_arithmetic,
     normalise,
     resolve_precision,
 )
@@ -24,12 +23,10 @@ from gellib.datasets import ImageSet
 from gellib.features.augmentation import check_augmentation
 from gellib.features.cache import cache_key, cached_array, forget
 from gellib.features.extraction import (
-    default_batch_size,
     plain_views,
     progress_bar,
-    rebatch,
 )
-from gellib.features.fill import fill_plain, fill_views, join_shards
+from gellib.features.fill import fill_activations, fill_plain, fill_views, join_shards
 from gellib.features.statistics import N_STATISTICS, view_statistics
 from gellib.images import ImageLimits
 
@@ -175,16 +172,9 @@ class FeatureStore:
         shape = (len(paths), *self.activation_shape(backbone.to(device), front))
 
         def compute(out: np.ndarray) -> None:
-            done = 0
-            views = plain_views(paths, backbone.preprocessing, self.limits)
-            bar = tqdm(total=len(paths), unit="img", desc=what, disable=not progress, leave=False)
-            with bar, torch.inference_mode(), exact_arithmetic():
-                for pixels in rebatch(views, default_batch_size(device)):
-                    images = torch.from_numpy(pixels).to(device)
-                    values = front(normalise(images, backbone.preprocessing))
-                    out[done : done + len(pixels)] = values.cpu().numpy()
-                    done += len(pixels)
-                    bar.update(len(pixels))
+            with progress_bar(progress, len(paths), what) as bar:
+                views = plain_views(paths, backbone.preprocessing, self.limits)
+                fill_activations(out, views, backbone, front, device, bar)
 
         return self._cached(facts, shape, compute, what)
 

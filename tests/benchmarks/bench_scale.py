@@ -1,16 +1,18 @@
-"""How a sweep's time grows: with Dask workers, with the number of runs, with the images.
+"""How a sweep's time grows: with Dask workers, with the number of runs, images and records.
 
     python tests/benchmarks/bench_scale.py [--quick] [--out FILE]
 
 Runs are tiny (images of 32 pixels, two epochs on features of an untrained resnet18), so that what
 is measured is the machinery. Workers are processes with one thread each under one scheduler on
 this machine; more workers than cores cannot be faster. Efficiency is runs a second and worker,
-as a share of what one worker does.
+as a share of what one worker does. The records are those of twelve made-up runs, again and again,
+each time with another seed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -21,6 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from common import cores, gellib, make_images, parse, report, run, write_sweep
+
+from gellib.config import PROJECT_ROOT
+from gellib.runs import RunFolder, SweepFolder, write_json
+from gellib.summary import Summary
+
+sys.path.insert(0, str(PROJECT_ROOT / "tests"))
+from sweepmaker import GRID, make_sweep  # noqa: E402
 
 TINY = {"image_size": 32, "num_epochs": 2, "weights": "none"}
 
@@ -103,8 +112,34 @@ def by_images(folder: Path, counts: list[int]) -> list[dict[str, Any]]:
     return rows
 
 
+def by_records(folder: Path, counts: list[int]) -> list[dict[str, Any]]:
+    """Time a summary of more and more runs on record: all its words, tables and figures."""
+    made = make_sweep(folder / "made", folder / "data", grid=GRID[:12])
+    rows = []
+    for count in counts:
+        sweep = SweepFolder(folder / f"records{count}")
+        names = [f"{number:05d}" for number in range(1, count + 1)]
+        for number, name in enumerate(names):
+            like = made.run_folders()[number % 12]
+            run, record = RunFolder(sweep.path / name), like.read_record()
+            record["config"] |= {"model_id": number % 12 + 1, "seed": number // 12}
+            write_json(run.record, record | {"name": name})
+            shutil.copy(like.predictions, run.predictions)
+            shutil.copy(like.history, run.history)
+        write_json(sweep.sweep, made.read_sweep() | {"runs": names})
+        started = time.perf_counter()
+        summary = Summary(sweep.path)
+        read_s = time.perf_counter() - started
+        shown = [summary.what_was_run(), summary.conclusions(), summary.best_model()]
+        shown += [styled.to_html() for styled in (summary.models(), *summary.tables())]
+        shown += [summary.figure(name) for name in summary.figure_names()]
+        seconds = time.perf_counter() - started
+        rows.append({"records": count, "read_s": read_s, "seconds": seconds})
+    return rows
+
+
 def main() -> None:
-    """Measure all three and print what came out."""
+    """Measure all four and print what came out."""
     args = parse(__doc__)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
@@ -115,6 +150,7 @@ def main() -> None:
         )
         rows += by_runs(folder, images, [4] if args.quick else [24, 240, 2400])
         rows += by_images(folder, [100] if args.quick else [1_000, 10_000])
+        rows += by_records(folder, [24] if args.quick else [1_000, 10_000])
     seconds = round(time.perf_counter() - started)
     report("scale", args, rows, cores=cores(), benchmark_s=seconds)
 
