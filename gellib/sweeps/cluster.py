@@ -127,7 +127,7 @@ class Cluster:
                 )
                 for start in range(0, task.images, size)
             ]
-        options = {"key": task.key, "shards": shards, "shard": size, "limit_s": limit_s}
+        options = {"features_key": task.key, "shards": shards, "shard": size, "limit_s": limit_s}
         whole = self._submit(join_on_worker, config, self.cores, **options)
         bar = None
         if shards:

@@ -48,14 +48,14 @@ def run_on_worker(
 def join_on_worker(
     config: RunConfig,
     *,
-    key: str,
+    features_key: str,
     shards: Sequence[Any],
     shard: int,
     threads: int | None,
     limit_s: float | None,
 ) -> dict[str, Any]:
     """Compute features, or join them where there are `shards` of them."""
-    return prepare_features(config, key, threads or _share_of_cores(), shard, limit_s)
+    return prepare_features(config, features_key, threads or _share_of_cores(), shard, limit_s)
 
 
 def look_on_worker(config: RunConfig, *, threads: int | None) -> dict[str, Any]:
