@@ -103,14 +103,14 @@ class Cluster:
                     f"the scheduler was lost; {len(names)} runs are not done. Start it and its "
                     "workers again: the same command goes on where it was"
                 )
+            # What is held here Dask does again if the worker that has its result is lost.
             if future in owners:
                 _tell(future, owners.pop(future), say)
+                future.release()
                 continue
-            name = names.pop(future)
             lost = f"its worker was lost: {future.exception()}" if future.status == "error" else ""
-            # Dask would do it again if the worker that has its result were lost.
             future.release()
-            yield name, lost
+            yield names.pop(future), lost
 
     def _submit_features(self, task: Task, limit_s: float | None) -> _Features | None:
         """Have features computed; those of large sets by all workers of a cluster."""
