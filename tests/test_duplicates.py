@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from twins import CHANGES, blobs, subject_slices, write_png
 
 from gellib.config import RunConfig
@@ -148,6 +149,12 @@ def test_a_class_of_one_picture_is_split_nevertheless_with_a_warning(tmp_path):
     assert "8 images are duplicates" in loaded.duplicates.warning()
     assert "class 'b' would have no images" in loaded.duplicates.to_dict()["problem"]
     assert loaded.duplicates.sentence() == ""
+
+
+def test_a_squeezed_copy_is_found(tmp_path, plain):
+    squeezed = np.asarray(Image.fromarray(blobs(4)).resize((90, 90)))
+    found = find_duplicates(make(tmp_path, plain | {"b/copy.png": squeezed}))
+    assert [pair[:2] for pair in found.near] == [("a/04.png", "b/copy.png")]
 
 
 def test_what_many_images_share_is_a_pattern_and_no_picture(tmp_path):

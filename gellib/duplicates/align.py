@@ -50,8 +50,8 @@ def agreement(
     first: np.ndarray,
     second: np.ndarray,
     start: np.ndarray,
-) -> np.ndarray:
-    """Align pairs from coarse to fine, and say how alike each is then: -1 .. 1, 1 is the same.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Align pairs from coarse to fine: how alike each is then (-1 .. 1, 1 is the same), and where.
 
     Parameters
     ----------
@@ -65,9 +65,10 @@ def agreement(
         (pairs, 4): left, right, top and bottom of the first in the second, to begin with.
     """
     result = np.full(len(first), -1.0, np.float32)
+    windows = start.astype(np.float32)
     for at in range(0, len(first), BATCH):
         rows = np.arange(at, min(at + BATCH, len(first)))
-        window = start[rows].astype(np.float32)
+        window = windows[rows]
         for side in SIDES:
             a, b = details[side][first[rows]], details[side][second[rows]]
             value, window = _climb(a, b, window, STEPS[side])
@@ -78,7 +79,8 @@ def agreement(
         else:
             warped, mask = _lay(pictures[second[rows]], window)
             result[rows] = _local_correlation(pictures[first[rows]], warped, mask)
-    return result
+            windows[rows] = window
+    return result, windows
 
 
 def _local_correlation(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from gellib.duplicates.search import near_pairs
 from gellib.images import ImageLimits
 
 # Raised whenever the same images give other pairs than before, so that old files do not count.
-_VERSION = 2
+_VERSION = 3
 _CROWD, _CROWD_SHARE, _LARGE_CROWD, _CROWD_DISTANCE = 6, 0.2, 13, 0.1
 
 
@@ -106,7 +106,9 @@ def _compare(
     unique = list(by_pixels.values())
     if not unique:
         return {"same": [], "near": []}
-    pairs = near_pairs(np.stack([looks[i].small for i in unique]), progress=progress)
+    pictures = np.stack([looks[i].small for i in unique])
+    aspects = np.array([looks[i].info.width / looks[i].info.height for i in unique])
+    pairs = near_pairs(pictures, aspects, progress=progress)
     pairs = _without_crowds(pairs, len(unique))
     near = [[digests[unique[i]], digests[unique[j]], distance] for i, j, distance in pairs]
     return {"same": same, "near": near}

@@ -13,6 +13,9 @@ from gellib.duplicates.align import SIDES, agreement, crop, detail
 # From how much agreement on a pair is one picture. Chosen on simulated pictures and their twins;
 # tests/benchmarks/duplicates.py says how often it errs.
 AGREE = 0.74
+# A copy that is also squeezed, not only cropped, by more than this (as a logarithm) has to agree so
+# much: drawings of one kind differ in little else than their proportions.
+_SQUEEZED, _AGREE_SQUEEZED = 0.1, 0.94
 # Coarse likeness (16 pixels, best of 16 crops) from which a pair is looked at more closely.
 COARSE = 0.5
 NEIGHBOURS = 8
@@ -23,10 +26,14 @@ CROPS = np.array(list(itertools.product(_LOW, _HIGH, _LOW, _HIGH)), np.float32)
 
 
 def near_pairs(
-    pictures: np.ndarray, *, progress: Callable[..., Iterable[Any]] | None = None
+    pictures: np.ndarray,
+    aspects: np.ndarray | None = None,
+    *,
+    progress: Callable[..., Iterable[Any]] | None = None,
 ) -> list[tuple[int, int, float]]:
     """Find near-duplicates among small grey pictures (n, 64, 64), squeezed to a square.
 
+    `aspects` are their widths over their heights before they were squeezed.
     Returns (i, j, distance) with i < j in this order; the distance is 0 for the same picture and
     1 for what has nothing in common. Not all pairs are looked at: crops of 16 pixels find for each
     picture the `NEIGHBOURS` that it may be cut out of, which are then aligned.
@@ -36,12 +43,18 @@ def near_pairs(
     pictures = np.asarray(pictures, np.float32)
     details = {side: detail(pictures, side) for side in SIDES}
     first, second, start = _candidates(pictures, details[SIDES[0]], progress)
-    values = agreement(pictures, details, first, second, start)
+    values, windows = agreement(pictures, details, first, second, start)
+    enough = np.full(len(values), AGREE)
+    if aspects is not None:
+        left, right, top, bottom = windows.T
+        whole = np.log(np.asarray(aspects, float))
+        cut = np.log((right - left) / (bottom - top))
+        enough[np.abs(whole[first] - whole[second] - cut) > _SQUEEZED] = _AGREE_SQUEEZED
     found: dict[tuple[int, int], float] = {}
-    for i, j, value in zip(first.tolist(), second.tolist(), values.tolist(), strict=True):
-        if value >= AGREE:
-            pair = (min(i, j), max(i, j))
-            found[pair] = max(value, found.get(pair, 0.0))
+    for place in np.flatnonzero(values >= enough):
+        i, j, value = int(first[place]), int(second[place]), float(values[place])
+        pair = (min(i, j), max(i, j))
+        found[pair] = max(value, found.get(pair, 0.0))
     return [(i, j, round(max(0.0, 1 - value), 3)) for (i, j), value in sorted(found.items())]
 
 

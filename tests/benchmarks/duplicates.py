@@ -64,9 +64,11 @@ def pictures(n: int, seed: int):
 def twins(n: int = 700, seed: int = 11) -> None:
     first, second = [], []
     for grey, rng in tqdm(pictures(n, seed), total=n):
-        first.append(small(grey))
-        second.append(small(changed(grey, rng)))
-    pairs = near_pairs(np.stack(first + second))
+        first.append(grey)
+        second.append(changed(grey, rng))
+    everything = first + second
+    aspects = np.array([grey.shape[1] / grey.shape[0] for grey in everything])
+    pairs = near_pairs(np.stack([small(grey) for grey in everything]), aspects)
     right = sum(j - i == n for i, j, _ in pairs)
     apart = n * (2 * n - 1) - n
     print(f"{right} of {n} changed copies found ({right / n:.1%})")
