@@ -152,3 +152,17 @@ def test_several_labels_an_image():
     right = multilabel_intervals(y, y.astype(float), [0.5] * 4)
     for name, (low, high) in right.items():
         assert low < high, f"{name}: 60 images without a mistake are no proof"
+
+
+@pytest.mark.parametrize("given", [0.0, 1.0])
+def test_several_labels_of_which_none_is_found_are_not_taken_for_all_right(given):
+    # A network that has learnt nothing gives no label, or every label, to every image.
+    y = np.zeros((20, 3), int)
+    y[np.arange(20), np.arange(20) % 3] = 1
+    y = 1 - y if given else y
+    p = np.full(y.shape, 0.1) if not given else np.where(y == 1, 0.2, 0.9)
+    scores = evaluate_multilabel(y, p, tuple("abc"), [0.5] * 3)
+    found = multilabel_intervals(y, p, [0.5] * 3)
+    assert scores["f1_samples"] == 0 and "f1_samples" in found
+    for name, (low, high) in found.items():
+        assert low <= scores[name] <= high and low < high, name

@@ -113,8 +113,8 @@ def multilabel_intervals(
     """Compute the 95 % intervals of the scores of several labels an image.
 
     All by the BCa bootstrap over groups, since the labels of an image hang together; but `accuracy`
-    (all labels right) by Wilson and `roc_auc` by DeLong. A score without a mistake has Wilson's
-    lower end for as many groups.
+    (all labels right) by Wilson and `roc_auc` by DeLong. A score of 0 or 1 in every group has
+    Wilson's interval for as many groups.
 
     Parameters
     ----------
@@ -148,10 +148,10 @@ def multilabel_intervals(
         if (found := bca(score, n_groups, rng)) is None:
             continue
         if found[0] == found[1]:
-            none_wrong = wilson(n_groups, n_groups)[0]
-            found = [0.0, 1 - none_wrong] if name == "hamming_loss" else [none_wrong, 1.0]
-            if score(np.ones((1, n_groups)))[0] not in (0.0, 1.0):
+            value = score(np.ones((1, n_groups)))[0]
+            if value not in (0.0, 1.0):
                 continue
+            found = wilson(value * n_groups, n_groups)
         out[name] = found
     right = (truth == given).all(axis=1)
     effect = design_effect(~right, number)
