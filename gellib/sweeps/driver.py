@@ -144,8 +144,9 @@ def _look_around(sweep: Sweep, say: Callable[[str], None]) -> dict[str, Any]:
         around = kernels.call("gellib.sweeps.prepare:look_around", list(distinct.values()))
     except ValueError as err:
         raise SweepError(f"{err}; nothing was run") from err
-    for info in around["weights"].values():
-        if info["warning"]:
+    for (_, asked), info in around["weights"].items():
+        # Who asks for none knows; the warning stands in the notebooks and the summary.
+        if info["warning"] and asked != "none":
             say(f"WARNING: {info['warning']}")
     return around
 
