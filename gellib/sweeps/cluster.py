@@ -24,6 +24,7 @@ from gellib.sweeps.workers import (
 
 # A run whose worker is lost goes to another one, but not for ever: it may be what kills them.
 _ALLOWED_LOSSES = 3
+_ANSWER_WITHIN = "20s"
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ class Cluster:
         for future in as_completed([*owners, *names], loop=self.client.loop):
             if future.status not in ("finished", "error"):
                 raise SweepError(
-                    f"the scheduler was lost; {len(names)} runs are not done. Start it and its "
-                    "workers again: the same command goes on where it was"
+                    f"the scheduler was lost with {len(names)} of {len(tasks)} runs to do. Start "
+                    "it and its workers again: the same command goes on where it was"
                 )
             # What is held here Dask does again if the worker that has its result is lost.
             if future in owners:
@@ -171,7 +172,7 @@ def _client_of(scheduler: str) -> Any:
     from distributed import Client
 
     try:
-        return Client(scheduler, timeout="20s", set_as_default=False)
+        return Client(scheduler, timeout=_ANSWER_WITHIN, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as err:
         raise SweepError(
             f"no Dask scheduler answers at {scheduler} ({type(err).__name__}: {err}); "
