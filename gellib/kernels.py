@@ -47,6 +47,7 @@ PRELOAD = [
     "torch",
     "torchvision",
     "torchvision.transforms.v2",
+    "captum.attr",  # left out where it is not installed
     "gellib.sweeps.prepare",
     "gellib.plots",
     "gellib.summary",

@@ -4,7 +4,8 @@
 
 a  the reference's way: a plain loop, the full network in every epoch, a new trainable first
    convolution. One epoch is measured an architecture, times the epochs and the configurations.
-b  plain papermill: a cold kernel a run, each with an empty cache.
+b  plain papermill: a cold kernel a run, each with an empty cache. One run is measured an
+   architecture, times its configurations: heads and optimisers take no time beside features.
 c  `gellib sweep` from an empty cache, the summary included.
 d  the same again from a warm cache.
 e  the floor: bare forward passes of the same images and views, decoded and augmented before,
@@ -153,11 +154,8 @@ def measure(folder: Path, spec: dict[str, Any], augmentation: str, quick: bool) 
         epoch_s = kernels.call("bench_sweep:reference_epoch", config)
         a += epoch_s * config.num_epochs * len(each)
         e += kernels.call("bench_sweep:forward_passes", config)
-        # Quick: one run stands for all of its network.
-        for number, head in enumerate(each[:1] if quick else each):
-            one = RunConfig.check({**params, "pretrained_model": network, **head})
-            seconds = cold_papermill(folder / f"cold-{network}-{number}", one)
-            b += seconds * (len(each) if quick else 1)
+        one = RunConfig.check({**params, "pretrained_model": network, **each[0]})
+        b += cold_papermill(folder / f"cold-{network}", one) * len(each)
     file = write_sweep(folder, params=params, grid=grid)
     c = run(gellib("sweep", file))
     d = run(gellib("sweep", file, "--fresh"))
