@@ -285,6 +285,22 @@ def test_splits_side_by_side_are_compared_over_different_images(tmp_path, images
     assert compared.ranking is None
 
 
+def test_one_throw_of_each_split_proves_nothing_however_far_apart(tmp_path, images):
+    root, table = images
+    verdicts = []
+    for seeds in (1, 4):
+        sweep = tmp_path / f"of{seeds}"
+        names = [
+            add_run(sweep, f"{k}-{seed}", split_again(table, 4 * k + seed, 8), root, accuracy,
+                    model_id=k + 1, split=split, seed=seed)
+            for k, split, accuracy in ((0, "random", 0.95), (1, "stratified", 0.2))
+            for seed in range(seeds)
+        ]  # fmt: skip
+        (effect,) = Comparison.of(write_sweep(sweep, names)).effects
+        verdicts.append(effect.verdict)
+    assert verdicts == ["no evidence of a difference", "better"]
+
+
 def test_a_grid_beside_a_list_of_runs(tmp_path, images):
     root, table = images
     grid = [("resnet18", 0.001), ("resnet18", 0.01), ("vgg11", 0.001), ("vgg11", 0.01)]

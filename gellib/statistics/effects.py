@@ -17,6 +17,7 @@ from gellib.statistics.scores import ImageScores
 
 BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"
 ALPHA = 0.05
+APART = "different test images"
 # Runs are paired on the same images when nearly all test images are common to both.
 _COMMON = 0.9
 
@@ -143,6 +144,9 @@ def compare_pairs(
     answers = None if scores is None else _answers(scores, one["name"], two["name"])
     if answers is not None:
         unit, n, p, error = _over_images(*answers, scores.groups)
+        if unit == APART and seeds < 2:
+            # Other images in test mean others in training too: one throw of each proves nothing.
+            p = 1.0
         # The variance that one image, by itself, would bring.
         spread = error**2 * n
         half = stats.t.ppf(0.975, max(n - 1, 1)) * error
@@ -204,4 +208,4 @@ def _over_images(
     error = float(np.sqrt(sum(errors)))
     t = abs(means[0] - means[1]) / error if error > 0 else np.inf
     p = 2 * stats.t.sf(t, max(min(counts) - 1, 1)) if means[0] != means[1] else 1.0
-    return "different test images", min(counts), float(p), error
+    return APART, min(counts), float(p), error

@@ -188,7 +188,8 @@ def effects_table(comparison: Comparison) -> Styler | None:
 
 
 def _signed(value: float) -> str:
-    return f"{100 * value + 0.0:+.1f}".replace("-", "−") if np.isfinite(value) else "–"
+    # Rounded first: no minus before a zero.
+    return f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def experiments_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | None:
