@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -21,10 +22,16 @@ from gellib.plots.base import (
 
 _HEADING = "Lowest validation loss by batch size and learning rate"
 _MOST_PANELS = 8
+# Runs that diverged would leave no room for the differences between the others.
+_LOGARITHMIC_FROM = 20
 
 
 def _rows(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table["status"] == "done") & table["min_val_loss"].notna()]
+
+
+def _is_wide(losses: np.ndarray) -> bool:
+    return bool(losses.min() > 0 and losses.max() > _LOGARITHMIC_FROM * losses.min())
 
 
 def search_3d(table: pd.DataFrame) -> Figure:
@@ -35,7 +42,9 @@ def search_3d(table: pd.DataFrame) -> Figure:
     fig = Chart(figsize=(8.4, 5.6), layout="none")
     axes = fig.add_axes((0.0, 0.06, 0.78, 0.86), projection="3d")
     batches = sorted(rows["batch_size"].unique())
-    base = float(rows["min_val_loss"].min())
+    losses = rows["min_val_loss"].to_numpy(dtype=float)
+    wide = _is_wide(losses)
+    base = np.log10(losses.min()) if wide else losses.min()
     for number, (network, own) in enumerate(rows.groupby("pretrained_model", sort=False)):
         # Side by side, or the points of one setting would stand behind each other.
         shift = 0.16 * (number - (rows["pretrained_model"].nunique() - 1) / 2)
@@ -44,10 +53,11 @@ def search_3d(table: pd.DataFrame) -> Figure:
         z = own["min_val_loss"].to_numpy(dtype=float)
         colour = SERIES[number % len(SERIES)]
         # Without its stalk a point in space could be anywhere along the line of sight.
-        for line in zip(x, y, z, strict=True):
+        top = np.log10(z) if wide else z
+        for line in zip(x, y, top, strict=True):
             axes.plot([line[0]] * 2, [line[1]] * 2, [base, line[2]], color=colour, linewidth=0.6)
         axes.scatter(
-            x, y, z, color=colour, marker=MARKERS[number % len(MARKERS)], s=36, depthshade=False,
+            x, y, top, color=colour, marker=MARKERS[number % len(MARKERS)], s=36, depthshade=False,
             label=f"{network}: lowest {three_digits(z.min())}, mean {three_digits(z.mean())}",
         )  # fmt: skip
     axes.set_xticks(range(len(batches)), [str(b) for b in batches])
@@ -56,6 +66,8 @@ def search_3d(table: pd.DataFrame) -> Figure:
     axes.set_xlabel("batch size", labelpad=6)
     axes.set_ylabel("learning rate", labelpad=10)
     axes.set_zlabel("lowest validation loss", labelpad=6)
+    if wide:
+        axes.zaxis.set_major_formatter(lambda power, _: three_digits(10**power))
     axes.tick_params(labelsize=8.5)
     axes.view_init(elev=22, azim=-52)
     axes.set_box_aspect(None, zoom=0.9)
@@ -83,8 +95,9 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
     panels = fig.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
     settings = ["pretrained_model", "batch_size", "learning_rate"]
     losses = rows.groupby(settings)["min_val_loss"].mean().to_numpy(dtype=float)
-    low, high = np.nanpercentile(losses, (0, 95))
-    high = max(high, low + 1e-6)
+    wide = _is_wide(losses)
+    low, high = losses.min(), max(losses.max(), losses.min() + 1e-6)
+    scale = LogNorm(low, high) if wide else Normalize(low, high)
     image = None
     for axes in panels.flat[len(shown) :]:
         axes.set_axis_off()
@@ -94,10 +107,10 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
             index="batch_size", columns="learning_rate", values="min_val_loss", aggfunc="mean"
         ).reindex(index=batches, columns=rates)
         values = grid.to_numpy(dtype=float)
-        image = axes.imshow(values, aspect="auto", cmap="cividis_r", vmin=low, vmax=high)
+        image = axes.imshow(values, aspect="auto", cmap="cividis_r", norm=scale)
         for (row, column), value in np.ndenumerate(values):
             known = np.isfinite(value)
-            dark = known and value > (low + high) / 2
+            dark = known and scale(value) > 0.5
             axes.text(
                 column, row, three_digits(value) if known else "–", ha="center", va="center",
                 fontsize=8.5, color="white" if dark else INK if known else GREY,
@@ -113,7 +126,7 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
         axes.set_xlabel("learning rate")
     for axes in panels[:, 0]:
         axes.set_ylabel("batch size")
-    bar = fig.colorbar(image, ax=panels, fraction=0.03, pad=0.02, extend="max")
+    bar = fig.colorbar(image, ax=panels, fraction=0.03, pad=0.02)
     bar.outline.set_visible(False)
     headline(fig, _HEADING)
     text = "Framed: the lowest of all. Runs with the same settings are averaged."
