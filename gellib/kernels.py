@@ -229,6 +229,11 @@ def _kernel_main(connection_file: str, extra: list[str], env: dict[str, str], cw
 
         # OMP_NUM_THREADS was read when torch was imported, before the fork.
         torch.set_num_threads(int(threads))
+        # Likewise numpy's and scikit-learn's: two runs whose BLAS takes all cores, and waits in
+        # a loop, hold each other up for seconds.
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(int(threads))
     # A notebook starts like a script: its folder first on the path, no arguments.
     sys.argv = ["ipykernel"]
     sys.path.insert(0, "")
