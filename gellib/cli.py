@@ -217,6 +217,10 @@ def sweep(
     A quick look has a folder of its own, such as runs/protein-quick. Where the images are not
     there, it makes a few simulated ones.
     """
+    if not dry_run:
+        from gellib.kernels import start_server
+
+        start_server()  # it imports what the runs need, while this process imports its own
     from gellib.sweeps import run_sweep
 
     loaded = _load(file, overrides, out, quick)
