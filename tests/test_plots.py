@@ -13,7 +13,7 @@ from PIL import Image
 from sweepmaker import CLASSES, make_sweep, make_table
 
 from gellib import plots
-from gellib.plots.base import ORANGE, PALE
+from gellib.plots.base import ORANGE, PALE, Chart
 from gellib.plots.summary import METRICS, id_ranges
 
 
@@ -246,3 +246,16 @@ def test_a_chart_is_drawn_once_for_file_and_notebook_and_again_when_it_changes(
     axes.set_title("changed")
     assert fig.png() != before
     assert len(drawn) == 2
+
+
+@pytest.mark.parametrize("size", [(6.4, 4.8), (14.4, 3.9), (7.013, 3.337), (11.1, 3.3)])
+@pytest.mark.parametrize("dpi", [90, 150])
+def test_a_picture_is_as_matplotlib_draws_it(size, dpi):
+    fig = Chart(figsize=size)
+    fig.subplots().plot([0, 1], [0, 1], color="black", linewidth=6)
+    ours = np.asarray(fig.picture(dpi).convert("L"), dtype=float)
+    buffer = io.BytesIO()
+    Figure.savefig(fig, buffer, format="png", dpi=dpi, facecolor="white")
+    theirs = np.asarray(Image.open(buffer).convert("L"), dtype=float)
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).mean() < 2

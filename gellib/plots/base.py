@@ -58,15 +58,15 @@ class Chart(Figure):
                 image = large.resize(size, Image.Resampling.LANCZOS)
             else:
                 buffer = io.BytesIO()
-                self.savefig(buffer, format="raw", dpi=dpi, facecolor="white")
+                # Barely compressed; raw pixels would not say how wide the picture is.
+                options = {"pil_kwargs": {"compress_level": 1}}
+                self.savefig(buffer, format="png", dpi=dpi, facecolor="white", **options)
                 self.stale = False
-                width, height = (int(inches * dpi) for inches in self.get_size_inches())
-                pixels = buffer.getvalue()
-                image = Image.frombytes("RGBA", (width, height), pixels).convert("RGB")
+                image = Image.open(buffer).convert("RGB")
                 palette = image.quantize(256, dither=Image.Dither.NONE)
             self._pictures[dpi] = image, palette
         image, palette = self._pictures[dpi]
-        return image.quantize(palette=palette, dither=Image.Dither.NONE)
+        return _in_colours(image, palette)
 
     def png(self, dpi: int = NOTEBOOK_DPI) -> bytes:
         """Return its picture as a PNG."""
@@ -78,6 +78,15 @@ class Chart(Figure):
         picture = base64.b64encode(self.png()).decode("ascii")
         data = {"image/png": picture, "text/plain": self.headline() or "figure"}
         return data, {"image/png": {"alt": self.headline()}}
+
+
+def _in_colours(image: Image.Image, palette: Image.Image) -> Image.Image:
+    """Draw an image in a palette's colours; paper stays white, for which a near grey is taken."""
+    drawn = image.quantize(palette=palette, dither=Image.Dither.NONE)
+    colours, paper = drawn.getpalette(), drawn.getpixel((0, 0))
+    colours[3 * paper : 3 * paper + 3] = image.getpixel((0, 0))
+    drawn.putpalette(colours)
+    return drawn
 
 
 def save(fig: Figure, path: str | Path, *, dpi: int = FILE_DPI) -> Path:

@@ -74,8 +74,8 @@ class Summary:
         return skipped_failed(self.comparison)
 
     def conclusions(self) -> str:
-        """Markdown: what the results say, under the warning about weights."""
-        return f"{warning_box(self.table)}\n\n{as_markdown(conclusions(self.comparison))}"
+        """Markdown: what the results say; `what_was_run` has the warning about weights."""
+        return as_markdown(conclusions(self.comparison))
 
     def tables(self) -> list[Styler]:
         """Return what the conclusions rest on: experiments, effects of factors, the ranking."""

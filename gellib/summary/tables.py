@@ -109,6 +109,7 @@ def skipped_failed(comparison: Comparison) -> Styler:
         subset=["reason"], **{"text-align": "left", "white-space": "pre-wrap"}
     )
     if rest.empty:
+        style = style.set_table_styles([{"selector": "caption", "props": "white-space: nowrap"}])
         return style.hide(axis="columns").set_caption("Every run has finished.")
     more = f"; {left} more are in results.csv" if left > 0 else ""
     return style.set_caption(f"Skipped and failed runs{more}")
