@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from gellib.hints import did_you_mean
 
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\(([^()]*)\))?\s*")
 
@@ -45,8 +46,7 @@ def read_calls(
             )
         name, arguments = match.group(1), match.group(2) or ""
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = did_you_mean(name, known)
             raise ValueError(
                 f"{parameter}: got {noun} {name!r}: {hint}Known {noun}s: {', '.join(known)}; "
                 "or 'none'"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from pathlib import Path
@@ -17,6 +16,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from gellib.hints import did_you_mean
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -272,20 +273,18 @@ def _explain(problem: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     known = list(RunConfig.model_fields)
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(name, known)
         return f"parameter {name!r} is unknown: {hint}Known parameters: {', '.join(known)}."
     got = problem["input"]
     field = RunConfig.model_fields.get(name)
     about = f" ({field.description})" if field is not None else ""
-    near_value = ""
     allowed = list(getattr(field.annotation, "__args__", ())) if field is not None else []
-    if isinstance(got, str) and allowed:
-        near = difflib.get_close_matches(got, [str(a) for a in allowed], n=1, cutoff=0.4)
-        near_value = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(str(got), [str(word) for word in allowed])
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    return f"parameter {name!r}{about}: got {got!r}, but {message}{near_value}"
+    return (
+        f"parameter {name!r}{about}: got {got!r}, but {message}{'; ' if hint else ''}{hint.strip()}"
+    )
 
 
 def find_path(path: str | Path) -> Path:

@@ -14,7 +14,7 @@ from gellib.config import PROJECT_ROOT
 
 # In the order that data flows; a module imports from its own group and those above.
 GROUPS = [
-    {"config", "calls"},
+    {"config", "calls", "hints"},
     {"images", "datasets", "splits", "partition", "duplicates", "shortcuts"},
     {"metrics", "statistics"},
     {"backbones", "heads", "features", "training", "explain", "environment", "suspects"},

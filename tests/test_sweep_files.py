@@ -74,7 +74,7 @@ def test_seeds_repeat_every_configuration(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name: s\ngird: {}\n", "key 'gird' is unknown, did you mean 'grid'"),
+        ("name: s\ngird: {}\n", "key 'gird' is unknown: did you mean 'grid'"),
         ("purpose: x\n", "key 'name' is missing"),
         ("name: [\n", "is not YAML"),
         ("just text\n", "expected keys such as `name`"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from typing import Any
 
@@ -10,6 +9,8 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models
+
+from gellib.hints import did_you_mean
 
 ALIASES = {
     "mobilenet-v3": "mobilenet_v3_large",  # a name of the reference gel system
@@ -55,8 +56,7 @@ def check_backbone(name: str) -> str:
             "such as 'resnet18'"
         )
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(name, known)
         raise BackboneError(
             f"pretrained_model: got {name!r}, which is no classification model of torchvision: "
             f"{hint}Common ones: resnet18, vgg16, mobilenet-v3, densenet121, "

@@ -7,7 +7,6 @@ holds parameters of its own: a block has one or several.
 
 from __future__ import annotations
 
-import difflib
 from typing import NamedTuple
 
 import torch
@@ -21,10 +20,11 @@ from gellib.backbones.architectures import (
     make_network,
     replace_layer,
 )
+from gellib.hints import did_you_mean
 
 _SEQUENCES = (nn.Sequential, nn.ModuleList, Encoder)
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
-_EXPECTED = "expected head, last:<number of blocks>, from:<block or layer>, or all"
+_EXPECTED = "Expected head, last:<number of blocks>, from:<block or layer>, or all"
 
 
 class Block(NamedTuple):
@@ -79,9 +79,8 @@ def check_trainable(text: str) -> tuple[str, str]:
         return word, rest
     if word == "last" and rest.isdecimal() and int(rest) > 0:
         return word, rest
-    near = difflib.get_close_matches(word, ("head", "all", "last", "from"), n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near and near[0] != word else ""
-    raise ValueError(f"trainable: got {text!r}, {_EXPECTED}{hint}")
+    hint = did_you_mean(word, ("head", "all", "last", "from"))
+    raise ValueError(f"trainable: got {text!r}: {hint}{_EXPECTED}")
 
 
 def trained_layers(network: nn.Module, text: str) -> tuple[str, ...]:
@@ -109,8 +108,7 @@ def trained_layers(network: nn.Module, text: str) -> tuple[str, ...]:
     start = next((i for i, name in enumerate(layers) if _is_below(name, rest)), None)
     if start is None:
         known = [n for n, module in network.named_modules() if n and _has_parameters(module)]
-        near = difflib.get_close_matches(rest, known, n=1, cutoff=0.5)
-        hint = f"did you mean 'from:{near[0]}'? " if near else ""
+        hint = did_you_mean(text, [f"from:{name}" for name in known])
         raise BackboneError(
             f"trainable: got {text!r}, and there is no layer {rest!r}: {hint}Blocks of the "
             f"network: {names}; any layer in one may be named too"

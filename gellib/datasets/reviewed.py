@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import hashlib
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gellib.datasets.imageset import DatasetError, ImageSet, some
+from gellib.hints import did_you_mean
 
 REVIEWED = "labels_reviewed.csv"
 HEADER = ("file", "decision", "label")
@@ -50,10 +50,9 @@ def read_decisions(root: str | Path) -> list[Decision]:
             )
         file, decision, label = (cell.strip() for cell in row)
         if decision not in DECISIONS:
-            near = difflib.get_close_matches(decision, DECISIONS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(decision, DECISIONS)
             raise DatasetError(
-                f"{path}: got the decision {decision!r} in row {number}{hint} {_EXPECTED}"
+                f"{path}: got the decision {decision!r} in row {number}: {hint}{_EXPECTED}"
             )
         if bool(label) != (decision == "change"):
             raise DatasetError(
@@ -111,10 +110,9 @@ def _number(decision: Decision, images: ImageSet, path: Path) -> int | tuple[int
     names = decision.label.split("|") if images.task == "multilabel" else [decision.label]
     wrong = [name for name in names if name not in images.classes]
     if wrong:
-        near = difflib.get_close_matches(wrong[0], images.classes, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(wrong[0], images.classes)
         raise DatasetError(
-            f"{path}: got the label {wrong[0]!r} for {decision.file!r}{hint} Expected one of "
+            f"{path}: got the label {wrong[0]!r} for {decision.file!r}: {hint}Expected one of "
             f"{some(images.classes, 20)}. Correct the row."
         )
     numbers = tuple(sorted({images.classes.index(name) for name in names}))
@@ -122,13 +120,12 @@ def _number(decision: Decision, images: ImageSet, path: Path) -> int | tuple[int
 
 
 def _unknown(decision: Decision, images: ImageSet, path: Path) -> None:
-    near = difflib.get_close_matches(decision.file, list(images.table["file"]), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    text = f"{path}: {decision.file!r} is none of the images{hint}"
+    hint = did_you_mean(decision.file, images.table["file"])
+    text = f"{path}: {decision.file!r} is none of the images: {hint}"
     if decision.decision == "change":
         raise DatasetError(
-            f"{text} Expected paths relative to {images.root}. Correct or remove the row."
+            f"{text}Expected paths relative to {images.root}. Correct or remove the row."
         )
     # What was dropped may be gone from the disk as well, or from the tables of the splits.
-    if decision.decision == "drop" and near and not (Path(images.root) / decision.file).exists():
-        warnings.warn(f"{text} Nothing is dropped for it.", stacklevel=4)
+    if decision.decision == "drop" and hint and not (Path(images.root) / decision.file).exists():
+        warnings.warn(f"{text}Nothing is dropped for it.", stacklevel=4)

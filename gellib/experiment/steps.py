@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from gellib.config import ConfigError, RunConfig, find_path
 from gellib.datasets import ImageSet, check_images, drop_images, limit_images, load_imageset
 from gellib.experiment.duplicates import DuplicatesFound, split_with_duplicates
 from gellib.features import FeatureStore, check_augmentation
+from gellib.hints import did_you_mean
 from gellib.images import BadImageError, ImageLimits
 from gellib.splits import split_imageset
 from gellib.training import check_monitor, check_schedule
@@ -134,9 +134,8 @@ def check_network(config: RunConfig) -> None:
         except ValueError as err:
             raise ConfigError(f"parameter {name!r}: {err}") from err
     if config.weights not in NAMED_WEIGHTS and not Path(config.weights).expanduser().is_file():
-        near = difflib.get_close_matches(config.weights, NAMED_WEIGHTS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
-            f"parameter 'weights': got {config.weights!r}, expected {', '.join(NAMED_WEIGHTS)} or "
-            f"an existing file{hint}"
+            f"parameter 'weights': got {config.weights!r}: "
+            f"{did_you_mean(config.weights, NAMED_WEIGHTS)}Expected {', '.join(NAMED_WEIGHTS)} or "
+            "an existing file"
         )

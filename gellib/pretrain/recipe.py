@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import math
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gellib.backbones.architectures import ALIASES
 from gellib.backbones.labsim import PRETRAINABLE, class_network
+from gellib.hints import did_you_mean
 from gellib.pretrain.lessons import LESSON_VIEWS
 from gellib.simulate import CLASSES
 
@@ -94,8 +94,7 @@ def check_pretrainable(backbone: str) -> str:
     if name in PRETRAINABLE:
         return name
     known = ["resnet18", "mobilenet-v3", "vgg16"]
-    near = difflib.get_close_matches(backbone, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = did_you_mean(backbone, known)
     raise PretrainError(f"backbone: got {backbone!r}: {hint}expected one of {', '.join(known)}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gellib.config import ConfigError, RunConfig, find_path
+from gellib.hints import did_you_mean
 from gellib.sweeps.quick import quick_params, quick_purpose
 
 
@@ -171,9 +171,8 @@ def _explain(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = list(SweepFile.model_fields)
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
-        return f"key {name!r} is unknown{hint} Known keys: {', '.join(known)}"
+        hint = did_you_mean(name, known)
+        return f"key {name!r} is unknown: {hint}Known keys: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"key {name!r} is missing"
     return f"key {name!r}: got {problem['input']!r}, but {problem['msg'].lower()}"

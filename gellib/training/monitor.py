@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 
+from gellib.hints import did_you_mean
 from gellib.training.scores import METRICS
 
 COLUMNS = tuple(f"{part}_{metric}" for metric in METRICS for part in ("train", "val"))
@@ -28,8 +28,7 @@ def check_monitor(text: str) -> tuple[str, str]:
             f"monitor: got direction {direction!r} in {text!r}, expected 'min:' or 'max:'"
         )
     if column not in COLUMNS:
-        near = difflib.get_close_matches(column, COLUMNS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = did_you_mean(column, COLUMNS)
         raise ValueError(
             f"monitor: got {column!r}: {hint}Known columns: {', '.join(COLUMNS)}; with min: or "
             "max: before it where the direction is to be another"
