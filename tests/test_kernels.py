@@ -82,10 +82,13 @@ def test_each_kernel_starts_clean(tmp_path):
 
 def test_threads_and_environment_reach_the_kernel(tmp_path):
     source = notebook(
-        tmp_path / "a.ipynb", "import os, torch\nprint(torch.get_num_threads(), os.environ['MARK'])"
+        tmp_path / "a.ipynb",
+        "import os, threadpoolctl, torch\n"
+        "blas = {pool['num_threads'] for pool in threadpoolctl.threadpool_info()}\n"
+        "print(torch.get_num_threads(), *blas, os.environ['MARK'])",
     )
     execute(source, tmp_path / "out.ipynb", {}, threads=1, env={"MARK": "here"})
-    assert outputs(tmp_path / "out.ipynb")[0][0].text == "1 here\n"
+    assert outputs(tmp_path / "out.ipynb")[0][0].text == "1 1 here\n"
 
 
 def test_failing_cell_is_told_and_the_half_executed_notebook_kept(tmp_path):
