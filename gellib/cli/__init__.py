@@ -1,0 +1,50 @@
+"""The `gellib` command, thin over the functions of the package."""
+
+from __future__ import annotations
+
+import click
+
+from gellib import __version__
+from gellib.cli.data import check, partition, simulate
+from gellib.cli.models import predict, pretrain
+from gellib.cli.sweeps import export, list_, status, sweep
+
+# Heavy modules are imported by the command that needs them: `gellib --help` is to be instant.
+
+
+class _Group(click.Group):
+    """Lists commands in the order of adding, and turns our errors into one message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, FileExistsError, FileNotFoundError) as err:
+            # Errors of ours carry a message for the user; anything else is a bug and shows itself.
+            if type(err).__module__.startswith("gellib") or isinstance(err, OSError):
+                raise click.ClickException(str(err)) from err
+            raise
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gellib")
+def main() -> None:
+    """Find out which transfer-learning set-up works on your images.
+
+    \b
+    gellib list                     the sweeps that there are
+    gellib check my_images          duplicates, leaks, shortcuts: what is wrong with the images
+    gellib sweep runs/gel.yaml      train every configuration, then sum up
+    gellib status runs/gel.yaml     what is done, failed, to do
+    gellib predict photo.png        ask the best model about a picture
+    gellib simulate gel --out DIR   make labelled practice images
+
+    The same in Jupyter: notebooks/1_explore.ipynb to 4_predict.ipynb.
+    """
+
+
+# In the order of the work, which is that of `gellib --help`.
+for _command in (partition, check, sweep, status, list_, export, predict, simulate, pretrain):
+    main.add_command(_command)

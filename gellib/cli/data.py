@@ -1,0 +1,162 @@
+"""The commands over images: partition, check, simulate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from gellib.cli.shared import shown
+
+
+@click.command()
+@click.argument("dataset_dir", type=click.Path(), metavar="DIR")
+@click.option("--val", default=0.1, show_default=True, help="Share of all images, to validate.")
+@click.option("--test", default=0.1, show_default=True, help="Share of all images, to test.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--split",
+    "method",
+    default="stratified",
+    show_default=True,
+    type=click.Choice(["stratified", "random", "mask"]),
+    help="How the parts are drawn.",
+)
+@click.option(
+    "--split-duplicates", is_flag=True, help="Do not keep duplicates of a picture together."
+)
+@click.option("--out", default="", type=click.Path(), help="Folder of the tables. [default: DIR]")
+@click.option("--force", is_flag=True, help="Replace other tables that are there.")
+def partition(
+    dataset_dir: str,
+    val: float,
+    test: float,
+    seed: int,
+    method: str,
+    split_duplicates: bool,
+    out: str,
+    force: bool,
+) -> None:
+    """Write train.csv, val.csv and test.csv for the images in DIR, which runs then keep to.
+
+    Each class gets its share of each part. Groups stay together where the data set has them, and
+    so do duplicates of a picture.
+
+    \b
+    gellib partition dataset/brain_mri --val 0.1 --test 0.1
+    """
+    from gellib.partition import partition as write
+    from gellib.partition import partition_table
+
+    images, files = write(
+        dataset_dir,
+        val=val,
+        test=test,
+        seed=seed,
+        method=method,
+        group_duplicates=not split_duplicates,
+        out=out,
+        force=force,
+    )
+    click.echo(partition_table(images).rename_axis(columns=None).to_string())
+    click.echo(f"wrote {', '.join(path.name for path in files)} to {shown(files[0].parent)}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(), metavar="DIR")
+@click.option("--test-dir", default="", help="Separate folder of test images.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@click.option("--html", "page", type=click.Path(dir_okay=False), help="Also write a page.")
+@click.option(
+    "--groups",
+    "groups_file",
+    type=click.Path(dir_okay=False),
+    help="Also draft a labels.csv whose column group keeps look-alikes together.",
+)
+@click.option(
+    "--labels",
+    "most_labels",
+    type=click.IntRange(1),
+    help="Also list the N most doubtful labels, as resnet18 sees the images.",
+    metavar="N",
+)
+def check(
+    folder: str,
+    test_dir: str,
+    as_json: bool,
+    page: str | None,
+    groups_file: str | None,
+    most_labels: int | None,
+) -> None:
+    """Look for what would make the results on the images of DIR worth little.
+
+    Duplicates, families such as slices of one subject, shortcuts such as a file type that gives
+    the class away, files that cannot be read. Nothing in DIR is changed. The exit status is 0 when
+    nothing is wrong, 1 when something is, and 2 when DIR could not be looked at.
+    """
+    from tqdm import tqdm
+
+    from gellib.check import check_dataset, doubtful_labels, report_text, write_groups, write_page
+    from gellib.datasets import DatasetError
+
+    def progress(items, total):
+        return tqdm(items, total=total, unit=" images", leave=False, disable=None)
+
+    try:
+        report = check_dataset(folder, test_dir=test_dir, progress=progress)
+    except (DatasetError, OSError) as err:
+        click.echo(f"Error: {err}", err=True)
+        sys.exit(2)
+    doubtful = doubtful_labels(report, k=most_labels, progress=True) if most_labels else None
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(report_text(report, doubtful))
+    if page:
+        click.echo(f"wrote {write_page(report, page, doubtful)}", err=True)
+    if groups_file:
+        click.echo(f"wrote {write_groups(report, groups_file)}", err=True)
+    sys.exit(1 if report.verdict else 0)
+
+
+@click.command()
+@click.argument("system", metavar="SYSTEM")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option(
+    "--n",
+    type=click.IntRange(1),
+    help="Images: of each class for gel [default: 57], of all for brain_mri [253], alzheimer "
+    "[1280] and protein [1000].",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+def simulate(system: str, out: Path, n: int | None, seed: int) -> None:
+    """Make a labelled set of simulated images. SYSTEM: gel, brain_mri, alzheimer or protein.
+
+    \b
+    gellib simulate brain_mri --out dataset/brain_mri
+    gellib simulate protein --out dataset/protein --n 2000 --seed 1
+    """
+    from gellib.simulate import SYSTEMS
+
+    if system not in SYSTEMS:
+        raise click.ClickException(f"system {system!r} is unknown; there are: {', '.join(SYSTEMS)}")
+    write_simulated(system, out, {} if n is None else {"n": n}, seed)
+
+
+def write_simulated(system: str, out: Path, count: dict[str, int], seed: int) -> None:
+    """Make simulated images in the folder `out`, with a progress bar."""
+    from gellib.simulate import SYSTEMS
+
+    with click.progressbar(length=1, label=f"simulating {system}") as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(1)
+
+        try:
+            SYSTEMS[system](out, seed=seed, progress=progress, **count)
+        except ValueError as err:
+            raise click.ClickException(str(err)) from err
+    click.echo(f"wrote {out}")

@@ -1,0 +1,91 @@
+"""The commands over models: predict, pretrain."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(), metavar="IMAGE...")
+@click.option("--run", "run_dir", type=click.Path(), help="Folder of a run. [default: the best]")
+@click.option(
+    "--runs",
+    "runs_dir",
+    type=click.Path(),
+    default="runs",
+    show_default=True,
+    help="Where to look for the best run.",
+)
+@click.option("--zero-shot", is_flag=True, help="Gel or not, without any training of your own.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def predict(
+    images: tuple[str, ...], run_dir: str | None, runs_dir: str, zero_shot: bool, as_json: bool
+) -> None:
+    """Say what IMAGE files, or all images in folders, show.
+
+    The model is the one of --run, or the finished run with the best validation accuracy. A file
+    that cannot be read is reported in its place; the exit status is then 1.
+    """
+    from gellib.predictor import Predictor, expand_files, find_best_run
+
+    files = expand_files(images)
+    if zero_shot:
+        from gellib.zeroshot import ZeroShot
+
+        predictor = ZeroShot()
+    else:
+        predictor = Predictor(run_dir if run_dir else find_best_run(runs_dir))
+    predictions = predictor.predict(files)
+    if as_json:
+        click.echo(json.dumps([p.to_dict() for p in predictions], indent=2, ensure_ascii=False))
+    else:
+        width = max(len(p.file) for p in predictions)
+        for p in predictions:
+            if p.error:
+                click.echo(f"{p.file:<{width}}  cannot be read: {p.error}")
+                continue
+            shares = "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities.items())
+            nearest = f"  most like {p.nearest}" if zero_shot else ""
+            unlike = "  unlike all that it was trained on" if p.ood else ""
+            click.echo(f"{p.file:<{width}}  {p.label or 'no label':<12} {shares}{nearest}{unlike}")
+        click.echo(f"according to {predictions[0].run or predictor.name}", err=True)
+    sys.exit(1 if any(p.error for p in predictions) else 0)
+
+
+@click.command()
+@click.option(
+    "--backbone", default="resnet18", show_default=True, help="resnet18, mobilenet-v3, vgg16"
+)
+@click.option(
+    "--minutes", type=float, help="Time to train. [default: the network's own number of steps]"
+)
+@click.option("--steps", type=click.IntRange(1), help="Steps to train, instead of minutes.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of an earlier course to go on from; give it another seed.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+def pretrain(
+    backbone: str,
+    minutes: float | None,
+    steps: int | None,
+    seed: int,
+    start: Path | None,
+    out: Path,
+) -> None:
+    """Train a network on simulated images alone: the weights `labsim`.
+
+    Writes BACKBONE.safetensors and its card; use it by `-p weights FILE`.
+    """
+    from gellib.pretrain import pretrain as train
+
+    file = train(
+        backbone, minutes=minutes, steps=steps, seed=seed, start=start or "", out=out, progress=True
+    )
+    click.echo(f"wrote {file}")

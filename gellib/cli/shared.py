@@ -1,0 +1,44 @@
+"""What several commands share: the option -p and how a path is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+
+def parameters(help: str) -> Callable:
+    """Make the option -p NAME VALUE, which may be repeated, the argument `overrides`."""
+    return click.option(
+        "-p",
+        "--parameter",
+        "overrides",
+        type=(str, str),
+        multiple=True,
+        metavar="NAME VALUE",
+        callback=_by_name,
+        help=help,
+    )
+
+
+def _by_name(ctx: click.Context, option: click.Option, pairs: tuple) -> dict[str, object]:
+    return {name: _scalar(value) for name, value in pairs}
+
+
+def _scalar(value: str) -> object:
+    """Read a value as papermill's -p does: numbers and booleans are such, the rest is text."""
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(value.lower(), value)
+
+
+def shown(path: Path) -> str:
+    """Shorten a path in the working directory to what follows from there."""
+    try:
+        return str(Path(path).resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,189 @@
+"""The commands over sweeps: sweep, status, list, export."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gellib.cli.data import write_simulated
+from gellib.cli.shared import parameters, shown
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@parameters("Set a parameter for all runs; may be repeated.")
+@click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
+@click.option("--jobs", type=click.IntRange(1), help="Runs at once. [default: 1]")
+@click.option("--threads", type=click.IntRange(1), help="Threads of a run. [default: cores / jobs]")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
+@click.option("--time-limit", type=float, metavar="SECONDS", help="Wall-clock limit of one run.")
+@click.option("--fresh", is_flag=True, help="Forget finished runs and start over.")
+@click.option("--dry-run", is_flag=True, help="List the runs and what would be done; run nothing.")
+@click.option("--no-summary", is_flag=True, help="Leave out the summary notebook.")
+@click.option("--quick", is_flag=True, help="A first look: few images, two epochs, small input.")
+def sweep(
+    file: str,
+    overrides: dict[str, object],
+    out: str | None,
+    jobs: int | None,
+    threads: int | None,
+    scheduler: str | None,
+    time_limit: float | None,
+    fresh: bool,
+    dry_run: bool,
+    no_summary: bool,
+    quick: bool,
+) -> None:
+    """Run every configuration of a sweep FILE that is not done yet, then the summary.
+
+    Stopped or killed, the same command goes on where it was. The exit status is 1 if a run failed.
+
+    \b
+    gellib sweep runs/gel.yaml
+    gellib sweep runs/gel.yaml -p dataset_dir my/images --out runs/mine
+    gellib sweep runs/gel.yaml --jobs 4 --time-limit 600
+    gellib sweep runs/protein.yaml --quick
+
+    A quick look has a folder of its own, such as runs/protein-quick. Where the images are not
+    there, it makes a few simulated ones.
+    """
+    if not dry_run:
+        from gellib.kernels import start_server
+
+        start_server()  # it imports what the runs need, while this process imports its own
+    from gellib.sweeps import run_sweep
+
+    loaded = _load(file, overrides, out, quick)
+    if dry_run:
+        _list_runs(loaded)
+        return
+    if quick:
+        _make_stand_in(loaded)
+    try:
+        outcome = run_sweep(
+            loaded,
+            jobs=jobs,
+            threads=threads,
+            scheduler=scheduler,
+            fresh=fresh,
+            limit_s=time_limit,
+            summary=not no_summary,
+        )
+    except KeyboardInterrupt:
+        click.echo("\nstopped; the same command goes on where it was", err=True)
+        sys.exit(130)
+    click.echo(_counts(outcome.counts))
+    click.echo(f"results:  {shown(outcome.results)}")
+    if outcome.summary:
+        click.echo(f"summary:  {shown(outcome.summary)}")
+        click.echo("predict:  gellib predict IMAGE, or notebooks/4_predict.ipynb")
+    if outcome.problem:
+        click.echo(f"Error: {outcome.problem}", err=True)
+    if outcome.counts.get("failed"):
+        click.echo("failed runs keep their notebook, up to the cell that failed:", err=True)
+        for name in outcome.failed:
+            click.echo(f"  {shown(outcome.results.parent / name / 'train.ipynb')}", err=True)
+    sys.exit(0 if outcome.ok else 1)
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@parameters("The parameters that the sweep was given, if any.")
+@click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
+@click.option("--quick", is_flag=True, help="Of the quick look at it.")
+def status(file: str, overrides: dict[str, object], out: str | None, quick: bool) -> None:
+    """Show what of a sweep FILE is done, running, failed, skipped and to do."""
+    _list_runs(_load(file, overrides, out, quick))
+
+
+@click.command("list")
+@click.argument("folder", type=click.Path(), default="runs")
+def list_(folder: str) -> None:
+    """List the sweeps in FOLDER [default: runs]: size, networks, purpose."""
+    from gellib.sweeps import SweepError, list_sweeps
+
+    sweeps = list_sweeps(folder)
+    if not sweeps:
+        raise click.ClickException(f"no sweep files (*.yaml) in {folder}")
+    for path, sweep in sweeps.items():
+        if isinstance(sweep, SweepError):
+            click.echo(f"{shown(path)}\n  cannot be read: {sweep}\n")
+            continue
+        networks = dict.fromkeys(c.pretrained_model for c in sweep.configs.values())
+        folders = dict.fromkeys(c.dataset_dir for c in sweep.configs.values())
+        missing = sweep.missing_folders()
+        images = ", ".join(f"{name} (not there)" if name in missing else name for name in folders)
+        runs = f"{len(sweep.configs)} run{'s' if len(sweep.configs) > 1 else ''}"
+        click.echo(f"{shown(path)}  {runs}, {', '.join(networks)}; images: {images}")
+        click.echo(f"  {sweep.purpose or '(no purpose given)'}\n")
+    broken = sum(isinstance(sweep, SweepError) for sweep in sweeps.values())
+    sys.exit(1 if broken else 0)
+
+
+@click.command()
+@click.argument("sweep_dir", type=click.Path(), metavar="SWEEP_DIR")
+@click.option(
+    "--to",
+    required=True,
+    type=click.Choice(["mlflow", "tensorboard"]),
+    help="The tracker; needs the extra `track`.",
+)
+@click.option("--out", type=click.Path(), help="Folder to write. [default: in SWEEP_DIR]")
+def export(sweep_dir: str, to: str, out: str | None) -> None:
+    """Send the finished runs of SWEEP_DIR to a tracker: parameters, metrics, curves, figures."""
+    from gellib.export import export_sweep
+
+    done = export_sweep(sweep_dir, to, out)
+    click.echo(f"{done['runs']} runs sent to {shown(done['out'])}; to look at them:")
+    click.echo(f"  {done['view']}")
+
+
+def _load(file: str, overrides: dict[str, object], out: str | None, quick: bool):
+    """Load a sweep; a quick one without its images has simulated ones instead."""
+    from gellib.sweeps import load_sweep
+
+    loaded = load_sweep(file, overrides=overrides, out=out, quick=quick)
+    given = not loaded.system or "dataset_dir" in overrides
+    if not quick or given or not loaded.missing_folders():
+        return loaded
+    overrides = {**overrides, "dataset_dir": f"dataset/{loaded.system}-quick"}
+    return load_sweep(file, overrides=overrides, out=out, quick=True)
+
+
+_STAND_IN_SEED = 2  # with it, so few images hold several of each label
+
+
+def _make_stand_in(loaded) -> None:
+    from gellib.config import find_path
+    from gellib.sweeps.quick import QUICK_IMAGES
+
+    for folder in loaded.missing_folders():
+        if loaded.system and folder == f"dataset/{loaded.system}-quick":
+            click.echo(f"no images of {loaded.system} yet: making simulated ones in {folder}")
+            count = QUICK_IMAGES // (2 if loaded.system == "gel" else 1)  # gel's is of a class
+            write_simulated(loaded.system, find_path(folder), {"n": count}, _STAND_IN_SEED)
+
+
+def _list_runs(loaded) -> None:
+    from collections import Counter
+
+    from gellib.runs import RunFolder, SweepFolder
+    from gellib.sweeps import status_of
+
+    statuses = status_of(SweepFolder(loaded.folder), loaded)
+    width = max(map(len, statuses))
+    for name, state in statuses.items():
+        record = RunFolder(loaded.folder / name).read_record() or {}
+        more = record.get("reason", "") if state in ("failed", "skipped") else ""
+        if state == "done":
+            test = record["metrics"]["test"]
+            more = f"test accuracy {test['accuracy']:.1%} of {test['n']} images"
+        click.echo(f"{name:<{width}}  {state:<8} {more:.120}".rstrip())
+    click.echo(_counts(Counter(statuses.values())))
+
+
+def _counts(counts: dict[str, int]) -> str:
+    order = ("done", "running", "failed", "skipped", "to do")
+    total = sum(counts.values())
+    return f"{total} runs: " + ", ".join(f"{counts[s]} {s}" for s in order if counts.get(s))
