@@ -152,6 +152,28 @@ def test_seeds_decide_and_global_randomness_is_untouched():
         assert not torch.equal(torch.rand(3), first)
 
 
+@pytest.mark.parametrize("name", ["vgg11", "mobilenet-v3", "vit_b_16", "swin_t"])
+def test_weights_are_loaded_into_a_network_that_was_not_filled_with_draws(
+    name, tmp_path, monkeypatch
+):
+    given = get_model(check_backbone(name), weights=None).state_dict()
+    torch.save(given, tmp_path / "weights.pt")
+    drawn = []
+    for draw in ("uniform_", "normal_"):
+        real = getattr(torch.Tensor, draw)
+        monkeypatch.setattr(
+            torch.Tensor,
+            draw,
+            lambda tensor, *args, real=real, **kw: (
+                drawn.append(tensor.numel()) or real(tensor, *args, **kw)
+            ),
+        )
+    loaded = build_backbone(name, weights=str(tmp_path / "weights.pt")).network.state_dict()
+    assert all(torch.equal(loaded[key], given[key]) for key in loaded)
+    if name == "vgg11":  # of 133 million numbers, at most those of its convolutions, twice
+        assert sum(drawn) < 20e6
+
+
 def test_it_stays_in_eval_mode(resnet):
     assert not resnet.train().training
     assert not any(module.training for module in resnet.modules())

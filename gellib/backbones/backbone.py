@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -23,7 +24,7 @@ from gellib.backbones.devices import exact_arithmetic, fast_copy, resolve_precis
 from gellib.backbones.labsim import pool_features, pretrained_facts, shipped_weights
 from gellib.backbones.loading import load_weights
 from gellib.backbones.preprocessing import Preprocessing, normalise, preprocessing_for
-from gellib.backbones.seeding import seeded
+from gellib.backbones.seeding import NoDraws, seeded
 from gellib.backbones.weights import WeightsInfo, resolve_weights, state_sha256
 
 
@@ -214,7 +215,9 @@ def build_backbone(
     info = (
         resolve_weights(name, weights, progress=progress) if isinstance(weights, str) else weights
     )
-    with seeded(seed, "network", name):
+    # What is loaded next needs no random numbers; that all of it is there, `load_weights` checks.
+    draws = nullcontext() if info.name == "none" else NoDraws()
+    with seeded(seed, "network", name), draws:
         network = make_network(name, image_size)
     if info.name != "none":
         file = shipped_weights(name) if info.name == "labsim" else info.source
