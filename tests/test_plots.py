@@ -227,10 +227,8 @@ def test_a_chart_is_drawn_once_for_file_and_notebook_and_again_when_it_changes(
     tmp_path, monkeypatch
 ):
     drawn = []
-    real = plots.Chart.savefig
-    monkeypatch.setattr(
-        plots.Chart, "savefig", lambda *args, **kw: drawn.append(kw["dpi"]) or real(*args, **kw)
-    )
+    real = plots.Chart._draw
+    monkeypatch.setattr(plots.Chart, "_draw", lambda fig, dpi: drawn.append(dpi) or real(fig, dpi))
     fig = plots.Chart(figsize=(4, 2))
     axes = fig.subplots()
     plots.save(fig, tmp_path / "a.png")

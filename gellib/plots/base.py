@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
@@ -57,16 +58,27 @@ class Chart(Figure):
                 size = [round(side * dpi / min(finer)) for side in large.size]
                 image = large.resize(size, Image.Resampling.LANCZOS)
             else:
-                buffer = io.BytesIO()
-                # Barely compressed; raw pixels would not say how wide the picture is.
-                options = {"pil_kwargs": {"compress_level": 1}}
-                self.savefig(buffer, format="png", dpi=dpi, facecolor="white", **options)
-                self.stale = False
-                image = Image.open(buffer).convert("RGB")
-                palette = image.quantize(256, dither=Image.Dither.NONE)
+                image = self._draw(dpi)
+                # A ninth of the pixels has the colours of all, in a ninth of the time.
+                some = image.resize(
+                    [-(-side // 3) for side in image.size], Image.Resampling.NEAREST
+                )
+                palette = some.quantize(256, dither=Image.Dither.NONE)
             self._pictures[dpi] = image, palette
         image, palette = self._pictures[dpi]
         return _in_colours(image, palette)
+
+    def _draw(self, dpi: int) -> Image.Image:
+        # `savefig` draws twice, once to find the layout; the first time is enough, it lays out too.
+        before = self.dpi, self.get_facecolor()
+        canvas = FigureCanvasAgg(self)
+        try:
+            self.set(dpi=dpi, facecolor="white")
+            canvas.draw()
+            return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        finally:
+            self.set(dpi=before[0], facecolor=before[1])
+            self.stale = False
 
     def png(self, dpi: int = NOTEBOOK_DPI) -> bytes:
         """Return its picture as a PNG."""
