@@ -71,6 +71,16 @@ def test_grad_cam_is_the_gradient_weighted_sum_of_the_maps(kind):
     assert all(p.grad is None for p in [*backbone.parameters(), *head.parameters()])
 
 
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_16"])
+def test_half_precision_draws_the_same_maps(name):
+    backbone, head = networks(name, 224)
+    shown = views(4, 224)
+    exact = explain_views(backbone, head, shown, [0, 1, 0, 1]).maps
+    half = explain_views(backbone, head, shown, [0, 1, 0, 1], precision="bf16").maps
+    assert not np.array_equal(half, exact)  # it is another arithmetic
+    assert np.abs(half - exact).max() < 0.1
+
+
 def test_attention_rollout_follows_where_the_attention_goes():
     backbone, head = networks("vit_b_16", 64)
     found = explain_views(backbone, head, views(2), [0, 1])

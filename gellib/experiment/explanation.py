@@ -45,7 +45,12 @@ def explain_some(
     paths = list(images.table["path"].iloc[rows])
     views = list(plain_views(paths, result.backbone.preprocessing, limits))
     found = explain_views(
-        result.backbone, result.head, np.concatenate(views), targets, device=device
+        result.backbone,
+        result.head,
+        np.concatenate(views),
+        targets,
+        precision=result.precision,
+        device=device,
     )
     return Explained(found, rows, targets)
 
