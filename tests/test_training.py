@@ -1,4 +1,5 @@
 import json
+import time
 
 import numpy as np
 import pytest
@@ -295,6 +296,23 @@ class TestPredict:
         assert images_per_s == pytest.approx(len(images.table) / seconds)
         none = time_inference(trained.backbone, trained.head, images, rows=[])
         assert none.seconds == 0
+
+    def test_of_many_images_as_many_are_timed_as_half_a_second_holds(
+        self, trained, images, monkeypatch
+    ):
+        asked = []
+
+        def predict(*_, rows, **__):
+            asked.append(list(rows))
+            time.sleep(0.04 * len(rows))
+
+        monkeypatch.setattr("gellib.training.inference.predict_proba", predict)
+        timed = time_inference(trained.backbone, trained.head, images, rows=range(0, 4000, 2))
+        assert [len(rows) for rows in asked] == [1, 8, 16]
+        seen = sorted(sum(asked[1:], []))
+        assert len(set(seen)) == 24 and max(np.diff(seen)) < 2 * 4000 / 24
+        assert timed.images_per_s == pytest.approx(25, rel=0.1)
+        assert timed.seconds == pytest.approx(2000 / timed.images_per_s)
 
 
 @pytest.mark.gpu

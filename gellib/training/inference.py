@@ -16,7 +16,8 @@ from gellib.heads import Head
 from gellib.images import ImageLimits
 
 _ROWS_AT_ONCE = 4096
-_MOST_TIMED = 4096  # images; of more, as many are timed, and the others expected to take as long
+_FIRST_TIMED, _TIMED_S = 8, 0.5
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 class InferenceTime(NamedTuple):
@@ -107,22 +108,28 @@ def time_inference(
 ) -> InferenceTime:
     """Measure the way from files to probabilities; nothing comes from a cache.
 
-    One image goes first, unmeasured, so that the time to set the network up does not count. Of
-    more than 4096 images as many, evenly spread, are measured, and the others reckoned alike.
+    One image goes first, unmeasured, so that the time to set the network up does not count. Then 8,
+    16, 32 and so on, evenly spread over the set, until half a second is over or all are through;
+    the others are expected to take as long.
     """
     rows = np.arange(len(imageset.table)) if rows is None else np.asarray(rows, dtype=int)
     count = len(rows)
     if not count:
         return InferenceTime(0.0, float("nan"))
-    rows = rows[:: -(-count // _MOST_TIMED)]
-    predict_proba(
-        backbone, head, imageset, rows=rows[:1], precision=precision, device=device, limits=limits
-    )
-    started = time.perf_counter()
-    predict_proba(
-        backbone, head, imageset, rows=rows, precision=precision, device=device, limits=limits
-    )
-    images_per_s = len(rows) / (time.perf_counter() - started)
+    spread = rows[np.argsort(np.arange(count) * _GOLDEN % 1)]  # any beginning of it is even
+
+    def predict(some: np.ndarray) -> None:
+        predict_proba(
+            backbone, head, imageset, rows=some, precision=precision, device=device, limits=limits
+        )
+
+    predict(spread[:1])
+    timed, more, seconds, started = 0, _FIRST_TIMED, 0.0, time.perf_counter()
+    while timed < count and seconds < _TIMED_S:
+        predict(spread[timed : timed + more])
+        timed, more = min(timed + more, count), 2 * more
+        seconds = time.perf_counter() - started
+    images_per_s = timed / seconds
     return InferenceTime(count / images_per_s, images_per_s)
 
 
