@@ -33,26 +33,6 @@ CAN_FORK = sys.platform.startswith("linux")
 LOG_VARIABLE = "GELLIB_KERNEL_LOG"  # file that takes what a kernel prints outside its notebook
 THREADS_VARIABLE = "GELLIB_THREADS"
 
-# Imported before the fork. None of them may start threads or touch CUDA on import, nor look for
-# a running IPython then, as matplotlib_inline does: figures would not show.
-PRELOAD = [
-    "ipykernel.kernelapp",
-    "ipykernel.ipkernel",
-    "matplotlib.pyplot",
-    "seaborn",
-    "pandas",
-    "sklearn.metrics",
-    "sklearn.model_selection",
-    "scipy.stats",
-    "torch",
-    "torchvision",
-    "torchvision.transforms.v2",
-    "captum.attr",  # left out where it is not installed
-    "gellib.sweeps.prepare",
-    "gellib.plots",
-    "gellib.summary",
-]
-
 # Large allocations come from the heap, which keeps what it has got, in huge pages where it can:
 # by default glibc maps each one anew, and page faults take a quarter of vgg16's time.
 ALLOCATOR = {
@@ -237,6 +217,8 @@ def _kernel_main(connection_file: str, extra: list[str], env: dict[str, str], cw
     # A notebook starts like a script: its folder first on the path, no arguments.
     sys.argv = ["ipykernel"]
     sys.path.insert(0, "")
+    # What a sweep runs is none of the user's history.
+    extra.append("--HistoryManager.enabled=False")
     IPKernelApp.launch_instance(argv=["-f", connection_file, *extra])
 
 
@@ -254,7 +236,7 @@ def _in_fork(lifeline: Connection, target: Callable[..., None], args: tuple[Any,
 
 def _fork_context() -> Any:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
+    context.set_forkserver_preload(["gellib.preload"])
     return context
 
 
@@ -265,7 +247,9 @@ def _server_environment() -> Iterator[None]:
     It is gone again for this process and for the kernels, which get the environment of the sweep.
     """
     ours = {
+        "GELLIB_KERNEL_SERVER": "1",  # gellib.preload looks for it
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's advice to who starts one
         # Threads that wait sleep: spinning ones take the cores from the other runs.
         "OMP_WAIT_POLICY": "PASSIVE",
         # Whoever has tuned the allocator himself knows why.

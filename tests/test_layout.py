@@ -18,7 +18,7 @@ GROUPS = [
     {"images", "datasets", "splits", "partition", "duplicates", "shortcuts"},
     {"metrics", "statistics"},
     {"backbones", "heads", "features", "training", "explain", "environment", "suspects"},
-    {"runs", "kernels"},
+    {"runs", "kernels", "preload"},
     {"plots"},
     {
         "baselines",
