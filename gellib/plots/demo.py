@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image, ImageOps
 
 from gellib.images import BadImageError, read_image
@@ -17,6 +18,7 @@ from gellib.plots.base import INK, Chart, headline, message, note, percent
 from gellib.runs import JOIN
 
 THUMBNAIL_PX = 150
+TILE, GAP, LINE = 1.6, 0.2, 0.16  # inches
 MAX_LABELS_SHOWN = 3
 
 
@@ -41,15 +43,19 @@ def demo_predictions(
     shown = _choose(test, wrong.to_numpy(), limit)
     # A plain loop, not itertuples: columns are named p_<class>, and a class may be called anything.
     texts = [_texts(row) for _, row in shown.iterrows()]
-    rows = -(-len(shown) // columns)
-    # Each row of tiles is as high as its texts are long.
-    heights = [1.85 + 0.15 * _most_lines(texts[i * columns :][:columns]) for i in range(rows)]
-    fig = Chart(figsize=(1.75 * columns, sum(heights) + 0.5))
-    grid = fig.subplots(rows, columns, squeeze=False, height_ratios=heights)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, (_, row), words in zip(grid.flat, shown.iterrows(), texts, strict=False):
-        _tile(axes, row, words, Path(root))
+    # One pair of axes in inches for all tiles: as many pairs as tiles take three times as long.
+    bands = [texts[start : start + columns] for start in range(0, len(texts), columns)]
+    above, below = zip(*(_most_lines(band) for band in bands), strict=True)
+    heights = [TILE + GAP + LINE * (up + down) for up, down in zip(above, below, strict=True)]
+    size = (TILE + GAP) * columns, sum(heights)
+    fig = Chart(figsize=(size[0], size[1] + 0.5))
+    axes = fig.subplots()
+    for number, ((_, row), words) in enumerate(zip(shown.iterrows(), texts, strict=True)):
+        band, column = divmod(number, columns)
+        top = sum(heights[:band]) + LINE * above[band] + GAP / 3
+        _tile(axes, (column * (TILE + GAP) + GAP / 2, top), row, words, Path(root))
+    axes.set(xlim=(0, size[0]), ylim=(size[1], 0), aspect="equal")
+    axes.set_axis_off()
     n, bad = len(test), int(wrong.sum())
     heading = f"{n - bad} of {n} test images predicted right"
     heading += "; mistakes (✗) framed in red" if bad else ", no mistake"
@@ -75,32 +81,35 @@ def _choose(test: pd.DataFrame, wrong: np.ndarray, limit: int) -> pd.DataFrame:
     return test.sort_values(["label", "file"], kind="stable")
 
 
-def _tile(axes: Axes, row: pd.Series, words: tuple[str, str], root: Path) -> None:
+def _tile(
+    axes: Axes, corner: tuple[float, float], row: pd.Series, words: tuple[str, str], root: Path
+) -> None:
+    """Draw one picture, its upper left corner at `corner`, with its texts and its frame."""
     right = str(row["label"]) == str(row["predicted"])
-    axes.set_axis_on()
-    axes.set_xticks([])
-    axes.set_yticks([])
+    (x, y), middle = corner, corner[0] + TILE / 2
     try:
         picture = Image.fromarray(read_image(root / str(row["file"]), color="rgb"))
         # Shrunk before it is drawn (the notebook stays small), on a square, so that rows line up.
         square = ImageOps.pad(picture, (THUMBNAIL_PX, THUMBNAIL_PX), color="#F1F1F1")
-        axes.imshow(np.asarray(square), interpolation="nearest")
+        place = (x, x + TILE, y + TILE, y)
+        axes.imshow(np.asarray(square), extent=place, interpolation="nearest")
     except (BadImageError, OSError):
-        axes.text(0.5, 0.5, "the file is\nnot there", ha="center", va="center", fontsize=8)
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
-        axes.set_aspect("equal")
-    for spine in axes.spines.values():
-        spine.set_color("#B8B8B8" if right else "#D00000")
-        spine.set_linewidth(1.0 if right else 4.0)
+        there = "the file is\nnot there"
+        axes.text(middle, y + TILE / 2, there, ha="center", va="center", fontsize=8)
+    frame = {"edgecolor": "#B8B8B8" if right else "#D00000", "linewidth": 1.0 if right else 4.0}
+    axes.add_patch(Rectangle(corner, TILE, TILE, facecolor="none", clip_on=False, **frame))
     said, truth = words
-    axes.set_title(
+    axes.text(
+        middle,
+        y - 0.05,
         said,
+        ha="center",
+        va="bottom",
         fontsize=9,
         color=INK if right else "#B00000",
         fontweight="normal" if right else "bold",
     )
-    axes.set_xlabel(truth, fontsize=8, color="#444444", labelpad=3)
+    axes.text(middle, y + TILE + 0.05, truth, ha="center", va="top", fontsize=8, color="#444444")
 
 
 def _texts(row: pd.Series) -> tuple[str, str]:
@@ -115,9 +124,10 @@ def _texts(row: pd.Series) -> tuple[str, str]:
     return mark + ("\n".join(said) or "no label"), below
 
 
-def _most_lines(texts: Sequence[tuple[str, str]]) -> int:
+def _most_lines(texts: Sequence[tuple[str, str]]) -> tuple[int, int]:
+    """Count the lines of the longest text above, and below, the tiles of a row."""
     above, below = (max(text.count("\n") + 1 for text in side) for side in zip(*texts, strict=True))
-    return above + below
+    return above, below
 
 
 def _labels(row: pd.Series, text: str) -> list[str]:
