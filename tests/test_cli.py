@@ -81,6 +81,7 @@ class TestSweep:
         assert "2 runs: 2 done" in output
         assert "results:  small/results.csv" in output
         assert "summary:  small/summary.ipynb" in output
+        assert "predict:  gellib predict IMAGE --runs small," in output
 
     def test_status(self, sweep):
         file, _ = sweep

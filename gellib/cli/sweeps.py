@@ -14,7 +14,7 @@ from gellib.cli.shared import parameters, shown
 @click.argument("file", type=click.Path())
 @parameters("Set a parameter for all runs; may be repeated.")
 @click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
-@click.option("--jobs", type=click.IntRange(1), help="Runs at once. [default: 1]")
+@click.option("--jobs", type=click.IntRange(1), help="Runs at once. [default: one a core]")
 @click.option("--threads", type=click.IntRange(1), help="Threads of a run. [default: cores / jobs]")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
 @click.option("--time-limit", type=float, metavar="SECONDS", help="Wall-clock limit of one run.")
@@ -77,7 +77,9 @@ def sweep(
     click.echo(f"results:  {shown(outcome.results)}")
     if outcome.summary:
         click.echo(f"summary:  {shown(outcome.summary)}")
-        click.echo("predict:  gellib predict IMAGE, or notebooks/4_predict.ipynb")
+        # With the folder, or the best of all sweeps would answer: perhaps a model of other images.
+        folder = shown(outcome.results.parent)
+        click.echo(f"predict:  gellib predict IMAGE --runs {folder}, or notebooks/4_predict.ipynb")
     if outcome.problem:
         click.echo(f"Error: {outcome.problem}", err=True)
     if outcome.counts.get("failed"):
