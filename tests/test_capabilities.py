@@ -1,15 +1,14 @@
-"""The README's table of capabilities names tests that there are, and files of ours."""
+"""The tables of capabilities name tests that there are, and files of ours."""
 
 import ast
 import re
 
 from gellib.config import PROJECT_ROOT, RunConfig
 
-README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-SECTION = README.split("## What the four systems did")[1].split("\n## ")[0]
+PAGE = (PROJECT_ROOT / "docs" / "capabilities.md").read_text(encoding="utf-8")
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
-    for line in SECTION.splitlines()
+    for line in PAGE.splitlines()
     if line.startswith("| ") and "::" in line
 ]
 

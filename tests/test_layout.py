@@ -36,6 +36,12 @@ GROUPS = [
 ]
 # Made for themselves: they stand beside the flow, and training imports neither.
 APART = {"simulate", "pretrain", "zeroshot"}
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "dataset/README.md",
+    *sorted(f"docs/{page.name}" for page in (PROJECT_ROOT / "docs").glob("*.md")),
+]
 
 
 def modules():
@@ -111,17 +117,57 @@ def test_checks_are_clean(command):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "dataset/README.md"])
-def test_links_lead_to_files(page):
-    text = (PROJECT_ROOT / page).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-        assert ((PROJECT_ROOT / page).parent / target).exists(), target
+def headings(page: Path) -> set[str]:
+    """Name the headings of a page as GitHub does in links: lower case, hyphens for spaces."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
-def test_readme_lists_every_parameter():
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page):
+    path = PROJECT_ROOT / page
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text(encoding="utf-8")):
+        file, _, heading = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), link
+        assert not heading or heading in headings(target), link
+
+
+def test_readme_leads_to_every_page():
+    text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    for page in PAGES[1:]:
+        assert f"]({page})" in text, page
+
+
+def test_every_parameter_is_documented():
     from gellib.config import RunConfig
 
-    text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    text = (PROJECT_ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
     for name, field in RunConfig.model_fields.items():
         assert f"| `{name}` |" in text, name
         assert f"| {field.description} |" in text, name
+
+
+def test_steps_schedules_and_keys_are_documented_with_their_defaults():
+    from gellib.features.steps import known_steps
+    from gellib.sweeps.spec import SweepFile
+    from gellib.training.optimise import SCHEDULES
+
+    parameters = (PROJECT_ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+    for name, numbers in (known_steps() | SCHEDULES).items():
+        written = ", ".join(f"{key}={number.default:g}" for key, number in numbers.items())
+        assert f"`{name}({written})`" in parameters, name
+    sweeps = (PROJECT_ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    for key in SweepFile.model_fields:
+        assert f"| `{key}` |" in sweeps, key
+
+
+@pytest.mark.parametrize("name", ["sweep", "check"])
+def test_options_are_documented(name):
+    from gellib.cli import main
+
+    page = PROJECT_ROOT / "docs" / {"sweep": "sweeps.md", "check": "check.md"}[name]
+    text = page.read_text(encoding="utf-8")
+    for option in main.commands[name].params:
+        if option.param_type_name == "option":
+            assert f"| `{option.opts[0]}" in text, option.opts
