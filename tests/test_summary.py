@@ -27,6 +27,8 @@ def test_the_weights_warning_cannot_be_overlooked():
     assert "<b>Models 1, 2:</b> random weights: accuracy means &lt;little&gt;" in box
     assert "The weights of models 1, 2 carry a warning" in conclusions(make_comparison(rows))[1]
     assert warning_box(make_table([{"right": 20}])) == ""
+    seeds = make_table(rows).assign(model_id=1)
+    assert "<b>Model 1:</b>" in warning_box(seeds)
 
 
 def test_style_table_marks_the_best_in_bold_and_formats_shares():

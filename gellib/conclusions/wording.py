@@ -21,7 +21,7 @@ def model_name(row: Any) -> str:
 
 def models(ids: Iterable[int]) -> str:
     """Name several models: `models 1, 4–7`."""
-    ids = list(ids)
+    ids = list(dict.fromkeys(ids))  # each once, of several seeds
     return f"model{'' if len(ids) == 1 else 's'} {id_ranges(ids)}"
 
 

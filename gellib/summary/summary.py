@@ -27,6 +27,7 @@ from gellib.summary.tables import (
 
 # Sections that a sweep may be without bring their heading along.
 _HEADINGS = {
+    "factors": "### By what the sweep varies",
     "search": "### Batch size and learning rate",
     "experiments": "### Classes, losses and confusions, by model",
 }
