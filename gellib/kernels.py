@@ -14,17 +14,21 @@ import asyncio
 import atexit
 import contextlib
 import importlib
+import math
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
@@ -110,6 +114,33 @@ class ForkProvisioner(LocalProvisioner):
         return self.connection_info
 
 
+class ReadyKernelClient(AsyncKernelClient):
+    """A client that is ready when the kernel's answer is there on both channels.
+
+    jupyter_client's own then waits for another fifth of a second, lest anything follow.
+    """
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        until = time.monotonic() + (math.inf if timeout is None else timeout)
+        while True:
+            asked = self.kernel_info()
+            with contextlib.suppress(queue.Empty):
+                reply = await self.shell_channel.get_msg(timeout=1)
+                told = {}
+                while told.get("execution_state") != "idle":  # the last that it says of a request
+                    message = await self.iopub_channel.get_msg(timeout=0.2)
+                    ours = message["parent_header"].get("msg_id") == asked
+                    told = message["content"] if ours else {}
+                self._handle_kernel_info_reply(reply)
+                return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > until:
+                raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
+
+    wait_for_ready = _async_wait_for_ready
+
+
 class ForkedKernelManager(AsyncKernelManager):
     """A kernel manager whose kernels are forks; everything else is jupyter_client's own.
 
@@ -121,7 +152,7 @@ class ForkedKernelManager(AsyncKernelManager):
         if CAN_FORK:
             self._folder = tempfile.TemporaryDirectory(prefix="gellib-", ignore_cleanup_errors=True)
             kwargs |= {"transport": "ipc", "connection_file": f"{self._folder.name}/kernel.json"}
-        super().__init__(**kwargs)
+        super().__init__(**{"client_factory": ReadyKernelClient, **kwargs})
 
     async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
         if CAN_FORK and self.provisioner is None:
