@@ -14,21 +14,17 @@ import asyncio
 import atexit
 import contextlib
 import importlib
-import math
 import multiprocessing
 import os
-import queue
 import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
@@ -36,6 +32,7 @@ from jupyter_client.provisioning import LocalProvisioner
 CAN_FORK = sys.platform.startswith("linux")
 LOG_VARIABLE = "GELLIB_KERNEL_LOG"  # file that takes what a kernel prints outside its notebook
 THREADS_VARIABLE = "GELLIB_THREADS"
+SERVER_VARIABLE = "GELLIB_KERNEL_SERVER"  # set in the process that does nothing but fork kernels
 
 # Large allocations come from the heap, which keeps what it has got, in huge pages where it can:
 # by default glibc maps each one anew, and page faults take a quarter of vgg16's time.
@@ -114,33 +111,6 @@ class ForkProvisioner(LocalProvisioner):
         return self.connection_info
 
 
-class ReadyKernelClient(AsyncKernelClient):
-    """A client that is ready when the kernel's answer is there on both channels.
-
-    jupyter_client's own then waits for another fifth of a second, lest anything follow.
-    """
-
-    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
-        until = time.monotonic() + (math.inf if timeout is None else timeout)
-        while True:
-            asked = self.kernel_info()
-            with contextlib.suppress(queue.Empty):
-                reply = await self.shell_channel.get_msg(timeout=1)
-                told = {}
-                while told.get("execution_state") != "idle":  # the last that it says of a request
-                    message = await self.iopub_channel.get_msg(timeout=0.2)
-                    ours = message["parent_header"].get("msg_id") == asked
-                    told = message["content"] if ours else {}
-                self._handle_kernel_info_reply(reply)
-                return
-            if not await self._async_is_alive():
-                raise RuntimeError("Kernel died before replying to kernel_info")
-            if time.monotonic() > until:
-                raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
-
-    wait_for_ready = _async_wait_for_ready
-
-
 class ForkedKernelManager(AsyncKernelManager):
     """A kernel manager whose kernels are forks; everything else is jupyter_client's own.
 
@@ -152,7 +122,7 @@ class ForkedKernelManager(AsyncKernelManager):
         if CAN_FORK:
             self._folder = tempfile.TemporaryDirectory(prefix="gellib-", ignore_cleanup_errors=True)
             kwargs |= {"transport": "ipc", "connection_file": f"{self._folder.name}/kernel.json"}
-        super().__init__(**{"client_factory": ReadyKernelClient, **kwargs})
+        super().__init__(**kwargs)
 
     async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:
         if CAN_FORK and self.provisioner is None:
@@ -278,7 +248,7 @@ def _server_environment() -> Iterator[None]:
     It is gone again for this process and for the kernels, which get the environment of the sweep.
     """
     ours = {
-        "GELLIB_KERNEL_SERVER": "1",  # gellib.preload looks for it
+        SERVER_VARIABLE: "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's advice to who starts one
         # Threads that wait sleep: spinning ones take the cores from the other runs.
