@@ -211,10 +211,17 @@ def test_fast_extraction_agrees_with_the_plain_network(resnet):
     assert (quick - expected).norm() / expected.norm() < 0.03
 
 
-def test_extraction_changes_nothing(resnet):
-    before = {name: value.clone() for name, value in resnet.state_dict().items()}
-    resnet.extract(pixels(), precision="bf16")
-    assert all(torch.equal(value, before[name]) for name, value in resnet.state_dict().items())
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_extraction_changes_nothing(precision):
+    backbone = build_backbone("resnet18", weights="none", input_adapter="reinit", image_size=64)
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    trained = [p.requires_grad for p in backbone.parameters()]
+    assert any(trained)
+    backbone.extract(pixels(), precision=precision)
+    after = backbone.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert all(after[name].dtype == value.dtype for name, value in before.items())
+    assert [p.requires_grad for p in backbone.parameters()] == trained
 
 
 def test_fast_copy_follows_the_network():

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from gellib.backbones.architectures import BackboneError, replace_layer
+from gellib.backbones.architectures import BackboneError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -92,11 +92,11 @@ def fast_copy(network: nn.Module, precision: str, device: torch.device | str) ->
     """Copy a network in eval mode for inference: batch norms folded, channels last, reduced type.
 
     Folding a batch norm into the convolution before it saves a pass over the activations, and a
-    rounding; it nearly doubles the speed of ResNet and MobileNet on a CPU.
+    rounding; it nearly doubles the speed of ResNet and MobileNet on a CPU. Tensors that come out
+    as they were are the network's own: to copy all of VGG's first would take a second.
     """
-    folded = _fold_batch_norms(copy.deepcopy(network).eval())
-    for parameter in folded.parameters():
-        parameter.requires_grad_(False)
+    shared = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in network.parameters()}
+    folded = _fold_batch_norms(copy.deepcopy(network, shared).eval())
     return folded.to(device=device, dtype=DTYPES[precision], memory_format=torch.channels_last)
 
 
@@ -122,8 +122,11 @@ def _fold_batch_norms(network: nn.Module) -> nn.Module:
             and uses[before.target] == uses[node.target] == 1
         ):
             continue
-        fused = fuse_conv_bn_eval(modules[before.target], modules[node.target])
-        replace_layer(traced, before.target, fused)
+        conv, norm = modules[before.target], modules[node.target]
+        moments = norm.running_mean, norm.running_var, norm.eps
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, *moments, norm.weight, norm.bias
+        )
         node.replace_all_uses_with(before)
         traced.graph.erase_node(node)
     traced.recompile()
