@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_scale.py [--quick] [--out FILE]
 
-Runs are tiny (images of 32 pixels, two epochs on features of an untrained resnet18), so that what
-is measured is the machinery. Workers are processes with one thread each under one scheduler on
+Runs are tiny (images of 32 pixels, two epochs on features of an untrained resnet18, no maps of
+what it looked at), so that what is measured is the machinery. Workers are processes with one thread each under one scheduler on
 this machine; more workers than cores cannot be faster. Efficiency is runs a second and worker,
 as a share of what one worker does. The records are those of twelve made-up runs, again and again,
 each time with another seed.
@@ -31,7 +31,7 @@ from gellib.summary import Summary
 sys.path.insert(0, str(PROJECT_ROOT / "tests"))
 from sweepmaker import GRID, make_sweep  # noqa: E402
 
-TINY = {"image_size": 32, "num_epochs": 2, "weights": "none"}
+TINY = {"image_size": 32, "num_epochs": 2, "weights": "none", "explain": False}
 
 
 def sweep(folder: Path, images: Path, runs: int) -> Path:
