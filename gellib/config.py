@@ -131,7 +131,7 @@ class RunConfig(BaseModel):
         description="random steps, or none",
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="arithmetic of the frozen network"
+        "auto", description="arithmetic: auto, fp32, bf16 or fp16"
     )
     max_images: int = Field(
         0, ge=0, description="about how many images are used, some of each class; 0: all"

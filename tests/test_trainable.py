@@ -229,6 +229,41 @@ class TestOnWhat:
         assert self.inputs(images, store) == ["OnlineInputs"]
 
 
+class TestPrecision:
+    def types_of_activations(self, network):
+        """Write down in which types a convolution's results come out where it is trained."""
+        seen = []
+
+        def note(layer, given, result):
+            if result.requires_grad:
+                seen.append(result.dtype)
+
+        network.network.layer4[1].conv2.register_forward_hook(note)
+        return seen
+
+    @pytest.mark.parametrize("trainable", ["all", "last:1"])
+    def test_bf16_by_name_trains_in_mixed_precision(self, images, store, trainable):
+        network = backbone()
+        seen = self.types_of_activations(network)
+        # Small steps: batch norms over four images make much of a rounding.
+        settings = {"trainable": trainable, "opt_alg": "sgd", "learning_rate": 1e-5}
+        mixed = run(images, store, network, precision="bf16", **settings)
+        assert set(seen) == {torch.bfloat16}
+        assert mixed.precision == "bf16"
+        assert {v.dtype for v in mixed.backbone.parameters()} == {torch.float32}
+        exact = run(images, store, **settings)
+        losses = [result.history["train_loss"] for result in (mixed, exact)]
+        assert not losses[0].equals(losses[1])
+        np.testing.assert_allclose(*losses, rtol=0.15)
+
+    def test_auto_trains_in_fp32(self, images, store):
+        network = backbone()
+        seen = self.types_of_activations(network)
+        result = run(images, store, network, trainable="all", precision="auto")
+        assert set(seen) == {torch.float32}
+        assert result.precision == "fp32"
+
+
 class TestRates:
     def test_each_block_learns_slower_than_the_next(self):
         from gellib.heads import build_head

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ class Phase:
     """Some epochs in which the same layers are trained on the same inputs.
 
     `network` takes what `inputs` yield to logits. Without `threads` torch keeps its own number.
+    In `bf16` the network is computed in mixed precision; its weights and the loss stay in fp32.
     """
 
     epochs: range
@@ -37,6 +38,13 @@ class Phase:
     inputs: CachedInputs | OnlineInputs
     optimizer: torch.optim.Optimizer
     threads: int = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute logits, fp32."""
+        bf16 = self.precision == "bf16"
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
+            return self.network(x).float()
 
 
 @dataclass
@@ -174,7 +182,7 @@ class Fit:
             inputs = phase.inputs.train_batches(epoch, batches)
             for positions, x, factor in zip(batches, inputs, factors, strict=True):
                 rate = set_rate(optimizer, factor)
-                logits = network(x.to(self.device))
+                logits = phase.logits(x.to(self.device))
                 loss = self.objective.loss(logits, self.targets[positions].to(self.device))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -189,7 +197,7 @@ class Fit:
         phase.network.eval()
         seen = [torch.empty(0, len(self.classes))]
         with torch.inference_mode():
-            seen += [phase.network(x.to(self.device)).cpu() for x in phase.inputs.val_batches()]
+            seen += [phase.logits(x.to(self.device)).cpu() for x in phase.inputs.val_batches()]
         return score(self.objective, torch.cat(seen), self.val_targets)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -101,6 +101,7 @@ def _phases(
 ) -> Iterator[Phase]:
     first, second = epochs
     rate = config.learning_rate
+    precision = training_precision(config)
     if first and features is not None:
         optimizer = make_optimizer(config, [{"params": list(head.parameters()), "lr": rate}])
         # A head is too small to gain from threads, and their number must not change the result.
@@ -108,7 +109,8 @@ def _phases(
     elif first:
         _move(backbone, device)
         optimizer = make_optimizer(config, parameter_groups(backbone, head, rate))
-        yield Phase(first, nn.Sequential(OnImages(backbone), head), images, optimizer)
+        network = nn.Sequential(OnImages(backbone), head)
+        yield Phase(first, network, images, optimizer, precision=precision)
     if second:
         _move(backbone, device)
         backbone.unfreeze(layers)
@@ -116,7 +118,18 @@ def _phases(
             rate = config.unfreeze_learning_rate or rate
         groups = parameter_groups(backbone, head, rate, config.layer_decay)
         part, inputs = cut or (OnImages(backbone), images)
-        yield Phase(second, nn.Sequential(part, head), inputs, make_optimizer(config, groups))
+        optimizer = make_optimizer(config, groups)
+        network = nn.Sequential(part, head)
+        yield Phase(second, network, inputs, optimizer, precision=precision)
+
+
+def training_precision(config: RunConfig) -> Literal["fp32", "bf16"]:
+    """Choose the arithmetic of layers that are trained: fp32 unless bf16 is asked for by name.
+
+    `auto` stays with fp32 here: not every network gains (EfficientNet's depthwise convolutions
+    train slower in bf16 on a CPU). fp16 would need its gradients scaled.
+    """
+    return "bf16" if config.precision == "bf16" else "fp32"
 
 
 def _move(backbone: Backbone, device: torch.device) -> None:

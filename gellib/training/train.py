@@ -18,7 +18,7 @@ from gellib.heads import Head, build_head
 from gellib.training.fit import Fit
 from gellib.training.lbfgs import fit_lbfgs
 from gellib.training.objective import encode_labels
-from gellib.training.phases import compute_features, plan_phases, rows_of
+from gellib.training.phases import compute_features, plan_phases, rows_of, training_precision
 
 
 @dataclass
@@ -64,9 +64,10 @@ def train(
     """Train a head, and the backbone's layers that `trainable` names, for a set of split images.
 
     While the backbone is frozen the head is trained on cached features, in one thread, so that the
-    result is the same to the last bit on a machine. Layers are trained in fp32: on what the frozen
-    ones in front of them give, computed once, or on the images where these are augmented.
-    `cached=False` computes everything anew in every epoch, in fp32, for comparison. The global
+    result is the same to the last bit on a machine. Layers are trained on what the frozen ones in
+    front of them give, computed once, or on the images where these are augmented; in fp32, or in
+    mixed precision where `precision` is `bf16`.
+    `cached=False` computes everything anew in every epoch, for comparison. The global
     random state is left as it was. `lbfgs` takes the images as they are, and needs no epochs.
 
     Raises
@@ -81,7 +82,7 @@ def train(
     layers = trained_layers(backbone.network, config.trainable)
     precision = resolve_precision(config.precision, device)
     if layers or not (cached and backbone.frozen):
-        precision = "fp32"
+        precision = training_precision(config)
     head = build_head(
         config.classifier_head,
         backbone.dim,

@@ -3,10 +3,10 @@
     python tests/benchmarks/bench_scale.py [--quick] [--out FILE]
 
 Runs are tiny (images of 32 pixels, two epochs on features of an untrained resnet18, no maps of
-what it looked at), so that what is measured is the machinery. Workers are processes with one thread each under one scheduler on
-this machine; more workers than cores cannot be faster. Efficiency is runs a second and worker,
-as a share of what one worker does. The records are those of twelve made-up runs, again and again,
-each time with another seed.
+what it looked at), so that what is measured is the machinery. Workers are processes with one
+thread each under one scheduler on this machine; more workers than cores cannot be faster.
+Efficiency is runs a second and worker, as a share of what one worker does. The records are those
+of twelve made-up runs, again and again, each time with another seed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import cores, gellib, make_images, parse, report, run, write_sweep
+from common import cores, gellib, make_images, parse, report, run, table, write_sweep
 
 from gellib.config import PROJECT_ROOT
 from gellib.runs import RunFolder, SweepFolder, write_json
@@ -145,12 +145,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         images = make_images(folder / "images", 60)
-        rows = by_workers(
-            folder, images, [1, 2] if args.quick else [1, 2, 4], 4 if args.quick else 24
+        few = args.quick
+        parts = (
+            lambda: by_workers(folder, images, [1, 2] if few else [1, 2, 4], 4 if few else 24),
+            lambda: by_runs(folder, images, [4] if few else [24, 240, 2400]),
+            lambda: by_images(folder, [100] if few else [1_000, 10_000]),
+            lambda: by_records(folder, [24] if few else [1_000, 10_000]),
         )
-        rows += by_runs(folder, images, [4] if args.quick else [24, 240, 2400])
-        rows += by_images(folder, [100] if args.quick else [1_000, 10_000])
-        rows += by_records(folder, [24] if args.quick else [1_000, 10_000])
+        rows = []
+        for part in parts:
+            rows += part()
+            print(table(rows), file=sys.stderr, flush=True)  # the whole takes an hour
     seconds = round(time.perf_counter() - started)
     report("scale", args, rows, cores=cores(), benchmark_s=seconds)
 
