@@ -144,6 +144,15 @@ def test_without_scores_of_images_pairs_are_tested():
     assert found["a", "b"].unit == "pairs of runs" and found["a", "b"].images_needed is None
 
 
+def test_no_interval_of_a_difference_of_shares_goes_beyond_them():
+    rows = [("a", 1, 0, 0.9), ("b", 1, 0, 0.1), ("a", 2, 0, 0.2), ("b", 2, 0, 0.9)]
+    table = pd.DataFrame(rows, columns=["network", "rate", "seed", "accuracy"])
+    (effect,) = factor_effects(table, ["network", "rate"], only=["network"])
+    low, high = mean_interval(np.array([0.8, -0.7]))
+    assert low < -1 and high > 1
+    assert (effect.low, effect.high) == (-1, 1)
+
+
 def test_levels_that_no_pair_shares_are_not_compared():
     table = pd.DataFrame(
         {"x": ["p", "q"], "y": ["u", "v"], "seed": 0, "name": ["1", "2"], "accuracy": [0.9, 0.1]}

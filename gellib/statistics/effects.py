@@ -156,6 +156,7 @@ def compare_pairs(
         p = max(p, t_test(by_seed))
         own = mean_interval(by_seed)
         low, high = np.fmin(low, own[0]), np.fmax(high, own[1])
+    low, high = np.clip([low, high], -1, 1)  # shares differ by no more
     return Effect(
         factor, a, b, float(gaps.mean()), float(low), float(high), len(gaps),
         int((rounded > 0).sum()), int((rounded == 0).sum()), int((rounded < 0).sum()),

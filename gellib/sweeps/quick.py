@@ -7,7 +7,7 @@ from typing import Any
 from gellib.config import RunConfig
 
 QUICK_EPOCHS = 2
-QUICK_SIZE = 64
+QUICK_SIZE = 48
 QUICK_IMAGES = 96
 
 
