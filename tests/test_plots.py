@@ -13,7 +13,7 @@ from PIL import Image
 from sweepmaker import CLASSES, make_sweep, make_table
 
 from gellib import plots
-from gellib.plots.base import ORANGE, PALE, Chart
+from gellib.plots.base import ORANGE, PALE, Chart, three_digits
 from gellib.plots.summary import METRICS, id_ranges
 
 
@@ -259,3 +259,11 @@ def test_a_picture_is_as_matplotlib_draws_it(size, dpi):
     theirs = np.asarray(Image.open(buffer).convert("L"), dtype=float)
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.06481, "0.0648"), (17.72, "17.7"), (7093.0, "7093"), (1e10, "1e10"), (2.2294e11, "2.2e11")],
+)
+def test_numbers_stay_short(value, text):
+    assert three_digits(value) == text

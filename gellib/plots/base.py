@@ -119,7 +119,10 @@ def percent(value: float, digits: int = 1) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Write a number with three digits and without an exponent: `0.0648`, `17.7`, `1234`."""
+    """Write a number with three digits, from 100,000 on with an exponent: `0.0648`, `2e5`."""
+    if abs(value) >= 99_999.5:
+        digits, _, power = f"{value:.1e}".partition("e")
+        return f"{digits.removesuffix('.0')}e{int(power)}"
     return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.3g}"
 
 

@@ -24,6 +24,7 @@ _HEADING = "Lowest validation loss by batch size and learning rate"
 _MOST_PANELS = 8
 # Runs that diverged would leave no room for the differences between the others.
 _LOGARITHMIC_FROM = 20
+_COLOURED_TO = 1000
 
 
 def _rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +98,9 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
     losses = rows.groupby(settings)["min_val_loss"].mean().to_numpy(dtype=float)
     wide = _is_wide(losses)
     low, high = losses.min(), max(losses.max(), losses.min() + 1e-6)
-    scale = LogNorm(low, high) if wide else Normalize(low, high)
+    beyond = wide and high > _COLOURED_TO * low
+    high = min(high, _COLOURED_TO * low) if wide else high
+    scale = LogNorm(low, high, clip=True) if wide else Normalize(low, high)
     image = None
     for axes in panels.flat[len(shown) :]:
         axes.set_axis_off()
@@ -126,7 +129,8 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
         axes.set_xlabel("learning rate")
     for axes in panels[:, 0]:
         axes.set_ylabel("batch size")
-    bar = fig.colorbar(image, ax=panels, fraction=0.03, pad=0.02)
+    extend = "max" if beyond else "neither"
+    bar = fig.colorbar(image, ax=panels, fraction=0.03, pad=0.02, extend=extend)
     bar.outline.set_visible(False)
     headline(fig, _HEADING)
     text = "Framed: the lowest of all. Runs with the same settings are averaged."
