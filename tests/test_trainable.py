@@ -3,14 +3,23 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 from tinyset import make_set
 
-from gellib.backbones import BackboneError, blocks_of, build_backbone, cut_network, trained_layers
+from gellib.backbones import (
+    BackboneError,
+    blocks_of,
+    build_backbone,
+    cut_network,
+    resolve_precision,
+    trained_layers,
+)
+from gellib.backbones.devices import DTYPES
 from gellib.backbones.layers import layers_of
 from gellib.config import ConfigError, RunConfig
 from gellib.features import FeatureStore
 from gellib.training import load_model, predict_proba, save_model, train
-from gellib.training.phases import parameter_groups, plan_phases
+from gellib.training.phases import parameter_groups, plan_phases, training_precision
 
 LAYER4 = "network.layer4."
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -256,12 +265,35 @@ class TestPrecision:
         assert not losses[0].equals(losses[1])
         np.testing.assert_allclose(*losses, rtol=0.15)
 
-    def test_auto_trains_in_fp32(self, images, store):
+    @pytest.mark.parametrize(
+        ("name", "precision", "expected"),
+        [
+            ("resnet18", "auto", "that of the machine"),
+            ("mobilenet_v3_small", "auto", "fp32"),
+            ("mobilenet_v3_small", "bf16", "bf16"),
+            ("resnet18", "fp32", "fp32"),
+            ("resnet18", "fp16", "fp32"),
+        ],
+    )
+    def test_auto_is_bf16_but_where_depthwise_convolutions_are_slow(
+        self, monkeypatch, name, precision, expected
+    ):
+        network = torchvision.models.get_model(name, weights=None)
+        config = RunConfig(precision=precision)
+        cpu = torch.device("cpu")
+        for machine in ("bf16", "fp32"):
+            monkeypatch.setattr(
+                "gellib.backbones.devices._has_bf16", lambda device, has=machine: has == "bf16"
+            )
+            found = training_precision(config, network, cpu)
+            assert found == (machine if expected == "that of the machine" else expected)
+
+    def test_auto_says_what_it_trained_in(self, images, store):
         network = backbone()
         seen = self.types_of_activations(network)
         result = run(images, store, network, trainable="all", precision="auto")
-        assert set(seen) == {torch.float32}
-        assert result.precision == "fp32"
+        assert set(seen) == {DTYPES[result.precision]}
+        assert result.precision == resolve_precision("auto", "cpu")
 
 
 class TestRates:

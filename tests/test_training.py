@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from tinyset import make_set
 
-from gellib.backbones import build_backbone
+from gellib.backbones import build_backbone, resolve_precision
 from gellib.config import RunConfig
 from gellib.features import FeatureStore
 from gellib.heads import build_head
@@ -167,7 +167,7 @@ def test_reinit_trains_the_first_convolution_and_the_head(images, store, tmp_pat
     after = result.backbone.state_dict()
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     assert changed == ["network.conv1.weight"]
-    assert result.precision == "fp32"
+    assert result.precision == resolve_precision("auto", "cpu")
     save_model(tmp_path / "m.safetensors", result.head, result.backbone, {})
     loaded, head, _ = load_model(tmp_path / "m.safetensors")
     expected = predict_proba(result.backbone, result.head, images, store=store)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gellib.backbones import Backbone, blocks_of, cut_network
+from gellib.backbones import Backbone, blocks_of, cut_network, resolve_precision
 from gellib.config import RunConfig
 from gellib.datasets import ImageSet
 from gellib.features import FeatureStore, check_augmentation
@@ -101,7 +101,7 @@ def _phases(
 ) -> Iterator[Phase]:
     first, second = epochs
     rate = config.learning_rate
-    precision = training_precision(config)
+    precision = training_precision(config, backbone.network, device)
     if first and features is not None:
         optimizer = make_optimizer(config, [{"params": list(head.parameters()), "lr": rate}])
         # A head is too small to gain from threads, and their number must not change the result.
@@ -123,13 +123,23 @@ def _phases(
         yield Phase(second, network, inputs, optimizer, precision=precision)
 
 
-def training_precision(config: RunConfig) -> Literal["fp32", "bf16"]:
-    """Choose the arithmetic of layers that are trained: fp32 unless bf16 is asked for by name.
+def training_precision(
+    config: RunConfig, network: nn.Module, device: torch.device
+) -> Literal["fp32", "bf16"]:
+    """Choose the arithmetic of layers that are trained: `bf16` stands for mixed precision.
 
-    `auto` stays with fp32 here: not every network gains (EfficientNet's depthwise convolutions
-    train slower in bf16 on a CPU). fp16 would need its gradients scaled.
+    `auto` is bf16 where the hardware computes in it, but for networks with depthwise convolutions
+    on a CPU, whose gradients are slower in bf16 (EfficientNet at half of its speed with small
+    images). fp16 would need its gradients scaled: it is fp32 here.
     """
-    return "bf16" if config.precision == "bf16" else "fp32"
+    if config.precision != "auto":
+        return "bf16" if config.precision == "bf16" else "fp32"
+    slow = device.type == "cpu" and any(map(_is_depthwise, network.modules()))
+    return "bf16" if resolve_precision("auto", device) == "bf16" and not slow else "fp32"
+
+
+def _is_depthwise(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv2d) and 1 < layer.groups == layer.in_channels
 
 
 def _move(backbone: Backbone, device: torch.device) -> None:

@@ -65,10 +65,10 @@ def train(
 
     While the backbone is frozen the head is trained on cached features, in one thread, so that the
     result is the same to the last bit on a machine. Layers are trained on what the frozen ones in
-    front of them give, computed once, or on the images where these are augmented; in fp32, or in
-    mixed precision where `precision` is `bf16`.
-    `cached=False` computes everything anew in every epoch, for comparison. The global
-    random state is left as it was. `lbfgs` takes the images as they are, and needs no epochs.
+    front of them give, computed once, or on the images where these are augmented; in mixed
+    precision where the hardware and the network gain by it (`training_precision`).
+    `cached=False` computes everything anew in every epoch, for comparison. The global random state
+    is left as it was. `lbfgs` takes the images as they are, and needs no epochs.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def train(
     layers = trained_layers(backbone.network, config.trainable)
     precision = resolve_precision(config.precision, device)
     if layers or not (cached and backbone.frozen):
-        precision = training_precision(config)
+        precision = training_precision(config, backbone.network, device)
     head = build_head(
         config.classifier_head,
         backbone.dim,
