@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from twins import CHANGES, blobs, subject_slices, write_png
@@ -127,6 +128,22 @@ def test_given_parts_are_kept_and_their_pairs_named(tmp_path, plain):
     assert "2 images are duplicates" in loaded.duplicates.sentence()
     record = loaded.duplicates.to_dict()
     assert record["near"] == 2 and record["torn"][0][:2] == ["test/a/leak.png", "train/a/02.png"]
+
+
+def test_duplicates_within_the_groups_of_the_data_set_are_told_as_such(tmp_path, plain):
+    copies = {f"a/copy{i}.png": CHANGES["resaved"](blobs(i)) for i in (0, 2)}
+    images = make(tmp_path / "data", plain | copies)
+    people = {"a/00.png": "P", "a/copy0.png": "P", "a/02.png": "Q", "a/copy2.png": "Q"}
+    rows = [{"file": f, "label": f[0], "group": people.get(f, f)} for f in images.table.file]
+    pd.DataFrame(rows).to_csv(tmp_path / "data" / "labels.csv", index=False)
+    config = RunConfig(dataset_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "c"))
+    found = load_images(config).duplicates
+    assert found.to_dict()["given"] is True
+    assert "4 images look like duplicates of another one of their group" in found.sentence()
+    next(row for row in rows if row["file"] == "a/copy0.png")["group"] = "another"
+    pd.DataFrame(rows).to_csv(tmp_path / "data" / "labels.csv", index=False)
+    found = load_images(config).duplicates
+    assert found.to_dict()["given"] is False and "4 images are duplicates" in found.sentence()
 
 
 def test_a_run_may_leave_duplicates_alone(tmp_path, plain):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
@@ -201,6 +202,62 @@ def test_demo_predictions_keep_the_mistakes_when_there_are_too_many_images(tmp_p
     assert fig.get_supxlabel() == "Shown: 2 of the 2 mistakes, 10 of the 48 others."
     assert "the file is\nnot there" in said
     assert "no test images" in texts(plots.demo_predictions(table.head(0), tmp_path).axes[0])[0]
+
+
+def test_demo_predictions_leave_room_for_what_is_right(tmp_path):
+    n = 60
+    table = pd.DataFrame(
+        {
+            "file": [f"{i:02d}.png" for i in range(n)],
+            "split": "test",
+            "label": ["gel" if i % 2 else "not_gel" for i in range(n)],
+            "predicted": ["not_gel" if i < 50 else "other" for i in range(n)],
+            "p_not_gel": 0.5,
+            "p_other": 0.5,
+        }
+    )
+    fig = plots.demo_predictions(table, tmp_path, limit=12)  # 25 right, 35 mistakes
+    said = texts(fig.axes[0])[1::3]
+    assert sum(text.startswith("✗") for text in said) == 8 and len(said) == 12
+    assert fig.get_supxlabel() == "Shown: 8 of the 35 mistakes, 4 of the 25 others."
+    few = table[(table.label == table.predicted).cumsum() <= 2]
+    fig = plots.demo_predictions(few.reset_index(drop=True), tmp_path, limit=4)
+    assert sum(text.startswith("✗") for text in texts(fig.axes[0])[1::3]) == 2
+
+
+def extents(fig, artists):
+    FigureCanvasAgg(fig).draw()
+    return [artist.get_window_extent() for artist in artists]
+
+
+STAGES = ("Mild_Demented", "Moderate_Demented", "Non_Demented", "Very_Mild_Demented")
+
+
+def test_long_class_names_do_not_run_into_each_other(tmp_path):
+    table = pd.DataFrame(
+        {
+            "file": [f"{i}.png" for i in range(6)],
+            "split": "test",
+            "label": "Mild_Demented",
+            "predicted": "Very_Mild_Demented",
+            "p_Mild_Demented": 0.0,
+            "p_Very_Mild_Demented": 1.0,
+        }
+    )
+    fig = plots.demo_predictions(table, tmp_path)
+    (axes,) = fig.axes
+    said = [text for text in axes.texts if text.get_text().startswith("✗")]
+    boxes = extents(fig, said)
+    assert len(boxes) == 6
+    assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+    fig = plots.confusion_matrix(np.eye(4), STAGES)
+    labels = fig.axes[0].get_xticklabels()
+    assert {label.get_rotation() for label in labels} == {45}
+    fig = plots.confusion_matrix(np.eye(2), ("not_gel", "gel"))
+    labels = fig.axes[0].get_xticklabels()
+    assert {label.get_rotation() for label in labels} == {0}
+    left, right = extents(fig, labels)
+    assert left.x1 < right.x0
 
 
 def test_figures_stay_out_of_pyplot_and_show_themselves_once(sweep, tmp_path):

@@ -30,7 +30,8 @@ class DuplicatesFound:
 
     `images` are in one of `groups`; of them `moved` would lie apart from most of their group, had
     the split not kept groups whole; `torn` pairs lie in two parts that the data set gives.
-    `problem` says why no split could keep groups whole, if so.
+    `given` says that the data set itself puts each group of them into one of its own, such as the
+    slices of one person; `problem` why no split could keep groups whole, if so.
     """
 
     exact: int = 0
@@ -39,6 +40,7 @@ class DuplicatesFound:
     images: int = 0
     moved: int = 0
     torn: tuple[tuple[str, str, float], ...] = ()
+    given: bool = False
     problem: str = ""
     checked: bool = False
 
@@ -46,6 +48,11 @@ class DuplicatesFound:
         """Say how many there are and what was done; empty if there are none."""
         if not self.groups or self.problem:
             return ""
+        if self.given:
+            return (
+                f"{self.images} images look like duplicates of another one of their group. The "
+                "data set gives these groups, and the split keeps each whole."
+            )
         one = self.groups == 1
         return (
             f"{self.images} images are duplicates of each other, in {self.groups} "
@@ -82,6 +89,7 @@ class DuplicatesFound:
             "groups": self.groups,
             "images": self.images,
             "moved": self.moved,
+            "given": self.given,
             "problem": self.problem,
             "torn": [list(pair) for pair in self.torn],
         }
@@ -124,8 +132,15 @@ def split_with_duplicates(
         moved=_moved(images, split, kept) if groups and not problem else 0,
         problem=problem,
         torn=tuple(torn),
+        given=_given(images, groups),
         checked=True,
     )
+
+
+def _given(images: ImageSet, groups: list[list[str]]) -> bool:
+    own = dict(zip(images.table["file"], images.table["group"], strict=True))
+    names = [{own[file] for file in files} for files in groups]
+    return all(len(name) == 1 and name != {""} for name in names)
 
 
 def _moved(images: ImageSet, split: Callable[[ImageSet], ImageSet], found: Duplicates) -> int:

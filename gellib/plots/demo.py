@@ -20,6 +20,7 @@ from gellib.runs import JOIN
 THUMBNAIL_PX = 150
 TILE, GAP, LINE = 1.6, 0.2, 0.16  # inches
 MAX_LABELS_SHOWN = 3
+LINE_CHARACTERS = 22  # as many as a tile is wide
 
 
 def demo_predictions(
@@ -30,7 +31,8 @@ def demo_predictions(
     Where an image has several labels, all must be right, or it is a mistake.
 
     `predictions` is a run's `predictions.csv`, `root` the folder its file names start from. Of more
-    than `limit` images all mistakes that fit are shown, and the others are spread over the rest.
+    than `limit` images, mistakes come first, but leave a third of the places to the others; both
+    are spread over the test set.
     """
     test = predictions
     if "split" in test.columns:
@@ -70,15 +72,18 @@ def demo_predictions(
 
 
 def _choose(test: pd.DataFrame, wrong: np.ndarray, limit: int) -> pd.DataFrame:
-    if len(test) > limit:
-        mistakes = np.flatnonzero(wrong)[:limit]
-        right = np.flatnonzero(~wrong)
-        room = limit - len(mistakes)
-        picked = (
-            right[np.linspace(0, len(right) - 1, room).round().astype(int)] if room else right[:0]
-        )
-        test = test.loc[sorted({*mistakes, *picked})]
-    return test.sort_values(["label", "file"], kind="stable")
+    test = test.sort_values(["label", "file"], kind="stable")
+    if len(test) <= limit:
+        return test
+    mistakes, right = (np.flatnonzero(wrong[test.index] == value) for value in (True, False))
+    few = min(len(mistakes), max(limit - len(right), limit - limit // 3))
+    picked = [_spread(mistakes, few), _spread(right, limit - few)]
+    return test.iloc[np.sort(np.concatenate(picked))]
+
+
+def _spread(numbers: np.ndarray, count: int) -> np.ndarray:
+    """Choose `count` of them at even distances."""
+    return numbers[np.linspace(0, len(numbers) - 1, count).round().astype(int)]
 
 
 def _tile(
@@ -115,13 +120,20 @@ def _tile(
 def _texts(row: pd.Series) -> tuple[str, str]:
     """What stands above a tile, a line a label, and what stands below it."""
     names = _labels(row, str(row["predicted"]))
-    said = [f"{_short(name)}  {percent(float(row[f'p_{name}']), 0)}" for name in names]
+    mark = "" if str(row["label"]) == str(row["predicted"]) else "✗ "
+    said = [_with_percent(name, float(row[f"p_{name}"]), len(mark)) for name in names]
     if len(said) > MAX_LABELS_SHOWN:
         said[MAX_LABELS_SHOWN - 1 :] = [f"and {len(said) - MAX_LABELS_SHOWN + 1} more"]
-    mark = "" if str(row["label"]) == str(row["predicted"]) else "✗ "
     truth = [_short(name) for name in _labels(row, str(row["label"]))] or ["no label"]
     below = textwrap.fill(f"true: {', '.join(truth)}", 27, max_lines=MAX_LABELS_SHOWN)
     return mark + ("\n".join(said) or "no label"), below
+
+
+def _with_percent(name: str, share: float, mark: int) -> str:
+    """Name and probability, in two lines if one is too narrow for them and for the mark."""
+    short, number = _short(name), percent(share, 0)
+    narrow = mark + len(short) + len(number) + 2 > LINE_CHARACTERS
+    return f"{short}\n{number}" if narrow else f"{short}  {number}"
 
 
 def _most_lines(texts: Sequence[tuple[str, str]]) -> tuple[int, int]:

@@ -44,9 +44,12 @@ def confusion_matrix(
     for row in range(n):
         for column in range(n):
             _cell(axes, row, column, counts[row, column], share[row, column], n)
-    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if n > 4 else {}
-    axes.set_xticks(range(n), classes, **slant)
-    axes.set_yticks(range(n), classes)
+    names = [shorten(name, 24) for name in classes]
+    # Side by side they have room for some 30 characters in all.
+    crowded = n > 4 or n * max(map(len, names)) > 30
+    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
+    axes.set_xticks(range(n), names, **slant)
+    axes.set_yticks(range(n), names)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.set_xticks(np.arange(n - 1) + 0.5, minor=True)

@@ -82,7 +82,9 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
     first = next(iter(curves.values()))
     whole = first["accuracy"][0]
     axes.axhline(whole, linestyle=":", color=GREY, linewidth=1.2)
-    axes.text(0.89, whole, "any, by chance", fontsize=8.5, color="#666666", va="bottom", ha="right")
+    paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
+    chance = axes.text(0.89, whole, "any, by chance", fontsize=8.5, color="#666666", bbox=paper)
+    chance.set(va="bottom", ha="right", zorder=4)
     axes.fill_between(
         first["handed_over"], first["low"], first["high"], step="post", color=BLUE, alpha=0.12
     )
@@ -102,11 +104,15 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
     percent_axis(axes.yaxis, axes, "y", top=1.02)
     axes.set_xlim(0, 0.9)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    axes.set_ylim(max(0.0, 0.1 * np.floor(10 * min(first["low"][: len(first["low"]) // 2 + 1]))))
+    shown = [curve["accuracy"][curve["handed_over"] <= 0.9].min() for curve in curves.values()]
+    lowest = min(*shown, *first["low"][: len(first["low"]) // 2 + 1])
+    bottom = max(0.0, 0.1 * np.floor(10 * lowest))
+    axes.set_ylim(bottom)
     axes.set_xlabel("share of the test images handed to a person, most uncertain first")
     axes.set_ylabel("accuracy on the others")
     tidy(axes, "y")
-    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
+    high = whole > (bottom + 1) / 2
+    axes.legend(frameon=False, fontsize=8.5, loc="lower right" if high else "upper right")
     title(axes, f"Are the uncertain ones the wrong ones? {found['n']} test images")
     how = f"{found['samples']} samples with dropout." if found["samples"] else "No dropout."
     note(fig, how + " Band: 95 % interval of the first curve.")
