@@ -272,6 +272,10 @@ runs:
     assert more["like"] == "base"
     assert more["changed"] == {"batch_size": [10, 20], "num_epochs": [20, 5]}
     assert again["changed"] == {}, "the same value as for all runs is no change"
+    _, more, _ = load_sweep(file, quick=True).describe()["experiments"]
+    assert more["changed"] == {"batch_size": [10, 20]}, "a quick look has two epochs each"
+    _, more, _ = load_sweep(file, overrides={"batch_size": 4}).describe()["experiments"]
+    assert more["changed"] == {"num_epochs": [20, 5]}, "set by hand for all runs"
     grid = write(tmp_path / "g.yaml", "name: g\ngrid: {opt_alg: [adam, sgd]}\n")
     assert "experiments" not in load_sweep(grid).describe()
 

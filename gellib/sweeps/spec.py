@@ -104,11 +104,14 @@ def load_sweep(
     configs: dict[str, RunConfig] = {}
     problems: dict[str, list[str]] = {}
     experiments = []
+    listed: dict[str | None, dict[str, Any]] = {}
     for number, (values, label, about) in enumerate(varied, start=1):
         base = {"model_id": number, **values, **overrides}
         base = quick_params(base, overrides) if quick else base
         if about:
-            experiments.append({"model_id": base["model_id"], **about})
+            listed[about["name"]] = base
+            changed = _changed(base, listed.get(about["like"]))
+            experiments.append({"model_id": base["model_id"], **about, "changed": changed})
         repeats = _repeats(spec, overrides)
         for repeat, suffix in repeats[:1] if quick else repeats:
             params = {**base, **repeat}
@@ -197,8 +200,8 @@ def _repeats(spec: SweepFile, overrides: dict[str, Any]) -> list[tuple[dict[str,
 
 def _expand(
     spec: SweepFile, overrides: dict[str, Any]
-) -> Iterator[tuple[dict[str, Any], str, dict[str, Any] | None]]:
-    """Yield parameters, label and ancestry a run: the grid's product, in order, then the list."""
+) -> Iterator[tuple[dict[str, Any], str, dict[str, str | None] | None]]:
+    """Yield parameters, label and, of listed ones, ancestry a run: the product, then the list."""
     grid = {name: values for name, values in spec.grid.items() if name not in overrides}
     if spec.grid or not spec.runs:
         for values in itertools.product(*grid.values()):
@@ -215,24 +218,17 @@ def _expand(
                 f"earlier ones: {', '.join(known) or 'none'}"
             )
         known[name] = {**known.get(like, {}), **entry}
-        about = {
-            "name": name,
-            "like": like,
-            "changed": _changed(known[name], known.get(like), spec),
-        }
-        yield {**spec.params, **known[name]}, _label([name]), about
+        yield {**spec.params, **known[name]}, _label([name]), {"name": name, "like": like}
 
 
-def _changed(
-    values: dict[str, Any], parent: dict[str, Any] | None, spec: SweepFile
-) -> dict[str, list[Any]]:
+def _changed(values: dict[str, Any], parent: dict[str, Any] | None) -> dict[str, list[Any]]:
     """Return what differs from the run that this one builds on: by parameter, from and to."""
     if parent is None:
         return {}
 
     def before(name: str) -> Any:
         field = RunConfig.model_fields.get(name)
-        return parent.get(name, spec.params.get(name, field.default if field else None))
+        return parent.get(name, field.default if field else None)
 
     return {
         name: [before(name), value]
