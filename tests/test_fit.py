@@ -238,6 +238,25 @@ def run_fit(network=None, *, multilabel=False, phases=None, **changes):
     return log, network, optimizer
 
 
+@pytest.mark.parametrize("algorithm", ["adam", "adamw", "sgd"])
+def test_fused_steps_are_the_same_steps(algorithm):
+    settings = {"opt_alg": algorithm, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}
+    config = RunConfig(**settings if algorithm == "sgd" else settings | {"nesterov": False})
+    weights = []
+    for fused in (False, True):
+        torch.manual_seed(0)
+        layer = nn.Linear(5, 4)
+        group = {"params": list(layer.parameters()), "lr": 0.1}
+        optimizer = make_optimizer(config, [group], fused=fused)
+        assert bool(optimizer.param_groups[0]["fused"]) is fused
+        for _ in range(5):
+            optimizer.zero_grad()
+            layer(torch.ones(3, 5)).square().sum().backward()
+            optimizer.step()
+        weights.append(layer.weight.detach())
+    torch.testing.assert_close(*weights)
+
+
 class TestFit:
     def test_early_stopping_keeps_the_best_epoch(self):
         log, network, _ = run_fit(

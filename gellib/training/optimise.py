@@ -88,21 +88,25 @@ def _half_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
 
 
-def make_optimizer(config: RunConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """Set the optimiser up for groups of `params`, each with its own `lr`."""
+def make_optimizer(
+    config: RunConfig, groups: list[dict[str, Any]], *, fused: bool = False
+) -> torch.optim.Optimizer:
+    """Set the optimiser up for groups of `params`, each with its own `lr`.
+
+    `fused` takes a step in one pass over the weights: a quarter of the time for the hundred million
+    of a VGG, and other last bits. Apple's MPS goes without.
+    """
     groups = [group | {"base_lr": group["lr"]} for group in groups]
+    fused = fused and groups[0]["params"][0].device.type in ("cpu", "cuda")
+    options: dict[str, Any] = {"weight_decay": config.weight_decay, "fused": fused or None}
     if config.opt_alg == "sgd":
-        return torch.optim.SGD(
-            groups,
-            momentum=config.momentum,
-            nesterov=config.nesterov,
-            weight_decay=config.weight_decay,
-        )
+        options |= {"momentum": config.momentum, "nesterov": config.nesterov}
     makers: dict[str, Callable[..., torch.optim.Optimizer]] = {
         "adam": torch.optim.Adam,
         "adamw": torch.optim.AdamW,
+        "sgd": torch.optim.SGD,
     }
-    return makers[config.opt_alg](groups, weight_decay=config.weight_decay)
+    return makers[config.opt_alg](groups, **options)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:

@@ -118,7 +118,7 @@ def _phases(
             rate = config.unfreeze_learning_rate or rate
         groups = parameter_groups(backbone, head, rate, config.layer_decay)
         part, inputs = cut or (OnImages(backbone), images)
-        optimizer = make_optimizer(config, groups)
+        optimizer = make_optimizer(config, groups, fused=True)
         network = nn.Sequential(part, head)
         yield Phase(second, network, inputs, optimizer, precision=precision)
 
