@@ -1,6 +1,7 @@
 """Repeats put together, baselines, and a summary that adapts to what its sweep varies."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -200,6 +201,8 @@ def test_experiments_get_a_table_and_figures_by_class(tmp_path):
     summary = Summary(write_sweep(tmp_path / "s", names, experiments=experiments).path)
     page = summary.tables()[0].to_html()
     assert "learning rate: 0.001 → 0.002" in page.replace("learning_rate", "learning rate")
+    # Stronger than the `nowrap` of all cells: an id alone would not be.
+    assert re.search(r"#T_experiments td\.col3 \{\s*white-space: pre-line", page)
     accuracy = summary.table["accuracy"].tolist()
     assert f"{accuracy[1]:.1%}".replace("%", " %") in page
     assert f"(+{100 * (accuracy[1] - accuracy[0]):.1f})" in page

@@ -229,9 +229,11 @@ def experiments_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | 
         rows.append(row)
     style = pd.DataFrame(rows).style.hide(axis="index").set_uuid("experiments")
     style = style.set_table_styles(_COMPACT)
-    style = style.set_properties(
-        subset=["what changed"], **{"white-space": "pre-wrap", "text-align": "left"}
-    )
+    # Properties of cells would be weaker than what `_COMPACT` says of all.
+    wraps = {name: [{"selector": "td", "props": "white-space: pre-line"}] for name in style.columns}
+    wraps["what changed"][0]["props"] += "; text-align: left; min-width: 16em"
+    wraps["verdict"][0]["props"] += "; min-width: 8em"
+    style = style.set_table_styles(wraps, overwrite=False)
     return style.set_caption(
         "Metrics on the test images; in brackets the change against the experiment that it is "
         "like, in points."
@@ -255,4 +257,4 @@ def _step(value: float, before: float) -> str:
 def _bracket(change: float, factor: float, digits: int) -> str:
     if pd.isna(change):
         return ""
-    return f" ({factor * change:+.{digits}f})".replace("-", "−")
+    return f"\n({factor * change:+.{digits}f})".replace("-", "−")
