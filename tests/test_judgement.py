@@ -9,6 +9,7 @@ import pytest
 
 from gellib import plots
 from gellib.datasets.imageset import make_imageset
+from gellib.experiment.explanation import choose_explained
 from gellib.experiment.judgement import judge, metrics_table
 from gellib.predictor import Prediction
 from gellib.runs import RunFolder
@@ -48,6 +49,36 @@ def test_thresholds_of_validation_judge_the_test_images(several):
     assert judged.metrics["test"]["accuracy"] == 1.0
     assert judged.metrics["test"]["baseline"]["accuracy"] < 0.6
     assert judged.metrics["test"]["n"] == judged.rows("test").sum() == 30
+
+
+def test_pictures_to_explain_are_of_labels_that_were_said(several):
+    images, p = several
+    judged = judge(images, p)
+    test = np.flatnonzero(judged.rows("test"))
+    lacking = next(row for row in test if judged.truth[row].tolist() == [1, 0, 1])
+    extra = next(row for row in test if judged.truth[row].tolist() == [1, 0, 0])
+    p[lacking, 0] = 0.0  # one label missed: nothing wrong was said
+    p[extra, 1] = 0.6  # the wrong one is the surest
+    judged = judge(images, p)
+    rows, targets, right = choose_explained(judged)
+    assert rows[0] == extra and targets[0] == 1 and not right[0] and right[1:].all()
+    assert len(rows) == 4 and lacking not in rows and set(targets[1:].tolist()) == {0, 1, 2}
+    assert all(judged.truth[row, target] for row, target in zip(rows[1:], targets[1:], strict=True))
+    silent = replace(judged, thresholds=judged.thresholds._replace(values=np.ones(3)))
+    assert not len(choose_explained(silent)[0])
+
+
+def test_pictures_to_explain_of_one_label_are_the_surest_mistakes_and_all_classes(tmp_path):
+    labels = [i // 3 % 3 for i in range(90)]
+    images = make(tmp_path, labels, "single_label")
+    p = np.eye(3)[labels] * 0.8 + 0.2 / 3
+    test = np.flatnonzero((images.table["split"] == "test").to_numpy())
+    for row, sure in ((test[4], 0.9), (test[8], 0.95), (test[9], 0.5)):
+        wrong = (labels[row] + 1) % 3
+        p[row] = np.where(np.arange(3) == wrong, sure, (1 - sure) / 2)
+    rows, targets, right = choose_explained(judge(images, p))
+    assert rows[:2].tolist() == [test[8], test[4]] and right.tolist() == [False, False, True, True]
+    assert [labels[row] for row in rows[2:]] == targets[2:].tolist() == [0, 1]
 
 
 def test_classes_of_few_images_are_named(several):

@@ -108,12 +108,14 @@ class RunFigures:
             return plots.message(str(err), heading)
         finally:
             self.timings["explain_s"] = time.perf_counter() - started
-        said = self._judged.predictions.iloc[found.rows]
-        verdicts = zip(said["label"], said["predicted"], found.targets, strict=True)
-        pairs = zip(found.explanation.views, found.explanation.maps, verdicts, strict=True)
+        if found is None:
+            return plots.message("No test image has an answer to explain.", heading)
+        labels = self._judged.predictions["label"].iloc[found.rows]
+        pictures = zip(found.explanation.views, found.explanation.maps, strict=True)
+        words = zip((self._classes[target] for target in found.targets), labels, strict=True)
         items = [
-            plots.MapShown(view, shown, self._classes[target], label, label == predicted)
-            for view, shown, (label, predicted, target) in pairs
+            plots.MapShown(*picture, *said, right)
+            for picture, said, right in zip(pictures, words, found.right, strict=True)
         ]
         method = found.explanation.method
         return self._drawn("explanations", plots.explanations(items, method=method))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from gellib.metrics.resampling import wilson
 
@@ -72,7 +73,7 @@ def temper(probabilities: np.ndarray, temperature: float, *, several: bool = Fal
         return p
     logs = np.log(np.maximum(p, _TINY)) / temperature
     if several:
-        return 1 / (1 + np.exp(np.log(np.maximum(1 - p, _TINY)) / temperature - logs))
+        return expit(logs - np.log(np.maximum(1 - p, _TINY)) / temperature)
     powers = np.exp(logs - logs.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 

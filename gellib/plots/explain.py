@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gellib.plots.base import INK, Chart, headline, message, note
+from gellib.runs import JOIN
 
 _COLUMNS = 4
 _OPAQUE = 0.6
@@ -74,7 +75,8 @@ def _pair(left: Axes, right: Axes, item: MapShown) -> None:
     text = item.predicted if item.right else f"✗ {item.predicted}"
     colour = INK if item.right else "#B00000"
     left.set_title(_short(text), fontsize=9, color=colour, loc="left")
-    left.set_xlabel(f"true: {_short(item.label)}", fontsize=8, color="#444444", loc="left")
+    truth = _short(item.label.replace(JOIN, ", "), 26)
+    left.set_xlabel(f"true: {truth}", fontsize=8, color="#444444", loc="left")
 
 
 def _short(name: str, length: int = 20) -> str:

@@ -112,7 +112,7 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
     axes.set_ylabel("accuracy on the others")
     tidy(axes, "y")
     high = whole > (bottom + 1) / 2
-    axes.legend(frameon=False, fontsize=8.5, loc="lower right" if high else "upper right")
+    axes.legend(frameon=False, fontsize=8.5, loc="lower right" if high else "upper left")
     title(axes, f"Are the uncertain ones the wrong ones? {found['n']} test images")
     how = f"{found['samples']} samples with dropout." if found["samples"] else "No dropout."
     note(fig, how + " Band: 95 % interval of the first curve.")
