@@ -324,3 +324,14 @@ def test_a_picture_is_as_matplotlib_draws_it(size, dpi):
 )
 def test_numbers_stay_short(value, text):
     assert three_digits(value) == text
+
+
+def test_many_classes_stand_in_panels_below_each_other():
+    values = {name: np.full((2, 9), 0.5) for name in ("precision", "recall", "f1")}
+    for count, columns in ((4, 3), (9, 1)):
+        shown = {name: array[:, :count] for name, array in values.items()}
+        names = [f"class {i}" for i in range(count)]
+        fig = plots.class_scores(["1 a", "2 b"], shown, names, "test")
+        panels = [axes for axes in fig.axes if axes.images]
+        assert {axes.get_gridspec().ncols for axes in panels} == {columns}
+        assert [axes.get_title(loc="left") for axes in panels] == ["precision", "recall", "F1"]

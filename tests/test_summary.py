@@ -1,5 +1,6 @@
 """The summary in words and tables: nothing that the numbers deny."""
 
+import copy
 import re
 
 import numpy as np
@@ -88,6 +89,16 @@ def test_what_was_run(sweep):
     assert "24: 11 done, 12 skipped, 1 failed" in text
     assert "gel 6 train + 9 val + 11 test" in text
     assert "Some CPU (x86_64), 2 threads, fp32" in text
+
+
+def test_images_that_are_split_in_several_ways_are_told_in_one_breath(sweep):
+    done = [record for record in sweep.records() if record["status"] == "done"]
+    other = copy.deepcopy(done[0])
+    counts = other["data"]["counts"]["gel"]
+    counts |= {"train": counts["train"] - 2, "test": counts["test"] + 2}
+    text = what_was_run({}, [*done, other])
+    assert "split in 2 ways: gel 4–6 train + 9 val + 11–13 test" in text
+    assert text.count("**Images:**") == 1 and text.count("train + ") == 2
 
 
 def test_summary_draws_and_keeps_every_figure(sweep):

@@ -35,7 +35,7 @@ def what_was_run(info: dict[str, Any], records: Sequence[dict[str, Any]]) -> str
     tally = ", ".join(f"{states.count(s)} {s}" for s in ("done", "skipped", "failed"))
     lines.append(f"- **Runs on record:** {len(records)}: {tally}")
     done = [record for record in records if record["status"] == "done"]
-    seen: dict[str, dict[str, None]] = {}
+    seen: dict[str, dict[str, None]] = {"Images": dict.fromkeys(_images(done))} if done else {}
     for record in done:
         for heading, text in _facts(record):
             seen.setdefault(heading, {}).setdefault(text)
@@ -43,13 +43,33 @@ def what_was_run(info: dict[str, Any], records: Sequence[dict[str, Any]]) -> str
     return "\n".join(lines)
 
 
+def _images(done: Sequence[dict[str, Any]]) -> Iterable[str]:
+    """Count each folder's images by class and part, from least to most where the split varies."""
+    folders: dict[str, list[dict[str, dict[str, int]]]] = {}
+    for record in done:
+        splits = folders.setdefault(record["config"]["dataset_dir"], [])
+        if record["data"]["counts"] not in splits:
+            splits.append(record["data"]["counts"])
+    for folder, splits in folders.items():
+        parts = []
+        for name in dict.fromkeys(name for counts in splits for name in counts):
+            of_class = [counts.get(name, {}) for counts in splits]
+            sizes = {
+                part: sorted({own.get(part, 0) for own in of_class})
+                for part in dict.fromkeys(part for own in of_class for part in own)
+            }
+            words = [
+                f"{least}–{most} {part}" if (least := n[0]) < (most := n[-1]) else f"{most} {part}"
+                for part, n in sizes.items()
+                if n[-1]
+            ]
+            parts.append(f"{name} {' + '.join(words)}")
+        ways = f", split in {len(splits)} ways" if len(splits) > 1 else ""
+        yield f"`{folder}`{ways}: {', '.join(parts)}"
+
+
 def _facts(record: dict[str, Any]) -> Iterable[tuple[str, str]]:
     data, machine = record["data"], record["environment"]
-    parts = [
-        f"{name} {' + '.join(f'{n} {split}' for split, n in splits.items() if n)}"
-        for name, splits in data["counts"].items()
-    ]
-    yield "Images", f"`{record['config']['dataset_dir']}`: {', '.join(parts)}"
     if data.get("skipped_images"):
         names = ", ".join(f"{s['file']} ({s['reason']})" for s in data["skipped_images"])
         yield "Images left out", f"{len(data['skipped_images'])}: {names}"

@@ -13,6 +13,7 @@ from gellib.plots.base import BLUE, INK, ORANGE, Chart, headline, message, note,
 from gellib.plots.summary.labels import cut, most
 
 _MOST_CLASSES = 20
+_MOST_SIDE_BY_SIDE = 6  # with more classes the panels stand below each other, to be readable
 _MOST_MATRICES = 12
 
 
@@ -34,10 +35,15 @@ def class_scores(
     left = max(0, len(classes) - _MOST_CLASSES)
     classes = list(classes)[:_MOST_CLASSES]
     wide = max(2.4, 0.62 * len(classes) + 0.4)
-    fig = Chart(figsize=(2.4 + wide * len(values), 2.2 + 0.3 * len(labels)))
-    panels = np.atleast_1d(fig.subplots(1, len(values), sharey=True))
+    tall, number = 0.3 * len(labels), len(values)
+    if len(classes) <= _MOST_SIDE_BY_SIDE:
+        fig = Chart(figsize=(2.4 + wide * number, 2.2 + tall))
+        panels = fig.subplots(1, number, sharey=True, squeeze=False)
+    else:
+        fig = Chart(figsize=(2.4 + wide, 2.2 + (tall + 0.3) * number))
+        panels = fig.subplots(number, 1, sharex=True, squeeze=False)
     image = None
-    for axes, (metric, array) in zip(panels, values.items(), strict=True):
+    for axes, (metric, array) in zip(panels.flat, values.items(), strict=True):
         array = np.asarray(array, dtype=float)[:, : len(classes)]
         image = axes.imshow(array, aspect="auto", cmap="cividis", vmin=0, vmax=1)
         for (row, column), value in np.ndenumerate(array):
