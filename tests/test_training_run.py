@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from smallset import make_images
 
+from gellib.backbones import resolve_precision
 from gellib.config import RunConfig
 from gellib.experiment import Experiment
 from gellib.predictor import Predictor
@@ -55,7 +56,7 @@ def test_trained_layers(folder):
     )
     record = run.read_record()
     assert 1 <= record["best_epoch"] <= record["stopped_epoch"] == len(run.read_history())
-    assert record["environment"]["precision"] == "fp32"
+    assert record["environment"]["precision"] == resolve_precision("auto", "cpu")
     answers_agree(run, images, predictions, 1e-5)
     assert {"class_curves.png", "learning_rate.png"} <= {p.name for p in run.figures.iterdir()}
     classes = run.read_class_history()
