@@ -93,7 +93,7 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """Set the optimiser up for groups of `params`, each with its own `lr`.
 
-    `fused` takes a step in one pass over the weights: a quarter of the time for the hundred million
+    `fused` takes a step in one pass over the weights: a third of the time for the hundred million
     of a VGG, and other last bits. Apple's MPS goes without.
     """
     groups = [group | {"base_lr": group["lr"]} for group in groups]
