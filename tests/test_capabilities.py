@@ -1,14 +1,14 @@
-"""The tables of capabilities name tests that there are, and files of ours."""
+"""The README's tables of capabilities name tests that there are, and files of ours."""
 
 import ast
 import re
 
 from gellib.config import PROJECT_ROOT, RunConfig
 
-PAGE = (PROJECT_ROOT / "docs" / "capabilities.md").read_text(encoding="utf-8")
+README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
-    for line in PAGE.splitlines()
+    for line in README.splitlines()
     if line.startswith("| ") and "::" in line
 ]
 
