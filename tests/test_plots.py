@@ -115,6 +115,21 @@ def test_times_are_in_seconds_or_minutes_and_logarithmic_only_when_far_apart():
     assert texts(axes) == ["40", "0.1"]
 
 
+def test_the_front_of_speed_and_score_is_numbered_without_numbers_on_numbers():
+    table = make_table([{"right": right} for right in (18, 20, 20, 22, 19)])
+    # Minutes: the second and the third lie nearly on each other, the last is dearer and worse.
+    table["training_time_mins"] = [1.0, 2.0, 2.001, 4.0, 4.0]
+    table.loc[2, "accuracy"] += 0.002
+    axes = plots.pareto(table, "accuracy", "accuracy").axes[0]
+    assert texts(axes) == ["1", "2, 3", "4"]
+    table["training_time_mins"] = [1.0, 2.0, 2.001, 400.0, 4.0]
+    axes = plots.pareto(table, "accuracy", "accuracy").axes[0]
+    assert axes.get_xscale() == "log"
+    low, high = axes.get_xlim()
+    marked = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert {100, 200, 500, 1000, 20_000} <= set(marked)
+
+
 def test_loss_accuracy_draws_the_history(sweep):
     history = sweep.run_folders()[0].read_history()
     left, right = plots.loss_accuracy(history).axes

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from gellib.plots.base import (
     BLUE,
@@ -151,6 +153,8 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
     fig = Chart(figsize=(1.6 + 3.9 * len(columns), 4.4))
     panels = np.atleast_1d(fig.subplots(1, len(columns), sharey=True))
     levels = list(dict.fromkeys(done["pretrained_model"]))
+    bottom = max(0.0, np.floor(done[score].min() * 10) / 10 - 0.05)
+    panels[0].set_ylim(bottom, 1.0 + 0.1 * (1 - bottom))
     for axes, column in zip(panels, columns, strict=True):
         label, factor = costs[column]
         rows = done[done[column] > 0]
@@ -164,16 +168,9 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
             )  # fmt: skip
         front = pareto_front(cost, value)
         axes.plot(cost[front], value[front], color=INK, linewidth=1, drawstyle="steps-post")
-        named: dict[tuple[float, float], list[str]] = {}
-        for i in front:
-            named.setdefault((cost[i], value[i]), []).append(str(rows["model_id"].iloc[i]))
-        for (x, y), ids in named.items():
-            axes.annotate(
-                ", ".join(ids[:3]) + (", …" if len(ids) > 3 else ""), (x, y), (7, 5),
-                textcoords="offset points", fontsize=8.5, ha="left", fontweight="bold",
-            )  # fmt: skip
         if len(cost) and cost.max() / cost.min() > 20:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(lambda v, _: three_digits(v))
             axes.xaxis.set_minor_formatter(lambda v, _: "")
         else:
@@ -181,8 +178,7 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
             axes.margins(x=0.08)
         axes.set_xlabel(label)
         tidy(axes, "both")
-    bottom = max(0.0, np.floor(done[score].min() * 10) / 10 - 0.05)
-    panels[0].set_ylim(bottom, 1.0 + 0.1 * (1 - bottom))
+        _number(axes, cost[front], value[front], rows["model_id"].iloc[front].astype(str))
     panels[0].yaxis.set_major_formatter(lambda v, _: percent(v, 0) if v <= 1.0001 else "")
     panels[0].set_ylabel(f"test {word}")
     if len(levels) <= 2 * len(SERIES):
@@ -192,6 +188,27 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
     missing = "" if "parameters" in columns else " The records do not say how large the models are."
     note(fig, text + missing)
     return fig
+
+
+def _number(axes: Axes, x: np.ndarray, y: np.ndarray, ids: Sequence[str]) -> None:
+    """Write numbers at the points of a front, one text for points that lie close together.
+
+    Above and to the left of a point of the front there is no other point: there the text goes,
+    unless that is outside the axes.
+    """
+    places = axes.transAxes.inverted().transform(axes.transData.transform(np.column_stack([x, y])))
+    texts: list[tuple[int, list[str]]] = []
+    for i, name in enumerate(ids):
+        if texts and np.all(np.abs(places[i] - places[texts[-1][0]]) < (0.09, 0.06)):
+            texts[-1][1].append(name)
+        else:
+            texts.append((i, [name]))
+    for i, names in texts:
+        axes.annotate(
+            ", ".join(names[:3]) + (", …" if len(names) > 3 else ""), (x[i], y[i]),
+            (-5, 5) if places[i, 0] > 0.14 else (5, 5), textcoords="offset points", fontsize=8.5,
+            ha="right" if places[i, 0] > 0.14 else "left", fontweight="bold",
+        )  # fmt: skip
 
 
 def pareto_front(cost: np.ndarray, value: np.ndarray) -> np.ndarray:
