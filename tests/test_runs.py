@@ -13,6 +13,7 @@ from gellib.runs import (
     append_result,
     atomic_path,
     record_row,
+    tabulate,
     write_json,
 )
 
@@ -109,6 +110,14 @@ class TestSweepFolder:
         assert table.training_time_mins[0] == pytest.approx(92 / 60)
         assert pd.isna(table.accuracy[3])
         assert table.reason[3] == "no CUDA device"
+
+    def test_the_arithmetic_is_told_from_the_score_that_has_its_name(self):
+        pair = [make_record(RunConfig(model_id=i, precision=p), f"0{i}") for i, p in
+                ((1, "fp32"), (2, "bf16"))]  # fmt: skip
+        table = tabulate(pair)
+        assert table.attrs["factors"] == ["arithmetic"]
+        assert list(table["arithmetic"]) == ["fp32", "bf16"]
+        assert list(table["precision"]) == [r["metrics"]["test"]["precision"] for r in pair]
 
     def test_best_is_chosen_on_validation_and_never_on_test(self, tmp_path):
         assert self.make(tmp_path).best().path.name == "02-a"

@@ -32,6 +32,8 @@ PERCENT_COLUMNS = ("accuracy", "precision", "recall", "roc_auc")
 # Repeats of a configuration differ in these alone; they are no factors of the sweep.
 REPEATS = ("seed", "fold")
 _NO_FACTORS = {"model_id", *REPEATS, *OUTPUT_FIELDS}
+# The column of a parameter that shares its name with a score.
+_COLUMNS = {"precision": "arithmetic"}
 # Columns of a table that has runs with several labels an image.
 MULTILABEL_COLUMNS = (
     "f1_samples",
@@ -93,9 +95,11 @@ def tabulate(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """
     table = pd.DataFrame([record_row(r) for r in records], columns=list(record_row(None)))
     factors = varied([record["config"] for record in records])
+    parameters = {column: name for name, column in _COLUMNS.items()}
     for name in factors:
         if name not in table:
-            table[name] = [record["config"].get(name) for record in records]
+            parameter = parameters.get(name, name)
+            table[name] = [record["config"].get(parameter) for record in records]
     nan = float("nan")
     tests = [r["metrics"]["test"] if r["status"] == "done" else {} for r in records]
     vals = [r["metrics"].get("val", {}) if r["status"] == "done" else {} for r in records]
@@ -112,9 +116,9 @@ def tabulate(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def varied(configs: Sequence[dict[str, Any]]) -> list[str]:
-    """Names of the parameters that differ between configurations, in the order of the config.
+    """Columns of the parameters that differ between configurations, in the order of the config.
 
-    Seed and fold make repeats of a configuration, and where files go changes nothing: neither is
+    They are named as the parameters are, but for `arithmetic`, the parameter `precision`. Seed and fold make repeats of a configuration, and where files go changes nothing: neither is
     among them. A parameter that some records do not have yet is not compared.
     """
     names = dict.fromkeys(name for config in configs for name in config)
@@ -124,7 +128,7 @@ def varied(configs: Sequence[dict[str, Any]]) -> list[str]:
             continue
         values = [config[name] for config in configs if name in config]
         if len(values) == len(configs) and any(value != values[0] for value in values):
-            found.append(name)
+            found.append(_COLUMNS.get(name, name))
     return found
 
 
