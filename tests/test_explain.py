@@ -175,3 +175,10 @@ def test_pictures_and_maps_stand_side_by_side():
     assert [len(axes.images) for axes in fig.axes] == [1, 2, 1, 2]
     assert fig.axes[0].get_title(loc="left") == "✗ gel"
     assert plots.explanations([], method="Grad-CAM").axes[0].texts
+
+
+def test_a_map_that_is_dark_throughout_is_explained():
+    item = plots.MapShown(views(1)[0], np.eye(3), "gel", "gel", True)
+    dark = item._replace(map=np.zeros((3, 3)))
+    assert "throughout" not in plots.explanations([item], method="Grad-CAM").get_supxlabel()
+    assert "throughout" in plots.explanations([item, dark], method="Grad-CAM").get_supxlabel()

@@ -35,7 +35,7 @@ def explanations(items: Sequence[MapShown], *, method: str) -> Figure:
         return message("There are no test images.", "What the network looked at")
     rows = -(-len(items) // _COLUMNS)
     columns = min(len(items), _COLUMNS)
-    fig = Chart(figsize=(max(3.3 * columns, 5.0), 2.25 * rows + 0.55))
+    fig = Chart(figsize=(max(3.3 * columns, 6.6), 2.25 * rows + 0.55))
     grid = fig.subplots(rows, 2 * columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -46,8 +46,13 @@ def explanations(items: Sequence[MapShown], *, method: str) -> Figure:
     headline(
         fig, f"What the network looked at: {wrong} wrong, {len(items) - wrong} right ({method})"
     )
-    spoke = "looked at" if "attention" in method else "spoke for the predicted class"
-    note(fig, f"Right of each picture: bright is what {spoke}; dark played no part.")
+    if "attention" in method:
+        text = "Right of each picture: bright is what was looked at; dark played no part."
+    else:
+        text = "Right of each picture: bright spoke for the predicted class; dark did not."
+        if not all(item.map.any() for item in items):
+            text += " Dark throughout: it was predicted though no place spoke for it."
+    note(fig, text)
     return fig
 
 
