@@ -304,7 +304,7 @@ def test_one_throw_of_each_split_proves_nothing_however_far_apart(tmp_path, imag
     assert verdicts == ["no evidence of a difference", "better"]
 
 
-def test_a_grid_beside_a_list_of_runs(tmp_path, images):
+def test_a_grid_beside_a_list_of_runs(tmp_path, images, monkeypatch):
     root, table = images
     grid = [("resnet18", 0.001), ("resnet18", 0.01), ("vgg11", 0.001), ("vgg11", 0.01)]
     names = [
@@ -320,6 +320,14 @@ def test_a_grid_beside_a_list_of_runs(tmp_path, images):
     summary = Summary(write_sweep(tmp_path / "s", names, experiments=experiments).path)
     compared = summary.comparison
     assert compared.factors == ["pretrained_model", "learning_rate"], "of the grid alone"
+    monkeypatch.setattr("gellib.summary.figures._MOST_MATRICES", 3)
+    matrices = summary.figure("confusion_matrices")
+    best = compared.done["model_id"].tolist()
+    grid_best = next(i for i in best if i < 5)
+    assert [a.get_title(loc="left").split()[0] for a in matrices.axes if a.images] == [
+        str(grid_best), "5", "6",
+    ], "the list, and the best of the grid"  # fmt: skip
+    assert "3 more models are not shown" in matrices.get_supxlabel()
     pairs = [(e.factor, e.a, e.b, e.pairs) for e in compared.effects]
     assert pairs == [
         ("pretrained_model", "resnet18", "vgg11", 2),

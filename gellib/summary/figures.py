@@ -20,6 +20,7 @@ from gellib.runs import RunFolder
 
 # A history is a file a run; beyond this many only the best by validation are read.
 _MOST_HISTORIES = 500
+_MOST_MATRICES = 12
 
 
 class Figures:
@@ -170,7 +171,14 @@ class Figures:
     def _matrices(self, classes: list[str]) -> Figure:
         rows = self._shown()
         rows = rows[[isinstance(matrix, list) for matrix in rows["conf_mat"]]]
-        return plots.confusion_matrices(rows["conf_mat"].tolist(), model_labels(rows), classes)
+        listed = {entry["model_id"] for entry in self.comparison.experiments}
+        best = self.comparison.done["model_id"].tolist()
+        # Listed experiments are what is asked about; of a grid beside them the best are enough.
+        first = sorted(rows["model_id"], key=lambda i: (i not in listed, best.index(i)))
+        shown = rows[rows["model_id"].isin(first[:_MOST_MATRICES])]
+        return plots.confusion_matrices(
+            shown["conf_mat"].tolist(), model_labels(shown), classes, len(rows) - len(shown)
+        )
 
     # -- the best model -------------------------------------------------------------------------
 

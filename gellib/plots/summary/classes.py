@@ -14,7 +14,6 @@ from gellib.plots.summary.labels import cut, most
 
 _MOST_CLASSES = 20
 _MOST_SIDE_BY_SIDE = 6  # with more classes the panels stand below each other, to be readable
-_MOST_MATRICES = 12
 
 
 def class_scores(
@@ -98,14 +97,15 @@ def losses(table: pd.DataFrame) -> Figure:
 
 
 def confusion_matrices(
-    matrices: Sequence[Any], labels: Sequence[str], classes: Sequence[str]
+    matrices: Sequence[Any], labels: Sequence[str], classes: Sequence[str], left_out: int = 0
 ) -> Figure:
-    """One small confusion matrix a model: counts, coloured by the share of the true class."""
+    """One small confusion matrix a model: counts, coloured by the share of the true class.
+
+    `left_out` says how many models there are besides.
+    """
     heading = "Confusion matrices on the test images, by model"
     if not matrices:
         return message("No finished run.", heading)
-    left = len(matrices) - _MOST_MATRICES
-    matrices, labels = list(matrices)[:_MOST_MATRICES], list(labels)[:_MOST_MATRICES]
     columns = min(3, len(matrices))
     lines = -(-len(matrices) // columns)
     side = max(2.3, 0.5 * len(classes) + 1.0)
@@ -136,5 +136,10 @@ def confusion_matrices(
         axes.set_ylabel("true", fontsize=9)
     headline(fig, heading)
     text = "Colour: share of the true class. With several seeds their sum."
-    note(fig, text + (f" {left} more models are not shown." if left > 0 else ""))
+    if left_out:
+        text += (
+            f" {left_out} more models are not shown: listed experiments come first, then the"
+            " highest on the validation images."
+        )
+    note(fig, text)
     return fig
