@@ -16,6 +16,8 @@ from gellib.runs.table import best_run, format_results, tabulate
 SCHEMA = 1
 # Stands between the names where an image has several labels.
 JOIN = "|"
+# Numbers are read as they were written, to the last bit: not the default of pandas 2.
+_EXACT = "round_trip"
 
 
 class RunFolder:
@@ -105,18 +107,26 @@ class RunFolder:
 
     def read_history(self) -> pd.DataFrame:
         """Return the table of epochs."""
-        return pd.read_csv(self.history)
+        return pd.read_csv(self.history, float_precision=_EXACT)
 
     def read_class_history(self) -> pd.DataFrame:
         """Return the table of the classes in each epoch."""
-        return pd.read_csv(self.class_history, dtype={"class": str}, keep_default_na=False)
+        return pd.read_csv(
+            self.class_history, dtype={"class": str}, keep_default_na=False, float_precision=_EXACT
+        )
 
     def read_predictions(self) -> pd.DataFrame:
         """Return the table of predictions; class names stay text, `001` is not 1."""
         names = {"file": str, "split": str, "label": str, "predicted": str}
         # Test images alone have a measure of uncertainty.
         empty = {"entropy": [""], "mutual_information": [""]}
-        return pd.read_csv(self.predictions, dtype=names, keep_default_na=False, na_values=empty)
+        return pd.read_csv(
+            self.predictions,
+            dtype=names,
+            keep_default_na=False,
+            na_values=empty,
+            float_precision=_EXACT,
+        )
 
     def write_predictions(self, table: pd.DataFrame) -> None:
         """Write the table of predictions as CSV and as JSON."""
