@@ -16,8 +16,9 @@ from gellib.runs.table import best_run, format_results, tabulate
 SCHEMA = 1
 # Stands between the names where an image has several labels.
 JOIN = "|"
-# Numbers are read as they were written, to the last bit: not the default of pandas 2.
-_EXACT = "round_trip"
+# Numbers are read as they were written, to the last bit: since pandas 3.1 by default.
+_PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
+_EXACT: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
 
 
 class RunFolder:
@@ -107,12 +108,12 @@ class RunFolder:
 
     def read_history(self) -> pd.DataFrame:
         """Return the table of epochs."""
-        return pd.read_csv(self.history, float_precision=_EXACT)
+        return pd.read_csv(self.history, **_EXACT)
 
     def read_class_history(self) -> pd.DataFrame:
         """Return the table of the classes in each epoch."""
         return pd.read_csv(
-            self.class_history, dtype={"class": str}, keep_default_na=False, float_precision=_EXACT
+            self.class_history, dtype={"class": str}, keep_default_na=False, **_EXACT
         )
 
     def read_predictions(self) -> pd.DataFrame:
@@ -125,7 +126,7 @@ class RunFolder:
             dtype=names,
             keep_default_na=False,
             na_values=empty,
-            float_precision=_EXACT,
+            **_EXACT,
         )
 
     def write_predictions(self, table: pd.DataFrame) -> None:
