@@ -118,8 +118,9 @@ def tabulate(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def varied(configs: Sequence[dict[str, Any]]) -> list[str]:
     """Columns of the parameters that differ between configurations, in the order of the config.
 
-    They are named as the parameters are, but for `arithmetic`, the parameter `precision`. Seed and fold make repeats of a configuration, and where files go changes nothing: neither is
-    among them. A parameter that some records do not have yet is not compared.
+    They are named as the parameters are, but for `arithmetic`, the parameter `precision`. Seed and
+    fold make repeats of a configuration, and where files go changes nothing: neither is among
+    them. A parameter that some records do not have yet is not compared.
     """
     names = dict.fromkeys(name for config in configs for name in config)
     found = []
