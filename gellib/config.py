@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
@@ -17,9 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from gellib.hints import did_you_mean
-
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+from gellib.base.text import did_you_mean
 
 # Where results and intermediate files go changes nothing about what is computed,
 # so two runs that differ only in these are the same run.
@@ -285,15 +282,3 @@ def _explain(problem: dict[str, Any]) -> str:
     return (
         f"parameter {name!r}{about}: got {got!r}, but {message}{'; ' if hint else ''}{hint.strip()}"
     )
-
-
-def find_path(path: str | Path) -> Path:
-    """Resolve a path as the user meant it: from here, else from the project's root.
-
-    A notebook opened in Jupyter runs in `notebooks/`, papermill in the root; `dataset/gel`
-    is to mean the same in both.
-    """
-    path = Path(path).expanduser()
-    if path.is_absolute() or path.exists():
-        return path.resolve()
-    return (PROJECT_ROOT / path).resolve()

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from gellib.comparison import Comparison
 from gellib.config import RunConfig
-from gellib.metrics import evaluate
+from gellib.evaluation import ImageScores, evaluate
+from gellib.report.comparison import Comparison
 from gellib.runs import Answers, RunFolder, SweepFolder, tabulate, write_csv, write_json
-from gellib.statistics import ImageScores
 
 CLASSES = ("gel", "not_gel")
 GRID = tuple(

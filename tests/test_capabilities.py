@@ -3,7 +3,8 @@
 import ast
 import re
 
-from gellib.config import PROJECT_ROOT, RunConfig
+from gellib.base.paths import PROJECT_ROOT
+from gellib.config import RunConfig
 
 README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
 ROWS = [
@@ -14,7 +15,7 @@ ROWS = [
 
 
 def names_in(module):
-    path = PROJECT_ROOT / "tests" / f"test_{module}.py"
+    (path,) = (PROJECT_ROOT / "tests").rglob(f"test_{module}.py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gellib.config import PROJECT_ROOT, ConfigError, RunConfig, find_path
+from gellib.base.paths import PROJECT_ROOT, find_path
+from gellib.config import ConfigError, RunConfig
 
 
 def test_defaults_are_those_of_the_gel_classifier():

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gellib.config import PROJECT_ROOT
+from gellib.base.paths import PROJECT_ROOT
 
-# In the order that data flows; a module imports from its own group and those above.
-GROUPS = [
-    {"config", "calls", "hints"},
-    {"images", "datasets", "splits", "partition", "duplicates", "shortcuts"},
-    {"metrics", "statistics"},
-    {"backbones", "heads", "features", "training", "explain", "environment", "suspects"},
-    {"runs", "kernels", "preload"},
-    {"plots"},
-    {
-        "baselines",
-        "comparison",
-        "experiment",
-        "conclusions",
-        "summary",
-        "export",
-        "predictor",
-        "widgets",
-        "sweeps",
-        "check",
-    },
-    {"cli", "__main__"},
-]
-# Made for themselves: they stand beside the flow, and training imports neither.
-APART = {"simulate", "pretrain", "zeroshot"}
+_NO_WEIGHTS = shutil.ignore_patterns("weights", "__pycache__")
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",
@@ -44,56 +22,37 @@ PAGES = [
 ]
 
 
-def modules():
-    for path in sorted((PROJECT_ROOT / "gellib").rglob("*.py")):
-        name = path.relative_to(PROJECT_ROOT / "gellib").parts[0].removesuffix(".py")
-        if name != "__init__":
-            yield name, path
+def test_evaluation_knows_nothing_of_torch():
+    for wing in ("base", "evaluation", "runs", "data", "labsim/simulate"):
+        for path in (PROJECT_ROOT / "gellib" / wing).rglob("*.py"):
+            if path.name != "seeding.py":
+                text = path.read_text(encoding="utf-8")
+                assert not re.search(r"^(import|from) torch", text, re.M), path
 
 
-def imported(path: Path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gellib":
-            parts = node.module.split(".")
-            if len(parts) > 1:
-                yield parts[1]
-            else:
-                yield from (alias.name for alias in node.names if alias.name != "__version__")
+def test_imports_go_down_the_house():
+    done = lint_imports(PROJECT_ROOT)
+    assert done.returncode == 0, done.stdout
 
 
-def rank(name):
-    return next(i for i, group in enumerate(GROUPS) if name in group)
+def test_an_import_upwards_is_found(tmp_path):
+    shutil.copytree(PROJECT_ROOT / "gellib", tmp_path / "gellib", ignore=_NO_WEIGHTS)
+    shutil.copy(PROJECT_ROOT / "pyproject.toml", tmp_path)
+    with open(tmp_path / "gellib" / "training_run" / "run.py", "a", encoding="utf-8") as file:
+        file.write("\n\ndef _up():\n    import gellib.report.summary\n")
+    done = lint_imports(tmp_path)
+    assert done.returncode != 0
+    assert "gellib.training_run is not allowed to import gellib.report" in done.stdout
 
 
-def test_imports_go_one_way():
-    for name, path in modules():
-        if name in APART:
-            continue
-        for other in imported(path):
-            if other == "kernels" or name == "cli" or other in APART:
-                continue
-            assert rank(other) <= rank(name), f"{path.name} imports {other}"
-
-
-def test_training_imports_no_simulation():
-    for name, path in modules():
-        if name not in APART | {"cli"}:
-            assert "simulate" not in set(imported(path)), path
-
-
-def test_metrics_know_nothing_of_torch():
-    for name in (
-        "metrics",
-        "statistics",
-        "runs",
-        "datasets",
-        "splits",
-        "partition",
-        "images",
-        "simulate",
-    ):
-        for path in (p for n, p in modules() if n == name):
-            assert not re.search(r"^\s*(import|from) torch", path.read_text(), re.M), path
+def lint_imports(folder):
+    return subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,9 +108,9 @@ def test_every_parameter_is_documented():
 
 
 def test_steps_schedules_and_keys_are_documented_with_their_defaults():
-    from gellib.features.steps import known_steps
+    from gellib.models.features.steps import known_steps
+    from gellib.models.training.optimise import SCHEDULES
     from gellib.sweeps.spec import SweepFile
-    from gellib.training.optimise import SCHEDULES
 
     parameters = (PROJECT_ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
     for name, numbers in (known_steps() | SCHEDULES).items():

@@ -10,7 +10,8 @@ import papermill
 import pytest
 from smallset import make_images
 
-from gellib.config import PROJECT_ROOT, RunConfig
+from gellib.base.paths import PROJECT_ROOT
+from gellib.config import RunConfig
 from gellib.runs import REFERENCE_COLUMNS, RunFolder
 
 NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*.ipynb"))
@@ -113,7 +114,7 @@ class TestExecuted:
         }
         header = (tmp_path / "all" / "results.csv").read_text().splitlines()[0]
         assert header.startswith(",".join(REFERENCE_COLUMNS))
-        from gellib.training import load_model
+        from gellib.models.training import load_model
 
         assert load_model(paths["model_path"])[2]["classes"] == ["dots", "stripes"]
 
@@ -152,7 +153,7 @@ class TestExecuted:
         assert len(figures) == 3
         card = json.loads((tmp_path / "w" / "mobilenet-v3.json").read_text())
         assert card["steps"] == 4 and card["validation"]["images"] == 2 * len(card["classes"])
-        from gellib.zeroshot import ZeroShot
+        from gellib.labsim.zeroshot import ZeroShot
 
         asked_of = ZeroShot("mobilenet-v3", weights=tmp_path / "w" / "mobilenet-v3.safetensors")
         assert asked_of.classes == card["classes"]

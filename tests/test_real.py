@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gellib.config import RunConfig
-from gellib.datasets import check_images, load_imageset
-from gellib.images import read_image
-from gellib.partition import partition, partition_table
-from gellib.splits import split_imageset
+from gellib.data import check_images, load_imageset
+from gellib.data.images import read_image
+from gellib.data.partition import partition, partition_table
+from gellib.data.splits import split_imageset
 
 pytestmark = pytest.mark.real
 
@@ -57,7 +57,7 @@ def test_pictures_are_not_empty(real_data):
 
 
 def test_random_features_and_a_linear_head_beat_chance_on_gels(real_data, tmp_path):
-    from gellib.experiment import Experiment
+    from gellib.training_run import Experiment
 
     config = RunConfig(
         dataset_dir=str(real_data / "gel"),

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from gellib.datasets import load_imageset
-from gellib.splits import split_imageset
+from gellib.data import load_imageset
+from gellib.data.splits import split_imageset
 
 
 def make_set(folder, *, per_class=6, size=48, seed=0):

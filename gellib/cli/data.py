@@ -47,8 +47,8 @@ def partition(
     \b
     gellib partition dataset/brain_mri --val 0.1 --test 0.1
     """
-    from gellib.partition import partition as write
-    from gellib.partition import partition_table
+    from gellib.data.partition import partition as write
+    from gellib.data.partition import partition_table
 
     images, files = write(
         dataset_dir,
@@ -98,8 +98,8 @@ def check(
     """
     from tqdm import tqdm
 
-    from gellib.check import check_dataset, doubtful_labels, report_text, write_groups, write_page
-    from gellib.datasets import DatasetError
+    from gellib.audit import check_dataset, doubtful_labels, report_text, write_groups, write_page
+    from gellib.data import DatasetError
 
     def progress(items, total):
         return tqdm(items, total=total, unit=" images", leave=False, disable=None)
@@ -138,7 +138,7 @@ def simulate(system: str, out: Path, n: int | None, seed: int) -> None:
     gellib simulate brain_mri --out dataset/brain_mri
     gellib simulate protein --out dataset/protein --n 2000 --seed 1
     """
-    from gellib.simulate import SYSTEMS
+    from gellib.labsim.simulate import SYSTEMS
 
     if system not in SYSTEMS:
         raise click.ClickException(f"system {system!r} is unknown; there are: {', '.join(SYSTEMS)}")
@@ -147,7 +147,7 @@ def simulate(system: str, out: Path, n: int | None, seed: int) -> None:
 
 def write_simulated(system: str, out: Path, count: dict[str, int], seed: int) -> None:
     """Make simulated images in the folder `out`, with a progress bar."""
-    from gellib.simulate import SYSTEMS
+    from gellib.labsim.simulate import SYSTEMS
 
     with click.progressbar(length=1, label=f"simulating {system}") as bar:
 

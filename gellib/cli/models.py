@@ -30,11 +30,11 @@ def predict(
     The model is the one of --run, or the finished run with the best validation accuracy. A file
     that cannot be read is reported in its place; the exit status is then 1.
     """
-    from gellib.predictor import Predictor, expand_files, find_best_run
+    from gellib.training_run.predictor import Predictor, expand_files, find_best_run
 
     files = expand_files(images)
     if zero_shot:
-        from gellib.zeroshot import ZeroShot
+        from gellib.labsim.zeroshot import ZeroShot
 
         predictor = ZeroShot()
     else:
@@ -83,7 +83,7 @@ def pretrain(
 
     Writes BACKBONE.safetensors and its card; use it by `-p weights FILE`.
     """
-    from gellib.pretrain import pretrain as train
+    from gellib.labsim.pretraining import pretrain as train
 
     file = train(
         backbone, minutes=minutes, steps=steps, seed=seed, start=start or "", out=out, progress=True

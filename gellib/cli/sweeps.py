@@ -49,7 +49,7 @@ def sweep(
     there, it makes a few simulated ones.
     """
     if not dry_run:
-        from gellib.kernels import start_server
+        from gellib.sweeps.kernels import start_server
 
         start_server()  # it imports what the runs need, while this process imports its own
     from gellib.sweeps import run_sweep
@@ -134,7 +134,7 @@ def list_(folder: str) -> None:
 @click.option("--out", type=click.Path(), help="Folder to write. [default: in SWEEP_DIR]")
 def export(sweep_dir: str, to: str, out: str | None) -> None:
     """Send the finished runs of SWEEP_DIR to a tracker: parameters, metrics, curves, figures."""
-    from gellib.export import export_sweep
+    from gellib.report.trackers import export_sweep
 
     done = export_sweep(sweep_dir, to, out)
     click.echo(f"{done['runs']} runs sent to {shown(done['out'])}; to look at them:")
@@ -157,7 +157,7 @@ _STAND_IN_SEED = 2  # with it, so few images hold several of each label
 
 
 def _make_stand_in(loaded) -> None:
-    from gellib.config import find_path
+    from gellib.base.paths import find_path
     from gellib.sweeps.quick import QUICK_IMAGES
 
     for folder in loaded.missing_folders():

@@ -1,13 +1,13 @@
 """Every figure, each a function that returns a matplotlib `Figure`; none computes a metric."""
 
+from gellib.plots.audit import duplicate_pairs, family_samples, odd_images, shortcut_bars
 from gellib.plots.base import Chart, message, save
-from gellib.plots.check import duplicate_pairs, family_samples, odd_images, shortcut_bars
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.demo import demo_predictions
 from gellib.plots.explain import MapShown, explanations
 from gellib.plots.labels import class_imbalance, co_occurrence, label_combinations, label_scores
 from gellib.plots.run import confusion_matrix, roc_curve
-from gellib.plots.summary import (
+from gellib.plots.sweep import (
     accuracy_by,
     class_scores,
     confusion_matrices,

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from PIL import Image
 
-from gellib.datasets import ImageSet
-from gellib.images import BadImageError, ImageInfo, read_image
+from gellib.data import ImageSet
+from gellib.data.images import BadImageError, ImageInfo, read_image
 from gellib.plots.base import (
     BLUE,
     GREEN,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image, ImageOps
 
-from gellib.images import BadImageError, read_image
+from gellib.data.images import BadImageError, read_image
 from gellib.plots.base import INK, Chart, headline, message, note, percent
 from gellib.runs import JOIN
 

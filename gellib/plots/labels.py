@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
-from gellib.datasets import ImageSet
-from gellib.metrics import multi_hot
+from gellib.data import ImageSet
+from gellib.evaluation import multi_hot
 from gellib.plots.base import (
     BLUE,
     GREEN,

@@ -26,7 +26,7 @@ def reliability_diagram(
 ) -> Figure:
     """How often answers are right against how sure they are, before and after calibration.
 
-    `before` and `after` are what `gellib.metrics.reliability` gives, `scores` what
+    `before` and `after` are what `gellib.evaluation.reliability` gives, `scores` what
     `calibration_record` gives; the area of a mark is the number of answers.
     """
     fig = Chart(figsize=(5.6, 5.2))
@@ -73,8 +73,8 @@ _MEASURES = {"entropy": "entropy", "mutual_information": "disagreement of the dr
 def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, Any]) -> Figure:
     """Accuracy of what is left when the most uncertain images are handed to a person.
 
-    `curves` has what `gellib.metrics.risk_coverage` gives by measure of uncertainty, `record` what
-    `Doubt.record` gives.
+    `curves` has what `gellib.evaluation.risk_coverage` gives by measure of uncertainty, `record`
+    what `Doubt.record` gives.
     """
     fig = Chart(figsize=(6.4, 4.4))
     axes = fig.subplots()

@@ -4,9 +4,9 @@ Every file is written to a temporary name and renamed, so a reader never sees ha
 record is written last, and a run is done when its record says so.
 """
 
-from gellib.runs.files import atomic_path, write_csv, write_json, write_text
+from gellib.base.files import atomic_path, write_csv, write_json, write_text
 from gellib.runs.folders import JOIN, SCHEMA, RunFolder, SweepFolder
-from gellib.runs.scores import Answers, read_answers, score_answer
+from gellib.runs.predictions import Answers, read_answers, score_answer
 from gellib.runs.table import (
     REFERENCE_COLUMNS,
     append_result,

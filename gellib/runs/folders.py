@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from gellib.config import RunConfig
-from gellib.runs.files import write_csv, write_json, write_text
+from gellib.base.files import write_csv, write_json, write_text
 from gellib.runs.table import best_run, format_results, tabulate
 
 SCHEMA = 1

@@ -11,7 +11,7 @@ import pandas as pd
 from filelock import FileLock
 
 from gellib.config import OUTPUT_FIELDS
-from gellib.runs.files import write_csv
+from gellib.base.files import write_csv
 
 # The reference's columns, in its order; `results.csv` begins with them.
 REFERENCE_COLUMNS = (

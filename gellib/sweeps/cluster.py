@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from gellib.config import RunConfig
-from gellib.sweeps.features import are_ready, has_shared_features, shard_size
+from gellib.sweeps.feature_tasks import are_ready, has_shared_features, shard_size
 from gellib.sweeps.spec import SweepError
 from gellib.sweeps.workers import (
     cores_here,

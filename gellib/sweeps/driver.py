@@ -11,12 +11,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gellib import kernels
-from gellib.config import RunConfig, find_path
+from gellib.base.paths import find_path
+from gellib.config import RunConfig
 from gellib.runs import RunFolder, SweepFolder, write_json
+from gellib.sweeps import kernels
 from gellib.sweeps.cluster import Task, connect, missing_on_cluster
 from gellib.sweeps.execute import NotebookError, execute
-from gellib.sweeps.features import feature_key
+from gellib.sweeps.feature_tasks import feature_key
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
 from gellib.sweeps.spec import Sweep, SweepError
 

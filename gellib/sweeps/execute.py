@@ -24,8 +24,8 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.exceptions import PapermillExecutionError
 
 from gellib.config import RunConfig
-from gellib.kernels import LOG_VARIABLE, THREADS_VARIABLE, ForkedKernelManager
 from gellib.runs import RunFolder
+from gellib.sweeps.kernels import LOG_VARIABLE, THREADS_VARIABLE, ForkedKernelManager
 
 _SAVE_EVERY_S = 5.0
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")

@@ -9,7 +9,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gellib.config import OUTPUT_FIELDS, RunConfig
-from gellib.datasets import load_imageset
+from gellib.data import load_imageset
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps.spec import Sweep, SweepError
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from gellib.backbones import device_for, device_missing, resolve_weights
 from gellib.config import ConfigError, RunConfig
-from gellib.datasets import ImageSet
-from gellib.experiment import check_network, feature_store, load_backbone, load_images
-from gellib.features import FeatureStore
-from gellib.training import compute_features, compute_shard
+from gellib.data import ImageSet
+from gellib.models.backbones import device_for, device_missing, resolve_weights
+from gellib.models.features import FeatureStore
+from gellib.models.training import compute_features, compute_shard
+from gellib.training_run import check_network, feature_store, load_backbone, load_images
 
 
 def look_around(configs: Sequence[RunConfig]) -> dict[str, Any]:

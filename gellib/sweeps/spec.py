@@ -12,8 +12,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gellib.config import ConfigError, RunConfig, find_path
-from gellib.hints import did_you_mean
+from gellib.base.paths import find_path
+from gellib.base.text import did_you_mean
+from gellib.config import ConfigError, RunConfig
 from gellib.sweeps.quick import quick_params, quick_purpose
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from gellib.config import RunConfig
 from gellib.runs import RunFolder
 from gellib.sweeps.execute import execute_run
-from gellib.sweeps.features import look_at_images, prepare_features, prepare_shard
+from gellib.sweeps.feature_tasks import look_at_images, prepare_features, prepare_shard
 
 _gpu_slots: queue.Queue[int] = queue.Queue()
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from common import Memory, cores, make_images, parse, report
 
-from gellib import kernels
+from gellib.sweeps import kernels
 
 ALONE = 4000  # images by which decoding and forward passes are measured alone, at most
 
@@ -26,9 +26,9 @@ def measure(folder: str, count: int, network: str, image_size: int) -> dict[str,
     """Measure one size; runs in a fork."""
     import torch
 
-    from gellib.backbones import build_backbone
-    from gellib.datasets import load_imageset
-    from gellib.features import FeatureStore, extract_stream, plain_views
+    from gellib.data import load_imageset
+    from gellib.models.backbones import build_backbone
+    from gellib.models.features import FeatureStore, extract_stream, plain_views
 
     torch.set_num_threads(cores())
     backbone = build_backbone(network, weights="none", image_size=image_size)

@@ -17,12 +17,12 @@ import nbformat
 import papermill
 from common import parse, report
 
-from gellib import kernels
+from gellib.sweeps import kernels
 from gellib.sweeps.execute import execute
 
 IMPORTS = """
 import torch, torchvision, sklearn.model_selection, seaborn, pandas
-import gellib.experiment
+import gellib.training_run
 """
 
 

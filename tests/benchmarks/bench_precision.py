@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 from common import NETWORKS, cores, parse, report
 
-from gellib.backbones import build_backbone
-from gellib.config import RunConfig, find_path
-from gellib.datasets import load_imageset
-from gellib.features import FeatureStore
-from gellib.splits import split_imageset
-from gellib.training import head_probabilities, train
+from gellib.base.paths import find_path
+from gellib.config import RunConfig
+from gellib.data import load_imageset
+from gellib.data.splits import split_imageset
+from gellib.models.backbones import build_backbone
+from gellib.models.features import FeatureStore
+from gellib.models.training import head_probabilities, train
 
 
 def compare(network: str, cache: Path, **params: Any) -> dict[str, Any]:

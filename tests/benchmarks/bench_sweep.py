@@ -27,8 +27,9 @@ import numpy as np
 import yaml
 from common import NETWORKS, REFERENCE_STEPS, cores, gellib, parse, report, run, write_sweep
 
-from gellib import kernels
-from gellib.config import RunConfig, find_path
+from gellib.base.paths import find_path
+from gellib.config import RunConfig
+from gellib.sweeps import kernels
 
 
 def reference_epoch(config: RunConfig) -> float:
@@ -89,9 +90,14 @@ def forward_passes(config: RunConfig) -> float:
     """Time the forward passes of all that a configuration's features need, and nothing else."""
     import torch
 
-    from gellib.experiment import load_backbone, load_images
-    from gellib.features import augmented_views, check_augmentation, extract_stream, plain_views
-    from gellib.images import ImageLimits
+    from gellib.data.images import ImageLimits
+    from gellib.models.features import (
+        augmented_views,
+        check_augmentation,
+        extract_stream,
+        plain_views,
+    )
+    from gellib.training_run import load_backbone, load_images
 
     torch.set_num_threads(cores())
     backbone = load_backbone(config)

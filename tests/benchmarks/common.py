@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from PIL import Image
 
-from gellib.config import PROJECT_ROOT, find_path
+from gellib.base.paths import PROJECT_ROOT, find_path
 from gellib.runs import write_json
 
 NETWORKS = ("resnet18", "vgg16", "mobilenet-v3")
@@ -69,7 +69,7 @@ def machine() -> dict[str, Any]:
     """Describe the processor, the memory and the versions that matter."""
     import torch
 
-    from gellib.backbones import resolve_precision
+    from gellib.models.backbones import resolve_precision
 
     model = platform.processor()
     if os.path.exists("/proc/cpuinfo"):

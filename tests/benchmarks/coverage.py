@@ -16,8 +16,8 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from gellib.metrics import intervals
-from gellib.metrics.resampling import bca, table_scores
+from gellib.evaluation import intervals
+from gellib.evaluation.resampling import bca, table_scores
 
 SHOWN = ("accuracy", "f1", "kappa", "roc_auc", "sensitivity")
 

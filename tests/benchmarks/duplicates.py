@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from gellib.check import check_dataset
-from gellib.duplicates import near_pairs
-from gellib.simulate import CLASSES, picture
-from gellib.simulate.write import write_gel
+from gellib.audit import check_dataset
+from gellib.data.duplicates import near_pairs
+from gellib.labsim.simulate import CLASSES, picture
+from gellib.labsim.simulate.write import write_gel
 
 SIDE = 64
 

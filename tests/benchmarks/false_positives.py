@@ -15,7 +15,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from gellib.statistics import NO_EVIDENCE, ImageScores, factor_effects, mcnemar, rank, sign_flip
+from gellib.evaluation import NO_EVIDENCE, ImageScores, factor_effects, mcnemar, rank, sign_flip
 
 FACTORS = {"network": ("a", "b", "c"), "head": ("single", "multi"), "optimiser": ("adam", "sgd")}
 

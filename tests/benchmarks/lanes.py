@@ -17,14 +17,14 @@ import torch
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from gellib.backbones import Backbone, build_backbone
-from gellib.explain import explain_views
-from gellib.features import plain_view
-from gellib.heads import Head, build_head
-from gellib.simulate.camera import Scene, expose, photograph
-from gellib.simulate.classes import CLASSES, picture
-from gellib.simulate.stains import fluorescent
-from gellib.simulate.textures import texture
+from gellib.labsim.simulate.camera import Scene, expose, photograph
+from gellib.labsim.simulate.classes import CLASSES, picture
+from gellib.labsim.simulate.stains import fluorescent
+from gellib.labsim.simulate.textures import texture
+from gellib.models.backbones import Backbone, build_backbone
+from gellib.models.explain import explain_views
+from gellib.models.features import plain_view
+from gellib.models.heads import Head, build_head
 
 PAGE = 320
 

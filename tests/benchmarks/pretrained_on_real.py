@@ -20,11 +20,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gellib.backbones import stretch_contrast
-from gellib.datasets import load_imageset
-from gellib.features import plain_view
-from gellib.images import read_image
-from gellib.pretrain.files import load_class_model
+from gellib.data import load_imageset
+from gellib.data.images import read_image
+from gellib.labsim.pretraining.files import load_class_model
+from gellib.models.backbones import stretch_contrast
+from gellib.models.features import plain_view
 
 SAME = 0.98  # correlation of thumbnails, above which two pictures are one
 THUMBNAIL_PX = 32

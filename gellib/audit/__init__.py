@@ -1,0 +1,21 @@
+"""What is wrong with a data set, before anything is trained on it: `gellib check`."""
+
+from gellib.audit.label_check import doubtful_labels
+from gellib.audit.outliers import Outlier
+from gellib.audit.page import duplicates_figure, families_figure, outliers_figure, write_page
+from gellib.audit.report import CheckReport, check_dataset, write_groups
+from gellib.audit.sentences import report_text, verdict_table
+
+__all__ = [
+    "CheckReport",
+    "Outlier",
+    "check_dataset",
+    "doubtful_labels",
+    "duplicates_figure",
+    "families_figure",
+    "outliers_figure",
+    "report_text",
+    "verdict_table",
+    "write_groups",
+    "write_page",
+]

@@ -1,0 +1,48 @@
+"""Doubtful labels of a data set that was checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from gellib.audit.report import CheckReport
+from gellib.base.paths import find_path
+from gellib.data import drop_images
+from gellib.data.images import ImageLimits
+
+COLUMNS = ("file", "label", "p_label", "suggested", "p_suggested")
+
+
+def doubtful_labels(
+    report: CheckReport,
+    *,
+    network: str = "resnet18",
+    k: int = 20,
+    cache_dir: str | Path = "",
+    limits: ImageLimits | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """List the `k` most doubtful labels, by models that never saw the image or its duplicates.
+
+    They judge by the features of a frozen `network`, or by plain image statistics if it is empty.
+    The table is empty where labels cannot be judged: several an image, or a class of one image.
+    """
+    from gellib.audit.suspects import image_features, label_suspects, out_of_fold
+    from gellib.data.duplicates import look_at
+    from gellib.models.backbones import build_backbone
+    from gellib.models.features import FeatureStore
+
+    limits = limits or ImageLimits()
+    images = drop_images(report.images, [file for file, _ in report.unreadable])
+    if images.task == "multilabel" or images.counts().sum(axis=1).min() < 2:
+        return pd.DataFrame(columns=list(COLUMNS))
+    if network:
+        backbone = build_backbone(network, weights="auto")
+        store = FeatureStore(Path(cache_dir) if cache_dir else find_path("runs/.cache"), limits)
+        features = image_features(images, backbone=backbone, store=store, progress=progress)
+    else:
+        features = image_features(images, looks=look_at(list(images.table["path"]), limits))
+    readable = set(images.table["file"])
+    probabilities = out_of_fold(images, features, duplicates=report.duplicates.only(readable))
+    return label_suspects(images, probabilities, k)

@@ -1,0 +1,143 @@
+"""A report as one HTML page with its pictures in it."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Template
+
+from gellib import plots
+from gellib.audit.report import CheckReport
+from gellib.plots.base import Chart
+from gellib.runs import atomic_path
+
+PAGE = Template(
+    """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Check of {{ name|e }}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 980px; margin: 32px auto;
+  padding: 0 16px; }
+h1 { font-size: 1.6em; } h2 { font-size: 1.2em; margin-top: 2em; }
+img { max-width: 100%; height: auto; }
+.verdict { border-left: 8px solid {{ '#D55E00' if verdict else '#009E73' }};
+  background: {{ '#FFF1E6' if verdict else '#E8F6F1' }}; padding: 8px 18px; }
+table { border-collapse: collapse; } td, th { padding: 3px 14px 3px 0; text-align: left; }
+</style></head><body>
+<h1>Check of {{ name|e }}</h1>
+<div class="verdict">{% if verdict %}<ul>{% for line in verdict %}<li>{{ line|e }}</li>
+{% endfor %}</ul>{% else %}<p>Nothing wrong was found.</p>{% endif %}</div>
+{% for heading, text, picture, alt in sections %}<h2>{{ heading|e }}</h2>
+{% if text %}<p>{{ text|e }}</p>{% endif %}
+{% if picture %}<img src="data:image/png;base64,{{ picture }}" alt="{{ alt|e }}">{% endif %}
+{% endfor %}
+{% if unreadable %}<h2>Files that cannot be read</h2><table><tr><th>file</th><th>reason</th></tr>
+{% for file, reason in unreadable %}<tr><td>{{ file|e }}</td><td>{{ reason|e }}</td></tr>
+{% endfor %}</table>{% endif %}
+</body></html>
+"""
+)
+
+
+def write_page(report: CheckReport, path: str | Path, doubtful: pd.DataFrame | None = None) -> Path:
+    """Write a report as a page that needs no other file."""
+    path = Path(path)
+    images, pairs = report.images, report.duplicates.pairs()
+    odd = report.outliers
+    sections = [
+        _section("Images per class", "", plots.class_counts(images)),
+        _section(
+            "Duplicates",
+            _DUPLICATES if pairs else "No picture is there twice.",
+            duplicates_figure(report) if pairs else None,
+        ),
+        _section(
+            "Families of look-alikes",
+            _families(report),
+            families_figure(report) if report.families else None,
+        ),
+        _section("Shortcuts", _SHORTCUTS, plots.shortcut_bars(report.shortcuts)),
+        _section("Sizes", "", plots.image_sizes(report.infos)),
+        _section(
+            "Unlike the others",
+            "In size, brightness or contrast. Not wrong by itself; worth a look."
+            if odd
+            else "No image is far from the others in size, brightness or contrast.",
+            outliers_figure(report) if odd else None,
+        ),
+    ]
+    if doubtful is not None and len(doubtful):
+        text = (
+            "Models that never saw the image find its label unlikely. 1_explore has a form for it."
+        )
+        sections.append(_section("Doubtful labels", text, doubtful_figure(report, doubtful)))
+    text = PAGE.render(
+        name=images.root.name,
+        verdict=report.verdict,
+        sections=sections,
+        unreadable=report.unreadable,
+    )
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return path
+
+
+def duplicates_figure(report: CheckReport) -> Chart:
+    """Pairs of duplicates of a report, side by side."""
+    table, classes = report.images.table, report.images.classes
+    labels = {
+        file: "|".join(classes[i] for i in (label if isinstance(label, tuple) else (label,)))
+        for file, label in zip(table["file"], table["label"], strict=True)
+    }
+    return plots.duplicate_pairs(report.duplicates.pairs(), report.images.root, labels=labels)
+
+
+def families_figure(report: CheckReport) -> Chart:
+    """Families of a report."""
+    return plots.family_samples(report.families, report.images.root)
+
+
+def outliers_figure(report: CheckReport) -> Chart:
+    """Images of a report that are unlike the others."""
+    odd = [(outlier.file, outlier.why) for outlier in report.outliers]
+    heading = "Unlike the others in size, brightness or contrast"
+    return plots.odd_images(odd, report.images.root, heading=heading)
+
+
+def doubtful_figure(report: CheckReport, doubtful: pd.DataFrame) -> Chart:
+    """The images of doubtful labels."""
+    words = [
+        (row.file, f"{row.label} {row.p_label:.1%}, looks like {row.suggested}")
+        for row in doubtful.itertuples(index=False)
+    ]
+    return plots.odd_images(words, report.images.root, heading="Labels that are in doubt")
+
+
+_DUPLICATES = (
+    "The same picture but for saving, scale, a crop or brightness. Distance 0 is the same picture, "
+    "1 has nothing in common."
+)
+_SHORTCUTS = (
+    "Each fact alone, and all together, as a classifier: cross-validated area under the ROC curve, "
+    "and how often any fact does as well when the labels are shuffled (p)."
+)
+
+
+def _families(report: CheckReport) -> str:
+    leak = report.leak
+    if leak.nn_random is None:
+        return "There are too few images of some class to look for them."
+    none = "" if report.families else " No families were found."
+    return (
+        f"The nearest neighbour on small raw pixels is right on {leak.nn_random:.0%} of the images "
+        f"in a random split and on {leak.nn_grouped:.0%} where look-alikes stay together; naming "
+        f"the largest class, on {leak.chance:.0%}.{none}"
+    )
+
+
+def _section(heading: str, text: str, fig: Chart | None) -> tuple[str, str, str, str]:
+    if fig is None:
+        return heading, text, "", ""
+    return heading, text, base64.b64encode(fig.png()).decode("ascii"), fig.headline()

@@ -1,0 +1,217 @@
+"""Look at a data set once and report what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gellib.audit.outliers import Outlier, find_outliers
+from gellib.audit.shortcuts import Shortcut, facts_of, find_shortcuts, sentences
+from gellib.data import ImageSet, load_imageset
+from gellib.data.duplicates import (
+    Duplicates,
+    Families,
+    conflicting_pairs,
+    find_duplicates,
+    find_families,
+    group_images,
+    look_at,
+    torn_pairs,
+)
+from gellib.data.images import ImageInfo, ImageLimits
+from gellib.runs import write_csv
+
+# Label sets of several labels that are rarer than this are taken as one.
+_RARE = 5
+_UNEVEN = 10
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All that was found out about a data set.
+
+    Files are named as in the column `file` of `images`, that is relative to its folder; `families`
+    holds lists of them.
+    """
+
+    images: ImageSet
+    infos: tuple[ImageInfo, ...]
+    duplicates: Duplicates
+    families: tuple[tuple[str, ...], ...]
+    leak: Families
+    shortcuts: tuple[Shortcut, ...]
+    outliers: tuple[Outlier, ...]
+    unreadable: tuple[tuple[str, str], ...]
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Images of each class."""
+        return {name: int(n) for name, n in self.images.counts().sum(axis=1).items()}
+
+    @property
+    def verdict(self) -> list[str]:
+        """What is wrong, a sentence each; empty when nothing is."""
+        return [
+            *self._about_files(),
+            *self._about_duplicates(),
+            *([self.leak.sentence()] if self.leak.sentence() else []),
+            *sentences(self.shortcuts),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `gellib check --json` prints them."""
+        return {
+            "duplicates": {
+                "exact": [list(pair) for pair in self.duplicates.exact],
+                "near": [list(pair) for pair in self.duplicates.near],
+            },
+            "groups": self.duplicates.groups(),
+            "families": {
+                "count": len(self.families),
+                "sizes": sorted(map(len, self.families), reverse=True),
+                "nn_random": self.leak.nn_random,
+                "nn_grouped": self.leak.nn_grouped,
+            },
+            "shortcuts": [{"name": s.name, "auc": s.auc, "p": s.p} for s in self.shortcuts],
+            "unreadable": [{"file": file, "reason": reason} for file, reason in self.unreadable],
+            "classes": self.classes,
+            "verdict": self.verdict,
+        }
+
+    def _about_files(self) -> list[str]:
+        found = []
+        if self.unreadable:
+            n = len(self.unreadable)
+            found.append(
+                f"{n} file{' cannot' if n == 1 else 's cannot'} be read, such as "
+                f"{self.unreadable[0][0]} ({self.unreadable[0][1]}); a run stops at the first "
+                "unless skip_bad_images is on."
+            )
+        counts = self.classes
+        small, large = min(counts, key=counts.get), max(counts, key=counts.get)
+        if counts[large] >= _UNEVEN * max(counts[small], 1):
+            found.append(
+                f"The classes are very uneven: {large} has {counts[large]} images, {small} "
+                f"{counts[small]}; to name {large} every time is right on "
+                f"{counts[large] / sum(counts.values()):.0%}."
+            )
+        return found
+
+    def _about_duplicates(self) -> list[str]:
+        found, pairs = [], self.duplicates.pairs()
+        groups = self.duplicates.groups()
+        if groups:
+            near, exact = len(self.duplicates.near), len(self.duplicates.exact)
+            kinds = [f"{exact} exact"] * bool(exact) + [f"{near} near"] * bool(near)
+            a, b, distance = pairs[0]
+            found.append(
+                f"{sum(map(len, groups))} images are duplicates in {len(groups)} "
+                f"group{'' if len(groups) == 1 else 's'} ({' and '.join(kinds)} "
+                f"pair{'' if len(pairs) == 1 else 's'}), such as {a} and {b} (distance "
+                f"{distance:g}). A run keeps groups whole; other software tears them apart and "
+                "tests on what it was trained on."
+            )
+        torn = torn_pairs(self.images, self.duplicates)
+        if torn:
+            one = len(torn) == 1
+            found.append(
+                f"{len(torn)} {'pair' if one else 'pairs'} of duplicates "
+                f"{'lies' if one else 'lie'} in two given parts of the set, such as {torn[0][0]} "
+                f"and {torn[0][1]}: the test is in part a test of memory. Remove one of each."
+            )
+        doubted = conflicting_pairs(self.images, self.duplicates)
+        if doubted:
+            found.append(
+                f"{len(doubted)} pair{' has' if len(doubted) == 1 else 's have'} different labels "
+                f"on one picture, such as {doubted[0][0]} and {doubted[0][1]}: one label is wrong."
+            )
+        return found
+
+
+def check_dataset(
+    dataset_dir: str | Path,
+    *,
+    test_dir: str | Path = "",
+    limits: ImageLimits | None = None,
+    seed: int = 0,
+    progress: Callable[..., Iterable[Any]] | None = None,
+) -> CheckReport:
+    """Decode every image of a set once, and look for what would make its results worth little.
+
+    `progress` wraps an iterable and takes its `total`, as `tqdm` does.
+
+    Raises
+    ------
+    DatasetError
+        When the folder is no data set.
+    """
+    images = load_imageset(dataset_dir, test_dir=test_dir).with_digests()
+    looks = look_at(list(images.table["path"]), limits, progress=progress)
+    duplicates = find_duplicates(images, looks=looks, progress=progress)
+    files, labels = list(images.table["file"]), _label_codes(images)
+    place = {file: row for row, file in enumerate(files)}
+    readable = [row for row, look in enumerate(looks) if look.small is not None]
+    position = {row: number for number, row in enumerate(readable)}
+    shown = duplicates.only({files[row] for row in readable})
+    groups = [[position[place[file]] for file in group] for group in shown.groups()]
+    pictures = np.array([looks[row].small for row in readable])
+    leak = find_families(pictures, labels[np.array(readable, int)], groups, seed=seed)
+    families = tuple(tuple(files[readable[i]] for i in rows) for rows in leak.groups)
+    # Images of one group or family are not independent: one stands for all.
+    others = {i for rows in (*groups, *leak.groups) for i in sorted(rows)[1:]}
+    alone = [row for number, row in enumerate(readable) if number not in others]
+    facts = facts_of([looks[row] for row in alone])
+    shortcuts = find_shortcuts(facts, labels[np.array(alone, int)], seed=seed)
+    return CheckReport(
+        images=images,
+        infos=tuple(look.info for look in looks),
+        duplicates=duplicates,
+        families=families,
+        leak=leak,
+        shortcuts=tuple(shortcuts),
+        outliers=tuple(
+            find_outliers([files[row] for row in readable], [looks[row] for row in readable])
+        ),
+        unreadable=tuple(
+            (file, look.info.reason)
+            for file, look in zip(files, looks, strict=True)
+            if look.info.reason
+        ),
+    )
+
+
+def write_groups(report: CheckReport, path: str | Path) -> Path:
+    """Write a table `file,label,split,group` in which duplicates and families have one group.
+
+    As `labels.csv` in the folder of the images it is the set itself.
+    """
+    table = group_images(report.images, report.duplicates).table
+    groups = dict(zip(table["file"], table["group"], strict=True))
+    for number, files in enumerate(report.families, 1):
+        names = {groups[file] for file in files} - {""}
+        own = {file for file, group in groups.items() if group in names} | set(files)
+        groups.update(dict.fromkeys(own, f"family {number}"))
+    classes = report.images.classes
+    labels = [
+        "|".join(classes[i] for i in (label if isinstance(label, tuple) else (label,)))
+        for label in table["label"]
+    ]
+    columns = {"file": table["file"], "label": labels, "split": table["split"]}
+    columns["group"] = [groups[file] for file in table["file"]]
+    write_csv(Path(path), pd.DataFrame(columns))
+    return Path(path)
+
+
+def _label_codes(images: ImageSet) -> np.ndarray:
+    """A number for each label; each set of several labels is one, rare sets together are one."""
+    if images.task != "multilabel":
+        return images.table["label"].to_numpy(int)
+    codes, sets = images.table["label"].factorize()
+    counts = np.bincount(codes, minlength=len(sets))
+    codes[counts[codes] < _RARE] = len(sets)
+    return np.unique(codes, return_inverse=True)[1]

@@ -1,0 +1,65 @@
+"""A report as text for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+import pandas as pd
+
+from gellib.audit.report import CheckReport
+
+MOST_LINES = 25
+WIDTH = 100
+
+
+def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> str:
+    """All of a report, the verdict last, where a reader of a terminal looks."""
+    sizes = ", ".join(f"{name} {n}" for name, n in report.classes.items())
+    parts = [f"{len(report.images)} images in {len(report.classes)} classes: {sizes}"]
+    parts += _section("Cannot be read", [f"{f}: {why}" for f, why in report.unreadable])
+    pairs = [f"{a}  =  {b}" for a, b in report.duplicates.exact]
+    pairs += [f"{a}  ~  {b}  (distance {d:g})" for a, b, d in report.duplicates.near]
+    parts += _section("Duplicates: = exact, ~ near", pairs)
+    families = [f"{len(files)} images: {files[0]} ..." for files in report.families]
+    parts += _section("Families of look-alikes", families)
+    if report.leak.nn_random is not None:
+        grouped = report.leak.nn_grouped
+        parts.append(
+            f"Nearest neighbour on raw pixels: {report.leak.nn_random:.0%} right in a random "
+            f"split, {grouped:.0%} with look-alikes kept together "
+            f"(the largest class alone: {report.leak.chance:.0%})"
+        )
+    rows = [f"{s.label:<26} AUC {s.auc:.2f}   p {s.p:.3f}" for s in report.shortcuts]
+    parts += _section("What tells the classes apart without being the picture", rows)
+    odd = [f"{outlier.file}: {outlier.why}" for outlier in report.outliers]
+    parts += _section("Unlike the others", odd)
+    if doubtful is not None:
+        lines = [
+            f"{row.file}: {row.label} {row.p_label:.1%}, looks like {row.suggested}"
+            for row in doubtful.itertuples(index=False)
+        ]
+        parts += _section("Doubtful labels", lines)
+    verdict = report.verdict
+    if not verdict:
+        return "\n\n".join([*parts, "Nothing wrong was found."])
+    lines = [
+        textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
+        for sentence in verdict
+    ]
+    return "\n\n".join([*parts, "\n".join(["Verdict", *lines])])
+
+
+def verdict_table(report: CheckReport) -> pd.DataFrame:
+    """The verdict as a table for a notebook."""
+    return pd.DataFrame({"what is wrong": report.verdict or ["nothing was found"]})
+
+
+def _section(heading: str, lines: Iterable[str]) -> list[str]:
+    lines = list(lines)
+    if not lines:
+        return []
+    shown = [f"  {line}" for line in lines[:MOST_LINES]]
+    if len(lines) > MOST_LINES:
+        shown.append(f"  and {len(lines) - MOST_LINES} more (--json lists all)")
+    return ["\n".join([f"{heading} ({len(lines)})", *shown])]

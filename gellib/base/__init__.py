@@ -1,0 +1,1 @@
+"""What every wing may use: texts, files, seeds, cached facts."""

@@ -1,0 +1,25 @@
+"""The layouts on disk -> one `ImageSet`: a table of files, labels, splits and groups."""
+
+from gellib.base.cached_json import known
+from gellib.data.imageset import DatasetError, ImageSet, drop_images, limit_images
+from gellib.data.load import load_imageset
+from gellib.data.readable import check_images, describe, inspect_images, unreadable
+from gellib.data.reviewed import DECISIONS, HEADER, REVIEWED, Decision, read_decisions
+
+__all__ = [
+    "DECISIONS",
+    "Decision",
+    "DatasetError",
+    "ImageSet",
+    "HEADER",
+    "REVIEWED",
+    "check_images",
+    "describe",
+    "drop_images",
+    "inspect_images",
+    "known",
+    "limit_images",
+    "load_imageset",
+    "read_decisions",
+    "unreadable",
+]

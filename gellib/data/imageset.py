@@ -1,0 +1,164 @@
+"""`ImageSet`: which images there are, what they show and which part they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from gellib.data.images import file_digest
+
+SPLITS = ("train", "val", "test")
+COLUMNS = ("file", "path", "label", "split", "group", "digest")
+_LEAST_KEPT = 6  # images of a class in a part, so that it can be split further
+# Class names that say "not the thing looked for": `not_gel`, `no`, `NonDemented`, `0`.
+_NEGATIVE = re.compile(
+    r"(not?|normal|healthy|negative|neg|control|without|absent|background|false|0)(?![a-z0-9])|non"
+)
+
+
+class DatasetError(ValueError):
+    """A folder or its labels do not make a set of images; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with their labels, one row of `table` each.
+
+    `table` has the columns `file` (relative to `root`, with `/`), `path` (absolute), `label` (index
+    into `classes`; a tuple of them for the task `multilabel`), `split` (`train`, `val`, `test`, or
+    empty where the layout does not say), `group` (rows of one group must stay together; empty
+    where unknown) and `digest` (sha256 of the file, empty until `with_digests`). Rows are sorted
+    by split and file, so their order does not depend on the file system. `labels_digest` is the
+    sha256 of `labels.csv`, empty for layouts without one.
+    """
+
+    root: Path
+    table: pd.DataFrame
+    classes: tuple[str, ...]
+    task: str
+    labels_digest: str = ""
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def positive(self) -> str:
+        """Name of the class that is looked for, of two; empty for other tasks.
+
+        That is the class whose name does not begin like `not_`, `non_`, `no`, `normal`, `healthy`,
+        `negative` or `0`; the first one if that does not decide.
+        """
+        if self.task != "binary":
+            return ""
+        yes = [name for name in self.classes if not _NEGATIVE.match(name.casefold())]
+        return yes[0] if len(yes) == 1 else self.classes[0]
+
+    def counts(self) -> pd.DataFrame:
+        """Count the images, a row a class, a column a split; rows without a split under `all`."""
+        splits = [name for name in (*SPLITS, "") if (self.table["split"] == name).any()]
+        pairs = self.table[["label", "split"]].explode("label").dropna()
+        counts = pd.crosstab(pairs["label"], pairs["split"])
+        counts = counts.reindex(index=range(len(self.classes)), columns=splits, fill_value=0)
+        counts.index = pd.Index(self.classes, name="class")
+        counts.columns = pd.Index([name or "all" for name in splits], name="split")
+        return counts
+
+    def take(self, rows: Sequence[int]) -> ImageSet:
+        """Return the set of some rows of the table, in the order that they are given in."""
+        return replace(self, table=self.table.iloc[list(rows)].reset_index(drop=True))
+
+    def with_digests(self) -> ImageSet:
+        """Fill in the sha256 of every file; files that cannot be opened keep an empty one."""
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+            digests = list(pool.map(_digest_or_empty, self.table["path"]))
+        return replace(self, table=self.table.assign(digest=digests))
+
+    def fingerprint(self) -> str:
+        """Compute 16 hex digits that change when any file, its name or its label changes.
+
+        Splits that were drawn do not count, those that `labels.csv` gives do.
+        """
+        table = self.table if (self.table["digest"] != "").all() else self.with_digests().table
+        rows = sorted(zip(table["file"], table["digest"], table["label"], strict=True))
+        text = json.dumps([self.labels_digest, self.classes, rows], default=int)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def make_imageset(
+    root: Path, rows: list[dict], classes: tuple[str, ...], task: str, labels_digest: str = ""
+) -> ImageSet:
+    """Build an `ImageSet` from rows in any order; columns that a row lacks are empty."""
+    rows = sorted(rows, key=lambda row: (row.get("split", ""), row["file"]))
+    table = pd.DataFrame({name: [row.get(name, "") for row in rows] for name in COLUMNS})
+    return ImageSet(root, table, classes, task, labels_digest)
+
+
+def drop_images(imageset: ImageSet, files: Iterable[str]) -> ImageSet:
+    """Leave out images, named as in the column `file` or `path`.
+
+    Raises
+    ------
+    DatasetError
+        For a name that the set does not have.
+    """
+    table, files = imageset.table, {str(file) for file in files}
+    unknown = files - set(table["file"]) - set(table["path"])
+    if unknown:
+        raise DatasetError(f"cannot leave out {sorted(unknown)}: not in {imageset.root}")
+    keep = ~(table["file"].isin(files) | table["path"].isin(files))
+    return replace(imageset, table=table[keep].reset_index(drop=True))
+
+
+def limit_images(imageset: ImageSet, most: int) -> ImageSet:
+    """Keep about `most` images: the same share of each class in each part, and at least six.
+
+    Of several labels the rarest one counts. Those kept are spread evenly over groups and names.
+    """
+    if most <= 0 or len(imageset) <= most:
+        return imageset
+    table = imageset.table
+    counts = table["label"].explode().value_counts()
+    main = [
+        min(label, key=lambda one: counts[one], default=-1) if isinstance(label, tuple) else label
+        for label in table["label"]
+    ]
+    share = most / len(table)
+    keep = []
+    ordered = table.assign(main=main).sort_values(["group", "file"], kind="stable")
+    for _, rows in ordered.groupby(["split", "main"], sort=True):
+        count = min(len(rows), max(_LEAST_KEPT, round(len(rows) * share)))
+        # The middles of equal pieces.
+        keep += [rows.index[int((i + 0.5) * len(rows) / count)] for i in range(count)]
+    return replace(imageset, table=table.loc[sorted(keep)].reset_index(drop=True))
+
+
+def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort class names by the numbers in them: `2` before `10`."""
+
+    def key(name: str) -> tuple:
+        parts = re.split(r"(\d+)", name.casefold())
+        return ([int(part) if part.isdecimal() else part for part in parts], name)
+
+    return tuple(sorted(set(names), key=key))
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """Quote the first names of a list for a message."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + more
+
+
+def _digest_or_empty(path: str) -> str:
+    try:
+        return file_digest(path)
+    except OSError:
+        return ""

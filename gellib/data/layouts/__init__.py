@@ -1,0 +1,1 @@
+"""How image folders and tables of labels are laid out on disk."""

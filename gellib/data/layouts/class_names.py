@@ -1,0 +1,63 @@
+"""`classes.csv`: the names of classes that a table gives as numbers or codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from gellib.data.imageset import DatasetError, some, sort_classes
+
+EXPECTED = "Expected two columns, `label` as in the table of images and `name`, a row a class."
+
+
+def class_names_file(root: Path) -> Path | None:
+    """Find the `classes.csv` beside a table of images."""
+    return next((p for p in sorted(root.glob("*.csv")) if p.name.casefold() == "classes.csv"), None)
+
+
+def name_classes(root: Path, labels: list[list[str]]) -> tuple[list[list[str]], tuple[str, ...]]:
+    """Replace labels by the names in `classes.csv`, if it is there; return the classes in order.
+
+    Without it labels are names, in the order of the numbers in them; with it, in its order. Labels
+    that are names already stay.
+
+    Raises
+    ------
+    DatasetError
+        When `classes.csv` is wrong, or lacks a label.
+    """
+    used = sort_classes(name for names in labels for name in names)
+    path = class_names_file(root)
+    if path is None:
+        return labels, used
+    names = _read(path)
+    lacking = [label for label in used if label not in names and label not in names.values()]
+    if lacking:
+        raise DatasetError(
+            f"{path}: got no name for {some(lacking)}. Expected one for every label of the images. "
+            "Add rows, or remove the file."
+        )
+    named = [[names.get(label, label) for label in own] for own in labels]
+    present = {name for own in named for name in own}
+    return named, tuple(name for name in names.values() if name in present)
+
+
+def _read(path: Path) -> dict[str, str]:
+    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text)) if any(row)]
+    header = [cell.casefold() for cell in rows[0]] if rows else []
+    if sorted(header) != ["label", "name"] or any(len(row) != 2 for row in rows):
+        raise DatasetError(f"{path}: got the first row {rows[0] if rows else ''!r}. {EXPECTED}")
+    label, name = header.index("label"), header.index("name")
+    names = {row[label]: row[name] for row in rows[1:]}
+    if len(set(names.values())) < len(rows) - 1 or "" in (*names, *names.values()):
+        raise DatasetError(f"{path}: got empty or repeated labels or names. {EXPECTED}")
+    return names
+
+
+def with_names(root: Path, tables: Iterable[Path]) -> list[Path]:
+    """List the files that the labels come from: the tables and `classes.csv`."""
+    names = class_names_file(root)
+    return [*tables, *([names] if names else [])]

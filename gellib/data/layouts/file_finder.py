@@ -1,0 +1,52 @@
+"""Find the images that a table names."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from pathlib import Path
+
+from gellib.data.imageset import DatasetError, some
+from gellib.data.layouts.folders import find_images
+
+
+class FileFinder:
+    """Finds the image that a cell names: a path, or a name without folder or extension."""
+
+    def __init__(self, path: Path) -> None:
+        self.root, self.source = path.parent, path.name
+        self._by_name: dict[str, set[str]] | None = None
+
+    def find(self, name: str) -> str | None:
+        """Return the path of an image relative to the folder of the table, or None.
+
+        Raises
+        ------
+        DatasetError
+            When the name may be two files.
+        """
+        for text in (name, name.replace("\\", "/")):
+            if text and (self.root / text).is_file():
+                return Path(os.path.relpath(self.root / text, self.root)).as_posix()
+        found = self._names().get(_key(name.replace("\\", "/")), set())
+        if len(found) > 1:
+            raise DatasetError(
+                f"{self.root}: {name!r} in {self.source} may be {some(sorted(found))}. "
+                "Expected one image. Write the path with its folder and extension."
+            )
+        return next(iter(found), None)
+
+    def _names(self) -> dict[str, set[str]]:
+        if self._by_name is None:
+            self._by_name = defaultdict(set)
+            for path in find_images(self.root):
+                file = path.relative_to(self.root)
+                for name in (file, file.with_suffix(""), Path(file.name), Path(file.stem)):
+                    self._by_name[_key(name.as_posix())].add(file.as_posix())
+        return self._by_name
+
+
+def _key(name: str) -> str:
+    # A Mac stores an accent apart from its letter; a table written elsewhere does not.
+    return unicodedata.normalize("NFC", name).removeprefix("./")

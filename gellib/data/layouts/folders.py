@@ -1,0 +1,182 @@
+"""Layouts 1 and 2: a folder a class, within a folder a split or not."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+import warnings
+from pathlib import Path
+
+from gellib.data.images import sniff_type
+from gellib.data.imageset import DatasetError, ImageSet, make_imageset, some, sort_classes
+
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+# A file of one of these extensions was meant to be an image: it is listed, and reported if it
+# cannot be read. Any other file is listed if its first bytes say that it is an image.
+IMAGE_EXTENSIONS = frozenset(
+    ".png .jpg .jpeg .jpe .jfif .tif .tiff .bmp .dib .gif .webp "
+    ".heic .heif .avif .jp2 .ppm .pgm .pnm".split()
+)
+_LEFTOVERS = ("__MACOSX", "__pycache__")
+
+
+def find_images(folder: Path) -> list[Path]:
+    """List the images below a folder, in any order; hidden files and folders are passed over."""
+    found, seen = [], set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = sorted(filter(_visible, folders))
+        if os.path.realpath(here) in seen:  # a link to a folder above leads round in circles
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(here))
+        found += [Path(here, name) for name in files if is_image(Path(here, name))]
+    return found
+
+
+def is_image(path: Path) -> bool:
+    """Say whether a file was meant to be an image, by its extension or its first bytes."""
+    if path.name.startswith("."):
+        return False
+    if path.suffix.lower() in IMAGE_EXTENSIONS:
+        return True
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return bool(sniff_type(stream.read(32)))
+    except OSError:
+        return False
+
+
+def load_folders(root: Path, *, leave_out: Path | None = None) -> ImageSet:
+    """Read layout 1, `<class>/*`, or 2, `{train,val,test}/<class>/*`, told apart by looking.
+
+    A folder `train` without folders of images in it is a class of that name. Folders below a class
+    folder belong to the class. `leave_out` is a folder to pass over.
+
+    Raises
+    ------
+    DatasetError
+        When there are no classes, only one, an empty one, or other ones from split to split.
+    """
+    folders = [path for path in _folders(root) if leave_out is None or not _same(path, leave_out)]
+    splits = [path for path in folders if _split_name(path) and _has_class_folders(path)]
+    if not splits:
+        rows = _class_rows(root, root, folders, "")
+        return _finish(root, rows)
+    others = [path.name for path in folders if path not in splits and find_images(path)]
+    if others:
+        raise DatasetError(
+            f"{root}: got the splits {some(path.name for path in splits)}, but also images in "
+            f"{some(others)}. Expected all images below train, val or test. "
+            "Move the other folders elsewhere."
+        )
+    rows, seen = [], {}
+    for path in splits:
+        split = _split_name(path)
+        if split in seen:
+            raise DatasetError(
+                f"{root}: got {seen[split].name!r} and {path.name!r}, which both mean {split}. "
+                "Expected one folder a split. Merge them, or move one elsewhere."
+            )
+        seen[split] = path
+        rows += _class_rows(root, path, _folders(path), split)
+    classes = {split: {row["class"] for row in rows if row["split"] == split} for split in seen}
+    first, *rest = sorted(classes, key=list(SPLIT_NAMES.values()).index)
+    for split in rest:
+        check_same_classes(classes[first], classes[split], seen[first], seen[split])
+    return _finish(root, rows)
+
+
+def check_same_classes(first: set[str], second: set[str], here: Path, there: Path) -> None:
+    """Raise a `DatasetError` unless two parts of a data set have the same class names."""
+    if first == second:
+        return
+    raise DatasetError(
+        f"the classes differ: got {some(sort_classes(first))} in {here}, but "
+        f"{some(sort_classes(second))} in {there}. Expected the same names in both, to the letter. "
+        "Rename, add or remove class folders."
+    )
+
+
+def _finish(root: Path, rows: list[dict]) -> ImageSet:
+    classes = sort_classes(row["class"] for row in rows)
+    if len(classes) < 2:
+        inner = [path for path in _folders(root) if _has_class_folders(path)]
+        hint = f" Or did you mean {inner[0]}?" if len(inner) == 1 else ""
+        raise DatasetError(
+            f"{root}: got {f'one class, {classes[0]!r}' if classes else 'no images in folders'}. "
+            "Expected two classes or more, a folder each (<class>/* or "
+            "{train,val,test}/<class>/*), or a labels.csv. Add class folders with images."
+            f"{hint}"
+        )
+    for row in rows:
+        row["label"] = classes.index(row["class"])
+    task = "binary" if len(classes) == 2 else "multiclass"
+    return make_imageset(root, rows, classes, task)
+
+
+def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str) -> list[dict]:
+    rows, empty = [], []
+    names = {path.name for path in class_folders}
+    for path in class_folders:
+        images = find_images(path)
+        inner = {image.relative_to(path).parts[0] for image in images}
+        if len(inner & names) > 1 and inner <= names:
+            raise DatasetError(
+                f"{folder}: got a folder {path.name!r} that holds {some(sorted(inner))} again. "
+                "Expected a folder a class. It looks like a copy of the data set: move it "
+                "elsewhere, or name it as the folder of the images."
+            )
+        if not images:
+            empty.append(path.name)
+        name = unicodedata.normalize("NFC", path.name)
+        for image in images:
+            file = image.relative_to(root).as_posix()
+            rows.append({"file": file, "path": str(image), "class": name, "split": split})
+    if empty and rows:
+        raise DatasetError(
+            f"{folder}: got no images in {some(empty)}. Expected images in every class folder. "
+            "Put images there, or remove the folder."
+        )
+    loose = [path.name for path in _entries(folder) if not path.is_dir() and is_image(path)]
+    if loose and rows:
+        warnings.warn(
+            f"{folder}: {len(loose)} images lie in no class folder and are not used, such as "
+            f"{some(sorted(loose), 1)}",
+            stacklevel=5,
+        )
+    elif loose:
+        raise DatasetError(
+            f"{folder}: got {len(loose)} images directly in this folder. Expected a folder a "
+            "class, or a labels.csv beside them. Sort the images into class folders."
+        )
+    return rows
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [folder / name for name in sorted(os.listdir(folder)) if _visible(name)]
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith(".") and name not in _LEFTOVERS
+
+
+def _split_name(path: Path) -> str:
+    return SPLIT_NAMES.get(path.name.casefold(), "")
+
+
+def _has_class_folders(path: Path) -> bool:
+    return any(find_images(inner) for inner in _folders(path))
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.resolve() == other.resolve()

@@ -1,0 +1,229 @@
+"""Layout 3: `labels.csv`, with the columns `file,label[,split][,group]`."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import hashlib
+import io
+import os
+import unicodedata
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from gellib.data.imageset import (
+    SPLITS,
+    DatasetError,
+    ImageSet,
+    make_imageset,
+    some,
+)
+from gellib.data.layouts.class_names import name_classes, with_names
+from gellib.data.layouts.file_finder import FileFinder
+from gellib.data.layouts.folders import SPLIT_NAMES
+
+# Other people's names for our columns; letter case does not matter.
+ALIASES = {
+    "file": ("file", "filename", "file_name", "image", "path", "name", "id", "image_id"),
+    "label": ("label", "labels", "class", "target", "category"),
+    "split": ("split", "set", "part", "partition"),
+    "group": ("group", "groups", "patient", "patient_id", "subject", "subject_id"),
+}
+EXPECTED = "Expected the columns file,label[,split][,group]."
+
+
+def load_labels(path: Path) -> ImageSet:
+    """Read a `labels.csv` (commas, semicolons or tabs); files are relative to its folder.
+
+    A file may be named without its extension or folder when that names one image. Several labels
+    of one image are separated by `|`, or by spaces when all of the words are numbers or are labels
+    of other images by themselves, so that `not gel` stays one name. Rows that repeat another are
+    dropped with a warning. A `classes.csv` beside it may give the labels names.
+
+    Raises
+    ------
+    DatasetError
+        For missing columns, files that do not exist, empty labels, unknown splits and rows that
+        contradict each other.
+    """
+    return _make(_read_csv(path), path, [path])
+
+
+def find_partition(root: Path) -> dict[str, Path]:
+    """Find `train.csv`, `val.csv` and `test.csv` in a folder, by split; other names count too.
+
+    Raises
+    ------
+    DatasetError
+        When two of them mean the same split.
+    """
+    found: dict[str, Path] = {}
+    for name in sorted(os.listdir(root)):
+        stem, ending = os.path.splitext(name.casefold())
+        split = SPLIT_NAMES.get(stem, "")
+        if ending != ".csv" or not split:
+            continue
+        if split in found:
+            raise DatasetError(
+                f"{root}: got {found[split].name!r} and {name!r}, which both mean {split}. "
+                "Expected one file a split. Remove one."
+            )
+        found[split] = root / name
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def load_partition(paths: dict[str, Path]) -> ImageSet:
+    """Read one table a split, each as a `labels.csv`; the name of the file says the split.
+
+    Raises
+    ------
+    DatasetError
+        As `load_labels`, and when a column `split` contradicts the name of the file.
+    """
+    tables = []
+    for split, path in paths.items():
+        table = _read_csv(path)
+        other = sorted({text for text in table["split"] if text and _split(text, path) != split})
+        if other:
+            raise DatasetError(
+                f"{path}: got rows of the split {some(other)}. Expected those of {split} alone. "
+                "Move them to the table of their split, or remove the column."
+            )
+        tables.append(table.assign(split=split))
+    files = list(paths.values())
+    names = ",".join(path.stem for path in files)
+    where = files[0] if len(files) == 1 else files[0].parent / f"{{{names}}}.csv"
+    return _make(pd.concat(tables, ignore_index=True), where, files)
+
+
+def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
+    root = path.parent
+    files = FileFinder(path)
+    found = [files.find(name) for name in table["file"]]
+    missing = [name for name, file in zip(table["file"], found, strict=True) if file is None]
+    if missing:
+        raise DatasetError(
+            f"{path}: {len(missing)} of {len(table)} files do not exist: {some(missing)}. Expected "
+            f"paths relative to {root}, or names of images below it. Correct or remove the rows."
+        )
+    table = _without_repeats(table.assign(file=found), path)
+    unlabelled = list(table.loc[table["label"] == "", "file"])
+    if unlabelled:
+        raise DatasetError(
+            f"{path}: {len(unlabelled)} rows have no label: {some(unlabelled)}. "
+            "Expected a label a row. Fill them in, or remove the rows."
+        )
+    table["split"] = [_split(text, path) for text in table["split"]]
+    labels, several = split_labels(list(table["label"]))
+    labels, classes = name_classes(root, labels)
+    if len(classes) < 2:
+        raise DatasetError(
+            f"{path}: got one class, {some(classes)}. Expected two or more different labels."
+        )
+    place = {name: number for number, name in enumerate(classes)}
+    numbers = [tuple(sorted({place[name] for name in names})) for names in labels]
+    table["label"] = pd.Series(
+        numbers if several else [label for (label,) in numbers], index=table.index
+    )
+    table["path"] = [os.path.normpath(root / file) for file in table["file"]]
+    task = "multilabel" if several else "binary" if len(classes) == 2 else "multiclass"
+    given = b"".join(source.read_bytes() for source in with_names(root, tables))
+    digest = hashlib.sha256(given).hexdigest()
+    return make_imageset(root, table.to_dict("records"), classes, task, digest)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # what Excel writes in the West
+        text = data.decode("cp1252", errors="replace")
+    header = text.lstrip().split("\n", 1)[0]
+    separator = max(",;\t", key=header.count)
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]
+    if len(rows) < 2:
+        raise DatasetError(f"{path}: got no rows. {EXPECTED} Add a row an image.")
+    names = [name.strip() for name in rows[0]]
+    uneven = [i for i, row in enumerate(rows, 1) if len(row) != len(names)]
+    if uneven:
+        raise DatasetError(
+            f"{path}: got {len(rows[uneven[0] - 1])} cells in row {uneven[0]}. Expected "
+            f"{len(names)}, as in the first row. Put quotes around cells that hold a separator."
+        )
+    return _our_columns(
+        pd.DataFrame(rows[1:], columns=range(len(names)), dtype=object), names, path
+    )
+
+
+def _our_columns(cells: pd.DataFrame, names: list[str], path: Path) -> pd.DataFrame:
+    table, used = pd.DataFrame(index=cells.index), set()
+    for ours, aliases in ALIASES.items():
+        lower = [name.casefold() for name in names]
+        match = next((lower.index(alias) for alias in aliases if alias in lower), None)
+        if match is not None:
+            table[ours] = cells[match].str.strip().astype(object)
+            used.add(match)
+    # An unnamed column is the row number that pandas writes.
+    extra = [
+        name
+        for i, name in enumerate(names)
+        if i not in used and name and not name.startswith("Unnamed:")
+    ]
+    lacking = [name for name in ALIASES if name not in table]
+    for name in extra:
+        near = difflib.get_close_matches(name.casefold(), lacking, n=1, cutoff=0.7)
+        if near:
+            raise DatasetError(
+                f"{path}: got an unknown column {name!r}; did you mean {near[0]!r}? {EXPECTED} "
+                "Rename the column, or remove it."
+            )
+    if "file" in lacking or "label" in lacking:
+        need = " and ".join(repr(name) for name in ("file", "label") if name in lacking)
+        raise DatasetError(
+            f"{path}: got the columns {some(names, 20)}, without {need}. {EXPECTED} "
+            "Rename the columns."
+        )
+    if extra:
+        warnings.warn(f"{path}: the columns {some(extra, 20)} are not used", stacklevel=5)
+    for name in ("split", "group"):
+        if name in lacking:
+            table[name] = ""
+    return table
+
+
+def _without_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    same = table.duplicated()
+    if same.any():
+        warnings.warn(f"{path}: {int(same.sum())} rows repeat another, dropped", stacklevel=4)
+    table = table[~same].reset_index(drop=True)
+    again = sorted(set(table.loc[table["file"].duplicated(), "file"]))
+    if again:
+        raise DatasetError(
+            f"{path}: rows contradict each other for {some(again)}. Expected one row a file. "
+            "Keep one; several labels go into one cell, separated by | or a space."
+        )
+    return table
+
+
+def _split(text: str, path: Path) -> str:
+    if text and text.casefold() not in SPLIT_NAMES:
+        raise DatasetError(
+            f"{path}: got the split {text!r}. Expected train, val, test, or nothing. "
+            "Correct the column split."
+        )
+    return SPLIT_NAMES.get(text.casefold(), "")
+
+
+def split_labels(cells: list[str]) -> tuple[list[list[str]], bool]:
+    """Split each cell of a column into its labels; say whether an image may have several."""
+    cells = [unicodedata.normalize("NFC", cell) for cell in cells]
+    if any("|" in cell for cell in cells):
+        return [[name.strip() for name in cell.split("|") if name.strip()] for cell in cells], True
+    words = [cell.split() for cell in cells]
+    alone = {names[0] for names in words if len(names) == 1}
+    spaced = {name for names in words if len(names) > 1 for name in names}
+    if spaced and (spaced <= alone or all(name.isdecimal() for name in spaced | alone)):
+        return words, True
+    return [[cell] for cell in cells], False

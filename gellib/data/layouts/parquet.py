@@ -1,0 +1,178 @@
+"""Layout 4: Parquet with image bytes and labels in columns, as Hugging Face lays it out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from gellib.data.images import file_digest, sniff_type
+from gellib.data.imageset import DatasetError, ImageSet, make_imageset, some
+from gellib.data.layouts.folders import SPLIT_NAMES
+from gellib.data.layouts.label_table import ALIASES
+
+IMAGE_COLUMNS = ("image", "img", "images", "picture")
+EXPECTED = (
+    "Expected a column `image` with the bytes of a picture file, and a column `label`, as the "
+    "datasets of Hugging Face have them."
+)
+
+
+def find_parquet(root: Path) -> list[Path]:
+    """List the Parquet files of a data set: in its folder, or in `data/` or `default/` below."""
+    places = (root, root / "data", root / "default")
+    found = (sorted(place.glob("*.parquet")) for place in places if place.is_dir())
+    return next((files for files in found if files), [])
+
+
+def load_parquet(root: Path, files: list[Path]) -> ImageSet:
+    """Read Parquet files; their pictures are written below `root/.images-<digest>` once.
+
+    A file whose name begins with train, test, val or validation is that part. Class names are
+    those of the features that Hugging Face keeps in the file, else the values of the column.
+
+    Raises
+    ------
+    DatasetError
+        When pyarrow is missing, a column is, or a cell holds no picture.
+    """
+    digest = hashlib.sha256("".join(map(file_digest, files)).encode()).hexdigest()
+    parts = [_read_labels(path) for path in files]
+    names = next((part["names"] for part in parts if part["names"]), [])
+    cells = [label for part in parts for label in part["labels"]]
+    several = any(isinstance(label, list) for label in cells)
+    values = {v for cell in cells for v in (cell if isinstance(cell, list) else [cell])}
+    if None in values:
+        raise DatasetError(f"{root}: got rows without a label. {EXPECTED} Remove these rows.")
+    ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
+    wrong = [value for value in ordered if names and value not in range(len(names))]
+    if wrong:
+        raise DatasetError(
+            f"{root}: got the labels {some(wrong)}. Expected numbers below {len(names)}, for as "
+            "many named classes; -1 stands for no label. Remove these rows."
+        )
+    # Names without images are no classes of this set.
+    classes = tuple(names[value] if names else str(value) for value in ordered)
+    number = {value: place for place, value in enumerate(ordered)}
+    if len(classes) < 2:
+        raise DatasetError(f"{root}: got one class, {some(classes)}. Expected two or more.")
+    folder = _unpacked(root, files, digest)
+    rows = []
+    for path, part in zip(files, parts, strict=True):
+        images = sorted((folder / path.stem).iterdir())
+        for image, label, group in zip(images, part["labels"], part["groups"], strict=True):
+            labels = label if isinstance(label, list) else [label]
+            numbers = tuple(sorted({number[value] for value in labels}))
+            rows.append(
+                {
+                    "file": image.relative_to(root).as_posix(),
+                    "path": str(image),
+                    "label": numbers if several else numbers[0],
+                    "split": _split(path),
+                    "group": group,
+                }
+            )
+    task = "multilabel" if several else "binary" if len(classes) == 2 else "multiclass"
+    return make_imageset(root, rows, classes, task, digest)
+
+
+def _open(path: Path) -> Any:
+    try:
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError as err:
+        raise DatasetError(
+            f"{path}: reading Parquet needs pyarrow. Expected it to be installed. "
+            "Run: pip install 'gellib[parquet]'"
+        ) from err
+    try:
+        return pq.ParquetFile(path)
+    except (OSError, ValueError) as err:  # pyarrow's errors are among them
+        raise DatasetError(f"{path} cannot be read as Parquet: {err}. {EXPECTED}") from err
+
+
+def _read_labels(path: Path) -> dict[str, Any]:
+    with _open(path) as file:
+        columns = file.schema_arrow.names
+        label = _column(columns, ALIASES["label"], path, "label")
+        group = next((name for name in columns if name.casefold() in ALIASES["group"]), None)
+        table = file.read([label, *([group] if group else [])])
+        groups = table.column(group).to_pylist() if group else [""] * len(table)
+        return {
+            "labels": table.column(label).to_pylist(),
+            "groups": ["" if value is None else str(value) for value in groups],
+            "names": _class_names(file.schema_arrow.metadata or {}, label),
+        }
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    with _open(path) as file:
+        image = _column(file.schema_arrow.names, IMAGE_COLUMNS, path, "image")
+        index = 0
+        for batch in file.iter_batches(256, columns=[image]):
+            for cell in batch.column(image).to_pylist():
+                data = cell.get("bytes") if isinstance(cell, dict) else cell
+                kind = sniff_type(data[:32]).casefold() if isinstance(data, bytes) else ""
+                if not kind:
+                    raise DatasetError(
+                        f"{path}: row {index + 1} of the column {image!r} holds no picture. "
+                        f"{EXPECTED} Store the bytes of the files, not their paths."
+                    )
+                suffix = "jpg" if kind == "jpeg" else kind
+                (folder / f"{index:07d}.{suffix}").write_bytes(data)
+                index += 1
+
+
+def _column(columns: list[str], names: tuple[str, ...], path: Path, what: str) -> str:
+    found = [name for name in columns if name.casefold() in names]
+    if not found:
+        raise DatasetError(
+            f"{path}: got the columns {some(columns, 20)}, without {what!r}. {EXPECTED}"
+        )
+    return found[0]
+
+
+def _class_names(metadata: dict[bytes, bytes], label: str) -> list[str]:
+    """Get the names of a ClassLabel column, which Hugging Face keeps beside the schema."""
+    try:
+        about = json.loads(metadata[b"huggingface"])["info"]["features"][label]
+        about = about.get("feature", about)  # a list of labels has its own inside
+        return [str(name) for name in about["names"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return []
+
+
+def _split(path: Path) -> str:
+    return SPLIT_NAMES.get(path.name.casefold().replace(".", "-").split("-")[0], "")
+
+
+def _unpacked(root: Path, files: list[Path], digest: str) -> Path:
+    """Write all pictures as files, once: everything else in gellib reads files."""
+    folder = root / f".images-{digest[:12]}"
+    if folder.is_dir():
+        return folder
+    try:
+        with FileLock(root / ".images.lock"):
+            if folder.is_dir():  # another process was first
+                return folder
+            temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=root))
+            try:
+                for path in files:
+                    (temporary / path.stem).mkdir()
+                    _unpack(path, temporary / path.stem)
+                temporary.chmod(0o755)
+                os.replace(temporary, folder)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+    except PermissionError as err:
+        raise DatasetError(
+            f"{root}: got a folder that cannot be written to. Expected room for the pictures of "
+            "its Parquet files, which are unpacked once. Copy it to a folder of your own."
+        ) from err
+    return folder

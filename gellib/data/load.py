@@ -1,0 +1,102 @@
+"""Load a data set, whichever layout it has."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from gellib.base.paths import PROJECT_ROOT, find_path
+from gellib.data.imageset import DatasetError, ImageSet, make_imageset
+from gellib.data.layouts.folders import check_same_classes, load_folders
+from gellib.data.layouts.label_table import find_partition, load_labels, load_partition
+from gellib.data.layouts.parquet import find_parquet, load_parquet
+from gellib.data.reviewed import apply_decisions
+
+
+def load_imageset(
+    dataset_dir: str | Path, *, test_dir: str | Path = "", partition: bool = True
+) -> ImageSet:
+    """Find the images of a folder and their labels; the layout is told by looking.
+
+    Understood are `train.csv`, `val.csv` and `test.csv` (any of the three, as `gellib partition`
+    writes them), `labels.csv`, Parquet with image bytes, `{train,val,test}/<class>/*` (any of the
+    three) and `<class>/*`; the first one that is there counts. Hidden files and files that are not
+    images are passed over. `test_dir` is a separate folder of test images with the same classes,
+    in any of these layouts. What `labels_reviewed.csv` in the folder says of single images is done.
+    Without `partition` the tables of the splits are passed over.
+
+    Raises
+    ------
+    DatasetError
+        When the folder is missing or is no data set; the message says what was got, what is
+        expected and what to do.
+    """
+    root = _find_folder(dataset_dir, "dataset_dir")
+    if not str(test_dir):
+        return _load(root, partition=partition)
+    test_root = _find_folder(test_dir, "test_dir")
+    if test_root == root:
+        raise DatasetError(
+            f"test_dir: got {root}, the same as dataset_dir. Expected another folder. "
+            "Leave test_dir empty to have test images split off."
+        )
+    return _join(_load(root, test_root, partition), _load(test_root))
+
+
+def _find_folder(folder: str | Path, name: str) -> Path:
+    path = find_path(folder)
+    if path.is_dir():
+        return path
+    looked = dict.fromkeys((Path(folder).expanduser().absolute(), PROJECT_ROOT / folder, path))
+    places = " and ".join(str(place) for place in looked)
+    what = "a file" if path.exists() else "no such folder"
+    raise DatasetError(
+        f"{name}: got {str(folder)!r}, {what}; looked at {places}. Expected a folder of images. "
+        f"Correct {name}; dataset/README.md says how to get each data set."
+    )
+
+
+def _load(root: Path, leave_out: Path | None = None, partition: bool = True) -> ImageSet:
+    return apply_decisions(_load_layout(root, leave_out, partition))
+
+
+def _load_layout(root: Path, leave_out: Path | None, partition: bool) -> ImageSet:
+    if partition and (parts := find_partition(root)):
+        return load_partition(parts)
+    tables = [root / name for name in sorted(os.listdir(root)) if name.casefold() == "labels.csv"]
+    if tables:
+        return load_labels(tables[0])
+    if parquet := find_parquet(root):
+        return load_parquet(root, parquet)
+    return load_folders(root, leave_out=leave_out)
+
+
+def _join(images: ImageSet, test: ImageSet) -> ImageSet:
+    if (images.table["split"] == "test").any():
+        raise DatasetError(
+            f"test_dir: got {test.root}, but {images.root} has test images of its own. Expected "
+            "one of them. Leave test_dir empty, or move the test images out of dataset_dir."
+        )
+    if not test.table["split"].isin(("", "test")).all():
+        raise DatasetError(
+            f"test_dir: got {test.root}, which has images for training. Expected test images. "
+            "Name its folder test."
+        )
+    check_same_classes(set(images.classes), set(test.classes), images.root, test.root)
+    shared = set(images.table["path"]) & set(test.table["path"])
+    if shared:
+        warnings.warn(f"{len(shared)} images are in dataset_dir and in test_dir", stacklevel=3)
+    moved = test.table.assign(
+        split="test",
+        file=[Path(os.path.relpath(path, images.root)).as_posix() for path in test.table["path"]],
+    )
+    rows = images.table.to_dict("records") + moved.to_dict("records")
+    task = "multilabel" if "multilabel" in (images.task, test.task) else images.task
+    if images.task != test.task:
+        for row in rows:
+            label = row["label"]
+            row["label"] = label if isinstance(label, tuple) else (label,)
+    digest = images.labels_digest + test.labels_digest
+    return replace(make_imageset(images.root, rows, images.classes, task), labels_digest=digest)

@@ -1,0 +1,144 @@
+"""Write down once which images train, validate and test: `train.csv`, `val.csv`, `test.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gellib.data import ImageSet, load_imageset
+from gellib.data.duplicates import find_duplicates, group_images
+from gellib.data.imageset import SPLITS, some
+from gellib.data.layouts.label_table import split_labels
+from gellib.data.splits import split_imageset
+
+JOIN = "|"
+
+
+class PartitionError(ValueError):
+    """The tables cannot be written; the message says why and what to do."""
+
+
+def partition(
+    dataset_dir: str | Path,
+    *,
+    val: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    method: str = "stratified",
+    group_duplicates: bool = True,
+    out: str | Path = "",
+    force: bool = False,
+) -> tuple[ImageSet, list[Path]]:
+    """Split a data set and write a table a split; returns the split set and the files.
+
+    `val` and `test` are shares of all images. The tables lie in the folder of the images, where
+    `load_imageset` finds them, or in `out`, which is then a data set by itself. Parts that the
+    data set gives are kept, but not those of earlier tables. Groups stay together; duplicates of a
+    picture are such, unless `group_duplicates` is off.
+
+    Raises
+    ------
+    PartitionError
+        When other tables are there already and `force` is off, or a class name cannot stand in a
+        table.
+    SplitError
+        When a class would be missing from a part.
+    """
+    for name, share in (("val", val), ("test", test)):
+        if not 0 < share < 1 or val + test >= 1:
+            raise PartitionError(
+                f"{name}: got {share!r}. Expected two shares of all images, each above 0, "
+                "that leave some to train on."
+            )
+    images = load_imageset(dataset_dir, partition=False)
+    if group_duplicates:
+        images = group_images(images, find_duplicates(images))
+    tested = float((images.table["split"] == "test").mean()) or test
+    images = split_imageset(
+        images,
+        method=method,
+        val_fraction=min(val / (1 - tested), 0.99),
+        test_fraction=test,
+        seed=seed,
+    )
+    folder = Path(out).expanduser().resolve() if str(out) else images.root
+    texts = _tables(images, folder)
+    known = {folder / f"{split}.csv": text for split, text in texts.items()}
+    different = [path.name for path, text in known.items() if _text(path) not in ("", text)]
+    if different and not force:
+        raise PartitionError(
+            f"{folder}: {some(different)} are there already, with other contents. Expected none, "
+            "or the same. Use --force to replace them, or --out for another folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in known.items():
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    return images, list(known)
+
+
+def partition_table(imageset: ImageSet) -> pd.DataFrame:
+    """Count the images of each class and part, with totals, and groups where they are known.
+
+    The last row counts images, which several labels do not add up to.
+    """
+    counts = imageset.counts()
+    table, split = imageset.table, imageset.table["split"]
+    names = [name or "all" for name in (*SPLITS, "") if (split == name).any()]
+    counts.loc["images"] = [int((split == name.replace("all", "")).sum()) for name in names]
+    grouped = table[table["group"] != ""]
+    if len(grouped):
+        per_part = grouped.groupby("split")["group"].nunique()
+        counts.loc["groups"] = [int(per_part.get(name.replace("all", ""), 0)) for name in names]
+    if "all" not in counts:
+        counts["all"] = counts.sum(axis=1)
+    return counts
+
+
+def _tables(images: ImageSet, folder: Path) -> dict[str, str]:
+    """Write out the rows of each split as text, paths relative to the folder of the tables."""
+    names = np.array(images.classes, dtype=object)
+    several = images.task == "multilabel"
+    labels = [
+        JOIN.join(names[list(label)]) if several else names[label]
+        for label in images.table["label"]
+    ]
+    read, _ = split_labels(labels)
+    wanted = [label.split(JOIN) if several else [label] for label in labels]
+    wrong = {
+        label
+        for label, own, got in zip(labels, wanted, read, strict=True)
+        if own != got or label != label.strip() or not label
+    }
+    if wrong:
+        raise PartitionError(
+            f"{images.root}: labels that cannot stand in a table: {some(sorted(wrong))}. Expected "
+            f"names without {JOIN!r}, and words that are no labels by themselves. "
+            "Rename these classes."
+        )
+    grouped = (images.table["group"] != "").any()
+    rows = {split: [] for split in SPLITS}
+    for row, label in zip(images.table.itertuples(), labels, strict=True):
+        file = Path(os.path.relpath(row.path, folder)).as_posix()
+        rows[row.split].append([file, label, *([row.group] if grouped else [])])
+    header = ["file", "label", *(["group"] if grouped else [])]
+    return {split: _csv([header, *sorted(own)]) for split, own in rows.items()}
+
+
+def _csv(rows: list[list[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""

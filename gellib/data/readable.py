@@ -1,0 +1,99 @@
+"""Decode all images of a set before anything depends on them, and say what they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import PIL
+
+from gellib.base.cached_json import known
+from gellib.data.images import BadImageError, ImageInfo, ImageLimits, inspect_image
+from gellib.data.imageset import ImageSet
+
+# Raised whenever other images can be read than before.
+_VERSION = 1
+
+
+def inspect_images(
+    imageset: ImageSet,
+    limits: ImageLimits | None = None,
+    *,
+    progress: Callable[..., Iterable[Any]] | None = None,
+) -> list[ImageInfo]:
+    """Decode every image, in threads; one `ImageInfo` a row of the table, in its order.
+
+    `progress` wraps an iterable and takes its `total`, as `tqdm` does.
+    """
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        infos = pool.map(lambda path: inspect_image(path, limits), imageset.table["path"])
+        return list(progress(infos, total=len(imageset)) if progress else infos)
+
+
+def check_images(
+    imageset: ImageSet,
+    limits: ImageLimits | None = None,
+    *,
+    cache_dir: Path | None = None,
+    progress: Callable[..., Iterable[Any]] | None = None,
+) -> list[BadImageError]:
+    """Find the images that cannot be read; `path` of each error is as in the table.
+
+    With `cache_dir` the answer is kept there under the digests of the files, so that a set is
+    decoded once and not by each of its runs.
+    """
+
+    def find_out() -> list[tuple[int, str]]:
+        infos = inspect_images(imageset, limits, progress=progress)
+        return [(row, info.reason) for row, info in enumerate(infos) if info.reason]
+
+    digests = list(imageset.table["digest"])
+    if cache_dir is None or "" in digests:
+        bad = find_out()
+    else:
+        facts = [_VERSION, PIL.__version__, vars(limits or ImageLimits()), digests]
+        bad = known(cache_dir, "checked", facts, find_out)
+    paths = list(imageset.table["path"])
+    return [BadImageError(paths[row], reason) for row, reason in bad]
+
+
+def describe(infos: Iterable[ImageInfo]) -> pd.DataFrame:
+    """Sum up readable images by file type, mode and bit depth, the most frequent first.
+
+    Sizes are pixels, `MB` is the sum of the files.
+    """
+    table = pd.DataFrame([vars(info) for info in infos if not info.reason])
+    if table.empty:
+        return pd.DataFrame(columns=["images", "width", "height", "more than one page", "MB"])
+    groups = table.groupby(["file_type", "mode", "bit_depth"])
+    result = pd.DataFrame(
+        {
+            "images": groups.size(),
+            "width": groups["width"].agg(_span),
+            "height": groups["height"].agg(_span),
+            "more than one page": groups["frames"].agg(lambda frames: int((frames > 1).sum())),
+            "MB": (groups["bytes"].sum() / 1e6).round(2),
+        }
+    )
+    return result.sort_values("images", ascending=False, kind="stable").reset_index()
+
+
+def unreadable(infos: Iterable[ImageInfo], root: str | Path = "") -> pd.DataFrame:
+    """List the files that cannot be read and why, relative to `root` if it is given."""
+    rows = [
+        {"file": _relative(info.path, root), "reason": info.reason} for info in infos if info.reason
+    ]
+    return pd.DataFrame(rows, columns=["file", "reason"])
+
+
+def _span(values: pd.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low}" if low == high else f"{low} - {high}"
+
+
+def _relative(path: str, root: str | Path) -> str:
+    return Path(os.path.relpath(path, root)).as_posix() if root else path

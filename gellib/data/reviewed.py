@@ -1,0 +1,131 @@
+"""`labels_reviewed.csv`: what a person decided about single labels of a data set."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gellib.base.text import did_you_mean
+from gellib.data.imageset import DatasetError, ImageSet, some
+
+REVIEWED = "labels_reviewed.csv"
+HEADER = ("file", "decision", "label")
+DECISIONS = ("keep", "change", "drop")
+_EXPECTED = f"Expected the columns {','.join(HEADER)}, with {', '.join(DECISIONS)} as decisions."
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided about one file; `label` is the right one for `change`, else empty."""
+
+    file: str
+    decision: str
+    label: str = ""
+
+
+def read_decisions(root: str | Path) -> list[Decision]:
+    """Read the decisions about the images of a folder; none if there is no such file.
+
+    Raises
+    ------
+    DatasetError
+        For other columns, unknown decisions, a change without a label, and a file decided twice.
+    """
+    path = Path(root) / REVIEWED
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        rows = [row for row in csv.reader(stream) if any(row)]
+    if not rows or tuple(name.strip().casefold() for name in rows[0]) != HEADER:
+        got = some(rows[0], 20) if rows else "an empty file"
+        raise DatasetError(f"{path}: got {got}. {_EXPECTED} Correct it, or remove the file.")
+    decisions, seen = [], set()
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(HEADER):
+            raise DatasetError(
+                f"{path}: got {len(row)} cells in row {number}. {_EXPECTED} Correct the row."
+            )
+        file, decision, label = (cell.strip() for cell in row)
+        if decision not in DECISIONS:
+            hint = did_you_mean(decision, DECISIONS)
+            raise DatasetError(
+                f"{path}: got the decision {decision!r} in row {number}: {hint}{_EXPECTED}"
+            )
+        if bool(label) != (decision == "change"):
+            raise DatasetError(
+                f"{path}: got {decision!r} with the label {label!r} in row {number}. Expected a "
+                "label for change, and for change alone. Correct the row."
+            )
+        if file in seen:
+            raise DatasetError(
+                f"{path}: {file!r} is decided twice, again in row {number}. Expected one row a "
+                "file. Remove one."
+            )
+        seen.add(file)
+        decisions.append(Decision(file, decision, label))
+    return decisions
+
+
+def apply_decisions(images: ImageSet) -> ImageSet:
+    """Change and drop labels as `labels_reviewed.csv` in the set's folder says.
+
+    Raises
+    ------
+    DatasetError
+        As `read_decisions`; for files and labels that the set does not have; when a class would be
+        left without images.
+    """
+    decisions = read_decisions(images.root)
+    if not decisions:
+        return images
+    path = Path(images.root) / REVIEWED
+    table = images.table
+    files = set(table["file"])
+    for decision in decisions:
+        if decision.file not in files:
+            _unknown(decision, images, path)
+    changed = {d.file: _number(d, images, path) for d in decisions if d.decision == "change"}
+    dropped = {d.file for d in decisions if d.decision == "drop"}
+    labels = table["label"].copy()
+    for row, file in table["file"].items():
+        if file in changed:
+            labels.at[row] = changed[file]
+    table = table.assign(label=labels)[~table["file"].isin(dropped)].reset_index(drop=True)
+    digest = hashlib.sha256(f"{images.labels_digest}{path.read_text('utf-8')}".encode()).hexdigest()
+    reviewed = replace(images, table=table, labels_digest=digest)
+    counts = reviewed.counts().sum(axis=1)
+    empty = [name for name, n in counts.items() if not n]
+    if empty or not len(table):
+        raise DatasetError(
+            f"{path}: leaves no image of {some(empty or images.classes)}. Expected one or more of "
+            "each class. Take back a decision, or remove the class."
+        )
+    return reviewed
+
+
+def _number(decision: Decision, images: ImageSet, path: Path) -> int | tuple[int, ...]:
+    names = decision.label.split("|") if images.task == "multilabel" else [decision.label]
+    wrong = [name for name in names if name not in images.classes]
+    if wrong:
+        hint = did_you_mean(wrong[0], images.classes)
+        raise DatasetError(
+            f"{path}: got the label {wrong[0]!r} for {decision.file!r}: {hint}Expected one of "
+            f"{some(images.classes, 20)}. Correct the row."
+        )
+    numbers = tuple(sorted({images.classes.index(name) for name in names}))
+    return numbers if images.task == "multilabel" else numbers[0]
+
+
+def _unknown(decision: Decision, images: ImageSet, path: Path) -> None:
+    hint = did_you_mean(decision.file, images.table["file"])
+    text = f"{path}: {decision.file!r} is none of the images: {hint}"
+    if decision.decision == "change":
+        raise DatasetError(
+            f"{text}Expected paths relative to {images.root}. Correct or remove the row."
+        )
+    # What was dropped may be gone from the disk as well, or from the tables of the splits.
+    if decision.decision == "drop" and hint and not (Path(images.root) / decision.file).exists():
+        warnings.warn(f"{text}Nothing is dropped for it.", stacklevel=4)

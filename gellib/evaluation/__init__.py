@@ -1,0 +1,90 @@
+"""Numbers from predictions: scores, intervals, calibration, paired tests, effects, rankings.
+
+All on plain arrays and tables; nothing here knows about torch or files.
+"""
+
+from gellib.evaluation.calibration import (
+    Temperature,
+    calibration_record,
+    calibration_scores,
+    fit_temperature,
+    reliability,
+    temper,
+)
+from gellib.evaluation.effects import (
+    ALPHA,
+    BETTER,
+    NO_EVIDENCE,
+    WORSE,
+    Effect,
+    compare_pairs,
+    factor_effects,
+    judge,
+)
+from gellib.evaluation.image_scores import ImageScores
+from gellib.evaluation.intervals import class_intervals, intervals, multilabel_intervals
+from gellib.evaluation.multilabel import (
+    Thresholds,
+    evaluate_multilabel,
+    multi_hot,
+    tune_thresholds,
+)
+from gellib.evaluation.paired import (
+    group_sums,
+    holm,
+    mcnemar,
+    mean_interval,
+    sign_flip,
+    t_test,
+)
+from gellib.evaluation.power import DIFFERENCE, images_needed, seeds_needed, variance_of_mean
+from gellib.evaluation.ranking import Ranking, optimism, rank
+from gellib.evaluation.resampling import group_numbers, wilson
+from gellib.evaluation.scores import evaluate, roc_auc
+from gellib.evaluation.selective import entropy, error_detection, label_entropy, risk_coverage
+
+__all__ = [
+    "ALPHA",
+    "BETTER",
+    "DIFFERENCE",
+    "NO_EVIDENCE",
+    "WORSE",
+    "Effect",
+    "ImageScores",
+    "Ranking",
+    "Temperature",
+    "Thresholds",
+    "calibration_record",
+    "calibration_scores",
+    "class_intervals",
+    "compare_pairs",
+    "entropy",
+    "error_detection",
+    "evaluate",
+    "evaluate_multilabel",
+    "factor_effects",
+    "fit_temperature",
+    "group_numbers",
+    "group_sums",
+    "holm",
+    "images_needed",
+    "intervals",
+    "judge",
+    "label_entropy",
+    "mcnemar",
+    "mean_interval",
+    "multi_hot",
+    "multilabel_intervals",
+    "optimism",
+    "rank",
+    "reliability",
+    "risk_coverage",
+    "roc_auc",
+    "seeds_needed",
+    "sign_flip",
+    "t_test",
+    "temper",
+    "tune_thresholds",
+    "variance_of_mean",
+    "wilson",
+]

@@ -1,0 +1,157 @@
+"""Calibration: whether 90 % means right nine times in ten, and one temperature that mends it.
+
+A temperature T divides the logits (Guo et al. 2017): above 1 all answers become less sure, below 1
+more; the most probable class stays. Logits are not needed, logarithms of probabilities serve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from gellib.evaluation.resampling import wilson
+
+MOST_BINS = 15
+IMAGES_PER_BIN = 8
+# Tried temperatures, evenly spaced in their logarithm.
+_TRIED = np.geomspace(1 / 4, 10, 189)
+# A priori log T is normal around 0 with this deviation: a few images, all of them right, must not
+# make every answer as good as certain.
+_PRIOR = 0.25
+_TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """A temperature, on how many images it was chosen, and why it is 1 where it could not be."""
+
+    value: float = 1.0
+    n: int = 0
+    reason: str = ""
+
+
+def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperature:
+    """Find the temperature with the smallest loss on validation images.
+
+    It stays near 1 where there are few images (see `_PRIOR`), and is 1 unless it lowers the loss of
+    images left out of the fit, one after the other.
+
+    Parameters
+    ----------
+    y_true
+        (n,) class numbers, or (n, C) of 0 and 1 where an image has several labels.
+    probabilities
+        (n, C).
+    """
+    n = len(y_true)
+    if n < 2:
+        return Temperature(1.0, n, f"{n} validation images are too few to choose a temperature")
+    several = np.ndim(y_true) == 2
+    tempered = (temper(probabilities, t, several=several) for t in _TRIED)
+    losses = np.stack([_losses(y_true, p) for p in tempered], axis=1)
+    penalty = np.log(_TRIED) ** 2 / (2 * _PRIOR**2)
+    total = losses.sum(axis=0)
+    best = int(np.argmin(total + penalty))
+    without = np.argmin(total + penalty - losses, axis=1)
+    as_is = int(np.argmin(np.abs(np.log(_TRIED))))
+    left_out = losses[np.arange(n), without].sum()
+    if left_out >= losses[:, as_is].sum() or best == as_is:
+        return Temperature(1.0, n, "no temperature lowers the loss of validation images left out")
+    return Temperature(float(_TRIED[best]), n)
+
+
+def temper(probabilities: np.ndarray, temperature: float, *, several: bool = False) -> np.ndarray:
+    """Divide the logits behind probabilities (n, C) by a temperature.
+
+    Rows sum to one again, or every probability is by itself: `several` labels an image.
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    if temperature == 1.0:
+        return p
+    logs = np.log(np.maximum(p, _TINY)) / temperature
+    if several:
+        return expit(logs - np.log(np.maximum(1 - p, _TINY)) / temperature)
+    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def expected_calibration_error(y_true: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean distance between how sure the answers are and how often they are right, 0..1."""
+    table = reliability(y_true, probabilities)
+    share = table["n"] / table["n"].sum()
+    return float((share * np.abs(table["confidence"] - table["right"])).sum())
+
+
+def brier_score(y_true: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean squared distance of the probabilities from the truth, 0..1.
+
+    Half the sum over the classes, which for two is the square of either's error; of several labels
+    an image, the mean over the labels.
+    """
+    truth = _one_hot(y_true, probabilities)
+    squares = (np.asarray(probabilities) - truth) ** 2
+    return float(squares.mean() if np.ndim(y_true) == 2 else squares.sum(axis=1).mean() / 2)
+
+
+def calibration_scores(y_true: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Compute `ece`, `brier` and `loss` (mean negative log-likelihood, nats)."""
+    return {
+        "ece": expected_calibration_error(y_true, probabilities),
+        "brier": brier_score(y_true, probabilities),
+        "loss": float(_losses(y_true, np.asarray(probabilities)).mean()),
+    }
+
+
+def reliability(y_true: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+    """Sort answers by how sure they are into bins of equally many: `confidence`, `right`, `n`.
+
+    `low` and `high` are the 95 % interval of the share that is right. There are at most 15 bins,
+    of `IMAGES_PER_BIN` answers or more. An answer is the most probable class of an image; where an
+    image has several labels, each label is one.
+    """
+    probabilities = np.asarray(probabilities, dtype=float)
+    if np.ndim(y_true) == 2:
+        sure, right = probabilities.ravel(), np.asarray(y_true, dtype=float).ravel()
+    else:
+        sure = probabilities.max(axis=1)
+        right = (probabilities.argmax(axis=1) == y_true).astype(float)
+    order = np.argsort(sure, kind="stable")
+    bins = np.array_split(order, max(1, min(MOST_BINS, len(order) // IMAGES_PER_BIN)))
+    ends = np.array([wilson(right[rows].sum(), len(rows)) for rows in bins])
+    return {
+        "confidence": np.array([sure[rows].mean() for rows in bins]),
+        "right": np.array([right[rows].mean() for rows in bins]),
+        "low": ends[:, 0],
+        "high": ends[:, 1],
+        "n": np.array([len(rows) for rows in bins]),
+    }
+
+
+def calibration_record(
+    y_true: np.ndarray, raw: np.ndarray, calibrated: np.ndarray, temperature: Temperature
+) -> dict[str, Any]:
+    """Collect the scores before and after, for a record: `ece`, `ece_calibrated` and so on."""
+    before, after = (calibration_scores(y_true, p) for p in (raw, calibrated))
+    return {
+        "temperature": temperature.value,
+        "n_val": temperature.n,
+        "reason": temperature.reason,
+        "n": len(y_true),
+        **before,
+        **{f"{name}_calibrated": value for name, value in after.items()},
+    }
+
+
+def _one_hot(y_true: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    return y_true if np.ndim(y_true) == 2 else np.eye(np.shape(probabilities)[1])[y_true]
+
+
+def _losses(y_true: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Negative log-likelihood of each image."""
+    if np.ndim(y_true) == 2:
+        likelihood = np.where(np.asarray(y_true) == 1, p, 1 - p)
+        return -np.log(np.maximum(likelihood, 1e-12)).mean(axis=1)
+    return -np.log(np.maximum(p[np.arange(len(y_true)), y_true], 1e-12))

@@ -1,0 +1,233 @@
+"""95 % intervals of the scores: how far they would move with other test images of the same kind.
+
+Images of one group (one subject, one picture saved twice) count as evidence once: shares and
+counts are divided by the design effect (Kish 1965), variances are summed over groups. Which method
+is used for which score was chosen by simulated coverage: `tests/benchmarks/coverage.py`. The BCa
+bootstrap is there for means and for scores of any form; at 22 images of which one or none is wrong
+it covers far less than it says, so shares, what is computed from the confusion matrix, and the ROC
+area have methods of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.stats import t as student
+
+from gellib.evaluation.resampling import (
+    TAILS,
+    Interval,
+    Z,
+    bca,
+    draw_tables,
+    group_numbers,
+    ratio,
+    roc_auc_interval,
+    table_scores,
+    wilson,
+)
+
+_FEW_WRONG = 5  # fewer wrong answers than this say little about how groups hang together
+
+
+def intervals(
+    y_true: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    *,
+    positive: str = "",
+    groups: Sequence[object] | None = None,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Compute the 95 % interval of each score that `evaluate` gives for the same arguments.
+
+    Parameters
+    ----------
+    groups
+        (n,) names; images of one name are not independent. Empty ones stand alone.
+    seed
+        Of the draws; the global random state is neither used nor changed.
+
+    Returns
+    -------
+    dict
+        `[low, high]` of `accuracy`, macro `precision`, `recall`, `f1`, `kappa`, `loss`, of two
+        classes `sensitivity` and `specificity`, and `roc_auc` where there is one.
+    """
+    sample = _Sample(y_true, probabilities, groups)
+    table, effect = sample.table, sample.design_effect()
+    rng = np.random.default_rng([seed, 1])
+    drawn = table_scores(draw_tables(table / effect, rng))
+    given = table_scores(table)
+    out = {name: _around(given[name], drawn[name]) for name in ("precision", "recall", "f1")}
+    if (table.sum(axis=0) * table.sum(axis=1)).sum() < table.sum() ** 2:
+        out["kappa"] = _around(given["kappa"], drawn["kappa"])
+    out["accuracy"] = list(wilson(np.trace(table) / effect, table.sum() / effect))
+    if len(classes) == 2:
+        place = list(classes).index(positive) if positive else len(classes) - 1
+        for name, row in (("sensitivity", place), ("specificity", 1 - place)):
+            if table[row].sum():
+                out[name] = list(wilson(table[row, row] / effect, table[row].sum() / effect))
+    if (area := sample.roc_auc(effect)) is not None:
+        out["roc_auc"] = area
+    out["loss"] = sample.mean_interval(sample.losses, rng)
+    return out
+
+
+def class_intervals(
+    y_true: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    *,
+    groups: Sequence[object] | None = None,
+    seed: int = 0,
+) -> dict[str, dict[str, Interval]]:
+    """Compute the intervals of precision, recall and f1 of each class that has images."""
+    sample = _Sample(y_true, probabilities, groups)
+    table = sample.table / sample.design_effect()
+    drawn = draw_tables(table, np.random.default_rng([seed, 2]))
+    right, of_class = np.diagonal(drawn, axis1=1, axis2=2), drawn.sum(axis=2)
+    predicted = drawn.sum(axis=1)
+    out: dict[str, dict[str, Interval]] = {}
+    for i, name in enumerate(classes):
+        row, column = table[i].sum(), table[:, i].sum()
+        if not row:
+            continue
+        f1 = 2 * table[i, i] / (row + column)
+        draws = 2 * right[:, i] / (of_class[:, i] + predicted[:, i])
+        out[name] = {"recall": list(wilson(table[i, i], row)), "f1": _around(f1, draws)}
+        if column:
+            out[name]["precision"] = list(wilson(table[i, i], column))
+    return out
+
+
+def multilabel_intervals(
+    y_true: np.ndarray,
+    probabilities: np.ndarray,
+    thresholds: Sequence[float] | np.ndarray,
+    *,
+    groups: Sequence[object] | None = None,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Compute the 95 % intervals of the scores of several labels an image.
+
+    All by the BCa bootstrap over groups, since the labels of an image hang together; but `accuracy`
+    (all labels right) by Wilson and `roc_auc` by DeLong. A score of 0 or 1 in every group has
+    Wilson's interval for as many groups.
+
+    Parameters
+    ----------
+    y_true, probabilities
+        (n, C), as for `evaluate_multilabel`, as `thresholds` are.
+    """
+    truth, p = np.asarray(y_true, dtype=bool), np.asarray(probabilities, dtype=float)
+    given = p >= np.asarray(thresholds)
+    number = group_numbers(groups, len(truth))
+    n_groups, n_classes = int(number.max()) + 1, truth.shape[1]
+    images = np.bincount(number).astype(float)
+    counts = np.zeros((n_groups, 3, n_classes))
+    for place, part in enumerate((truth & given, given, truth)):
+        np.add.at(counts[:, place], number, part)
+    flat = counts.reshape(n_groups, -1)
+    per_image = _image_scores(truth, given)
+    sums = {name: np.bincount(number, values) for name, values in per_image.items()}
+
+    def total(w: np.ndarray) -> np.ndarray:
+        return (w @ flat).reshape(-1, 3, n_classes)
+
+    scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        name: lambda w, values=values: (w @ values) / (w @ images) for name, values in sums.items()
+    }
+    for place, name in enumerate(("precision", "recall", "f1")):
+        scores[name] = lambda w, i=place: _from_counts(total(w))[i].mean(axis=1)
+        scores[f"{name}_micro"] = lambda w, i=place: _from_counts(total(w).sum(axis=2))[i]
+    rng = np.random.default_rng([seed, 3])
+    out: dict[str, Interval] = {}
+    for name, score in scores.items():
+        if (found := bca(score, n_groups, rng)) is None:
+            continue
+        if found[0] == found[1]:
+            value = score(np.ones((1, n_groups)))[0]
+            if value not in (0.0, 1.0):
+                continue
+            found = list(wilson(value * n_groups, n_groups))
+        out[name] = found
+    right = (truth == given).all(axis=1)
+    effect = design_effect(~right, number)
+    out["accuracy"] = list(wilson(right.sum() / effect, len(right) / effect))
+    if (area := roc_auc_interval(truth, p, number, effect=effect)) is not None:
+        out["roc_auc"] = area
+    return out
+
+
+def _image_scores(truth: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
+    counts = np.stack([part.sum(axis=1) for part in (truth & given, given, truth)], axis=1)
+    none = (counts[:, 1] == 0) & (counts[:, 2] == 0)
+    names = ("precision_samples", "recall_samples", "f1_samples")
+    scores = {n: np.where(none, 1.0, v) for n, v in zip(names, _from_counts(counts), strict=True)}
+    return scores | {"hamming_loss": (truth != given).mean(axis=1)}
+
+
+def _from_counts(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision, recall and F1 from (B, 3, ...): both, predicted and true; 0 where undefined."""
+    both, predicted, true = (counts[:, i].astype(float) for i in range(3))
+    return ratio(both, predicted), ratio(both, true), ratio(2 * both, predicted + true)
+
+
+def design_effect(wrong: np.ndarray, groups: np.ndarray) -> float:
+    """How many images count as one: variance of the accuracy over groups, by that over images.
+
+    Between 1 and Kish's value for groups whose images all get the same answer, and drawn towards
+    it where too few are wrong to tell.
+    """
+    size = np.bincount(groups)
+    n, n_groups = len(wrong), len(size)
+    if n_groups == n:
+        return 1.0
+    effect = most = (size**2).sum() / n
+    share = wrong.mean()
+    if 0 < share < 1 and n_groups > 1:
+        excess = np.bincount(groups, wrong - share)
+        variance = (excess**2).sum() * n_groups / (n_groups - 1) / n**2
+        effect = np.clip(variance / (share * (1 - share) / n), 1.0, most)
+        trust = min(1.0, wrong.sum() / effect / _FEW_WRONG)
+        effect = effect**trust * most ** (1 - trust)
+    # As for a mean of few groups: Student's quantile in place of the normal one.
+    return float(effect * (student.ppf(TAILS[1], max(n_groups - 1, 1)) / Z) ** 2)
+
+
+def _around(given: np.ndarray | float, drawn: np.ndarray) -> Interval:
+    low, high = np.quantile(drawn, TAILS)
+    return [float(min(low, given)), float(max(high, given))]
+
+
+class _Sample:
+    """Judged images: truth, probabilities, group numbers and the confusion matrix."""
+
+    def __init__(
+        self, y_true: np.ndarray, probabilities: np.ndarray, groups: Sequence[object] | None
+    ) -> None:
+        self.y = np.asarray(y_true, dtype=int)
+        self.p = np.asarray(probabilities, dtype=float)
+        self.groups = group_numbers(groups, len(self.y))
+        self.predicted = self.p.argmax(axis=1)
+        n_classes = self.p.shape[1]
+        flat = np.bincount(self.y * n_classes + self.predicted, minlength=n_classes**2)
+        self.table = flat.reshape(n_classes, n_classes).astype(float)
+        self.losses = -np.log(np.clip(self.p[np.arange(len(self.y)), self.y], 1e-12, 1.0))
+
+    def design_effect(self) -> float:
+        return design_effect(self.y != self.predicted, self.groups)
+
+    def roc_auc(self, effect: float) -> Interval | None:
+        truth = np.eye(self.p.shape[1], dtype=bool)[self.y]
+        if not truth.any(axis=0).all():
+            return None
+        columns = [1] if self.p.shape[1] == 2 else slice(None)
+        return roc_auc_interval(truth[:, columns], self.p[:, columns], self.groups, effect=effect)
+
+    def mean_interval(self, values: np.ndarray, rng: np.random.Generator) -> Interval:
+        sums, size = np.bincount(self.groups, values), np.bincount(self.groups)
+        found = bca(lambda w: (w @ sums) / (w @ size), len(size), rng)
+        return found or [float(values.mean())] * 2

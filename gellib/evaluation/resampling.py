@@ -1,0 +1,180 @@
+"""The methods behind the intervals: Wilson's score, Dirichlet draws, BCa bootstrap, DeLong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import norm, rankdata
+from scipy.stats import t as student
+
+LEVEL = 0.95
+TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+DRAWS = 2000
+Z = float(norm.ppf(TAILS[1]))
+_MOST_RESAMPLED = 200
+_VALUES_AT_ONCE = 1 << 22
+_MOST_CELLS = 1_000_000
+
+Interval = list[float]
+
+
+def group_numbers(groups: Sequence[object] | None, n: int) -> np.ndarray:
+    """Number the groups 0, 1, ...; an image without a name of a group is one by itself."""
+    if groups is None:
+        return np.arange(n)
+    names = [("", i) if name in ("", None) else (str(name), 0) for i, name in enumerate(groups)]
+    numbers: dict[tuple[str, int], int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=int)
+
+
+def wilson(right: Any, n: Any) -> tuple[Any, Any]:
+    """95 % interval of a share by Wilson's score (1927), which holds at 0 and at `n` of `n` too.
+
+    Of numbers, or of arrays of them; `n` may be an effective, broken number.
+    """
+    share = np.asarray(right, dtype=float) / n
+    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    low, high = np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    return (float(low), float(high)) if np.ndim(low) == 0 else (low, high)
+
+
+def draw_tables(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw confusion matrices that could stand behind this one: (draws, C, C), row sums kept.
+
+    Each row is Dirichlet with a weak prior: of all rows together one right answer and one wrong
+    one, which for two classes is Jeffreys' in each. So a matrix without a mistake has an interval.
+    """
+    n = len(table)
+    draws = int(np.clip(_MOST_CELLS // n**2, DRAWS // 5, DRAWS))
+    prior = np.full((n, n), 1 / n / max(n - 1, 1))
+    np.fill_diagonal(prior, 1 / n)
+    shares = rng.gamma(np.broadcast_to(table + prior, (draws, n, n)))
+    return shares / shares.sum(axis=2, keepdims=True) * table.sum(axis=1)[:, None]
+
+
+def table_scores(tables: np.ndarray) -> dict[str, np.ndarray]:
+    """Accuracy, macro precision, recall, f1 and Cohen's kappa of confusion matrices (..., C, C)."""
+    right = np.diagonal(tables, axis1=-2, axis2=-1)
+    of_class, predicted = tables.sum(axis=-1), tables.sum(axis=-2)
+    n = of_class.sum(axis=-1)
+    accuracy = right.sum(axis=-1) / n
+    by_chance = (of_class * predicted).sum(axis=-1) / n**2
+    return {
+        "accuracy": accuracy,
+        "precision": ratio(right, predicted).mean(axis=-1),
+        "recall": ratio(right, of_class).mean(axis=-1),
+        "f1": ratio(2 * right, of_class + predicted).mean(axis=-1),
+        "kappa": ratio(accuracy - by_chance, 1 - by_chance),
+    }
+
+
+def bca(
+    score: Callable[[np.ndarray], np.ndarray], n_groups: int, rng: np.random.Generator
+) -> Interval | None:
+    """Interval by the BCa bootstrap (Efron 1987) over groups; of many, over blocks of them.
+
+    Parameters
+    ----------
+    score
+        From weights (B, n_groups), how often each group is in, to B scores; NaN where a resample
+        has none, such as the ROC area without a positive image: these do not count.
+
+    Returns
+    -------
+    Interval or None
+        The percentile interval where all resamples lie on one side of the score, which leaves BCa
+        undefined; None below two groups or if hardly a resample has a score.
+    """
+    if n_groups < 2:
+        return None
+    n_blocks = min(n_groups, _MOST_RESAMPLED)
+    block = rng.permutation(np.arange(n_groups) % n_blocks)
+
+    def scored(weights: np.ndarray) -> np.ndarray:
+        at_once = max(1, _VALUES_AT_ONCE // n_groups)
+        parts = (weights[i : i + at_once] for i in range(0, len(weights), at_once))
+        return np.concatenate([score(part[:, block]) for part in parts])
+
+    weights = rng.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=DRAWS)
+    drawn = scored(weights.astype(float))
+    drawn = drawn[np.isfinite(drawn)]
+    if len(drawn) < DRAWS / 2:
+        return None
+    given = float(score(np.ones((1, n_groups)))[0])
+    below = (drawn < given).mean() + (drawn == given).mean() / 2
+    tails = np.array(TAILS)
+    if 0 < below < 1:
+        left_out = scored(1.0 - np.eye(n_blocks))
+        away = np.nanmean(left_out) - left_out
+        spread = np.nansum(away**2) ** 1.5
+        acceleration = np.nansum(away**3) / (6 * spread) if spread > 0 else 0.0
+        shift = norm.ppf(below)
+        z = shift + norm.ppf(tails)
+        tails = norm.cdf(shift + z / (1 - acceleration * z))
+    low, high = np.quantile(drawn, tails)
+    return [float(min(low, given)), float(max(high, given))]
+
+
+def roc_auc_interval(
+    truth: np.ndarray, p: np.ndarray, groups: np.ndarray, *, effect: float = 1.0
+) -> Interval | None:
+    """Interval of the area under the ROC curve, or of the mean of several.
+
+    DeLong's variance (1988), summed over groups, on the logit scale. An area of 0 or 1 has no
+    variance; there it is Newcombe's score method (2006) with the numbers of the smallest class.
+
+    Parameters
+    ----------
+    truth, p
+        (n, k): a column a curve, whether it is one and how probable. Columns of one kind alone
+        do not count; None where that is all of them.
+    groups
+        (n,) numbers from 0.
+    effect
+        How many images count as one, where the areas are 0 or 1.
+    """
+    usable = truth.any(axis=0) & ~truth.all(axis=0)
+    if not usable.any():
+        return None
+    truth, p = truth[:, usable], p[:, usable]
+    n_pos = truth.sum(axis=0)
+    n_neg = len(truth) - n_pos
+    areas, influence = [], np.zeros(len(truth))
+    for column, pos, neg in zip(range(len(n_pos)), n_pos, n_neg, strict=True):
+        yes, value = truth[:, column], p[:, column]
+        # Share of the other side below each image: its rank among all less that among its own.
+        placed = rankdata(value)
+        placed[yes] = (placed[yes] - rankdata(value[yes])) / neg
+        placed[~yes] = 1 - (placed[~yes] - rankdata(value[~yes])) / pos
+        areas.append(placed[yes].mean())
+        influence += (placed - areas[-1]) / np.where(yes, pos, neg) / len(n_pos)
+    area, n_groups = float(np.mean(areas)), int(groups.max()) + 1
+    variance = (np.bincount(groups, influence) ** 2).sum() * n_groups / max(n_groups - 1, 1)
+    if 0 < area < 1 and variance > 1e-12:
+        quantile = Z if n_groups == len(groups) else student.ppf(TAILS[1], n_groups - 1)
+        half = quantile * np.sqrt(variance) / (area * (1 - area))
+        return [float(1 / (1 + (1 / area - 1) * np.exp(sign * half))) for sign in (1, -1)]
+    fewest = min(n_pos.min(), n_neg.min()) / effect
+    return _newcombe(area, fewest, len(truth) / effect - fewest)
+
+
+def _newcombe(area: float, n_pos: float, n_neg: float) -> Interval:
+    each = max((n_pos + n_neg) / 2 - 1, 0)
+
+    def beyond(x: float) -> float:
+        spread = 1 + each * ((1 - x) / (2 - x) + x / (1 + x))
+        return abs(area - x) - Z * np.sqrt(x * (1 - x) * spread / (n_pos * n_neg))
+
+    tiny = 1e-9
+    low = brentq(beyond, tiny, area - tiny) if area > 2 * tiny and beyond(tiny) > 0 else 0.0
+    room = area < 1 - 2 * tiny and beyond(1 - tiny) > 0
+    return [float(low), float(brentq(beyond, area + tiny, 1 - tiny) if room else 1.0)]
+
+
+def ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """Divide, and give 0 where there is nothing to divide by."""
+    return np.divide(top, bottom, out=np.zeros_like(bottom, dtype=float), where=bottom > 1e-12)

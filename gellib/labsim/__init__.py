@@ -1,0 +1,1 @@
+"""Simulated images, pretraining on them, zero-shot prediction."""

@@ -1,0 +1,103 @@
+"""The file of weights and its card, and both back again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from gellib import __version__
+from gellib.base.files import atomic_path, write_text
+from gellib.labsim.pretraining.recipe import RECIPES, PretrainError
+from gellib.labsim.simulate import CLASSES
+from gellib.models.backbones import Backbone, build_backbone, file_sha256
+from gellib.models.backbones.architectures import last_linear
+from gellib.models.backbones.labsim import FACTS_KEY, pretrained_facts
+from gellib.models.heads import Head, build_head
+
+SCHEMA = 1
+# Squares of small numbers: half precision would lose them.
+_FULL_PRECISION = ("running_var", "running_mean")
+
+
+def write_weights(path: Path, network: nn.Module, name: str) -> None:
+    """Write a network with its class head in half precision, whole or not at all."""
+    state = {}
+    for key, tensor in network.state_dict().items():
+        if key.endswith("num_batches_tracked"):
+            continue
+        tensor = tensor.float() if key.endswith(_FULL_PRECISION) else tensor.half()
+        if not torch.isfinite(tensor).all():
+            raise PretrainError(f"{name}: {key} is not finite; another seed may do better")
+        state[key] = tensor.contiguous()
+    facts = {
+        "backbone": name,
+        "classes": CLASSES,
+        "classifier": last_linear(network)[0],
+        "pooled": name.startswith("vgg"),
+    }
+    card_file(path).unlink(missing_ok=True)  # of the file that is replaced
+    with atomic_path(path) as partial:
+        save_file(state, partial, metadata={FACTS_KEY: json.dumps(facts)})
+
+
+def write_card(path: Path, name: str, made: dict[str, Any]) -> None:
+    """Write the card of a file: what it is, then what `made` says of how it came about."""
+    card = {
+        "schema": SCHEMA,
+        "backbone": name,
+        "sha256": file_sha256(path),
+        "bytes": path.stat().st_size,
+        "gellib": __version__,
+        "torch": torch.__version__,
+        **made,
+        "classes": CLASSES,
+    }
+    write_text(card_file(path), json.dumps(card, indent=1, allow_nan=False) + "\n")
+
+
+def card_file(path: str | Path) -> Path:
+    """Where the card of a file of weights lies."""
+    return Path(path).with_suffix(".json")
+
+
+def read_card(path: str | Path) -> dict[str, Any]:
+    """Read the card of a file of weights.
+
+    Raises
+    ------
+    PretrainError
+        When it has none.
+    """
+    try:
+        return json.loads(card_file(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PretrainError(
+            f"{path} has no card: expected {card_file(path).name} beside it, as gellib pretrain "
+            "writes it last"
+        ) from None
+
+
+def load_class_model(path: str | Path) -> tuple[Backbone, Head, dict[str, bool]]:
+    """Put the whole network of a file together: (backbone, class head, classes), in eval mode.
+
+    Raises
+    ------
+    PretrainError
+        For a file that `gellib pretrain` did not write.
+    """
+    facts = pretrained_facts(path)
+    if facts is None or facts["backbone"] not in RECIPES:
+        raise PretrainError(
+            f"{path}: got no weights with a class head; expected a file of gellib pretrain"
+        )
+    backbone = build_backbone(facts["backbone"], weights=str(path))
+    state = load_file(path)
+    weight, bias = (state[f"{facts['classifier']}.{part}"].float() for part in ("weight", "bias"))
+    head = build_head("single", backbone.dim, len(weight), seed=0)
+    head.load_state_dict({"0.weight": weight, "0.bias": bias})
+    return backbone, head.eval(), facts["classes"]

@@ -1,0 +1,37 @@
+"""Simulated images, made from nothing but random numbers: gels, brain slices, stained cells.
+
+They are for demonstration, for tests and for pretraining; training never imports them.
+"""
+
+from collections.abc import Callable
+
+from gellib.labsim.simulate.alzheimer import write_alzheimer
+from gellib.labsim.simulate.brain_mri import write_brain_mri
+from gellib.labsim.simulate.classes import CLASSES, WEIGHTS, picture, simulate, stream
+from gellib.labsim.simulate.protein import write_protein
+from gellib.labsim.simulate.write import write_gel, write_gel_split
+
+SYSTEMS: dict[str, Callable] = {
+    "gel": write_gel_split,
+    "brain_mri": write_brain_mri,
+    "alzheimer": write_alzheimer,
+    "protein": write_protein,
+}
+"""What `gellib simulate NAME` writes: functions of (out, *, n, seed, progress).
+
+`n` is the number of images: of each class for gel, of all for the others, whose classes are of
+different sizes.
+"""
+
+__all__ = [
+    "CLASSES",
+    "SYSTEMS",
+    "WEIGHTS",
+    "picture",
+    "simulate",
+    "stream",
+    "write_alzheimer",
+    "write_brain_mri",
+    "write_gel",
+    "write_protein",
+]

@@ -1,0 +1,231 @@
+"""Simulated brain MRI with and without a tumour, in files as mixed as those of such collections."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gellib.labsim.simulate.brain import (
+    BRAIN_EDGE,
+    WEIGHTINGS,
+    Head,
+    draw_head,
+    frame,
+    inside,
+    scanned,
+    slice_of,
+)
+from gellib.labsim.simulate.draw import Canvas, chance, pick, to_bytes, word
+from gellib.labsim.simulate.textures import field
+from gellib.labsim.simulate.write import new_folder
+
+CLASSES = ("no", "yes")
+YES_SHARE = 155 / 253
+LEAST = 12
+_WEIGHTING = {"T1 contrast": 0.42, "FLAIR": 0.26, "T2": 0.18, "T1": 0.14}
+_TUMOURS = {"ring": 0.36, "solid": 0.3, "mass": 0.22, "cyst": 0.12}
+_LONG_PX = {"150 240": 0.3, "240 340": 0.5, "340 520": 0.17, "630 700": 0.03}
+# How a picture is kept, of either class: JPEG in colour or grey, PNG with alpha or a palette.
+_MODES = {"RGB": 0.83, "L": 0.12, "RGBA": 0.025, "P": 0.025}
+_WRONG_EXTENSION = 0.7  # of the PNG files: they are called .jpg
+_COPIES = 0.05  # pictures that are another one of their class, saved once more
+
+
+def picture(label: str, rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """Draw one slice, `no` or `yes`: uint8 (height, width)."""
+    if label not in CLASSES:
+        raise ValueError(f"no class {label!r}: expected one of {', '.join(CLASSES)}")
+    head = draw_head(rng)
+    # Half of the people are old: wide ventricles alone are no tumour.
+    if chance(rng, 0.5):
+        head.ventricle *= rng.uniform(1.0, 1.9)
+        head.sulcus *= rng.uniform(1.0, 1.6)
+    weighting = pick(rng, _WEIGHTING)
+    tissue = {
+        name: value * rng.uniform(0.88, 1.12) for name, value in WEIGHTINGS[weighting].items()
+    }
+    zoom = rng.uniform(0.82, 1.08)
+    across, along = frame(head, width, height, zoom)
+    level = rng.uniform(-0.6, 0.9)
+    spots = _Spots(rng, across, along)
+    if label == "yes":
+        for _ in range(1 + int(rng.integers(1, 4) if chance(rng, 0.12) else 0)):
+            spots.add_tumour(head, weighting)
+    moved = spots.pushed(across, along)
+    image, brain = slice_of(head, *moved, tissue, level)
+    if level < -0.3 and chance(rng, 0.5):
+        image = _eyes(rng, image, across, along, tissue)
+    if chance(rng, 0.25):
+        image = _white_spots(rng, image, across, along, weighting)
+    if chance(rng, 0.06 if label == "no" else 0.03):
+        image = _calcified(rng, image, across, along)
+    image = spots.drawn(image, brain)
+    return to_bytes(_framed(rng, scanned(rng, image), width, height))
+
+
+class _Spots:
+    """The tumours of a picture: where they push the brain to, and what they look like."""
+
+    def __init__(self, rng, across, along):
+        self.rng, self.across, self.along = rng, across, along
+        self.found = []
+
+    def add_tumour(self, head: Head, weighting: str) -> None:
+        rng = self.rng
+        size = float(np.exp(rng.uniform(np.log(0.075), np.log(0.34))))
+        away = rng.uniform(0.12, max(0.2, BRAIN_EDGE - 0.55 * size - 0.06))
+        angle = rng.uniform(0.15, np.pi - 0.15) * rng.choice([-1, 1])
+        x, y = away * np.sin(angle), -away * np.cos(angle)
+        turn = np.arctan2(self.along - y, self.across - x)
+        ripple = sum(
+            rng.normal(0, 0.13 / n**0.7) * np.cos(n * turn + rng.uniform(0, 6.3))
+            for n in range(2, 7)
+        )
+        distance = np.hypot(self.across - x, self.along - y) / (size * (1 + ripple))
+        swollen = rng.uniform(1.2, 2.6) if chance(rng, 0.65) else 0.0
+        self.found.append((x, y, size, distance, swollen, pick(rng, _TUMOURS), weighting))
+
+    def pushed(self, across, along):
+        for x, y, size, *_ in self.found:
+            dx, dy = across - np.float32(x), along - np.float32(y)
+            far = np.hypot(dx, dy) + np.float32(1e-3)
+            push = np.float32(0.35 * size) * np.exp(-((far / np.float32(2.2 * size)) ** 2))
+            across, along = across - push * dx / far, along - push * dy / far
+        return across, along
+
+    def drawn(self, image, brain):
+        rng = self.rng
+        height, width = image.shape
+        for _, _, size, distance, swollen, kind, weighting in self.found:
+            bright = weighting in ("T2", "FLAIR")
+            grain = field(rng, width, height, 26)
+            if swollen:
+                ragged = distance + np.float32(0.25) * field(rng, width, height, 9)
+                water = 0.82 if bright else 0.27
+                around = inside(swollen - ragged, 0.5) * np.float32(rng.uniform(0.45, 0.9))
+                image = image + (np.float32(water) - image) * around * brain
+            edge = inside(1 - distance, min(0.4, 0.02 / size))
+            strength = np.float32(
+                rng.uniform(0.5, 1.0) if chance(rng, 0.7) else rng.uniform(0.2, 0.5)
+            )
+            if kind in ("ring", "cyst"):
+                core = rng.uniform(0.45, 0.75) if kind == "ring" else 0.88
+                within = inside(core - distance + np.float32(0.05) * grain, 0.12)
+                rim = 0.95 if kind == "ring" or chance(rng, 0.5) else 0.6
+                dark = 0.9 if bright and kind == "cyst" else rng.uniform(0.1, 0.4)
+                value = np.float32(rim) + np.float32(dark - rim) * within
+            elif kind == "solid":
+                value = np.float32(rng.uniform(0.7, 1.0)) + np.float32(0.03) * grain
+            else:
+                value = np.float32(rng.uniform(0.35, 0.75)) + np.float32(0.16) * grain
+            image = image + (np.clip(value, 0, 1.1) - image) * edge * brain * strength
+        return image
+
+
+def _eyes(rng, image, across, along, tissue):
+    """Two balls of fluid in the low front corners, as in slices through the orbits."""
+    size = rng.uniform(0.14, 0.18)
+    for side in (-1, 1):
+        away = np.hypot(across - side * 0.36, along + 0.72) / np.float32(size)
+        image = image + (np.float32(0.3) - image) * inside(1.25 - away, 0.2)
+        image = image + (tissue["fluid"] - image) * inside(1 - away, 0.12)
+    return image
+
+
+def _white_spots(rng, image, across, along, weighting):
+    """Small bright patches beside the ventricles, as age leaves them: no tumour."""
+    value = 0.8 if weighting in ("T2", "FLAIR") else 0.33
+    for _ in range(int(rng.integers(3, 18))):
+        x = rng.choice([-1, 1]) * rng.uniform(0.16, 0.42)
+        y, size = rng.uniform(-0.4, 0.45), rng.uniform(0.015, 0.05)
+        away = np.hypot((across - x) / size, (along - y) / (size * rng.uniform(0.6, 2)))
+        share = np.float32(rng.uniform(0.3, 0.9)) * np.exp(-(away**2))
+        image = image + (np.float32(value) - image) * share
+    return image
+
+
+def _calcified(rng, image, across, along):
+    """A bright pineal gland or plexus on the midline."""
+    away = np.hypot(across - rng.normal(0, 0.02), along - rng.uniform(0.18, 0.3))
+    return np.maximum(image, np.float32(0.9) * inside(rng.uniform(0.02, 0.05) - away, 0.015))
+
+
+def _framed(rng, image, width, height):
+    """Margins, letters and scales, as screens and journals leave them."""
+    kind = rng.random()
+    if kind < 0.1:
+        margin = round(width * rng.uniform(0.03, 0.16))
+        image = image.copy()
+        image[:, :margin] = image[:, -margin:] = np.float32(1.0 if chance(rng, 0.4) else 0.0)
+    if chance(rng, 0.35):
+        canvas = Canvas(width, height, image, over=1)
+        size = rng.uniform(0.025, 0.05)
+        for _ in range(int(rng.integers(1, 4))):
+            x, y = rng.choice([0.02, 0.84]), rng.choice([0.02, 0.07, 0.9, 0.95])
+            canvas.text(x, y, word(rng, int(rng.integers(1, 7))), size, rng.uniform(0.6, 1.0))
+        if chance(rng, 0.25):
+            canvas.line([[0.35, 0.97], [0.65, 0.97]], 0.9, 0.004)
+        if chance(rng, 0.15):
+            canvas.box(0.004, 0.004, 0.995, 0.995, None, rng.uniform(0.4, 1.0), 0.004)
+        image = canvas.array()
+    return image
+
+
+def write_brain_mri(
+    out: Path,
+    *,
+    n: int = 253,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write `out/no/* no.jpg` and `out/yes/Y*.jpg`, `n` images in all, 155 of 253 with a tumour.
+
+    Sizes, modes, types and wrong extensions are as mixed as in collections from the web, and alike
+    in both classes. One picture in twenty is another one of its class, saved once more.
+    """
+    if n < LEAST:
+        raise ValueError(f"n: got {n}, expected {LEAST} or more images")
+    counts = {"yes": round(n * YES_SHARE)}
+    counts["no"] = n - counts["yes"]
+    done = 0
+    with new_folder(Path(out)) as folder:
+        for number, label in enumerate(CLASSES):
+            (folder / label).mkdir()
+            for index in range(counts[label]):
+                name = f"Y{index + 1}" if label == "yes" else f"{index + 1} no"
+                _write_image(folder / label / name, label, seed, number, index)
+                done += 1
+                if progress is not None:
+                    progress(done, n)
+
+
+def _write_image(target: Path, label: str, seed: int, number: int, index: int) -> None:
+    original = _original(seed, number, index)
+    shape = np.random.default_rng([seed, number, original, 1])
+    low, high = map(int, pick(shape, _LONG_PX).split())
+    long_px, aspect = shape.uniform(low, high), shape.uniform(0.74, 1.0)
+    image = Image.fromarray(picture(label, shape, round(long_px * aspect), round(long_px)))
+    look = np.random.default_rng([seed, number, index, 2])
+    if original != index:
+        scale = look.uniform(0.6, 0.95)
+        image = image.resize((round(image.width * scale), round(image.height * scale)))
+    mode = pick(look, _MODES)
+    png = mode in ("RGBA", "P")
+    suffix = ".png" if png else str(look.choice([".jpg", ".jpg", ".jpg", ".JPG", ".jpeg"]))
+    if png and chance(look, _WRONG_EXTENSION):
+        suffix = ".jpg"
+    image = image.quantize(64) if mode == "P" else image.convert(mode)
+    target = target.with_name(target.name + suffix)
+    if png:
+        image.save(target, "PNG", optimize=True)
+    else:
+        image.save(target, "JPEG", quality=int(look.integers(55, 95)))
+
+
+def _original(seed: int, number: int, index: int) -> int:
+    """Return the number of the picture that a file shows: its own, or an earlier one's."""
+    rng = np.random.default_rng([seed, number, index])
+    if index > 4 and chance(rng, _COPIES):
+        return _original(seed, number, int(rng.integers(index)))
+    return index

@@ -1,0 +1,116 @@
+"""Simulated data sets on disk."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gellib.labsim.simulate.classes import CLASSES, picture
+
+PNG_SHARE = 0.15
+LONG_PX = (300, 640)
+ASPECTS = (1.0, 4 / 3, 3 / 4, 3 / 2, 1.2, 0.8)
+
+
+def write_gel(
+    out: Path,
+    *,
+    train: int = 46,
+    test: int = 11,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a data set `out/{train,test}/{gel,not_gel}/NNN.(jpg|png)`.
+
+    Both classes have the same sizes, file types and qualities; all files are grey.
+
+    Parameters
+    ----------
+    out
+        A new or empty folder; it appears at once, complete.
+    train, test
+        Images a class.
+    progress
+        Called after each image with how many are done and how many there are.
+
+    Raises
+    ------
+    FileExistsError
+        If `out` has something in it already.
+    """
+    if train < 1 or test < 0:
+        raise ValueError(
+            f"got train={train}, test={test}: expected at least 1 and 0 images a class"
+        )
+    names = {
+        "gel": [name for name, is_gel in CLASSES.items() if is_gel],
+        "not_gel": [name for name, is_gel in CLASSES.items() if not is_gel],
+    }
+    done = 0
+    with new_folder(Path(out)) as folder:
+        for number, (label, kinds) in enumerate(names.items()):
+            rng = np.random.default_rng([seed, number])
+            # Every kind as often as the others, in an order that splits them by chance.
+            rounds = -(-(train + test) // len(kinds))
+            order = np.concatenate([rng.permutation(kinds) for _ in range(rounds)])[: train + test]
+            order = rng.permutation(order)
+            for index, kind in enumerate(order):
+                split = "train" if index < train else "test"
+                target = folder / split / label
+                target.mkdir(parents=True, exist_ok=True)
+                number_in_split = index + 1 - train * (split == "test")
+                _write_image(target / f"{number_in_split:03d}", str(kind), seed, number, index)
+                done += 1
+                if progress is not None:
+                    progress(done, 2 * (train + test))
+
+
+def write_gel_split(out: Path, *, n: int = 57, seed: int = 0, progress=None) -> None:
+    """Write the gel data set with `n` images a class, a fifth of them for testing."""
+    if n < 5:
+        raise ValueError(f"n: got {n}, expected 5 or more images a class")
+    test = round(n / 5)
+    write_gel(out, train=n - test, test=test, seed=seed, progress=progress)
+
+
+def _write_image(target: Path, kind: str, seed: int, number: int, index: int) -> None:
+    """Write one picture; its size and type are drawn without a look at what it shows."""
+    rng = np.random.default_rng([seed, number, index])
+    long_px, aspect = rng.uniform(*LONG_PX), ASPECTS[rng.integers(len(ASPECTS))]
+    width = round(long_px * min(1, aspect))
+    height = round(long_px / max(1, aspect))
+    is_png, quality = rng.random() < PNG_SHARE, int(rng.integers(45, 93))
+    if is_png:
+        # Lossless files are large: keep the pictures small.
+        width, height = width * 2 // 3, height * 2 // 3
+    image = Image.fromarray(picture(kind, rng, width, height))
+    if is_png:
+        image.save(target.with_suffix(".png"), optimize=True)
+    else:
+        image.save(target.with_suffix(".jpg"), quality=quality, optimize=True)
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `out` when all went well."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(
+            f"got {out}, which has something in it: expected a new or an empty folder; "
+            "name another one or remove it first"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        if out.exists():
+            out.rmdir()
+        os.replace(folder, out)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -1,0 +1,90 @@
+"""Gel or not, without any training: the class head that was pretrained on simulated images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gellib.data.images import BadImageError, ImageLimits, read_image
+from gellib.labsim.pretraining import load_class_model, read_card
+from gellib.models.backbones.labsim import shipped_weights
+from gellib.models.training import predict_images
+from gellib.training_run.predictor import Prediction, Source, named_source
+
+POSITIVE, NEGATIVE = "gel", "not_gel"
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class ZeroShotPrediction(Prediction):
+    """What the pretrained head says of one image; `nearest` is the likeliest simulated class."""
+
+    nearest: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `file, label, probabilities, run, nearest`, or `file, error`."""
+        return super().to_dict() | ({} if self.error else {"nearest": self.nearest})
+
+
+class ZeroShot:
+    """A shipped network with its class head, asked as a `Predictor` is.
+
+    The probability of a gel is the sum over the simulated classes that are gels.
+
+    Parameters
+    ----------
+    backbone
+        resnet18, mobilenet-v3 or vgg16.
+    weights
+        Another file of `gellib pretrain` than the shipped one.
+
+    Raises
+    ------
+    BackboneError
+        For a network that no weights are shipped for.
+    """
+
+    def __init__(self, backbone: str = "resnet18", *, weights: str | Path = "") -> None:
+        path = Path(weights) if weights else shipped_weights(backbone)
+        self.backbone, self.head, self.classes = load_class_model(path)
+        self.name = f"labsim {backbone} (no training)"
+        self.card = read_card(path)
+        self.labels = (POSITIVE, NEGATIVE)
+        self.limits = ImageLimits()
+
+    def predict(self, sources: Sequence[Source]) -> list[ZeroShotPrediction]:
+        """Judge each source; one that cannot be read gets its error, the others go on."""
+        named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
+        results: list[ZeroShotPrediction] = []
+        # Some at a time: decoded images are large, and a folder may hold any number.
+        for start in range(0, len(named), _AT_ONCE):
+            results += self._predict_batch(named[start : start + _AT_ONCE])
+        return results
+
+    def _predict_batch(self, named: Sequence[tuple[str, Any]]) -> list[ZeroShotPrediction]:
+        images: list[np.ndarray] = []
+        errors: dict[int, str] = {}
+        for place, (name, content) in enumerate(named):
+            try:
+                images.append(read_image(content, limits=self.limits, name=name))
+            except BadImageError as err:
+                errors[place] = err.reason
+        rows = iter(predict_images(self.backbone, self.head, images) if images else [])
+        return [
+            ZeroShotPrediction(name, error=errors[place])
+            if place in errors
+            else self._prediction(name, next(rows))
+            for place, (name, _) in enumerate(named)
+        ]
+
+    def _prediction(self, name: str, row: np.ndarray) -> ZeroShotPrediction:
+        gel = float(row[list(self.classes.values())].sum())
+        shares = {POSITIVE: gel, NEGATIVE: 1 - gel}
+        label = POSITIVE if gel > 0.5 else NEGATIVE
+        return ZeroShotPrediction(
+            name, label, shares, self.name, nearest=list(self.classes)[int(row.argmax())]
+        )

@@ -1,0 +1,1 @@
+"""Backbones, heads, features, training and explanation."""

@@ -1,0 +1,69 @@
+"""Networks of torchvision as feature extractors; where their weights come from; grey input."""
+
+from gellib.base.seeding import named_seed, seeded
+from gellib.models.backbones.adapters import INPUT_ADAPTERS
+from gellib.models.backbones.architectures import (
+    ALIASES,
+    BackboneError,
+    check_backbone,
+    list_backbones,
+)
+from gellib.models.backbones.backbone import Backbone, build_backbone
+from gellib.models.backbones.calibration import calibrate_batchnorm
+from gellib.models.backbones.cutting import cut_network
+from gellib.models.backbones.devices import (
+    DeviceMissing,
+    device_for,
+    device_missing,
+    exact_arithmetic,
+    resolve_precision,
+)
+from gellib.models.backbones.layers import blocks_of, check_layers, trained_layers
+from gellib.models.backbones.preprocessing import (
+    CONTRASTS,
+    Preprocessing,
+    normalise,
+    stretch_contrast,
+)
+from gellib.models.backbones.weights import (
+    TIMEOUT_ENV,
+    WeightsError,
+    WeightsInfo,
+    checkpoint_path,
+    file_sha256,
+    resolve_weights,
+    state_sha256,
+)
+
+__all__ = [
+    "ALIASES",
+    "CONTRASTS",
+    "INPUT_ADAPTERS",
+    "TIMEOUT_ENV",
+    "Backbone",
+    "BackboneError",
+    "DeviceMissing",
+    "Preprocessing",
+    "WeightsError",
+    "WeightsInfo",
+    "blocks_of",
+    "build_backbone",
+    "calibrate_batchnorm",
+    "check_backbone",
+    "check_layers",
+    "checkpoint_path",
+    "cut_network",
+    "device_for",
+    "device_missing",
+    "exact_arithmetic",
+    "file_sha256",
+    "list_backbones",
+    "named_seed",
+    "normalise",
+    "resolve_precision",
+    "resolve_weights",
+    "seeded",
+    "state_sha256",
+    "stretch_contrast",
+    "trained_layers",
+]

@@ -1,0 +1,144 @@
+"""Which layers of a network are trained: its blocks in order, and what `trainable` names of them.
+
+A *block* is a convolution, a residual or a transformer block, or whatever else torchvision lists
+in the sequence of a network; a normalisation behind it belongs to it. A *layer* is a module that
+holds parameters of its own: a block has one or several.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torchvision.models.vision_transformer import Encoder
+
+from gellib.base.text import did_you_mean
+from gellib.models.backbones.architectures import (
+    BackboneError,
+    check_backbone,
+    last_linear,
+    make_network,
+    replace_layer,
+)
+
+_SEQUENCES = (nn.Sequential, nn.ModuleList, Encoder)
+_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+_EXPECTED = "Expected head, last:<number of blocks>, from:<block or layer>, or all"
+
+
+class Block(NamedTuple):
+    """A block of a network: its name, and the names of its layers."""
+
+    name: str
+    layers: tuple[str, ...]
+
+
+def layers_of(network: nn.Module) -> list[str]:
+    """List the modules that hold parameters of their own, in the order of the network."""
+    return [name for name, module in network.named_modules() if _own_parameters(module)]
+
+
+def blocks_of(network: nn.Module) -> list[Block]:
+    """List the blocks of a network, in order; parameters outside of them count as the first's."""
+    found: list[list[str]] = []
+    _collect(network, "", found)
+    layers = layers_of(network)
+    blocks = [
+        [name for name in layers if any(_is_below(name, part) for part in parts)] for parts in found
+    ]
+    outside = set(layers).difference(*blocks)
+    blocks[0] = [name for name in layers if name in outside or name in blocks[0]]
+    return [Block(parts[0], tuple(own)) for parts, own in zip(found, blocks, strict=True)]
+
+
+def _collect(module: nn.Module, prefix: str, found: list[list[str]]) -> None:
+    for name, child in module.named_children():
+        if not _has_parameters(child):
+            continue
+        if type(child) in _SEQUENCES:  # their sub-classes are blocks
+            _collect(child, f"{prefix}{name}.", found)
+        elif isinstance(child, _NORMS) and found:
+            found[-1].append(f"{prefix}{name}")
+        else:
+            found.append([f"{prefix}{name}"])
+
+
+def check_trainable(text: str) -> tuple[str, str]:
+    """Read `head`, `all`, `last:2` or `from:layer4`: the word, and what is behind the colon.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    word, colon, rest = (part.strip() for part in text.partition(":"))
+    if word in ("head", "all") and not colon:
+        return word, ""
+    if word == "from" and rest:
+        return word, rest
+    if word == "last" and rest.isdecimal() and int(rest) > 0:
+        return word, rest
+    hint = did_you_mean(word, ("head", "all", "last", "from"))
+    raise ValueError(f"trainable: got {text!r}: {hint}{_EXPECTED}")
+
+
+def trained_layers(network: nn.Module, text: str) -> tuple[str, ...]:
+    """Name the layers that are trained: none for `head`, else all from one on, in order.
+
+    Raises
+    ------
+    BackboneError
+        For a layer that the network does not have, and for more blocks than it has; the message
+        names its blocks.
+    """
+    word, rest = check_trainable(text)
+    layers, blocks = layers_of(network), blocks_of(network)
+    names = ", ".join(block.name for block in blocks)
+    if word == "head":
+        return ()
+    if word == "all":
+        return tuple(layers)
+    if word == "last":
+        if int(rest) > len(blocks):
+            raise BackboneError(
+                f"trainable: got {text!r}, but the network has {len(blocks)} blocks: {names}"
+            )
+        return tuple(name for block in blocks[-int(rest) :] for name in block.layers)
+    start = next((i for i, name in enumerate(layers) if _is_below(name, rest)), None)
+    if start is None:
+        known = [n for n, module in network.named_modules() if n and _has_parameters(module)]
+        hint = did_you_mean(text, [f"from:{name}" for name in known])
+        raise BackboneError(
+            f"trainable: got {text!r}, and there is no layer {rest!r}: {hint}Blocks of the "
+            f"network: {names}; any layer in one may be named too"
+        )
+    return tuple(layers[start:])
+
+
+def check_layers(name: str, image_size: int, text: str) -> None:
+    """Check what `trainable` names in a network, without making its weights.
+
+    Raises
+    ------
+    ValueError
+        As `check_trainable` and `trained_layers`.
+    """
+    if check_trainable(text)[0] in ("head", "all"):
+        return
+    with torch.device("meta"):
+        network = make_network(check_backbone(name), image_size)
+    replace_layer(network, last_linear(network)[0], nn.Identity())
+    trained_layers(network, text)
+
+
+def _has_parameters(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters())
+
+
+def _own_parameters(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters(recurse=False))
+
+
+def _is_below(name: str, parent: str) -> bool:
+    return name == parent or name.startswith(f"{parent}.")

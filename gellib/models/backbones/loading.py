@@ -1,0 +1,113 @@
+"""Weights from a file into a network, or a readable reason why they do not fit."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from torchvision.models.vision_transformer import interpolate_embeddings
+
+from gellib.models.backbones.architectures import last_linear
+from gellib.models.backbones.weights import WeightsError
+
+_POSITIONS = "encoder.pos_embedding"
+_SIDE_CLASSIFIERS = ("AuxLogits.", "aux1.", "aux2.")  # of inception_v3 and googlenet
+# Old checkpoints of DenseNet write `norm.1` where torchvision now has `norm1`.
+_OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
+
+
+def load_weights(network: nn.Module, path: str | Path) -> None:
+    """Load a `.safetensors` file or a state dict into a network, whose last layer is left alone.
+
+    A vision transformer's position embeddings are interpolated where its input has another size.
+    State dicts are read with `weights_only=True`, so that no code in the file can run.
+
+    Raises
+    ------
+    WeightsError
+        For a file that is neither, or whose tensors are not the network's.
+    """
+    path = Path(path).expanduser()
+    state = _read(path)
+    classifier, _ = last_linear(network)
+    wanted = network.state_dict()
+    given = {}
+    for name, tensor in state.items():
+        name = _OLD_DENSENET.sub(r"\1\2", name.removeprefix("module."))
+        if not name.startswith((f"{classifier}.", *_SIDE_CLASSIFIERS)):
+            given[name] = tensor
+    given = _positions_fitted(given, wanted)
+    optional = (f"{classifier}.", "num_batches_tracked")
+    missing = [n for n in wanted if n not in given and not n.startswith(optional[0])]
+    missing = [n for n in missing if not n.endswith(optional[1])]
+    unexpected = [n for n in given if n not in wanted]
+    shapes = [
+        f"{n} {tuple(given[n].shape)} instead of {tuple(wanted[n].shape)}"
+        for n in given
+        if n in wanted and given[n].shape != wanted[n].shape
+    ]
+    problems = [
+        f"{len(names)} {what}: {_some(names)}"
+        for what, names in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", shapes),
+        )
+        if names
+    ]
+    if problems:
+        raise WeightsError(
+            f"weights: {path} does not fit {type(network).__name__}; {'; '.join(problems)}. "
+            "Expected the state dict of torchvision's model of that name"
+        )
+    with torch.no_grad():
+        for name, tensor in given.items():
+            wanted[name].copy_(tensor)  # these share their memory with the network's
+
+
+def _positions_fitted(
+    given: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Interpolate a vision transformer's position embeddings to another grid of patches."""
+    old, new = given.get(_POSITIONS), wanted.get(_POSITIONS)
+    if old is None or new is None or old.ndim != 3 or old.shape[::2] != new.shape[::2]:
+        return given
+    grids = math.isqrt(old.shape[1] - 1), math.isqrt(new.shape[1] - 1)
+    square = (grids[0] ** 2 + 1, grids[1] ** 2 + 1) == (old.shape[1], new.shape[1])
+    if grids[0] == grids[1] or not square:
+        return given
+    fitted = interpolate_embeddings(grids[1], 1, {_POSITIONS: old})[_POSITIONS]
+    return given | {_POSITIONS: fitted}
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError) as err:
+        reason = str(err).strip().split("\n")[0]
+        raise WeightsError(
+            f"weights: {path} cannot be read as a plain state dict ({reason}); files that hold "
+            "more than tensors are refused because they could run code. Save "
+            "`model.state_dict()`, best as .safetensors"
+        ) from err
+    for wrapper in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise WeightsError(f"weights: {path} holds no state dict (names with tensors)")
+    return state
+
+
+def _some(names: list[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,23 @@
+"""Why a model says what it says, how sure it is, and whether it knows such pictures at all."""
+
+from gellib.models.explain.layers import ExplainError, last_spatial_layer
+from gellib.models.explain.maps import Explanation, explain_views
+from gellib.models.explain.monte_carlo import Uncertainty, has_dropout, uncertainty
+from gellib.models.explain.out_of_distribution import (
+    MOST_IMAGES,
+    OutOfDistribution,
+    fit_out_of_distribution,
+)
+
+__all__ = [
+    "MOST_IMAGES",
+    "ExplainError",
+    "Explanation",
+    "OutOfDistribution",
+    "Uncertainty",
+    "explain_views",
+    "fit_out_of_distribution",
+    "has_dropout",
+    "last_spatial_layer",
+    "uncertainty",
+]

@@ -1,0 +1,49 @@
+"""Grad-CAM (Selvaraju et al. 2017): where a convolutional network found its answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from gellib.models.backbones import Backbone, exact_arithmetic
+from gellib.models.explain.layers import ExplainError, last_spatial_layer
+from gellib.models.heads import Head
+
+
+def grad_cam(
+    backbone: Backbone, head: Head, images: torch.Tensor, targets: np.ndarray
+) -> np.ndarray:
+    """Map where each image speaks for its target class: (N, h, w), 0..1, of the last layer's size.
+
+    Parameters
+    ----------
+    images
+        (N, 1 or 3, H, W), normalised, on the device of the network.
+    targets
+        (N,) class numbers.
+
+    Raises
+    ------
+    ExplainError
+        When captum is not installed, or no layer has maps.
+    """
+    try:
+        from captum.attr import LayerGradCam
+    except ImportError as err:
+        raise ExplainError(
+            "Grad-CAM needs captum, which is not installed: pip install 'gellib[explain]'"
+        ) from err
+    layer = last_spatial_layer(backbone, images[:1])[1]
+    network = nn.Sequential(backbone, head).eval()
+    # Nothing is learnt; but gradients have to begin somewhere where all layers are frozen.
+    x = images.clone().requires_grad_(True)
+    goal = torch.as_tensor(np.asarray(targets), device=images.device)
+    with torch.enable_grad(), exact_arithmetic():
+        maps = LayerGradCam(network, layer).attribute(x, target=goal, relu_attributions=True)
+    return _scaled(maps[:, 0].detach().cpu().double().numpy())
+
+
+def _scaled(maps: np.ndarray) -> np.ndarray:
+    top = maps.max(axis=(1, 2), keepdims=True)
+    return np.divide(maps, top, out=np.zeros_like(maps), where=top > 0)

@@ -1,0 +1,37 @@
+"""Features of images through a frozen backbone, of plain and of random views, cached on disk."""
+
+from gellib.models.features.augmentation import (
+    STEPS,
+    augment,
+    check_augmentation,
+    image_key,
+    plain_view,
+    prepare,
+    random_views,
+)
+from gellib.models.features.extraction import (
+    augmented_views,
+    default_batch_size,
+    extract_stream,
+    in_threads,
+    plain_views,
+)
+from gellib.models.features.image_statistics import view_statistics
+from gellib.models.features.store import FeatureStore
+
+__all__ = [
+    "STEPS",
+    "FeatureStore",
+    "augment",
+    "augmented_views",
+    "check_augmentation",
+    "default_batch_size",
+    "extract_stream",
+    "image_key",
+    "in_threads",
+    "plain_view",
+    "plain_views",
+    "prepare",
+    "random_views",
+    "view_statistics",
+]

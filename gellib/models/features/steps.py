@@ -1,0 +1,195 @@
+"""The random steps of a view: cuts, flips, turns, colours, erasing; each a named function.
+
+They work on 8-bit images with Pillow, as the reference systems' transforms do: one thread, so that
+no setting of torch changes a pixel.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from gellib.base.calls import Number
+from gellib.models.backbones import Preprocessing
+
+Step = Callable[..., Image.Image]
+STEPS: dict[str, Step] = {}
+_BOUNDS: dict[str, dict[str, tuple[float, float]]] = {}
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+
+def step(**bounds: tuple[float, float]) -> Callable[[Step], Step]:
+    """Register a random step: a function of (image, rng, preprocessing) and numbers with defaults.
+
+    `bounds` gives the allowed range of each number. The step returns the new image and draws from
+    `rng` alone.
+    """
+
+    def register(function: Step) -> Step:
+        STEPS[function.__name__] = function
+        _BOUNDS[function.__name__] = bounds
+        return function
+
+    return register
+
+
+@step(scale_min=(0.01, 1))
+def random_resized_crop(
+    image: Image.Image,
+    rng: np.random.Generator,
+    preprocessing: Preprocessing,
+    scale_min: float = 0.08,
+) -> Image.Image:
+    """Cut out a part of at least `scale_min` of the area, 3:4 to 4:3, at the network's size.
+
+    Drawn as torchvision's RandomResizedCrop does.
+    """
+    width, height = image.size
+    for _ in range(10):
+        area = width * height * rng.uniform(scale_min, 1)
+        ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left, top = rng.integers(width - w + 1), rng.integers(height - h + 1)
+            break
+    else:  # a very long image: its middle, as near to square as the limits of the ratio allow
+        w, h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
+        w, h = max(w, 1), max(h, 1)
+        left, top = (width - w) // 2, (height - h) // 2
+    return resize(image, preprocessing, (left, top, left + w, top + h))
+
+
+@step(padding=(0, 0.5))
+def random_crop(
+    image: Image.Image,
+    rng: np.random.Generator,
+    preprocessing: Preprocessing,
+    padding: float = 0.06,
+) -> Image.Image:
+    """Shift by up to `padding` of the sides; what comes in at the edges is the image mirrored.
+
+    That is to pad all round and to cut out a window of the old size.
+    """
+    places = []
+    for side in image.size:
+        reach = min(round(padding * side), side - 1)
+        place = np.arange(side) + rng.integers(-reach, reach + 1)
+        places.append(side - 1 - np.abs(side - 1 - np.abs(place)))
+    return Image.fromarray(np.asarray(image)[places[1]][:, places[0]])
+
+
+@step(p=(0, 1))
+def horizontal_flip(
+    image: Image.Image, rng: np.random.Generator, preprocessing: Preprocessing, p: float = 0.5
+) -> Image.Image:
+    """Mirror left and right with probability `p`."""
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < p else image
+
+
+@step(p=(0, 1))
+def vertical_flip(
+    image: Image.Image, rng: np.random.Generator, preprocessing: Preprocessing, p: float = 0.5
+) -> Image.Image:
+    """Turn upside down, mirrored, with probability `p`."""
+    return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if rng.random() < p else image
+
+
+@step(degrees=(0, 180))
+def rotation(
+    image: Image.Image,
+    rng: np.random.Generator,
+    preprocessing: Preprocessing,
+    degrees: float = 10,
+) -> Image.Image:
+    """Turn by up to `degrees` either way; the corners become black."""
+    return image.rotate(rng.uniform(-degrees, degrees), _FILTERS[preprocessing.interpolation])
+
+
+@step(brightness=(0, 1), contrast=(0, 1), saturation=(0, 1), hue=(0, 0.5))
+def color_jitter(
+    image: Image.Image,
+    rng: np.random.Generator,
+    preprocessing: Preprocessing,
+    brightness: float = 0.2,
+    contrast: float = 0.2,
+    saturation: float = 0.2,
+    hue: float = 0.02,
+) -> Image.Image:
+    """Change the colours, in random order: three by a factor of 1 - x to 1 + x, the hue by turns.
+
+    Of a grey image, saturation and hue change nothing.
+    """
+    factors = 1 + rng.uniform(-1, 1, 3) * [brightness, contrast, saturation]
+    turn = rng.uniform(-hue, hue)
+    for number in rng.permutation(4):
+        if number < 2:
+            kind = (ImageEnhance.Brightness, ImageEnhance.Contrast)[number]
+            image = kind(image).enhance(factors[number])
+        elif image.mode == "RGB" and number == 2:
+            image = ImageEnhance.Color(image).enhance(factors[2])
+        elif image.mode == "RGB":
+            image = _turned_hue(image, turn)
+    return image
+
+
+def _turned_hue(image: Image.Image, turn: float) -> Image.Image:
+    hue, saturation, value = image.convert("HSV").split()
+    shift = round(turn * 256)  # hues are a circle of 256
+    hue = hue.point([(number + shift) % 256 for number in range(256)])
+    return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
+
+
+@step(p=(0, 1), scale_max=(0.02, 1))
+def random_erasing(
+    image: Image.Image,
+    rng: np.random.Generator,
+    preprocessing: Preprocessing,
+    p: float = 0.5,
+    scale_max: float = 0.33,
+) -> Image.Image:
+    """Cover a rectangle of 2 % to `scale_max` of the area with the mean grey, with probability `p`.
+
+    Its sides are 1:3 to 3:1. The mean is that of the network's input, which makes it 0 there.
+    """
+    if rng.random() >= p:
+        return image
+    width, height = image.size
+    area = width * height * rng.uniform(0.02, scale_max)
+    ratio = math.exp(rng.uniform(-math.log(3), math.log(3)))
+    w = min(width, max(1, round(math.sqrt(area * ratio))))
+    h = min(height, max(1, round(math.sqrt(area / ratio))))
+    left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
+    mean = [round(255 * value) for value in preprocessing.mean]
+    image = image.copy()
+    color = tuple(mean) if image.mode == "RGB" else round(sum(mean) / len(mean))
+    image.paste(color, (left, top, left + w, top + h))
+    return image
+
+
+def known_steps() -> dict[str, dict[str, Number]]:
+    """List the steps with their numbers: default and allowed range of each."""
+    return {
+        name: {key: Number(_default(name, key), *bounds) for key, bounds in numbers.items()}
+        for name, numbers in _BOUNDS.items()
+    }
+
+
+def _default(name: str, key: str) -> float:
+    return float(inspect.signature(STEPS[name]).parameters[key].default)
+
+
+def resize(
+    image: Image.Image, preprocessing: Preprocessing, box: tuple[float, float, float, float]
+) -> Image.Image:
+    """Resize a part of an image to the network's input."""
+    size = (preprocessing.image_size, preprocessing.image_size)
+    return image.resize(size, _FILTERS[preprocessing.interpolation], box=box)

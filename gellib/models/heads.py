@@ -1,0 +1,168 @@
+"""The classifier heads on top of a backbone's features."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from gellib.models.backbones import seeded
+
+TASKS = ("single_label", "multilabel")
+_RESIDUAL = ((512, 0.5), (512, 0.4), (256, 0.3), (128, 0.2))  # width and dropout, layer by layer
+_ATTENTION_WIDTHS = (512, 256, 128)
+_SQUEEZE = 16
+
+
+class Head(nn.Sequential):
+    """Layers from features (N, in_features) to logits (N, n_classes); it knows its own kind.
+
+    Its `task` says what the logits mean: `single_label` ones exclude each other, those of
+    `multilabel` do not.
+    """
+
+    def __init__(
+        self, kind: str, in_features: int, n_classes: int, task: str, dropout: float
+    ) -> None:
+        super().__init__(*KINDS[kind](in_features, n_classes, dropout))
+        self.kind = kind
+        self.in_features = in_features
+        self.n_classes = n_classes
+        self.task = task
+        self.dropout = dropout
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Turn logits into probabilities: a softmax, or a sigmoid of each for `multilabel`."""
+        return logits.sigmoid() if self.task == "multilabel" else logits.softmax(dim=1)
+
+    def facts(self) -> dict[str, str | int | float]:
+        """Return what `build_head` needs to build its like."""
+        return {
+            "kind": self.kind,
+            "in_features": self.in_features,
+            "n_classes": self.n_classes,
+            "task": self.task,
+            "dropout": self.dropout,
+        }
+
+
+def build_head(
+    kind: str,
+    in_features: int,
+    n_classes: int,
+    *,
+    task: str = "single_label",
+    dropout: float = 0.0,
+    seed: int,
+) -> Head:
+    """Build a head with initial weights that depend on the seed alone.
+
+    `single` is one linear layer. `multi` is Linear 512, ReLU, Dropout 0.25, Linear 256, ReLU,
+    Dropout 0.5, Linear to the classes, as in the reference gel system. `dense` is Linear 512, ReLU,
+    Dropout 0.5, Linear. `residual` has four layers, each with a batch norm and what came in added
+    to what goes out, dropout falling from 0.5 to 0.2, and Xavier's initialisation. `attention`
+    weighs the features by each other, then has three layers with batch norm, ReLU and Dropout 0.4.
+
+    A `dropout` above 0 takes the place of the head's own: of the largest one in `residual`.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"classifier_head: got {kind!r}, expected one of {', '.join(KINDS)}")
+    if task not in TASKS:
+        raise ValueError(f"task of a head: got {task!r}, expected one of {', '.join(TASKS)}")
+    if n_classes < 2 and task == "single_label":
+        raise ValueError(f"a head needs at least two classes, got {n_classes}")
+    with seeded(seed, "head", kind), torch.device("cpu"):
+        return Head(kind, in_features, n_classes, task, dropout)
+
+
+def _single(in_features: int, n_classes: int, dropout: float) -> list[nn.Module]:
+    linear = nn.Linear(in_features, n_classes)
+    return [nn.Dropout(dropout), linear] if dropout else [linear]
+
+
+def _multi(in_features: int, n_classes: int, dropout: float) -> list[nn.Module]:
+    return [
+        nn.Linear(in_features, 512),
+        nn.ReLU(),
+        nn.Dropout(dropout or 0.25),
+        nn.Linear(512, 256),
+        nn.ReLU(),
+        nn.Dropout(dropout or 0.5),
+        nn.Linear(256, n_classes),
+    ]
+
+
+def _dense(in_features: int, n_classes: int, dropout: float) -> list[nn.Module]:
+    return [
+        nn.Linear(in_features, 512),
+        nn.ReLU(),
+        nn.Dropout(dropout or 0.5),
+        nn.Linear(512, n_classes),
+    ]
+
+
+def _residual(in_features: int, n_classes: int, dropout: float) -> list[nn.Module]:
+    scale = dropout / _RESIDUAL[0][1] if dropout else 1
+    layers: list[nn.Module] = []
+    for width, own_dropout in _RESIDUAL:
+        layers.append(ResidualLayer(in_features, width, own_dropout * scale))
+        in_features = width
+    layers.append(nn.Linear(in_features, n_classes))
+    for layer in nn.ModuleList(layers).modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return layers
+
+
+def _attention(in_features: int, n_classes: int, dropout: float) -> list[nn.Module]:
+    layers: list[nn.Module] = [ChannelAttention(in_features)]
+    for width in _ATTENTION_WIDTHS:
+        layers += [
+            nn.Linear(in_features, width),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            nn.Dropout(dropout or 0.4),
+        ]
+        in_features = width
+    return [*layers, nn.Linear(in_features, n_classes)]
+
+
+class ResidualLayer(nn.Module):
+    """Linear, batch norm, plus what came in, ReLU, dropout; widths are matched by a projection."""
+
+    def __init__(self, in_features: int, out_features: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+        self.norm = nn.BatchNorm1d(out_features)
+        same = in_features == out_features
+        self.skip = nn.Identity() if same else nn.Linear(in_features, out_features, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute (N, out_features)."""
+        return self.dropout(torch.relu(self.norm(self.linear(x)) + self.skip(x)))
+
+
+class ChannelAttention(nn.Module):
+    """Squeeze and excitation: each feature is weighed, 0 to 1, by what all of them say."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        narrow = max(features // _SQUEEZE, 8)
+        self.weigh = nn.Sequential(
+            nn.Linear(features, narrow), nn.ReLU(), nn.Linear(narrow, features), nn.Sigmoid()
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute the weighed features, (N, features)."""
+        return x * self.weigh(x)
+
+
+KINDS = {
+    "single": _single,
+    "multi": _multi,
+    "dense": _dense,
+    "residual": _residual,
+    "attention": _attention,
+}

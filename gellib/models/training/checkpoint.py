@@ -1,0 +1,139 @@
+"""Trained models on disk: safetensors with JSON metadata, and no code."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from gellib.models.backbones import Backbone, Preprocessing, WeightsInfo, build_backbone
+from gellib.models.heads import Head, build_head
+
+FORMAT = 1
+_OURS = ("format", "backbone", "head")
+
+
+class ModelError(ValueError):
+    """A stored model cannot be put together again; the message says why."""
+
+
+def save_model(
+    path: str | Path,
+    head: Head,
+    backbone: Backbone,
+    metadata: dict[str, Any],
+    tensors: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """Write the head, and of the backbone what its weights and seed do not give, to a file.
+
+    That is the layers that were trained, the batch norms' statistics for the weights `none` and
+    the first convolution for `reinit`. `metadata` (classes and whatever else, JSON values) is
+    stored along. The file appears whole or not at all.
+    """
+    taken = set(metadata) & set(_OURS)
+    if taken:
+        raise ModelError(f"metadata: the names {', '.join(sorted(taken))} are taken")
+    facts = metadata | {
+        "format": FORMAT,
+        "backbone": {
+            "name": backbone.name,
+            "dim": backbone.dim,
+            "weights": asdict(backbone.weights),
+            "input_adapter": backbone.input_adapter,
+            "seed": backbone.seed,
+            "trained": list(backbone.trained),
+            "preprocessing": backbone.preprocessing.to_dict(),
+        },
+        "head": head.facts(),
+    }
+    every = {f"head.{name}": value for name, value in head.state_dict().items()}
+    every |= {f"backbone.{name}": value for name, value in backbone.own_state().items()}
+    every |= {f"more.{name}": value for name, value in (tensors or {}).items()}
+    every = {name: value.detach().cpu().contiguous() for name, value in every.items()}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file(every, temporary, metadata={"gellib": json.dumps(facts)})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
+    """Put a stored model together again: (backbone, head, metadata), both in eval mode.
+
+    Raises
+    ------
+    ModelError
+        For a file that is no such model, and when the backbone's weights are not those that it
+        was trained with.
+    BackboneError
+        When the weights cannot be had.
+    """
+    facts, tensors = _read(Path(path))
+    about = facts["backbone"]
+    trained_with = WeightsInfo(**about["weights"])
+    preprocessing = Preprocessing.from_dict(about["preprocessing"])
+    name = trained_with.name
+    backbone = build_backbone(
+        about["name"],
+        weights=name if name in ("imagenet", "labsim", "none") else trained_with.source,
+        input_adapter=about["input_adapter"],
+        image_size=preprocessing.image_size,
+        color=preprocessing.color,
+        seed=about["seed"],
+    )
+    if backbone.weights.sha256 != trained_with.sha256:
+        raise ModelError(
+            f"{path}: it was trained with weights of sha256 {trained_with.sha256[:12]}... "
+            f"({trained_with.source}), but {backbone.weights.source} now gives "
+            f"{backbone.weights.sha256[:12]}...; {_remedy(name)}"
+        )
+    backbone.weights = trained_with
+    backbone.preprocessing = preprocessing
+    backbone.unfreeze(about.get("trained", ()))
+    backbone.load_own_state(_under("backbone.", tensors))
+    head = build_head(seed=0, **facts["head"])
+    head.load_state_dict(_under("head.", tensors))
+    return backbone, head.eval(), facts
+
+
+def load_tensors(path: str | Path) -> dict[str, torch.Tensor]:
+    """Get the tensors that were stored along with a model."""
+    return _under("more.", _read(Path(path))[1])
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("gellib", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError) as err:
+        raise ModelError(f"{path}: not a model of gellib ({err})") from err
+    if facts.get("format") != FORMAT:
+        raise ModelError(
+            f"{path}: not a model of gellib of format {FORMAT} (got {facts.get('format')!r})"
+        )
+    return facts, tensors
+
+
+def _under(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:
+    return {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+
+
+def _remedy(name: str) -> str:
+    if name == "none":
+        return "this torch or processor draws other random weights: train the model again here"
+    if name == "labsim":
+        return (
+            "the weights that come with gellib have changed since: train the model again, or "
+            "install the version of gellib that it was trained with"
+        )
+    return "put the original file there, or train the model again"

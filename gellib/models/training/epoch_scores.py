@@ -1,0 +1,45 @@
+"""How well an epoch went: loss, accuracy, and of each class precision, recall and F1."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from gellib.models.training.objective import Objective
+
+METRICS = ("loss", "accuracy", "f1")
+
+
+class EpochScores(NamedTuple):
+    """Scores of one part of the images after an epoch; arrays have an entry a class."""
+
+    loss: float
+    accuracy: float
+    f1: float
+    class_precision: np.ndarray
+    class_recall: np.ndarray
+    class_f1: np.ndarray
+
+
+def score(objective: Objective, logits: torch.Tensor, targets: torch.Tensor) -> EpochScores:
+    """Score logits (n, classes); `f1` is the mean over the classes.
+
+    Accuracy is the share of right images; of several labels an image, the share of right labels.
+    Precision of a class that was never predicted, and recall of one without images, count as 0.
+    Without images everything is NaN.
+    """
+    n_classes = logits.shape[1]
+    if not len(logits):
+        nothing = np.full(n_classes, np.nan)
+        return EpochScores(np.nan, np.nan, np.nan, nothing, nothing, nothing)
+    predicted, true = objective.decide(logits), objective.truth(targets, n_classes)
+    hits = (predicted & true).sum(0)
+    precision = hits / np.maximum(predicted.sum(0), 1)
+    recall = hits / np.maximum(true.sum(0), 1)
+    f1 = 2 * hits / np.maximum(predicted.sum(0) + true.sum(0), 1)
+    right = predicted == true
+    accuracy = right.mean() if objective.multilabel else right.all(1).mean()
+    loss = objective.plain_loss(logits, targets)
+    return EpochScores(loss, float(accuracy), float(f1.mean()), precision, recall, f1)

@@ -1,0 +1,118 @@
+"""What the fit loop trains on: cached features, or images on their way through the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from gellib.data.images import ImageLimits, read_image
+from gellib.models.backbones import Preprocessing, normalise
+from gellib.models.features import image_key, in_threads, plain_view, random_views
+
+_KEPT_BYTES = 512 << 20  # decoded images that are kept from epoch to epoch
+_VALIDATION_BATCH = 256
+
+
+class RowsOnDisk:
+    """Some rows of a memory-mapped array, read when they are asked for."""
+
+    def __init__(self, array: np.ndarray, rows: np.ndarray) -> None:
+        self.array, self.rows = array, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, positions: np.ndarray | slice) -> np.ndarray:
+        return self.array[self.rows[positions]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.array[self.rows].astype(dtype or self.array.dtype, copy=False)
+
+
+@dataclass
+class CachedInputs:
+    """Features: `train_features` (epochs or 1, n_train, dim), `val_features` (n_val, dim)."""
+
+    train_features: np.ndarray | Sequence[RowsOnDisk]
+    val_features: np.ndarray | RowsOnDisk
+
+    def train_batch(self, epoch: int, positions: np.ndarray) -> torch.Tensor:
+        """Get the inputs of some training images in an epoch (from 1)."""
+        # One epoch's worth where there is no augmentation: it serves them all.
+        features = self.train_features[(epoch - 1) % len(self.train_features)]
+        return torch.from_numpy(features[positions])
+
+    def train_batches(self, epoch: int, batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Yield the inputs of the batches of an epoch."""
+        return (self.train_batch(epoch, positions) for positions in batches)
+
+    def val_batches(self) -> Iterator[torch.Tensor]:
+        """Yield the inputs of all validation images in order."""
+        for start in range(0, len(self.val_features), _VALIDATION_BATCH):
+            block = self.val_features[start : start + _VALIDATION_BATCH]
+            yield torch.from_numpy(np.array(block))
+
+
+@dataclass
+class OnlineInputs:
+    """Images, augmented in threads while the network computes; for networks that are trained."""
+
+    train_paths: Sequence[str]
+    train_digests: Sequence[str]
+    val_paths: Sequence[str]
+    preprocessing: Preprocessing
+    limits: ImageLimits
+    steps: list[tuple[str, dict[str, float]]]
+    seed: int
+    val_batch: int = 16
+    _kept: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    _kept_bytes: int = 0
+
+    def train_batches(self, epoch: int, batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
+        """Yield the inputs of the batches of an epoch."""
+
+        def work(position: int) -> np.ndarray:
+            path = self.train_paths[position]
+            if not self.steps:
+                return self._plain(path)
+            image = self._kept_or(("image", path), lambda: self._read(path))
+            key = image_key(self.train_digests[position])
+            return random_views(
+                image, self.preprocessing, self.steps, seed=self.seed, key=key, epochs=[epoch]
+            )[0]
+
+        order = [int(position) for positions in batches for position in positions]
+        views = in_threads(work, order, ahead=2 * max(len(positions) for positions in batches))
+        for positions in batches:
+            pixels = np.stack([next(views) for _ in positions])
+            yield normalise(torch.from_numpy(pixels), self.preprocessing)
+
+    def val_batches(self) -> Iterator[torch.Tensor]:
+        """Yield the inputs of all validation images in order."""
+        views = in_threads(self._plain, self.val_paths, ahead=2 * self.val_batch)
+        for start in range(0, len(self.val_paths), self.val_batch):
+            count = min(self.val_batch, len(self.val_paths) - start)
+            pixels = np.stack([next(views) for _ in range(count)])
+            yield normalise(torch.from_numpy(pixels), self.preprocessing)
+
+    def _plain(self, path: str) -> np.ndarray:
+        # It is the same in every epoch, so it is kept as it goes into the network.
+        return self._kept_or(
+            ("plain", path), lambda: plain_view(self._read(path), self.preprocessing)
+        )
+
+    def _read(self, path: str) -> np.ndarray:
+        return read_image(path, color=self.preprocessing.color, limits=self.limits)
+
+    def _kept_or(self, key: tuple[str, str], make: Callable[[], np.ndarray]) -> np.ndarray:
+        image = self._kept.get(key)
+        if image is None:
+            image = make()
+            if self._kept_bytes + image.nbytes <= _KEPT_BYTES:
+                self._kept_bytes += image.nbytes
+                self._kept[key] = image
+        return image

@@ -1,0 +1,117 @@
+"""The figures of a check: duplicates side by side, families, shortcuts, odd images."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from gellib.plots.base import BLUE, GREY, INK, RED, Chart, headline, message, tidy, title
+from gellib.plots.data import show_picture
+
+if TYPE_CHECKING:
+    from gellib.audit.shortcuts import Shortcut
+
+MOST_PAIRS = 24
+MOST_FAMILIES = 8
+MOST_OF_FAMILY = 8
+_PAIRS_A_ROW = 3
+
+
+def duplicate_pairs(
+    pairs: Sequence[tuple[str, str, float]], root: str | Path, *, labels: dict[str, str]
+) -> Figure:
+    """Pairs of duplicates side by side, each with its distance; those of two classes in red.
+
+    `labels` gives the class of each file. At most 24 pairs are shown: those of two classes first,
+    then the most distant.
+    """
+    heading = "Duplicates"
+    if not pairs:
+        return message("No picture is there twice.", heading)
+    ordered = sorted(pairs, key=lambda pair: (labels[pair[0]] == labels[pair[1]], -pair[2]))
+    shown = ordered[:MOST_PAIRS]
+    across = min(_PAIRS_A_ROW, len(shown))
+    down = -(-len(shown) // across)
+    fig = Chart(figsize=(3.3 * across, 0.5 + 1.85 * down))
+    panels = fig.subfigures(down, across, squeeze=False, wspace=0.06)
+    for panel, pair in zip(panels.flat, shown, strict=False):
+        a, b, distance = pair
+        same = labels[a] == labels[b]
+        words = "exact" if distance == 0 else f"distance {distance:.2f}"
+        words += f", {labels[a]}" if same else f", {labels[a]} / {labels[b]}"
+        words = words.replace("$", r"\$")
+        panel.suptitle(words, fontsize=8.5, color=INK if same else RED)
+        for axes, name in zip(panel.subplots(1, 2), (a, b), strict=True):
+            show_picture(axes, str(Path(root) / name))
+            if not same:
+                axes.spines[:].set_color(RED)
+    rest = f", {len(shown)} of them shown" if len(pairs) > len(shown) else ""
+    headline(fig, f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'} of duplicates{rest}")
+    return fig
+
+
+def family_samples(families: Sequence[Sequence[str]], root: str | Path) -> Figure:
+    """Families of look-alikes, a row a family, the largest first."""
+    if not families:
+        return message("No families of look-alikes were found.", "Families")
+    shown = sorted(families, key=len, reverse=True)[:MOST_FAMILIES]
+    most = min(MOST_OF_FAMILY, len(shown[0]))
+    fig = Chart(figsize=(0.6 + 1.15 * most, 0.4 + 1.35 * len(shown)))
+    for row, files in zip(fig.subplots(len(shown), most, squeeze=False), shown, strict=True):
+        for axes, file in zip(row, files, strict=False):
+            show_picture(axes, str(Path(root) / file))
+        for axes in row[len(files) :]:
+            axes.set_axis_off()
+        row[0].set_ylabel(f"{len(files)} images", fontsize=8.5, color=INK)
+    rest = f", {len(shown)} of them shown" if len(families) > len(shown) else ""
+    headline(fig, f"{len(families)} families of look-alikes{rest}")
+    return fig
+
+
+def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Figure:
+    """How well each fact that is not the picture tells the classes apart, as bars from chance."""
+    heading = "What tells the classes apart without being the picture"
+    if not shortcuts:
+        return message("There are too few images of some class to tell.", heading)
+    fig = Chart(figsize=(7.4, 1.0 + 0.3 * len(shortcuts)))
+    axes = fig.subplots()
+    names = [shortcut.label for shortcut in shortcuts]
+    colors = [RED if shortcut.high else BLUE for shortcut in shortcuts]
+    # Below one half is chance as well; a bar to the left would say more than there is.
+    lengths = [max(0.0, shortcut.auc - 0.5) for shortcut in shortcuts]
+    bars = axes.barh(names, lengths, left=0.5, color=colors)
+    words = [f"{shortcut.auc:.2f}   p {shortcut.p:.3f}" for shortcut in shortcuts]
+    axes.bar_label(bars, words, padding=4, fontsize=9, color=INK)
+    axes.axvline(min(s.least_auc for s in shortcuts), color=GREY, linewidth=0.8, linestyle=":")
+    axes.invert_yaxis()
+    axes.set_xlim(0.5, 1.15)
+    axes.set_xticks([0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+    axes.set_xlabel("cross-validated AUC, 0.5 is chance; orange: warned of")
+    tidy(axes, "x")
+    title(axes, heading)
+    return fig
+
+
+def odd_images(images: Sequence[tuple[str, str]], root: str | Path, *, heading: str) -> Figure:
+    """Images with what is to be said of each below; at most 24."""
+    if not images:
+        return message("There are none.", heading)
+    shown = images[:MOST_PAIRS]
+    across = min(6, len(shown))
+    down = -(-len(shown) // across)
+    fig = Chart(figsize=(0.3 + 1.75 * across, 0.5 + 2.25 * down))
+    grid = fig.subplots(down, across, squeeze=False)
+    for axes, (file, why) in zip(grid.flat, shown, strict=False):
+        show_picture(axes, str(Path(root) / file))
+        name = axes.get_xlabel()
+        words = textwrap.fill(why.replace("$", r"\$"), 26, max_lines=4)
+        axes.set_xlabel(f"{name}\n{words}", fontsize=7, color=GREY)
+    for axes in grid.flat[len(shown) :]:
+        axes.set_axis_off()
+    rest = f", {len(shown)} of {len(images)}" if len(images) > len(shown) else ""
+    headline(fig, heading + rest)
+    return fig

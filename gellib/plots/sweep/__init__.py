@@ -1,0 +1,38 @@
+"""The figures of a sweep: models, factors, ranking, search, classes."""
+
+from gellib.plots.sweep.classes import class_scores, confusion_matrices, losses
+from gellib.plots.sweep.compare import effects, pareto, ranking
+from gellib.plots.sweep.configurations import metric_bars, metrics_heatmap
+from gellib.plots.sweep.factors import accuracy_by, time_by_architecture
+from gellib.plots.sweep.names import (
+    FACTORS,
+    METRICS,
+    MULTILABEL_METRICS,
+    TIMES,
+    id_ranges,
+    metrics_of,
+    model_labels,
+)
+from gellib.plots.sweep.search import search_3d, search_heatmap
+
+__all__ = [
+    "FACTORS",
+    "METRICS",
+    "MULTILABEL_METRICS",
+    "TIMES",
+    "accuracy_by",
+    "class_scores",
+    "confusion_matrices",
+    "effects",
+    "id_ranges",
+    "losses",
+    "metric_bars",
+    "metrics_heatmap",
+    "metrics_of",
+    "model_labels",
+    "pareto",
+    "ranking",
+    "search_3d",
+    "search_heatmap",
+    "time_by_architecture",
+]

@@ -1,0 +1,277 @@
+"""A sweep's runs compared, each question asked once: `Comparison`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gellib.evaluation import (
+    ALPHA,
+    Effect,
+    ImageScores,
+    Ranking,
+    compare_pairs,
+    factor_effects,
+    group_sums,
+    judge,
+    optimism,
+    rank,
+    sign_flip,
+    t_test,
+    wilson,
+)
+from gellib.report.comparison.configurations import (
+    NAMED,
+    configurations,
+    model_names,
+    pool_folds,
+    score_of,
+)
+from gellib.report.comparison.reference import BaselineScores, score_baselines
+from gellib.runs import Answers, SweepFolder, in_order, read_answers, tabulate, varied
+
+# Beyond these numbers comparing all with all would take long and say little.
+MOST_RANKED = 60
+MOST_LEVELS = 8
+
+
+class Comparison:
+    """What a sweep's runs say of each other.
+
+    Attributes
+    ----------
+    table
+        A row a run, as the sweep's folder has it.
+    repeats
+        A row a configuration and seed; folds are pooled.
+    models
+        A row a configuration; seeds are averaged. `label` says what varies.
+    factors
+        Names of the parameters that the sweep varies; of a grid beside a list, those of the grid.
+    experiments
+        The entries of the sweep's list of runs, as `Sweep.describe` has them.
+    scores
+        Scores of the repeats on single test images; None where they are not known.
+    score
+        The column by which runs are compared: `accuracy`, or `f1_samples`.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        *,
+        folder: Path | None = None,
+        info: dict[str, Any] | None = None,
+        records: Sequence[dict[str, Any]] = (),
+        answers: Answers | None = None,
+    ) -> None:
+        self.table, self.info, self.records = table, info or {}, records
+        self.answers = answers or Answers(None)
+        self.folder = folder
+        self.experiments: list[dict[str, Any]] = self.info.get("experiments", [])
+        listed = {entry["model_id"] for entry in self.experiments}
+        self.in_grid = ~table["model_id"].isin(listed)
+        self.factors = self._find_factors()
+        self.score = score_of(table)
+        data = next((r["data"] for r in records if r["status"] == "done"), {})
+        self.repeats, members = pool_folds(
+            table, folder or Path(), data.get("classes", ()), data.get("positive", "")
+        )
+        self.repeats = _with_wilson(self.repeats)
+        scores = self.answers.scores
+        readable = set() if scores is None else set(scores.names)
+        known = {row: runs for row, runs in members.items() if readable.issuperset(runs)}
+        self.scores = scores.pooled(known) if known else None
+        self.models = configurations(self.repeats)
+        self.models["label"] = model_names(self.models, self.factors, self.info)
+        self.repeats["label"] = self.repeats["model_id"].map(
+            self.models.set_index("model_id")["label"]
+        )
+
+    def _find_factors(self) -> list[str]:
+        if self.experiments and self.in_grid.any():
+            # What the list sets besides is no factor of the grid.
+            rows = self.in_grid.to_numpy()
+            return varied([r["config"] for r, own in zip(self.records, rows, strict=True) if own])
+        return list(self.table.attrs.get("factors", _varied_columns(self.table)))
+
+    @classmethod
+    def of(cls, sweep: SweepFolder) -> Comparison:
+        """Compare the runs of a sweep's folder, reading every record once."""
+        records = sweep.records()
+        return cls(
+            tabulate(records),
+            folder=sweep.path,
+            info=sweep.read_sweep(),
+            records=records,
+            answers=read_answers(sweep.path, records),
+        )
+
+    @cached_property
+    def done(self) -> pd.DataFrame:
+        """Finished configurations, best on the validation images first."""
+        return in_order(self.models)
+
+    @cached_property
+    def seeds(self) -> int:
+        """How many seeds the finished runs have."""
+        return int(self.table.loc[self.table["status"] == "done", "seed"].nunique())
+
+    @cached_property
+    def n_test(self) -> int:
+        """Test images of a finished configuration, the folds together."""
+        return 0 if self.done.empty else int(self.done["n_test"].iloc[0])
+
+    def of_grid(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Keep the rows of the grid, whose factors are compared; all where there is no list."""
+        kept = set(self.table.loc[self.in_grid, "model_id"]) if self.experiments else None
+        return rows if kept is None else rows[rows["model_id"].isin(kept)]
+
+    @cached_property
+    def same_images(self) -> bool:
+        """Whether the configurations were tested on the same images, seed by seed."""
+        runs = self.repeats[self.repeats["status"] == "done"]
+        if self.scores is not None and set(runs["name"]) <= set(self.scores.names):
+            for _, part in runs.groupby("seed", sort=False):
+                tested = np.isfinite(self.scores.of(list(part["name"])).values)
+                if (tested != tested[:, :1]).any():
+                    return False
+            return True
+        sizes = runs.groupby("seed")["conf_mat"].agg(
+            lambda ms: len({tuple(np.sum(m, axis=1)) for m in ms if isinstance(m, list)})
+        )
+        return bool((sizes <= 1).all()) and runs.groupby("seed")["n_test"].nunique().le(1).all()
+
+    @cached_property
+    def _finished(self) -> pd.DataFrame:
+        return self.repeats[self.repeats["status"] == "done"]
+
+    @cached_property
+    def compared(self) -> list[str]:
+        """Factors whose levels are compared: those that vary among the finished runs."""
+        done = self.of_grid(self._finished)
+        return [name for name in self.factors if 1 < done[name].nunique() <= MOST_LEVELS]
+
+    @cached_property
+    def effects(self) -> list[Effect]:
+        """Effects of the factors; of listed experiments, each against what it builds on."""
+        done = self.of_grid(self._finished)
+        varying = [name for name in self.factors if done[name].nunique() > 1]
+        found = factor_effects(
+            done, varying, only=self.compared, value=self.score, scores=self.scores
+        )
+        built = self._experiment_effects(self._finished)
+        return judge([*found, *built]) if built else found
+
+    def _experiment_effects(self, done: pd.DataFrame) -> list[Effect]:
+        ids = {entry["name"]: entry["model_id"] for entry in self.experiments}
+        found = []
+        for entry in self.experiments:
+            if entry["like"] is None:
+                continue
+            one, two = (
+                done[done["model_id"] == ids[name]].set_index("seed", drop=False)
+                for name in (entry["name"], entry["like"])
+            )
+            both = one.index.intersection(two.index, sort=False)
+            if len(both) and one.index.is_unique and two.index.is_unique:
+                one, two = (part.loc[both].reset_index(drop=True) for part in (one, two))
+                found.append(
+                    compare_pairs(
+                        "experiment", entry["name"], entry["like"], one, two,
+                        value=self.score, scores=self.scores,
+                    )
+                )  # fmt: skip
+        return found
+
+    @cached_property
+    def model_scores(self) -> ImageScores | None:
+        """Scores of the configurations on the test images that all of them have."""
+        if self.scores is None or not self.same_images:
+            return None
+        done = self.done.head(MOST_RANKED)
+        known = set(self.scores.names)
+        members = {
+            str(row.model_id): row.runs for row in done.itertuples() if set(row.runs) <= known
+        }
+        common = self.scores.pooled(members).common() if members else None
+        return common if common is not None and len(common.values) else None
+
+    @cached_property
+    def ranking(self) -> Ranking | None:
+        """Configurations by test score, with the ties; None where it cannot be made.
+
+        With several seeds, one that is behind on the images is told from the first only if it is
+        behind over the seeds as well.
+        """
+        if self.model_scores is None or len(self.model_scores.names) < 2:
+            return None
+        ranking = rank(self.model_scores)
+        if self.seeds < 2:
+            return ranking
+        by_seed = self.repeats.pivot_table(index="seed", columns="model_id", values=self.score)
+        by_seed.columns = by_seed.columns.astype(str)
+        first = by_seed[ranking.names[0]]
+        p = np.array([t_test((first - by_seed[name]).dropna()) for name in ranking.names])
+        return replace(
+            ranking,
+            tied=ranking.tied | (p > ALPHA),
+            p=np.maximum(ranking.p, p),
+            p_adjusted=np.maximum(ranking.p_adjusted, p),
+        )
+
+    @cached_property
+    def optimism(self) -> float | None:
+        """Points (0..1) by which the highest test score is expected to flatter."""
+        if self.model_scores is None or len(self.model_scores.names) < 2:
+            return None
+        return optimism(self.model_scores)
+
+    def against(self, model_id: int, other: np.ndarray) -> float | None:
+        """p-value of a configuration against other scores on the same images, as `baselines` has.
+
+        None where the scores of single images are not known.
+        """
+        mine = self._image_scores(model_id)
+        if mine is None:
+            return None
+        both = np.isfinite(mine) & np.isfinite(other)
+        groups = self.scores.groups
+        groups = None if groups is None else np.asarray(groups, dtype=object)[both]
+        return sign_flip(group_sums((mine - other)[both], groups)) if both.any() else None
+
+    def _image_scores(self, model_id: int) -> np.ndarray | None:
+        runs = self.models.set_index("model_id")["runs"].get(model_id)
+        if self.scores is None or not isinstance(runs, list):
+            return None
+        if not set(runs) <= set(self.scores.names):
+            return None
+        return self.scores.pooled({"": runs}).values[:, 0]
+
+    @cached_property
+    def baselines(self) -> BaselineScores:
+        """What the commonest class and image statistics score on the same test images."""
+        return score_baselines(self.folder, self.records, self.answers)
+
+
+def _varied_columns(table: pd.DataFrame) -> list[str]:
+    return [name for name in NAMED if table[name].nunique() > 1]
+
+
+def _with_wilson(table: pd.DataFrame) -> pd.DataFrame:
+    """Bound the accuracy of each run by Wilson's interval where the run has none of its own."""
+    table = table.copy()
+    low, high = wilson(
+        table["accuracy"].to_numpy(dtype=float) * table["n_test"].to_numpy(dtype=float),
+        table["n_test"].to_numpy(dtype=float),
+    )
+    for column, values in (("accuracy_low", low), ("accuracy_high", high)):
+        own = table[column] if column in table else pd.Series(np.nan, index=table.index)
+        table[column] = own.fillna(pd.Series(values, index=table.index))
+    return table

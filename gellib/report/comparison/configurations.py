@@ -1,0 +1,167 @@
+"""Runs put together to what is compared: folds pooled, seeds averaged, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from gellib.evaluation import evaluate
+from gellib.runs import RunFolder
+
+METRICS = (
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "f1_samples",
+    "f1_micro",
+    "mean_average_precision",
+    "hamming_loss",
+)
+_TIMES = ("training_time_mins", "inference_time_secs", "features_s", "total_s", "images_per_s")
+_MEANS = (*METRICS, *_TIMES, "val_accuracy", "val_loss", "val_f1_samples", "n_val", "parameters")
+# What the reference system varied, in the order in which it names a model.
+NAMED = ("hardware_type", "pretrained_model", "classifier_head", "opt_alg")
+_WORDS = {
+    "pretrained_model": "architecture",
+    "hardware_type": "hardware",
+    "classifier_head": "classifier head",
+    "opt_alg": "optimiser",
+    "dataset_dir": "images",
+    "num_epochs": "epochs",
+    "color": "colour",
+}
+_SHORT = {"learning_rate": "lr", "batch_size": "batch", "num_epochs": "epochs", "image_size": "px"}
+
+
+def words(parameter: str) -> str:
+    """Name a parameter in words: `pretrained_model` is the architecture."""
+    return _WORDS.get(parameter, parameter.replace("_", " "))
+
+
+def score_of(table: pd.DataFrame) -> str:
+    """Name the column by which runs are compared; with several labels an image, F1 per image."""
+    return "f1_samples" if "f1_samples" in table else "accuracy"
+
+
+def model_names(table: pd.DataFrame, factors: Sequence[str], info: dict[str, Any]) -> pd.Series:
+    """Name what varies in each row: `gpu resnet18 multi sgd`, or the name it has in the sweep."""
+    listed = {e["model_id"]: e["name"] for e in info.get("experiments", [])}
+    shown = [name for name in NAMED if name in factors] + [
+        name for name in factors if name not in NAMED
+    ]
+    if set(factors) <= set(NAMED):
+        shown = list(NAMED)
+    columns = [[_value(name, value) for value in table[name]] for name in shown]
+    plain = [" ".join(parts) for parts in zip(*columns, strict=True)] if columns else []
+    plain = plain or [""] * len(table)
+    named = [listed.get(i, text) for i, text in zip(table["model_id"], plain, strict=True)]
+    return pd.Series(named, index=table.index, dtype=object)
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, str) and value:
+        return value if len(value) <= 28 else f"{value[:27]}…"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{_SHORT.get(name, words(name))} {text or 'none'}"
+
+
+def pool_folds(
+    table: pd.DataFrame, folder: Path, classes: Sequence[str], positive: str = ""
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Replace the folds of a configuration and seed by one row of their pooled test predictions.
+
+    Returns the table, whose column `folds_done` says how many runs a row stands for, and the names
+    of those runs by the name of the row. Rows without folds stay as they are.
+    """
+    done = table[table["status"] == "done"]
+    members = {name: [name] for name in done["name"]}
+    if not len(done) or not (done["fold"].fillna(0) > 0).any():
+        return table.assign(folds_done=1), members
+    rows, members = [], {}
+    for _, runs in table.groupby(["model_id", "seed"], sort=False, dropna=False):
+        finished = runs[runs["status"] == "done"]
+        if finished.empty:
+            rows.append({**runs.iloc[0].to_dict(), "folds_done": 0})
+            continue
+        first = finished.iloc[0].to_dict()
+        row = {**first, **{c: finished[c].mean() for c in _MEANS if c in finished}}
+        row |= {"folds_done": len(finished), "n_test": finished["n_test"].sum()}
+        # Intervals of single folds are none of the whole.
+        row |= {c: np.nan for c in finished if c.endswith(("_low", "_high"))}
+        row |= _pooled(finished, folder, classes, positive)
+        members[first["name"]] = finished["name"].tolist()
+        rows.append(row)
+    pooled = pd.DataFrame(rows)
+    pooled.attrs.update(table.attrs)
+    return pooled, members
+
+
+def _pooled(
+    runs: pd.DataFrame, folder: Path, classes: Sequence[str], positive: str
+) -> dict[str, Any]:
+    """Score the test predictions of all folds as one; means of the folds where that cannot be."""
+    sums = [np.asarray(m) for m in runs["conf_mat"] if isinstance(m, list)]
+    found: dict[str, Any] = {"conf_mat": np.sum(sums, axis=0).tolist()} if sums else {}
+    try:
+        parts = [RunFolder(folder / name).read_predictions() for name in runs["name"]]
+        test = pd.concat([part[part["split"] == "test"] for part in parts])
+        truth = np.array([classes.index(label) for label in test["label"]])
+        columns = test[[f"p_{name}" for name in classes]].to_numpy(dtype=float)
+        values = evaluate(truth, columns, list(classes), positive=positive)
+    except (OSError, ValueError, KeyError):
+        return found
+    found |= {name: values[name] for name in METRICS if values.get(name) is not None}
+    return found | {"conf_mat": values["confusion_matrix"], "n_test": values["n"]}
+
+
+def configurations(table: pd.DataFrame) -> pd.DataFrame:
+    """Make one row a configuration from a table of its seeds, in the order of the sweep.
+
+    Metrics are means over the seeds; `<metric>_low` and `<metric>_high` bound each at 95 %: over
+    the seeds where there are several, else from the run's own images; `<metric>_seeds` has the
+    value of every seed. `runs` lists the names, `seeds` counts them. A configuration is done when
+    one of its seeds is.
+    """
+    if not table["model_id"].duplicated().any():
+        out = table.copy()
+        out["runs"] = [[name] for name in out["name"]]
+        return out.assign(seeds=1)
+    metrics = [name for name in METRICS if name in table]
+    done = table[table["status"] == "done"]
+    groups = done.groupby("model_id", sort=False)
+    first = table.sort_values("status", key=lambda s: s != "done", kind="stable")
+    out = first.drop_duplicates("model_id").set_index("model_id")
+    order = list(dict.fromkeys(table["model_id"]))
+    means = groups[[c for c in _MEANS if c in done]].mean()
+    n = groups.size()
+    half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) / np.sqrt(n)
+    spread = groups[metrics].std()
+    for name in means:
+        out[name] = means[name].reindex(out.index)
+    for name in metrics:
+        several = n[n > 1].index
+        for bound, sign in (("low", -1), ("high", 1)):
+            column = f"{name}_{bound}"
+            limit = (means[name] + sign * half * spread[name]).clip(0, 1)
+            values = out[column] if column in out else pd.Series(np.nan, index=out.index)
+            out[column] = values.where(~values.index.isin(several), limit.reindex(out.index))
+        out[f"{name}_seeds"] = groups[name].agg(list).reindex(out.index)
+    out["runs"] = groups["name"].agg(list).reindex(out.index)
+    out["seeds"] = n.reindex(out.index).fillna(0).astype(int)
+    out["conf_mat"] = groups["conf_mat"].agg(_sum_matrices).reindex(out.index)
+    out["n_test"] = groups["n_test"].mean().reindex(out.index)
+    out = out.loc[order].reset_index()
+    out.attrs.update(table.attrs)
+    return out
+
+
+def _sum_matrices(matrices: pd.Series) -> Any:
+    known = [np.asarray(m) for m in matrices if isinstance(m, list)]
+    return np.sum(known, axis=0).tolist() if known else None

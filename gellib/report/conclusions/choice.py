@@ -1,0 +1,157 @@
+"""Sentences on which model was chosen, what cannot be told from it, and what it has to beat."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from gellib.evaluation import ALPHA
+from gellib.plots.base import percent
+from gellib.report.baselines import MAJORITY, STATISTICS
+from gellib.report.comparison import Comparison
+from gellib.report.comparison.reference import majority_of
+from gellib.report.conclusions.wording import count, in_images, model_name, models
+
+
+def score_word(comparison: Comparison) -> str:
+    """Name what runs are compared by."""
+    return "accuracy" if comparison.score == "accuracy" else "F1 per image"
+
+
+def share(comparison: Comparison, row: pd.Series) -> str:
+    """Write a model's test score, in images where it counts images of one test set."""
+    value = row[comparison.score]
+    if comparison.score == "accuracy" and row.seeds == 1:
+        return in_images(value, row.n_test)
+    over = f", mean of {row.seeds} seeds" if row.seeds > 1 else ""
+    return f"{percent(value)}{over}, {int(row.n_test)} test images" + " each" * bool(over)
+
+
+def chosen_sentence(comparison: Comparison) -> str:
+    """Name the model chosen by validation, and give its test score, once."""
+    done, score = comparison.done, comparison.score
+    best = done.iloc[0]
+    val = f"val_{score}"
+    word = score_word(comparison)
+    text = f"**Chosen by validation {word}: {model_name(best)}**, "
+    if score == "accuracy" and best.seeds == 1 and best.folds_done == 1:
+        text += f"right on {in_images(best[val], best.n_val, 'validation images')}"
+    else:
+        text += f"{percent(best[val])} on the validation images"
+    equal = done[done[val] >= best[val] - 1e-12]
+    if len(equal) > 1:
+        by_loss = (equal["val_loss"] > best.val_loss).sum() == len(equal) - 1
+        decided = "lower validation loss" if by_loss else "validation loss, then the model number,"
+        text += f", a tie with {models(equal['model_id'][1:])} that the {decided} decided"
+    text += ". On the test images, which had no part in the choice, "
+    text += "it is right on " if score == "accuracy" and best.seeds == 1 else f"its {word} is "
+    text += f"**{share(comparison, best)}**."
+    low, high = best.get(f"{score}_low", np.nan), best.get(f"{score}_high", np.nan)
+    if low == low:
+        reason = "With these seeds" if best.seeds > 1 else "With that many images"
+        text += (
+            f" {reason} the {word} to expect on new ones of the same kind is between "
+            f"{percent(low, 0)} and {percent(high, 0)} (95 % interval)."
+        )
+    return text
+
+
+def tied_sentences(comparison: Comparison) -> list[str]:
+    """Say which models cannot be told from the highest, and that the highest was not chosen."""
+    done, score = comparison.done, comparison.score
+    top = done[score].max()
+    winners = sorted(done["model_id"][done[score] >= top - 1e-9])
+    if len(winners) == len(done):
+        text = f"All finished models have the same test {score_word(comparison)}, {percent(top)}: "
+        return [f"{text}which is better cannot be told."]
+    first = done[done["model_id"] == winners[0]].iloc[0]
+    text = f"Highest test {score_word(comparison)}: {share(comparison, first)}, "
+    text += f"by {models(winners)}{', a tie' if len(winners) > 1 else ''}. "
+    ranking = comparison.ranking
+    if ranking is None:
+        text += "Without the predictions of the runs it cannot be told which differ from it."
+        return [text]
+    ids = np.array([int(name) for name in ranking.names])
+    tied = sorted(set(ids[ranking.tied]) - set(winners))
+    out = sorted(ids[~ranking.tied])
+    over = count(ranking.groups, "test image" if ranking.groups == ranking.images else "group")
+    over += " of test images" if ranking.groups != ranking.images else ""
+    over += f" and {count(comparison.seeds, 'seed')}" if comparison.seeds > 1 else ""
+    if tied:
+        text += f"{models(tied).capitalize()} cannot be told from it"
+        text += (
+            f"; {models(out)} {_verb(out)} worse" if out else ", so no model is shown to be best"
+        )
+    else:
+        text += f"{models(out).capitalize()} {_verb(out)} worse"
+    text += f" (paired test over {over}, all pairs allowed for, 5 %)."
+    left = len(done) - len(ids)
+    if left:
+        text += f" {count(left, 'model')} with lower validation scores were not tested."
+    return [text, *_optimism(comparison, winners, top)]
+
+
+def _verb(ids: list[int]) -> str:
+    return "is" if len(ids) == 1 else "are"
+
+
+def _optimism(comparison: Comparison, winners: list[int], top: float) -> list[str]:
+    best, expected = comparison.done.iloc[0], comparison.optimism
+    below = 100 * (top - best[comparison.score])
+    text = "Choosing by the test images instead would flatter: "
+    if int(best.model_id) in winners:
+        text += "here it would have given the same score"
+    else:
+        text += f"the highest test score is {below:.1f} points above that of the chosen model"
+    if expected is not None:
+        text += (
+            f"; drawing the test images anew, the highest of {len(comparison.model_scores.names)} "
+            f"overstates itself by {100 * max(expected, 0):.1f} points or more on average"
+        )
+    return [f"{text}. The test score of the model chosen by validation is the one to quote."]
+
+
+def baseline_sentence(comparison: Comparison) -> str:
+    """Say what the commonest class and image statistics reach, and who beats them."""
+    found, done = comparison.baselines, comparison.done
+    means = dict(found.means)
+    if MAJORITY not in means and (value := majority_of(done)) is not None:
+        means[MAJORITY] = value
+    if MAJORITY not in means:
+        return ""
+    words = {
+        MAJORITY: "Always naming the commonest class of the training images",
+        STATISTICS: "logistic regression on statistics of the image (no network)",
+    }
+    parts = []
+    for name, value in means.items():
+        poor = sorted(done["model_id"][done[comparison.score] <= value + 1e-9])
+        text = f"{words[name]} reaches {percent(value)}"
+        if poor:
+            text += f", which {models(poor)} {_does(poor)} not beat"
+        parts.append(text)
+    text = "; ".join(parts) + "."
+    if STATISTICS in found.values:
+        return f"{text} {_against(comparison, means[STATISTICS])}"
+    why = found.problem or "the runs' predictions are not there"
+    return f"{text} Image statistics were not tried: {why}."
+
+
+def _does(ids: list[int]) -> str:
+    return "does" if len(ids) == 1 else "do"
+
+
+def _against(comparison: Comparison, value: float) -> str:
+    best = comparison.done.iloc[0]
+    p = comparison.against(int(best.model_id), comparison.baselines.values[STATISTICS])
+    gap = 100 * (best[comparison.score] - value)
+    if p is None:
+        return ""
+    what = f"The chosen model is {abs(gap):.1f} points {'above' if gap >= 0 else 'below'} that"
+    if p > ALPHA:
+        return (
+            f"{what}: no evidence of a difference (paired test, p = {p:.2g}), so these images do "
+            "not show that a network is worth its cost."
+        )
+    verdict = "a network is better here" if gap > 0 else "the network is worse here"
+    return f"{what}: {verdict} (paired test, p = {p:.2g})."

@@ -1,0 +1,103 @@
+"""Sentences on what the factors of a sweep do, and on what its experiments changed."""
+
+from __future__ import annotations
+
+from gellib.evaluation import BETTER, NO_EVIDENCE, Effect
+from gellib.plots.base import percent
+from gellib.report.comparison import Comparison, words
+from gellib.report.comparison.compare import MOST_LEVELS
+from gellib.report.conclusions.choice import score_word
+from gellib.report.conclusions.wording import count, listed, points
+
+_MOST_NAMED = 4
+
+
+def factor_sentences(comparison: Comparison) -> list[str]:
+    """Say, for each factor, means by level and which levels differ; then what experiments did."""
+    factors = comparison.factors if len(comparison.of_grid(comparison.done)) else []
+    found = [text for name in factors if (text := _factor(comparison, name))]
+    return [*found, *_experiments(comparison)]
+
+
+def _factor(comparison: Comparison, factor: str) -> str:
+    table, done = (comparison.of_grid(rows) for rows in (comparison.models, comparison.done))
+    score = comparison.score
+    name, levels = words(factor), done.groupby(factor, sort=False)[score].agg(["mean", "size"])
+    levels = levels.sort_values("mean", ascending=False, kind="stable")
+    absent = [str(x) for x in dict.fromkeys(table[factor]) if x not in levels.index]
+    if len(levels) == 1:
+        only = f"**By {name}:** every finished run has {levels.index[0]}"
+        return f"{only}; nothing can be said about {', '.join(absent)}." if absent else ""
+    shown = ", ".join(
+        f"{level} {percent(row['mean'])} ({count(int(row['size']), 'model')})"
+        for level, row in levels.head(MOST_LEVELS).iterrows()
+    )
+    more = len(levels) - MOST_LEVELS
+    text = f"**By {name}**, mean test {score_word(comparison)}: {shown}"
+    if more > 0:
+        return f"{text} and {count(more, 'level')} more; so many are not compared in pairs."
+    return f"{text}. {_verdicts([e for e in comparison.effects if e.factor == factor])}"
+
+
+def _verdicts(effects: list[Effect]) -> str:
+    if not effects:
+        return "No two of their runs differ in nothing else, so nothing can be concluded."
+    told = [effect for effect in effects if effect.verdict != NO_EVIDENCE]
+    parts = [_told(effect) for effect in told[:_MOST_NAMED]]
+    rest = [effect for effect in effects if effect.verdict == NO_EVIDENCE]
+    if rest:
+        parts.append(_untold(rest))
+    return " ".join(parts)
+
+
+def _told(effect: Effect) -> str:
+    a, b, sign = effect.a, effect.b, 1
+    if effect.verdict != BETTER:
+        a, b, sign = b, a, -1
+    low, high = sorted((sign * effect.low, sign * effect.high))
+    return (
+        f"**{a} is better than {b}**: {points(sign * effect.difference, low, high)} over "
+        f"{count(effect.pairs, 'pair')} of runs that differ in nothing else."
+    )
+
+
+def _untold(effects: list[Effect]) -> str:
+    shown = effects if len(effects) <= _MOST_NAMED else []
+    pairs = listed(
+        [f"{e.a} against {e.b} {points(e.difference, e.low, e.high)}" for e in shown]
+        or [f"{count(len(effects), 'pair')} of levels"]
+    )
+    text = f"**No evidence of a difference**{':' if shown else ' in'} {pairs}"
+    if shown:
+        pairs_of = {e.pairs for e in shown}
+        text += f", over {count(max(pairs_of), 'pair')} of runs"
+        text += " at most" if len(pairs_of) > 1 else ""
+    return f"{text}.{_needed(effects)}"
+
+
+def _needed(effects: list[Effect]) -> str:
+    images = max((e.images_needed or 0 for e in effects), default=0)
+    seeds = max((e.seeds_needed or 0 for e in effects), default=0)
+    if not images:
+        return ""
+    text = f" To see a difference of 5 points about {images} test images"
+    if seeds:
+        text += f", and {count(seeds, 'seed')},"
+    return f"{text} would be needed."
+
+
+def _experiments(comparison: Comparison) -> list[str]:
+    effects = [effect for effect in comparison.effects if effect.factor == "experiment"]
+    sentences = [
+        f"**{e.a}**, against {e.b}: {points(e.difference, e.low, e.high)}, {e.verdict}."
+        for e in effects
+        if e.verdict != NO_EVIDENCE
+    ]
+    rest = [e for e in effects if e.verdict == NO_EVIDENCE]
+    if rest:
+        steps = listed([f"{e.a} {points(e.difference, e.low, e.high)}" for e in rest])
+        sentences.append(
+            "**No evidence of a difference**, each against what it builds on: "
+            f"{steps}.{_needed(rest)}"
+        )
+    return sentences

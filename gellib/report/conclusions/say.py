@@ -1,0 +1,111 @@
+"""The conclusions of a sweep, in order: `conclusions`."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from gellib.plots.base import three_digits
+from gellib.report.comparison import Comparison
+from gellib.report.conclusions.choice import baseline_sentence, chosen_sentence, tied_sentences
+from gellib.report.conclusions.factors import factor_sentences
+from gellib.report.conclusions.wording import count, listed, models
+
+
+def conclusions(comparison: Comparison) -> list[str]:
+    """Say in sentences what the results say: which run won, and which differences are real.
+
+    Nothing is said that the records deny: of a difference it is said that it is there, or that
+    there is no evidence of one, never that there is none.
+    """
+    done = comparison.done
+    sentences = [_tally(comparison)]
+    if done.empty:
+        return [*sentences, "No run has finished, so nothing can be said about the models."]
+    warned = done[done["weights_warning"].fillna("") != ""]
+    if len(warned):
+        sentences.append(
+            f"**The weights of {models(warned['model_id'])} carry a warning (see above), which "
+            "comes before everything that follows.**"
+        )
+    sentences.append(chosen_sentence(comparison))
+    if len(done) == 1:
+        sentences += [text] if (text := baseline_sentence(comparison)) else []
+        return [*sentences, "Only one model has finished, so there is nothing to compare it with."]
+    if comparison.same_images:
+        sentences += tied_sentences(comparison)
+    else:
+        sentences.append(
+            "The finished models were not all tested on the same images, so they are not ranked by "
+            "their test scores."
+        )
+    sentences.append(baseline_sentence(comparison))
+    sentences += [_repeats(comparison), *factor_sentences(comparison), *_never_named(comparison)]
+    return [text for text in sentences if text] + _times(done)
+
+
+def _tally(comparison: Comparison) -> str:
+    table = comparison.table
+    states = table["status"].tolist()
+    absent = [
+        f"{models(dict.fromkeys(table.loc[table['status'] == s, 'model_id']))} {s}"
+        for s in ("skipped", "failed")
+        if s in states
+    ]
+    tally = f"{states.count('done')} of {count(len(table), 'run')} finished"
+    repeats = ""
+    if len(comparison.models) < len(table):
+        parts = [count(len(comparison.models), "configuration")]
+        if comparison.seeds > 1:
+            parts.append(count(comparison.seeds, "seed"))
+        if (comparison.repeats["folds_done"] > 1).any():
+            parts.append(f"{int(comparison.repeats['folds_done'].max())} folds, pooled")
+        repeats = f" ({listed(parts)})"
+    return f"{'; '.join([tally + repeats, *absent])}."
+
+
+def _repeats(comparison: Comparison) -> str:
+    if comparison.seeds == 1:
+        return (
+            "Every model was trained with one seed alone: another split or start may turn the "
+            "order of models that are close, so **between close models nothing can be concluded**. "
+            "What follows is tested over the test images only, intervals are of 95 %; "
+            "`seeds: [0, 1, 2, 3, 4]` in the sweep file repeats every model."
+        )
+    return (
+        f"Every model was trained with up to {comparison.seeds} seeds; a difference counts when it "
+        "holds over the test images and over the seeds. Intervals are of 95 %."
+    )
+
+
+def _never_named(comparison: Comparison) -> list[str]:
+    """Name the classes that a model never finds: accuracy alone would hide them."""
+    classes = next((r["data"]["classes"] for r in comparison.records if r["status"] == "done"), [])
+    missed: dict[str, list[int]] = {}
+    for row in comparison.done.itertuples():
+        matrix = row.conf_mat if isinstance(row.conf_mat, list) else []
+        for number, name in enumerate(classes[: len(matrix)]):
+            if sum(matrix[number]) and not matrix[number][number]:
+                missed.setdefault(name, []).append(row.model_id)
+    return [
+        f"**No test image of class “{name}” is found** by {models(sorted(ids))}: accuracy hides "
+        "it, recall by class does not."
+        for name, ids in missed.items()
+    ]
+
+
+def _times(done: pd.DataFrame) -> list[str]:
+    sentences = []
+    for device, rows in done.groupby("hardware_type", sort=False):
+        means = rows.groupby("pretrained_model")[["training_time_mins", "inference_time_secs"]]
+        means = means.mean().sort_values("training_time_mins")
+        train = ", ".join(f"{m} {three_digits(60 * r.iloc[0])} s" for m, r in means.iterrows())
+        infer = ", ".join(f"{m} {three_digits(r.iloc[1])} s" for m, r in means.iterrows())
+        sentences.append(
+            f"Mean times on the {device}: to train {train}; to predict all test images {infer}."
+        )
+    if (done["features_s"] > 0).any():
+        sentences.append(
+            "A time to train counts the features of the images as if the run had computed them by "
+            "itself; runs of a network share them, so the sweep took less than the sum."
+        )
+    return sentences

@@ -1,0 +1,50 @@
+"""Numbers, runs and differences in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gellib.plots.base import percent
+from gellib.plots.sweep import id_ranges
+
+
+def in_images(share: float, n: int, what: str = "test images") -> str:
+    """A share of 0..1 as percent and as a count: `95.5 % = 21 of 22 test images`."""
+    return f"{percent(share)} = {round(share * n)} of {int(n)} {what}"
+
+
+def model_name(row: Any) -> str:
+    """Name a row of the models: `model 16 (gpu, resnet18, multi, sgd)`."""
+    return f"model {row.model_id} ({row.label})" if row.label else f"model {row.model_id}"
+
+
+def models(ids: Iterable[int]) -> str:
+    """Name several models: `models 1, 4–7`."""
+    ids = list(dict.fromkeys(ids))  # each once, of several seeds
+    return f"model{'' if len(ids) == 1 else 's'} {id_ranges(ids)}"
+
+
+def count(n: int, noun: str) -> str:
+    """Write a number with its noun: `1 run`, `12 runs`."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def points(difference: float, low: float, high: float) -> str:
+    """Write a difference of shares in points, with its interval: `+5.0 points (-1.2 to 11.2)`."""
+    text = f"{_signed(difference, '+')} points"
+    if not (low == low and high == high):
+        return text
+    return f"{text} ({_signed(low)} to {_signed(high)})"
+
+
+def _signed(value: float, sign: str = "") -> str:
+    # Rounded first, and no minus before a zero.
+    value = round(100 * value, 1) + 0.0
+    return f"{value:{sign if value else ''}.1f}".replace("-", "−")
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Join with commas and a last `and`."""
+    parts = list(parts)
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

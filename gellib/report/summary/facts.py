@@ -1,0 +1,88 @@
+"""What was run, on what and where, in Markdown; and the warning about weights."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from gellib.report.conclusions import count, models
+
+
+def warning_box(table: pd.DataFrame) -> str:
+    """HTML box of every warning about weights, with the models it holds for; empty without any."""
+    warned = table[(table["status"] == "done") & (table["weights_warning"].fillna("") != "")]
+    lines = []
+    for text, rows in warned.groupby("weights_warning", sort=False):
+        whom = models(rows["model_id"]).capitalize()
+        lines.append(f"<p style='margin:.4em 0'><b>{whom}:</b> {html.escape(str(text))}</p>")
+    if not lines:
+        return ""
+    style = (
+        "border:2px solid #D55E00;border-left-width:12px;background:#FFF1E6;color:#222;"
+        "padding:.6em 1em;margin:1em 0;font-size:1.1em"
+    )
+    heading = "⚠ Read this first: the weights of the networks"
+    return f"<blockquote style='{style}'><b>{heading}</b>{''.join(lines)}</blockquote>"
+
+
+def what_was_run(info: dict[str, Any], records: Sequence[dict[str, Any]]) -> str:
+    """Markdown: purpose, runs, data and machine of a sweep, from `sweep.json` and its records."""
+    lines = [f"**{info['purpose']}**", ""] if info.get("purpose") else []
+    states = [record["status"] for record in records]
+    tally = ", ".join(f"{states.count(s)} {s}" for s in ("done", "skipped", "failed"))
+    lines.append(f"- **Runs on record:** {len(records)}: {tally}")
+    done = [record for record in records if record["status"] == "done"]
+    seen: dict[str, dict[str, None]] = {"Images": dict.fromkeys(_images(done))} if done else {}
+    for record in done:
+        for heading, text in _facts(record):
+            seen.setdefault(heading, {}).setdefault(text)
+    lines += [f"- **{heading}:** {'; '.join(texts)}" for heading, texts in seen.items()]
+    return "\n".join(lines)
+
+
+def _images(done: Sequence[dict[str, Any]]) -> Iterable[str]:
+    """Count each folder's images by class and part, from least to most where the split varies."""
+    folders: dict[str, list[dict[str, dict[str, int]]]] = {}
+    for record in done:
+        splits = folders.setdefault(record["config"]["dataset_dir"], [])
+        if record["data"]["counts"] not in splits:
+            splits.append(record["data"]["counts"])
+    for folder, splits in folders.items():
+        parts = []
+        for name in dict.fromkeys(name for counts in splits for name in counts):
+            of_class = [counts.get(name, {}) for counts in splits]
+            sizes = {
+                part: sorted({own.get(part, 0) for own in of_class})
+                for part in dict.fromkeys(part for own in of_class for part in own)
+            }
+            words = [
+                f"{least}–{most} {part}" if (least := n[0]) < (most := n[-1]) else f"{most} {part}"
+                for part, n in sizes.items()
+                if n[-1]
+            ]
+            parts.append(f"{name} {' + '.join(words)}")
+        ways = f", split in {len(splits)} ways" if len(splits) > 1 else ""
+        yield f"`{folder}`{ways}: {', '.join(parts)}"
+
+
+def _facts(record: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    data, machine = record["data"], record["environment"]
+    if data.get("skipped_images"):
+        names = ", ".join(f"{s['file']} ({s['reason']})" for s in data["skipped_images"])
+        yield "Images left out", f"{len(data['skipped_images'])}: {names}"
+    where = f"{machine['device']}, {count(machine['threads'], 'thread')}, {machine['precision']}"
+    yield "Machine", where
+    versions = ", ".join(f"{k} {machine[k]}" for k in ("gellib", "python", "torch", "torchvision"))
+    commit = f", commit {machine['git_commit']}" if machine.get("git_commit") else ""
+    yield "Software", versions + commit
+    weights = record["weights"]
+    random = weights["name"] == "none"
+    yield "Weights", f"{'random' if random else weights['name']}, from {weights['source']}"
+
+
+def as_markdown(sentences: Sequence[str]) -> str:
+    """Write sentences as a Markdown list."""
+    return "\n".join(f"- {sentence}" for sentence in sentences)

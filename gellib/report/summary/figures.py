@@ -1,0 +1,236 @@
+"""The figures of a summary, as its sweep needs them: which there are, and how each is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gellib import plots
+from gellib.base.paths import find_path
+from gellib.plots.sweep import TIMES, metrics_of, model_labels
+from gellib.plots.sweep.names import most
+from gellib.report.comparison import Comparison, words
+from gellib.report.comparison.compare import MOST_LEVELS
+from gellib.runs import RunFolder
+
+# A history is a file a run; beyond this many only the best by validation are read.
+_MOST_HISTORIES = 500
+_MOST_MATRICES = 12
+
+
+class Figures:
+    """Every figure of a sweep by name, in sections.
+
+    Parameters
+    ----------
+    comparison
+        The runs compared.
+    folder
+        Folder of the sweep.
+    best
+        The run whose predictions are shown; None when no run has finished.
+    """
+
+    def __init__(self, comparison: Comparison, folder: Path, best: RunFolder | None) -> None:
+        self.comparison, self.folder, self.best = comparison, folder, best
+        self.several = comparison.score != "accuracy"
+        self._record = best.read_record() if best is not None else None
+
+    def sections(self) -> dict[str, dict[str, Callable[[], Figure]]]:
+        """Return the functions that draw, by section and name, in the order of the notebook."""
+        c, table, repeats = self.comparison, self.comparison.models, self.comparison.repeats
+        grid = c.of_grid(repeats)
+        factors = [
+            name for name in c.factors if 0 < grid[name].nunique(dropna=False) <= 2 * MOST_LEVELS
+        ]
+        metrics = metrics_of(table)
+        word = "F1 per image" if self.several else "accuracy"
+        return {
+            "models": {
+                **{m: lambda m=m: self._bars(m) for m in metrics},
+                "heatmap": lambda: plots.metrics_heatmap(table),
+            },
+            "comparison": {
+                "ranking": self._ranking,
+                "effects": lambda: plots.effects(c.effects, {f: words(f) for f in c.factors}),
+            },
+            "factors": {
+                f"accuracy_by_{f}": lambda f=f: plots.accuracy_by(grid, f) for f in factors
+            },
+            "times": {
+                **{t: lambda t=t: plots.time_by_architecture(repeats, t) for t in TIMES},
+                "pareto": lambda: plots.pareto(table, c.score, word),
+            },
+            "search": self._search(),
+            "experiments": self._experiments(),
+            "best": self._best(),
+        }
+
+    def _bars(self, metric: str) -> Figure:
+        c = self.comparison
+        # The baselines are scored as models are compared; of other metrics they have none.
+        references = c.baselines.means if metric == c.score else {}
+        return plots.metric_bars(c.models, metric, references=references)
+
+    def _ranking(self) -> Figure:
+        c = self.comparison
+        if c.ranking is None:
+            return plots.ranking(c.models, {}, c.score)
+        ids = [int(name) for name in c.ranking.names]
+        tied = dict(zip(ids, c.ranking.tied.tolist(), strict=True))
+        return plots.ranking(c.models, tied, c.score, chosen=int(c.done["model_id"].iloc[0]))
+
+    def _search(self) -> dict[str, Callable[[], Figure]]:
+        c = self.comparison
+        if not {"batch_size", "learning_rate"} <= set(c.factors) or c.of_grid(c.table).empty:
+            return {}
+        return {
+            "search_3d": lambda: plots.search_3d(self._lowest()),
+            "search_heatmap": lambda: plots.search_heatmap(self._lowest()),
+        }
+
+    def _lowest(self) -> pd.DataFrame:
+        """Add the lowest validation loss of every run, from its epochs."""
+        done = self.comparison.of_grid(self.comparison.table)
+        done = done[done["status"] == "done"].sort_values("val_loss", kind="stable")
+        done = done.head(_MOST_HISTORIES).sort_index()
+        return done.assign(min_val_loss=[self._min_loss(row) for row in done.itertuples()])
+
+    def _min_loss(self, row: Any) -> float:
+        try:
+            history = RunFolder(self.folder / row.name).read_history()
+            return float(history["val_loss"].min())
+        except (OSError, KeyError, ValueError):
+            return float(row.val_loss)
+
+    def _experiments(self) -> dict[str, Callable[[], Figure]]:
+        c = self.comparison
+        classes = self._record["data"]["classes"] if self._record else []
+        if not c.experiments and len(classes) < 3:
+            return {}
+        found = {
+            "classes_test": lambda: self._class_scores("test", classes),
+            "classes_train": lambda: self._class_scores("train", classes),
+            "losses": self._losses,
+        }
+        if not self.several:
+            found["confusion_matrices"] = lambda: self._matrices(classes)
+        return found
+
+    def _class_scores(self, split: str, classes: list[str]) -> Figure:
+        rows, _ = most(self._shown())
+        values = {}
+        for metric in ("precision", "recall", "f1"):
+            values[metric] = np.array(
+                [
+                    np.nanmean(
+                        [self._class_row(run, split, metric, classes) for run in runs], axis=0
+                    )
+                    for runs in rows["runs"]
+                ]
+            )
+        return plots.class_scores(model_labels(rows), values, classes, split)
+
+    def _class_row(self, run: str, split: str, metric: str, classes: list[str]) -> list[float]:
+        per_class = self._records[run]["metrics"].get(split, {}).get("per_class", {})
+        return [per_class.get(name, {}).get(metric, np.nan) for name in classes]
+
+    @property
+    def _records(self) -> dict[str, dict[str, Any]]:
+        return {record["name"]: record for record in self.comparison.records}
+
+    def _shown(self) -> pd.DataFrame:
+        models = self.comparison.models
+        return models[models["status"] == "done"]
+
+    def losses(self) -> pd.DataFrame:
+        """Return the mean loss on the training and test images, by `model_id`."""
+        rows = [
+            {
+                "model_id": record["config"]["model_id"],
+                "train_loss": record["metrics"].get("train", {}).get("loss", np.nan),
+                "test_loss": record["metrics"]["test"].get("loss", np.nan),
+            }
+            for record in self.comparison.records
+            if record["status"] == "done"
+        ]
+        columns = ["model_id", "train_loss", "test_loss"]
+        return pd.DataFrame(rows, columns=columns).groupby("model_id").mean()
+
+    def _losses(self) -> Figure:
+        models = self._shown()
+        return plots.losses(
+            models.join(self.losses(), on="model_id").assign(name_shown=model_labels(models))
+        )
+
+    def _matrices(self, classes: list[str]) -> Figure:
+        rows = self._shown()
+        rows = rows[[isinstance(matrix, list) for matrix in rows["conf_mat"]]]
+        listed = {entry["model_id"] for entry in self.comparison.experiments}
+        best = self.comparison.done["model_id"].tolist()
+        # Listed experiments are what is asked about; of a grid beside them the best are enough.
+        first = sorted(rows["model_id"], key=lambda i: (i not in listed, best.index(i)))
+        shown = rows[rows["model_id"].isin(first[:_MOST_MATRICES])]
+        return plots.confusion_matrices(
+            shown["conf_mat"].tolist(), model_labels(shown), classes, len(rows) - len(shown)
+        )
+
+    # -- the best model -------------------------------------------------------------------------
+
+    def _best(self) -> dict[str, Callable[[], Figure]]:
+        one_label = {
+            "best_confusion_matrix": self._confusion_matrix,
+            "best_roc_curve": self._roc_curve,
+        }
+        by_class = {}
+        if self.best is not None and self.best.class_history.is_file() and self._many_classes():
+            by_class["best_class_curves"] = lambda: plots.class_curves(
+                self.best.read_class_history(), self._best_epoch()
+            )
+        return {
+            **({"best_label_scores": self._label_scores} if self.several else one_label),
+            "best_loss_accuracy": lambda: plots.loss_accuracy(
+                self.best.read_history(), self._best_epoch()
+            ),
+            **by_class,
+            "best_demo_predictions": self._demo_predictions,
+        }
+
+    def _many_classes(self) -> bool:
+        return len(self._record["data"]["classes"]) > 2
+
+    def _best_epoch(self) -> int:
+        return int(self._record.get("best_epoch") or 0)
+
+    def _label_scores(self) -> Figure:
+        test = self._record["metrics"]["test"]
+        return plots.label_scores(test["per_class"], test["n"], heading="Test images")
+
+    def _confusion_matrix(self) -> Figure:
+        test = self._record["metrics"]["test"]
+        heading = f"Confusion matrix, {test['n']} test images"
+        return plots.confusion_matrix(
+            test["confusion_matrix"], self._record["data"]["classes"], title=heading
+        )
+
+    def _roc_curve(self) -> Figure:
+        data = self._record["data"]
+        predictions = self.best.read_predictions()
+        test = predictions[predictions["split"] == "test"]
+        classes = data["classes"]
+        truth = test["label"].map(classes.index).to_numpy()
+        probabilities = test[[f"p_{name}" for name in classes]].to_numpy(dtype=float)
+        return plots.roc_curve(truth, probabilities, classes, data.get("positive", ""))
+
+    def _demo_predictions(self) -> Figure:
+        return plots.demo_predictions(self.best.read_predictions(), image_root(self._record))
+
+
+def image_root(record: dict[str, Any]) -> Path:
+    """Folder that a run's file names start from."""
+    return find_path(record["data"]["root"])

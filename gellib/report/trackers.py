@@ -1,0 +1,209 @@
+"""Finished runs sent to a tracker: MLflow, on its SQLite store, or TensorBoard."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gellib.base.paths import find_path
+from gellib.runs import RunFolder, SweepFolder
+
+TRACKERS = ("mlflow", "tensorboard")
+_INSTALL = "pip install 'gellib[track]'"
+# MLflow takes this many values at once.
+_MOST_PARAMS, _MOST_METRICS = 100, 1000
+_MOST_TEXT = 500
+
+
+class ExportError(ValueError):
+    """The runs cannot be sent; the message says what is missing."""
+
+
+def export_sweep(sweep_dir: str | Path, to: str, out: str | Path | None = None) -> dict[str, Any]:
+    """Send the finished runs of a sweep to a tracker; runs that are there already are replaced.
+
+    Parameters
+    ----------
+    sweep_dir
+        Folder of a sweep.
+    to
+        `mlflow` or `tensorboard`.
+    out
+        Folder to write to, by default `mlflow` or `tensorboard` in the sweep's folder.
+
+    Returns
+    -------
+    dict
+        `runs` (how many were sent), `out`, and `view`: the command that shows them.
+
+    Raises
+    ------
+    ExportError
+        When the tracker is unknown or not installed, or there is no finished run.
+    """
+    if to not in TRACKERS:
+        raise ExportError(f"--to: got {to!r}, expected one of {', '.join(TRACKERS)}")
+    sweep = SweepFolder(find_path(sweep_dir))
+    records = [record for record in sweep.records() if record["status"] == "done"]
+    if not records:
+        raise ExportError(
+            f"{sweep.path} has no finished run; expected the folder of a sweep. Run it first: "
+            f"gellib sweep {Path(sweep_dir).as_posix().rstrip('/')}.yaml"
+        )
+    folder = Path(out).expanduser().resolve() if out else sweep.path / to
+    folder.mkdir(parents=True, exist_ok=True)
+    send = _to_mlflow if to == "mlflow" else _to_tensorboard
+    view = send(sweep, records, folder)
+    return {"runs": len(records), "out": folder, "view": view}
+
+
+def scalars(record: dict[str, Any]) -> dict[str, float]:
+    """Flatten a record's numbers: `test/accuracy`, `test/accuracy_low`, `test/class/gel/recall`."""
+    found: dict[str, float] = {}
+    for split, values in record["metrics"].items():
+        for name, value in values.items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                found[f"{split}/{name}"] = float(value)
+        for name, bounds in (values.get("intervals") or {}).items():
+            if bounds and None not in bounds:
+                found[f"{split}/{name}_low"], found[f"{split}/{name}_high"] = map(float, bounds)
+        for label, own in values.get("per_class", {}).items():
+            for name, value in own.items():
+                if isinstance(value, (int, float)):
+                    found[f"{split}/class/{label}/{name}"] = float(value)
+    times = record["timings"].items()
+    found |= {f"time/{name}": float(v) for name, v in times if isinstance(v, (int, float))}
+    return found
+
+
+def _epochs(run: RunFolder) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yield the numbers of each epoch."""
+    try:
+        history = run.read_history()
+    except (OSError, pd.errors.EmptyDataError):
+        return
+    numbers = history.select_dtypes("number").drop(columns="epoch", errors="ignore")
+    for place, row in enumerate(numbers.itertuples(index=False), start=1):
+        step = int(history["epoch"].iloc[place - 1]) if "epoch" in history else place
+        values = dict(zip(numbers.columns, row, strict=True))
+        yield step, {f"epoch/{name}": float(v) for name, v in values.items() if v == v}
+
+
+def _facts(record: dict[str, Any]) -> dict[str, str]:
+    """Say where a run comes from: hash, data, weights, machine."""
+    facts = {
+        "config_hash": record["config_hash"],
+        "data_fingerprint": record["data"]["fingerprint"],
+        "weights_used": record["weights"]["name"],
+        "weights_sha256": record["weights"].get("sha256", ""),
+    }
+    machine = {k: v for k, v in record["environment"].items() if isinstance(v, (str, int, float))}
+    return {name: str(value) for name, value in (facts | machine).items()}
+
+
+# -- MLflow -------------------------------------------------------------------------------------
+
+
+def _to_mlflow(sweep: SweepFolder, records: list[dict[str, Any]], folder: Path) -> str:
+    try:
+        import alembic  # noqa: F401, what the SQLite store needs and MLflow's core leaves out
+        import sqlalchemy  # noqa: F401
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric, Param
+    except ImportError as err:
+        raise ExportError(f"MLflow is not installed ({err}): {_INSTALL}") from err
+    store = f"sqlite:///{(folder / 'mlflow.db').as_posix()}"
+    client = MlflowClient(tracking_uri=store)
+    name = sweep.read_sweep().get("name") or sweep.path.name
+    experiment = client.get_experiment_by_name(name)
+    where = (folder / "artifacts").as_uri()
+    number = (
+        client.create_experiment(name, artifact_location=where)
+        if experiment is None
+        else experiment.experiment_id
+    )
+    there = client.search_runs([number], max_results=50_000)
+    before: dict[str, list[str]] = {}
+    for old in there:
+        before.setdefault(old.info.run_name, []).append(old.info.run_id)
+    for record in records:
+        for run_id in before.get(record["name"], []):
+            client.delete_run(run_id)
+        tags = {f"gellib.{key}": value for key, value in _facts(record).items()}
+        run_id = client.create_run(number, run_name=record["name"], tags=tags).info.run_id
+        params = [Param(k, str(v)[:_MOST_TEXT]) for k, v in record["config"].items()]
+        for start in range(0, len(params), _MOST_PARAMS):
+            client.log_batch(run_id, params=params[start : start + _MOST_PARAMS])
+        run = RunFolder(sweep.path / record["name"])
+        now = int(time.time() * 1000)
+        metrics = [Metric(_mlflow_name(k), v, now, 0) for k, v in scalars(record).items()]
+        for step, values in _epochs(run):
+            metrics += [Metric(_mlflow_name(k), v, now, step) for k, v in values.items()]
+        for start in range(0, len(metrics), _MOST_METRICS):
+            client.log_batch(run_id, metrics=metrics[start : start + _MOST_METRICS])
+        for path in (run.record, run.predictions):
+            if path.is_file():
+                client.log_artifact(run_id, str(path))
+        if run.figures.is_dir():
+            client.log_artifacts(run_id, str(run.figures), "figures")
+        client.set_terminated(run_id, "FINISHED")
+    return f"mlflow ui --backend-store-uri {store}"
+
+
+def _mlflow_name(name: str) -> str:
+    """Replace what MLflow refuses in a name."""
+    return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)
+
+
+# -- TensorBoard --------------------------------------------------------------------------------
+
+
+def _to_tensorboard(sweep: SweepFolder, records: list[dict[str, Any]], folder: Path) -> str:
+    try:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+        from tensorboard.plugins.hparams import plugin_data_pb2 as hparams
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    except ImportError as err:
+        raise ExportError(f"TensorBoard is not installed ({err}): {_INSTALL}") from err
+    for record in records:
+        own = folder / record["name"]
+        if own.exists():
+            # Events of an earlier export would be drawn as a second line.
+            shutil.rmtree(own)
+        writer = EventFileWriter(str(own))
+
+        def add(values: dict[str, float], step: int, writer: Any = writer) -> None:
+            summary = Summary(
+                value=[Summary.Value(tag=k, simple_value=v) for k, v in values.items()]
+            )
+            writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+
+        # The parameters, as TensorBoard's own table of hyperparameters keeps them.
+        session = hparams.SessionStartInfo(start_time_secs=time.time())
+        for name, value in record["config"].items():
+            if isinstance(value, bool):
+                session.hparams[name].bool_value = value
+            elif isinstance(value, (int, float)):
+                session.hparams[name].number_value = value
+            else:
+                session.hparams[name].string_value = str(value)
+        content = hparams.HParamsPluginData(session_start_info=session, version=0)
+        kind = SummaryMetadata.PluginData(
+            plugin_name="hparams", content=content.SerializeToString()
+        )
+        about = Summary.Value(
+            tag="_hparams_/session_start_info", metadata=SummaryMetadata(plugin_data=kind)
+        )
+        writer.add_event(Event(wall_time=time.time(), summary=Summary(value=[about])))
+        last = 0
+        for last, values in _epochs(RunFolder(sweep.path / record["name"])):
+            add(values, last)
+        add(scalars(record), last)
+        writer.close()
+    return f"tensorboard --logdir {folder}"

@@ -1,0 +1,128 @@
+"""What the form says, as HTML: verdicts, bars, the model that is asked, warnings."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from gellib.plots.base import percent
+from gellib.report.conclusions import in_images
+from gellib.runs import JOIN, RunFolder
+from gellib.training_run.predictor import Prediction
+
+MOST_BARS = 10
+BAR_PX = 220
+
+
+def verdict(answer: Prediction, record: dict[str, Any] | None, truth: str = "") -> str:
+    """HTML: the verdict in words, a bar a class, and which model said so; None: no training."""
+    labels = sorted(answer.labels, key=lambda name: -answer.probabilities[name])
+    said = [f"{html.escape(name)}, {percent(answer.probabilities[name], 0)}" for name in labels]
+    size = "1.6em" if len(labels) < 3 else "1.2em"
+    parts = [
+        f"<div style='font-size:{size};font-weight:bold;line-height:1.3'>"
+        f"{'<br>'.join(said) or 'no label'}</div>"
+    ]
+    if answer.ood:
+        text = "This looks like nothing that the model was trained on: do not rely on its answer."
+        parts.append(box(text))
+    if truth:
+        right = truth == answer.label
+        mark, colour = ("✓ right", "#00664B") if right else ("✗ wrong", "#B00000")
+        what = "the true labels are" if answer.thresholds else "the true class is"
+        named = truth.replace(JOIN, ", ") if answer.thresholds else truth
+        parts.append(
+            f"<div style='color:{colour};font-weight:bold'>{mark}: {what} "
+            f"{html.escape(named)}</div>"
+        )
+    parts.append(_bars(answer))
+    nearest = getattr(answer, "nearest", "")
+    if nearest:
+        likeness = html.escape(nearest.replace("_", " "))
+        parts.append(f"<div>most like the simulated <b>{likeness}</b></div>")
+    who = _who(record) if record else f"{answer.run}"
+    parts.append(f"<div style='color:#444'>says {html.escape(who)}</div>")
+    return "".join(parts)
+
+
+def _bars(answer: Prediction) -> str:
+    ordered = sorted(answer.probabilities.items(), key=lambda item: -item[1])
+    rows, labels = [], answer.labels
+    # Every label that the image gets is shown, and enough of the others.
+    shown = ordered[: max(MOST_BARS, len(labels))] if answer.thresholds else ordered[:MOST_BARS]
+    for name, share in shown:
+        colour = "#0072B2" if name in labels else "#9DB4C6"
+        bar = f"background:{colour};height:16px;width:{BAR_PX * share:.0f}px"
+        rows.append(
+            f"<tr><td style='padding:2px 10px 2px 0;text-align:right'>{html.escape(name)}</td>"
+            f"<td><div style='background:#ECECEC;width:{BAR_PX}px;position:relative'>"
+            f"<div style='{bar}'></div>{_mark(answer.thresholds.get(name))}</div>"
+            f"</td><td style='padding:2px 0 2px 10px;text-align:right'>{percent(share)}</td></tr>"
+        )
+    table = f"<table style='margin:10px 0;border-collapse:collapse'>{''.join(rows)}</table>"
+    if answer.thresholds:
+        table += "<div style='color:#444'>A label is given where its bar reaches the mark.</div>"
+    return table
+
+
+def _mark(threshold: float | None) -> str:
+    if threshold is None:
+        return ""
+    place = f"left:{BAR_PX * threshold:.0f}px;top:-2px;height:20px;width:2px"
+    return f"<div style='position:absolute;background:#222222;{place}'></div>"
+
+
+def _who(record: dict[str, Any]) -> str:
+    config = record["config"]
+    parts = (
+        config["pretrained_model"],
+        f"{config['classifier_head']} head",
+        config["opt_alg"],
+        f"trained on {config['hardware_type']}",
+        f"model {config['model_id']}",
+    )
+    return ", ".join(parts)
+
+
+def about(record: dict[str, Any]) -> str:
+    """HTML: which model a run trained, how good it is, and what is to be known of its weights."""
+    test = record["metrics"]["test"]
+    right = "all labels right on" if "hamming_loss" in test else "right on"
+    text = (
+        f"<p style='margin:4px 0'>{html.escape(_who(record))}: {right} "
+        f"{in_images(test['accuracy'], test['n'])}, which it had never seen. "
+        f"{html.escape(_learned_from(record['weights']))}</p>"
+    )
+    warning = record["weights"].get("warning", "")
+    return text + (box(f"<b>⚠ {html.escape(warning)}</b>") if warning else "")
+
+
+def _learned_from(weights: dict[str, Any]) -> str:
+    known = {"imagenet": "ImageNet", "labsim": "simulated images alone", "none": "nothing"}
+    return f"Its network had learned from {known.get(weights['name'], weights['name'])} before."
+
+
+def about_untrained(card: dict[str, Any]) -> str:
+    """HTML: what the network that is asked without training is, and how good."""
+    figures = card["validation"]["none"]
+    return (
+        f"<p style='margin:4px 0'>{html.escape(card['backbone'])}, pretrained on simulated images "
+        f"alone and not trained on yours: says whether a picture is a gel, right on "
+        f"{percent(figures['gel_accuracy'])} of {card['validation']['images']} simulated images "
+        "that it had never seen.</p>"
+    )
+
+
+def run_label(run: RunFolder) -> str:
+    """Name a run in the list of models."""
+    accuracy = run.read_record()["metrics"]["val"]["accuracy"]
+    return f"{run.path.name} · {percent(accuracy)} on validation · {run.path.parent.name}"
+
+
+def box(text: str) -> str:
+    """HTML: a warning or an error, in a frame."""
+    style = (
+        "border-left:8px solid #D55E00;background:#FFF1E6;color:#222;padding:8px 14px;"
+        "margin:8px 0;max-width:720px;line-height:1.4"
+    )
+    return f"<div role='alert' style='{style}'>{text}</div>"

@@ -1,0 +1,99 @@
+"""Predictions of many runs to one matrix of scores, a row a test image: `read_answers`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gellib.evaluation import ImageScores
+
+# Beyond this much text, comparing image by image would keep a reader of the summary waiting.
+MOST_BYTES = 150_000_000
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Scores of runs on single test images, and the runs that could not be read.
+
+    `images` has the row of each image, by data fingerprint and file name.
+    """
+
+    scores: ImageScores | None
+    images: dict[tuple[str, str], int] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def read_answers(
+    folder: Path, records: Sequence[dict[str, Any]], *, most_bytes: int = MOST_BYTES
+) -> Answers:
+    """Read `predictions.csv` of every finished run of a sweep's folder.
+
+    A right class scores 1, a wrong one 0; where an image has several labels, its F1. Images are
+    the same when their file name is, in data of the same fingerprint; the column `group`, where
+    there is one, says which of them are not independent.
+    """
+    done = [record for record in records if record["status"] == "done"]
+    paths = [Path(folder) / record["name"] / "predictions.csv" for record in done]
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    if size > most_bytes:
+        reason = f"the predictions are {size / 1e6:.0f} MB, more than is read for a summary"
+        return Answers(None, {}, tuple(record["name"] for record in done), reason)
+    rows: dict[tuple[str, str], int] = {}
+    groups: dict[int, str] = {}
+    columns, names, missing = [], [], []
+    several = any("f1_samples" in record["metrics"]["test"] for record in done)
+    for record, path in zip(done, paths, strict=True):
+        data = record.get("data", {}).get("fingerprint", "")
+        try:
+            found = _read(path, several)
+        except (OSError, ValueError, KeyError, StopIteration):
+            missing.append(record["name"])
+            continue
+        places = [rows.setdefault((data, file), len(rows)) for file, _, _ in found]
+        groups |= {i: group for i, (_, _, group) in zip(places, found, strict=True) if group}
+        names.append(record["name"])
+        columns.append((places, [score for _, score, _ in found]))
+    if not names:
+        return Answers(None, {}, tuple(missing), "the runs' predictions are not there")
+    values = np.full((len(rows), len(names)), np.nan)
+    for column, (places, scores) in enumerate(columns):
+        values[places, column] = scores
+    together = None
+    if groups:
+        together = tuple(groups.get(i, f"\0{i}") for i in range(len(rows)))
+    what = "F1 per image" if several else "accuracy"
+    reason = f"the predictions of {len(missing)} runs are not there" if missing else ""
+    scores = ImageScores(values, tuple(names), together, what)
+    return Answers(scores, rows, tuple(missing), reason)
+
+
+def _read(path: Path, several: bool) -> list[tuple[str, float, str]]:
+    """Return file, score and group of each test image. pandas would take ten times as long."""
+    with open(path, encoding="utf-8", newline="") as file:
+        lines = csv.reader(file)
+        place = {name: i for i, name in enumerate(next(lines))}
+        name, split, label = place["file"], place["split"], place["label"]
+        predicted, group = place["predicted"], place.get("group")
+        return [
+            (
+                row[name],
+                score_answer(row[label], row[predicted], several),
+                row[group] if group is not None else "",
+            )
+            for row in lines
+            if row[split] == "test"
+        ]
+
+
+def score_answer(label: str, predicted: str, several: bool = False) -> float:
+    """Score one answer: 1 for the right class, else 0; of several labels joined by `|`, their F1."""
+    if not several:
+        return float(label == predicted)
+    true, given = (set(filter(None, text.split("|"))) for text in (label, predicted))
+    return 2 * len(true & given) / (len(true) + len(given)) if true or given else 1.0

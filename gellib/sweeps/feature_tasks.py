@@ -1,0 +1,118 @@
+"""The features that a sweep's runs share, computed before them with all cores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from gellib.base.paths import find_path
+from gellib.config import OUTPUT_FIELDS, RunConfig
+from gellib.runs import write_json
+from gellib.sweeps import kernels
+
+# What only the head and its training depend on.
+_HEAD_FIELDS = {
+    "model_id",
+    "classifier_head",
+    "dropout",
+    "opt_alg",
+    "lbfgs_c",
+    "learning_rate",
+    "batch_size",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "schedule",
+    "label_smoothing",
+    "imbalance",
+    "clip_value",
+    "clip_norm",
+    "monitor",
+    "patience",
+    "unfreeze_learning_rate",
+    "layer_decay",
+}
+
+
+# Views in one shard of a large set: some 20 s of resnet18 on two cores.
+SHARD_VIEWS = 4096
+# Shards are a multiple of all batch sizes, so that no batch is another one for them.
+SHARD_STEP = 256
+
+
+def feature_key(config: RunConfig, fingerprint: str, weights: dict[str, Any]) -> str:
+    """Compute 32 hex digits that are equal for runs that need the same features."""
+    needed = config.model_dump(exclude=_HEAD_FIELDS | set(OUTPUT_FIELDS))
+    needed["augmentation"] = config.augmentation if config.draws_views else "none"
+    facts = [needed, fingerprint, weights.get("name"), weights.get("sha256")]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def has_shared_features(config: RunConfig) -> bool:
+    """Whether the network is frozen for a while, so that there are features to share."""
+    return config.head_epochs > 0
+
+
+def are_ready(config: RunConfig, key: str) -> bool:
+    """Whether these features were computed before and their files are still there.
+
+    A hint that saves a look: a run checks its files itself, and makes again what is damaged.
+    """
+    note = _note(config, key)
+    try:
+        files = json.loads(note.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return all((note.parent / name).is_file() for name in files)
+
+
+def shard_size(config: RunConfig) -> int:
+    """Choose how many images of a large set make a shard."""
+    views = config.head_epochs if config.draws_views else 1
+    return max(SHARD_STEP, SHARD_VIEWS // views // SHARD_STEP * SHARD_STEP)
+
+
+def prepare_features(
+    config: RunConfig, key: str, threads: int, shard: int, limit_s: float | None = None
+) -> dict[str, Any]:
+    """Compute features in a fork, and note that they are there.
+
+    Returns what `extract_features` does; where that fails, only the `problem`: the runs will meet
+    it themselves, and put it on record. Where they are there, as when a lost worker's tasks are
+    done again, nothing is computed.
+    """
+    if are_ready(config, key):
+        return {}
+    made = _in_fork("extract_features", config, threads, shard, limit_s=limit_s)
+    if "problem" not in made:
+        write_json(_note(config, key), made)
+    return made
+
+
+def prepare_shard(
+    config: RunConfig, images: Any, start: int, threads: int, shard: int
+) -> dict[str, Any]:
+    """Compute one shard of the features in a fork; `images` is what `look_at_images` returned."""
+    if "problem" in images:
+        return images
+    return _in_fork("extract_shard", config, images["set"], start, threads, shard)
+
+
+def look_at_images(config: RunConfig) -> dict[str, Any]:
+    """Find, check and split the images in a fork: the `set`, or the `problem` with it."""
+    made = _in_fork("survey", config)
+    return made if isinstance(made, dict) else {"set": made}
+
+
+def _in_fork(function: str, *args: Any, limit_s: float | None = None) -> Any:
+    try:
+        return kernels.call(f"gellib.sweeps.prepare:{function}", *args, limit_s=limit_s)
+    except Exception as err:
+        return {"problem": f"{type(err).__name__}: {err}"}
+
+
+def _note(config: RunConfig, key: str) -> Path:
+    folder = Path(config.cache_dir) if config.cache_dir else find_path("runs/.cache")
+    return folder / f"ready-{key}.json"

@@ -1,0 +1,21 @@
+"""One run, from its configuration to its record: the steps that `2_train.ipynb` shows."""
+
+from gellib.training_run.run import Experiment
+from gellib.training_run.steps import (
+    ExperimentError,
+    check_network,
+    feature_store,
+    limits_of,
+    load_backbone,
+    load_images,
+)
+
+__all__ = [
+    "Experiment",
+    "ExperimentError",
+    "check_network",
+    "feature_store",
+    "limits_of",
+    "load_backbone",
+    "load_images",
+]

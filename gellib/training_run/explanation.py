@@ -1,0 +1,89 @@
+"""Which test images are explained, and what the network looked at in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from gellib.data import ImageSet
+from gellib.data.images import ImageLimits
+from gellib.models.explain import Explanation, explain_views
+from gellib.models.features import plain_views
+from gellib.models.training import TrainResult
+from gellib.training_run.evaluation import Judgement
+
+# A forward pass each: a second for the largest networks, and one line of pictures.
+MOST = 4
+MOST_WRONG = 2
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Maps of some test images: `rows` of the table, with the `targets` that they speak for.
+
+    `right` says whether a target is true of its image.
+    """
+
+    explanation: Explanation
+    rows: np.ndarray
+    targets: np.ndarray
+    right: np.ndarray
+
+
+def explain_some(
+    images: ImageSet,
+    result: TrainResult,
+    judged: Judgement,
+    limits: ImageLimits,
+    *,
+    device: torch.device | str = "cpu",
+) -> Explained | None:
+    """Explain at most 4 test images: the 2 surest mistakes, and right ones of all classes in turn.
+
+    A map speaks for the predicted class; where an image has several labels, for the surest of those
+    that are predicted and wrong, or of all that are predicted if the image is right. None where
+    no test image has an answer.
+    """
+    rows, targets, right = choose_explained(judged)
+    if not len(rows):
+        return None
+    paths = list(images.table["path"].iloc[rows])
+    views = list(plain_views(paths, result.backbone.preprocessing, limits))
+    found = explain_views(
+        result.backbone,
+        result.head,
+        np.concatenate(views),
+        targets,
+        precision=result.precision,
+        device=device,
+    )
+    return Explained(found, rows, targets, right)
+
+
+def choose_explained(judged: Judgement) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Choose test images: rows of the table, the class that each is explained for, if it is true.
+
+    An image with several labels of which one is missed, and none is wrong, has nothing to explain.
+    """
+    test = np.flatnonzero(judged.rows("test"))
+    probabilities = judged.probabilities[test]
+    classes = np.arange(probabilities.shape[1])
+    if judged.thresholds is None:
+        said = classes == probabilities.argmax(axis=1)[:, None]
+        true = classes == judged.truth[test][:, None]
+    else:
+        said = probabilities >= judged.thresholds.values
+        true = judged.truth[test] == 1
+    mistaken = said & ~true
+    wrong, right = mistaken.any(axis=1), said.any(axis=1) & (said == true).all(axis=1)
+    target = np.where(np.where(wrong[:, None], mistaken, said), probabilities, -1).argmax(axis=1)
+    sure = probabilities[np.arange(len(test)), target]
+    mistakes = np.flatnonzero(wrong)[np.argsort(-sure[wrong], kind="stable")][:MOST_WRONG]
+    # The first of each class, then the second of each: every class has its turn.
+    turn = pd.Series(target[right]).groupby(target[right]).cumcount().to_numpy()
+    rest = np.flatnonzero(right)[np.argsort(turn, kind="stable")][: MOST - len(mistakes)]
+    chosen = np.concatenate([mistakes, rest])
+    return test[chosen], target[chosen], right[chosen]

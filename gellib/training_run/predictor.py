@@ -1,0 +1,274 @@
+"""A finished run answers for new images: `Predictor`, and which run to ask."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gellib.base.paths import find_path
+from gellib.data.images import BadImageError, ImageLimits, read_image
+from gellib.data.layouts.folders import find_images
+from gellib.evaluation import temper
+from gellib.runs import JOIN, RunFolder, SweepFolder
+
+# A picture to be read: a file, its bytes, or its name and bytes.
+Source = str | Path | bytes | tuple[str, bytes]
+
+# Below runs/ lie sweeps, below these runs.
+_DEPTH = 3
+_AT_ONCE = 64
+
+
+class PredictorError(ValueError):
+    """A run cannot answer; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one run says of one image; `error` says why where it says nothing.
+
+    A run that was trained on several labels an image has `thresholds`: the labels are those whose
+    probability reaches its threshold, and `label` joins them by `|`.
+    """
+
+    file: str
+    label: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    run: str = ""
+    error: str = ""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    ood_score: float | None = None
+
+    @property
+    def ood(self) -> bool:
+        """Whether the image looks like nothing that the model was trained on."""
+        return self.ood_score is not None and self.ood_score > 1
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that the image gets: one, or those that reach their threshold."""
+        if not self.thresholds:
+            return (self.label,) if self.label else ()
+        shares = self.probabilities.items()
+        return tuple(name for name, share in shares if share >= self.thresholds[name])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `file, label, probabilities, run`, or `file, error`.
+
+        With several labels an image also `labels` and `thresholds`; where the model knows what it
+        was trained on, `ood` and `ood_score`, above 1 for an image unlike all that.
+        """
+        if self.error:
+            return {"file": self.file, "error": self.error}
+        several = {"labels": list(self.labels), "thresholds": self.thresholds}
+        return {
+            "file": self.file,
+            "label": self.label,
+            "probabilities": self.probabilities,
+            "run": self.run,
+            **(several if self.thresholds else {}),
+            **({} if self.ood_score is None else {"ood": self.ood, "ood_score": self.ood_score}),
+        }
+
+
+class Predictor:
+    """The trained model of one finished run, with the preparation of images that it was trained on.
+
+    Raises
+    ------
+    PredictorError
+        When the run has not finished or its model is gone.
+    """
+
+    def __init__(self, run: RunFolder | str | Path) -> None:
+        # Only here: torch takes seconds to import, and listing runs does not need it.
+        from gellib.models.backbones import device_for, device_missing
+        from gellib.models.explain import OutOfDistribution
+        from gellib.models.training import load_model, load_tensors
+
+        self.run = run if isinstance(run, RunFolder) else RunFolder(find_path(run))
+        record = self.run.read_record()
+        if record is None or record["status"] != "done":
+            state = "there is no record of it" if record is None else f"it has {record['status']}"
+            raise PredictorError(
+                f"{self.run.path} is not a finished run: {state}. Expected the folder of a run "
+                "with a record, as runs/<sweep>/<run>; finish it with gellib sweep."
+            )
+        path = model_file(self.run, record)
+        if not path.is_file():
+            raise PredictorError(
+                f"the model of {self.run.path} is gone: there is no {path}. "
+                "Run it again, or ask another run."
+            )
+        self.record = record
+        self.name = short_path(self.run.path)
+        self.classes = tuple(record["data"]["classes"])
+        config = record["config"]
+        self.limits = ImageLimits(
+            max_bytes=int(config["max_image_mb"] * 1e6),
+            max_pixels=int(config["max_image_mpx"] * 1e6),
+        )
+        self.backbone, self.head, self.metadata = load_model(path)
+        self.temperature = self.metadata.get("temperature", 1.0)
+        known = self.metadata.get("out_of_distribution")
+        self.detector = OutOfDistribution.load(load_tensors(path), known) if known else None
+        cuts = self.metadata.get("thresholds", ())
+        self.thresholds = dict(zip(self.classes, cuts, strict=True)) if cuts else {}
+        # The arithmetic of the run, so that the answers are those of its own predictions; a run
+        # of a GPU that is not here is asked on the CPU, and agrees to rounding.
+        here = not device_missing(config["hardware_type"])
+        self.device = device_for(config["hardware_type"] if here else "cpu")
+        self.precision = record["environment"]["precision"] if here else "auto"
+        self.head.to(self.device)
+
+    def predict(self, sources: Sequence[Source]) -> list[Prediction]:
+        """Predict each source; one that cannot be read gets its error, the others go on."""
+        named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
+        results: list[Prediction] = []
+        # Some at a time: decoded images are large, and a folder may hold any number.
+        for start in range(0, len(named), _AT_ONCE):
+            results += self._predict_batch(named[start : start + _AT_ONCE])
+        return results
+
+    def _predict_batch(self, named: Sequence[tuple[str, Any]]) -> list[Prediction]:
+        images: dict[int, np.ndarray] = {}
+        errors: dict[int, str] = {}
+        color = self.backbone.preprocessing.color
+        for place, (name, content) in enumerate(named):
+            try:
+                images[place] = read_image(content, color=color, limits=self.limits, name=name)
+            except BadImageError as err:
+                errors[place] = err.reason
+        rows = self._asked(list(images.values())) if images else []
+        answers = dict(zip(images, rows, strict=True))
+        return [
+            Prediction(name, error=errors[place])
+            if place in errors
+            else self._prediction(name, *answers[place])
+            for place, (name, _) in enumerate(named)
+        ]
+
+    def _prediction(self, name: str, row: np.ndarray, score: float | None) -> Prediction:
+        shares = {c: float(p) for c, p in zip(self.classes, row, strict=True)}
+        label = self.classes[int(np.argmax(row))]
+        answer = Prediction(name, label, shares, self.name, "", self.thresholds, score)
+        return replace(answer, label=JOIN.join(answer.labels)) if self.thresholds else answer
+
+    def _asked(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
+        """Probabilities of each image, and how unlike the training images it is."""
+        from gellib.models.features import plain_view, view_statistics
+        from gellib.models.training import head_probabilities, view_features
+
+        views = [plain_view(image, self.backbone.preprocessing) for image in images]
+        features = view_features(
+            self.backbone,
+            (view[None] for view in views),
+            len(views),
+            precision=self.precision,
+            device=self.device,
+        )
+        raw = head_probabilities(self.head, features)
+        rows = temper(raw, self.temperature, several=bool(self.thresholds))
+        if self.detector is None:
+            return [(row, None) for row in rows]
+        scores = self.detector.score(features, np.stack([view_statistics(v) for v in views]))
+        return list(zip(rows, scores.tolist(), strict=True))
+
+
+def named_source(source: Source, number: int) -> tuple[str, Any]:
+    """Tell a source's name, such as `image 2` for bytes without one, from what is to be read."""
+    if isinstance(source, tuple):
+        name, content = source
+        return name, bytes(content)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"image {number}", bytes(source)
+    return str(source), Path(source)
+
+
+def model_file(run: RunFolder, record: dict[str, Any]) -> Path:
+    """Where a run's model lies: in its folder, or where the parameter `model_path` put it."""
+    given = record["config"].get("model_path")
+    return find_path(given) if given and not run.model.is_file() else run.model
+
+
+def short_path(path: Path) -> str:
+    """Write a path from the working directory if it lies below, with `/`."""
+    path = Path(os.path.abspath(path))
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def list_runs(runs_dir: str | Path) -> list[RunFolder]:
+    """List the finished runs below a folder that still have their model, best first.
+
+    Best is: highest validation accuracy, then lowest validation loss, then name. The folder may be
+    that of all sweeps, of one sweep or of one run.
+    """
+    ranked = []
+    for run in _walk(find_path(runs_dir), _DEPTH):
+        record = run.read_record()
+        if record is None or record["status"] != "done":
+            continue
+        if model_file(run, record).is_file():
+            val = record["metrics"]["val"]
+            loss = val.get("loss", float("inf"))
+            ranked.append((-val["accuracy"], loss, run.path.name, run.path.as_posix(), run))
+    return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1])]
+
+
+def find_best_run(runs_dir: str | Path) -> RunFolder:
+    """Find the finished run with the highest validation accuracy below a folder.
+
+    Raises
+    ------
+    PredictorError
+        When no run below it has finished.
+    """
+    runs = list_runs(runs_dir)
+    if not runs:
+        raise PredictorError(no_runs(runs_dir))
+    return runs[0]
+
+
+def no_runs(runs_dir: str | Path) -> str:
+    """Say that there is nothing to ask, and which command changes that."""
+    return (
+        f"No finished run with a model in {short_path(find_path(runs_dir))}. "
+        "Train some first: gellib sweep runs/gel.yaml"
+    )
+
+
+def _walk(folder: Path, depth: int) -> Iterator[RunFolder]:
+    run, sweep = RunFolder(folder), SweepFolder(folder)
+    if run.record.is_file():
+        yield run
+    elif sweep.sweep.is_file():
+        # Not what an earlier version of the sweep left in its folder.
+        yield from sweep.run_folders()
+    elif depth and folder.is_dir():
+        below = (p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        for path in sorted(below):
+            yield from _walk(path, depth - 1)
+
+
+def expand_files(paths: Iterable[str | Path]) -> list[Path]:
+    """Replace folders by the images below them, sorted; files stay, missing ones too.
+
+    A missing file then gets its own error among the predictions, and the others go on.
+
+    Raises
+    ------
+    PredictorError
+        When there is not one file.
+    """
+    paths = [Path(path) for path in paths]
+    files = [file for p in paths for file in (sorted(find_images(p)) if p.is_dir() else [p])]
+    if not files:
+        where = ", ".join(map(str, paths)) or "nothing"
+        raise PredictorError(f"no images: got {where}; expected image files, or folders of them")
+    return files

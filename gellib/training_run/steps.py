@@ -1,0 +1,142 @@
+"""What a run is made of, one function a step: images, network, store of features, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gellib.base.paths import find_path
+from gellib.base.text import did_you_mean
+from gellib.config import ConfigError, RunConfig
+from gellib.data import ImageSet, check_images, drop_images, limit_images, load_imageset
+from gellib.data.images import BadImageError, ImageLimits
+from gellib.data.splits import split_imageset
+from gellib.models.backbones import Backbone, build_backbone, check_backbone, check_layers
+from gellib.models.features import FeatureStore, check_augmentation
+from gellib.models.training import check_monitor, check_schedule
+from gellib.training_run.grouping import DuplicatesFound, split_with_duplicates
+
+NAMED_WEIGHTS = ("auto", "imagenet", "labsim", "none")
+
+
+class ExperimentError(ValueError):
+    """The run cannot go on; the message says what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class LoadedImages:
+    """The images of a run, split, and what was found out about them on the way.
+
+    `fingerprint` is that of all images, those in `bad_images` (which cannot be read) included.
+    """
+
+    images: ImageSet
+    bad_images: list[BadImageError]
+    fingerprint: str
+    duplicates: DuplicatesFound
+
+
+def load_images(config: RunConfig) -> LoadedImages:
+    """Find the images, decode each of them to be sure, group duplicates, and split.
+
+    Raises
+    ------
+    ExperimentError
+        As `Experiment.load_images`.
+    """
+    images = load_imageset(config.dataset_dir, test_dir=config.test_dir).with_digests()
+    fingerprint = images.fingerprint()
+    images = limit_images(images, config.max_images)
+    bad_images = check_images(images, limits_of(config), cache_dir=cache_folder(config))
+    if bad_images and not config.skip_bad_images:
+        names = "\n".join(f"  {bad}" for bad in bad_images)
+        raise ExperimentError(
+            f"{len(bad_images)} of {len(images)} images cannot be read:\n{names}\n"
+            "Mend or remove them, or set skip_bad_images to go on without them."
+        )
+    images = drop_images(images, [bad.path for bad in bad_images])
+
+    def split(images: ImageSet) -> ImageSet:
+        return split_imageset(
+            images,
+            method=config.split,
+            val_fraction=config.val_fraction,
+            test_fraction=config.test_fraction,
+            seed=config.seed,
+            folds=config.folds,
+            fold=config.fold,
+        )
+
+    if config.group_duplicates:
+        images, found = split_with_duplicates(
+            images, split, cache_dir=cache_folder(config), limits=limits_of(config)
+        )
+    else:
+        images, found = split(images), DuplicatesFound()
+    return LoadedImages(images, bad_images, fingerprint, found)
+
+
+def load_backbone(config: RunConfig) -> Backbone:
+    """Build the network that a configuration names."""
+    return build_backbone(
+        config.pretrained_model,
+        weights=config.weights,
+        input_adapter=config.input_adapter,
+        image_size=config.image_size,
+        color=config.color,
+        contrast=config.contrast,
+        seed=config.seed,
+    )
+
+
+def feature_store(config: RunConfig) -> FeatureStore:
+    """Open the store of features that a configuration names."""
+    return FeatureStore(cache_folder(config), limits_of(config))
+
+
+def cache_folder(config: RunConfig) -> Path:
+    """Return the folder of what runs share."""
+    return Path(config.cache_dir) if config.cache_dir else find_path("runs/.cache")
+
+
+def limits_of(config: RunConfig) -> ImageLimits:
+    """Return the limits on image files."""
+    return ImageLimits(
+        max_bytes=int(config.max_image_mb * 1e6), max_pixels=int(config.max_image_mpx * 1e6)
+    )
+
+
+def check_network(config: RunConfig) -> None:
+    """Check what only torchvision and the disk can tell, before any work.
+
+    Raises
+    ------
+    ConfigError
+        Naming the parameter: an unknown network, augmentation step, schedule, column or layer, a
+        file of weights that is not there.
+    """
+    try:
+        check_backbone(config.pretrained_model)
+    except ValueError as err:
+        raise ConfigError(f"parameter 'pretrained_model': {err}") from err
+    checks: dict[str, Callable[[], Any]] = {
+        "augmentation": lambda: check_augmentation(config.augmentation),
+        "schedule": lambda: check_schedule(config.schedule),
+        "monitor": lambda: check_monitor(config.monitor),
+        "trainable": lambda: check_layers(
+            config.pretrained_model, config.image_size, config.trainable
+        ),
+    }
+    for name, check in checks.items():
+        try:
+            check()
+        except ValueError as err:
+            raise ConfigError(f"parameter {name!r}: {err}") from err
+    if config.weights not in NAMED_WEIGHTS and not Path(config.weights).expanduser().is_file():
+        raise ConfigError(
+            f"parameter 'weights': got {config.weights!r}: "
+            f"{did_you_mean(config.weights, NAMED_WEIGHTS)}Expected {', '.join(NAMED_WEIGHTS)} or "
+            "an existing file"
+        )

@@ -1,0 +1,108 @@
+"""How far the answers of a run can be trusted: what is uncertain, and what is unknown to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gellib.data import ImageSet
+from gellib.evaluation import error_detection, group_numbers
+from gellib.models.explain import (
+    MOST_IMAGES,
+    OutOfDistribution,
+    Uncertainty,
+    fit_out_of_distribution,
+    uncertainty,
+)
+from gellib.models.features import FeatureStore
+from gellib.models.training import TrainResult
+from gellib.training_run.evaluation import Judgement
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What is uncertain about the test images, and the detector of unlike ones (or None)."""
+
+    uncertainty: Uncertainty
+    right: np.ndarray
+    rows: np.ndarray
+    detector: OutOfDistribution | None
+    unlike: dict[str, Any]
+
+    @property
+    def measures(self) -> dict[str, np.ndarray]:
+        """The measures of uncertainty of the test images, by name."""
+        found = {"entropy": self.uncertainty.entropy}
+        if self.uncertainty.mutual_information is not None:
+            found["mutual_information"] = self.uncertainty.mutual_information
+        return found
+
+    def columns(self, n: int) -> pd.DataFrame:
+        """Return a column a measure for the table of predictions; test images alone have values."""
+        table = pd.DataFrame(index=range(n))
+        for name, values in self.measures.items():
+            table[name] = pd.Series(values, index=self.rows)
+        return table
+
+    def record(self) -> dict[str, Any]:
+        """What goes into the record: `uncertainty` and `out_of_distribution`."""
+        found = {name: error_detection(v, self.right) for name, v in self.measures.items()}
+        return {
+            "uncertainty": {"samples": self.uncertainty.samples, "n": len(self.right), **found},
+            "out_of_distribution": self.unlike,
+        }
+
+
+def doubt_of(
+    images: ImageSet,
+    result: TrainResult,
+    judged: Judgement,
+    features: np.ndarray,
+    store: FeatureStore,
+    *,
+    seed: int,
+) -> Doubt:
+    """Measure the uncertainty of the test images, and describe the training images."""
+    test = np.flatnonzero(judged.rows("test"))
+    measured = uncertainty(
+        result.head, features[test], temperature=judged.temperature.value, seed=seed
+    )
+    right = (judged.predictions["label"] == judged.predictions["predicted"]).to_numpy()[test]
+    detector, unlike = _unlike(images, result, judged, features, store)
+    return Doubt(measured, right, test, detector, unlike)
+
+
+def _unlike(
+    images: ImageSet,
+    result: TrainResult,
+    judged: Judgement,
+    features: np.ndarray,
+    store: FeatureStore,
+) -> tuple[OutOfDistribution | None, dict[str, Any]]:
+    parts = {part: _some(np.flatnonzero(judged.rows(part))) for part in ("train", "val", "test")}
+    rows = np.concatenate(list(parts.values()))
+    ends = np.cumsum([len(part) for part in parts.values()])
+    train, val, test = np.split(np.arange(len(rows)), ends[:-1])
+    statistics = store.statistics(images, rows, result.backbone)
+    groups = group_numbers(images.table["group"].to_numpy()[rows], len(rows))
+    detector = fit_out_of_distribution(
+        features[rows], statistics, train, val, groups=groups, frozen=result.backbone.frozen
+    )
+    if detector is None:
+        return None, {"reason": "too few images to set a threshold by"}
+    flagged = detector.score(features[rows[test]], statistics[test]) > 1
+    return detector, {
+        "rate": detector.rate,
+        "n": detector.n,
+        "test_flagged": int(flagged.sum()),
+        "n_test": len(test),
+    }
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    if len(rows) <= MOST_IMAGES:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, MOST_IMAGES).round().astype(int)]

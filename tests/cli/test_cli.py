@@ -1,0 +1,184 @@
+"""The command as its users type it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from smallset import make_sweep
+
+from gellib.base.paths import PROJECT_ROOT
+from gellib.cli import main
+
+NOTEBOOK = PROJECT_ROOT / "notebooks" / "2_train.ipynb"
+
+
+def gellib(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """A sweep file whose runs the command has done, with two heads and one optimiser."""
+    folder = tmp_path_factory.mktemp("cli")
+    file = make_sweep(folder)
+    command = [sys.executable, "-m", "gellib", "sweep", file, "-p", "opt_alg", "sgd"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return file, done.stdout
+
+
+def test_help_teaches_every_command():
+    text = gellib("--help").output
+    for command in ("sweep", "status", "predict", "simulate"):
+        assert f"gellib {command}" in text
+        assert "Usage" in gellib(command, "--help").output
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys, gellib.cli; print('torch' in sys.modules, 'pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_dry_run_lists_and_runs_nothing(tmp_path):
+    file = make_sweep(tmp_path)
+    result = gellib("sweep", file, "--dry-run")
+    assert result.exit_code == 0
+    assert "01-single-adam  to do" in result.output
+    assert "4 runs: 4 to do" in result.output
+    assert not (tmp_path / "small").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sweep", "runs/nothing.yaml"], "no such sweep file"),
+        (["sweep", "runs/gel.yaml", "-p", "epochs", "3"], "'epochs' is unknown"),
+        (["sweep", "runs/gel.yaml", "-p", "batch_size", "many"], "'batch_size'"),
+        (["sweep", "runs/gel.yaml", "--jobs", "0"], "0 is not in the range"),
+        (
+            ["simulate", "gle", "--out", "x"],
+            "system 'gle' is unknown; there are: gel, brain_mri, alzheimer, protein",
+        ),
+        (["predict", "x.png", "--run", "nowhere"], "is not a finished run"),
+    ],
+)
+def test_wrong_input_is_one_message_and_no_traceback(arguments, words):
+    result = gellib(*arguments)
+    assert result.exit_code != 0
+    assert words in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.notebooks
+class TestSweep:
+    def test_tells_where_everything_is(self, sweep):
+        _, output = sweep
+        assert "2 runs: 2 done" in output
+        assert "results:  small/results.csv" in output
+        assert "summary:  small/summary.ipynb" in output
+        assert "predict:  gellib predict IMAGE --runs small," in output
+
+    def test_status(self, sweep):
+        file, _ = sweep
+        output = gellib("status", file, "-p", "opt_alg", "sgd").output
+        assert "01-single  done     test accuracy" in output
+        assert "2 runs: 2 done" in output
+
+    def test_predict_as_a_table(self, sweep):
+        file, _ = sweep
+        folder = file.parent / "images" / "test"
+        result = gellib("predict", folder, "--runs", file.parent / "small")
+        assert result.exit_code == 0
+        lines = [line for line in result.output.splitlines() if "dots" in line and "%" in line]
+        assert len(lines) == 8
+
+    def test_predict_as_json_reports_a_bad_file_in_its_place(self, sweep, tmp_path):
+        file, _ = sweep
+        bad = tmp_path / "bad.png"
+        bad.write_text("no image")
+        good = file.parent / "images" / "test" / "dots" / "00.png"
+        run = file.parent / "small" / "01-single"
+        result = CliRunner().invoke(
+            main, ["predict", str(bad), str(good), "--run", str(run), "--json"]
+        )
+        assert result.exit_code == 1
+        first, second = json.loads(result.stdout)
+        assert set(first) == {"file", "error"}
+        assert set(second) == {"file", "label", "probabilities", "run", "ood", "ood_score"}
+        assert set(second["probabilities"]) == {"dots", "stripes"}
+        assert sum(second["probabilities"].values()) == pytest.approx(1)
+        assert second["label"] == max(second["probabilities"], key=second["probabilities"].get)
+
+    def test_another_sweep_into_the_same_folder_is_refused(self, sweep):
+        file, _ = sweep
+        result = gellib("sweep", file, "-p", "opt_alg", "sgd", "-p", "num_epochs", "1")
+        assert result.exit_code == 1
+        assert "Give --out DIR to keep them" in result.output
+
+
+def test_simulate_writes_a_set_that_loads(tmp_path):
+    result = gellib("simulate", "gel", "--out", tmp_path / "new", "--n", "5", "--seed", "3")
+    assert result.exit_code == 0
+    from gellib.data import load_imageset
+
+    images = load_imageset(tmp_path / "new")
+    assert images.classes == ("gel", "not_gel")
+    assert len(images) == 10
+    again = gellib("simulate", "gel", "--out", tmp_path / "new", "--n", "5")
+    assert again.exit_code == 1
+    assert "Error" in again.output
+
+
+@pytest.mark.parametrize("system", ["brain_mri", "alzheimer", "protein"])
+def test_simulate_says_what_is_too_few(tmp_path, system):
+    result = gellib("simulate", system, "--out", tmp_path / "new", "--n", "5")
+    assert result.exit_code == 1 and "n: got 5, expected" in result.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_list_shows_size_networks_and_purpose(tmp_path):
+    file = make_sweep(tmp_path)
+    result = gellib("list", tmp_path)
+    assert result.exit_code == 0
+    assert "small.yaml  4 runs, resnet18; images: " in result.output
+    assert "Does the machinery work?" in result.output
+    file.write_text("name: [", encoding="utf-8")
+    result = gellib("list", tmp_path)
+    assert result.exit_code == 1 and "cannot be read" in result.output
+    (tmp_path / "empty").mkdir()
+    assert "no sweep files" in gellib("list", tmp_path / "empty").output
+
+
+def test_quick_look_without_images_has_a_few_simulated_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr("gellib.base.paths.PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr("gellib.sweeps.run_sweep", lambda sweep, **_: ran.append(sweep) or stop())
+    ran = []
+
+    def stop():
+        raise KeyboardInterrupt
+
+    text = "name: s\nsystem: brain_mri\nparams: {dataset_dir: dataset/brain_mri}"
+    (tmp_path / "s.yaml").write_text(text.replace("params", f"notebook: {NOTEBOOK}\nparams"))
+    dry = gellib("sweep", tmp_path / "s.yaml", "--quick", "--dry-run")
+    assert dry.exit_code == 0 and not (tmp_path / "dataset").exists()
+    result = gellib("sweep", tmp_path / "s.yaml", "--quick")
+    assert "making simulated ones in dataset/brain_mri-quick" in result.output
+    (config,) = ran[0].configs.values()
+    assert config.dataset_dir == "dataset/brain_mri-quick"
+    assert len(list((tmp_path / "dataset" / "brain_mri-quick").rglob("*.*"))) == 96
+    again = gellib("sweep", tmp_path / "s.yaml", "--quick")
+    assert "making" not in again.output and ran[1].configs == ran[0].configs
+    own = gellib("sweep", tmp_path / "s.yaml", "--quick", "-p", "dataset_dir", "dataset/other")
+    assert "making" not in own.output and list(ran[2].configs.values())[0].dataset_dir.endswith("r")
+
+
+def test_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "gellib", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("gellib, version")

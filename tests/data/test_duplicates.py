@@ -1,0 +1,223 @@
+"""Duplicates are found whatever was done to them, and kept on one side of a split."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from twins import CHANGES, blobs, subject_slices, write_png
+
+from gellib.config import RunConfig
+from gellib.data import load_imageset
+from gellib.data.duplicates import (
+    Duplicates,
+    components,
+    conflicting_pairs,
+    count_moved,
+    find_duplicates,
+    find_families,
+    group_images,
+    torn_pairs,
+)
+from gellib.data.splits import split_imageset
+from gellib.training_run import load_images
+
+
+def make(root, files):
+    """Write {name: picture} and load the set."""
+    for name, picture in files.items():
+        write_png(root / name, picture)
+    return load_imageset(root)
+
+
+@pytest.fixture
+def plain():
+    """Twelve pictures that have nothing in common."""
+    return {f"{'ab'[i % 2]}/{i:02d}.png": blobs(i) for i in range(12)}
+
+
+def test_pictures_of_their_own_are_no_duplicates(tmp_path, plain):
+    assert find_duplicates(make(tmp_path, plain)) == Duplicates()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_found(tmp_path, plain, change):
+    images = make(tmp_path, plain | {"b/copy.png": CHANGES[change](blobs(4))})
+    found = find_duplicates(images)
+    assert [(a, b) for a, b, _ in found.near] == [("a/04.png", "b/copy.png")]
+    assert 0 <= found.near[0][2] < 0.26
+    assert found.exact == ()
+    assert conflicting_pairs(images, found) == list(found.near)
+
+
+def test_exact_copies_to_the_byte_and_to_the_pixel(tmp_path, plain):
+    for name, picture in plain.items():
+        write_png(tmp_path / name, picture)
+    (tmp_path / "a" / "z.png").write_bytes((tmp_path / "a" / "00.png").read_bytes())
+    write_png(tmp_path / "b" / "z.bmp", blobs(3))
+    write_png(tmp_path / "b" / "rgba.png", blobs(3), mode="RGBA")
+    found = find_duplicates(load_imageset(tmp_path))
+    assert found.near == ()
+    assert found.groups() == [["a/00.png", "a/z.png"], ["b/03.png", "b/rgba.png", "b/z.bmp"]]
+    assert ("a/00.png", "a/z.png") in found.exact and len(found.exact) == 3
+
+
+def test_even_pictures_are_duplicates_only_if_equal(tmp_path, plain):
+    even = {f"a/even{v}.png": np.full((50, 50), v, np.uint8) for v in (0, 0x80)}
+    assert find_duplicates(make(tmp_path, plain | even)) == Duplicates()
+
+
+def test_the_order_of_the_rows_does_not_count(tmp_path, plain):
+    from dataclasses import replace
+
+    images = make(tmp_path, plain | {"b/copy.png": CHANGES["cropped"](blobs(4))})
+    turned = replace(images, table=images.table[::-1].reset_index(drop=True))
+    assert find_duplicates(images) == find_duplicates(turned)
+
+
+def test_the_cache_saves_the_look_and_notices_a_new_file(tmp_path, plain, monkeypatch):
+    images = make(tmp_path / "data", plain | {"b/copy.png": CHANGES["resized"](blobs(4))})
+    first = find_duplicates(images, cache_dir=tmp_path / "cache")
+    monkeypatch.setattr(
+        "gellib.data.duplicates.groups.look_at", lambda *_, **__: pytest.fail("looked")
+    )
+    assert find_duplicates(images, cache_dir=tmp_path / "cache") == first
+    monkeypatch.undo()
+    write_png(tmp_path / "data" / "a" / "new.png", CHANGES["resaved"](blobs(6)))
+    again = find_duplicates(load_imageset(tmp_path / "data"), cache_dir=tmp_path / "cache")
+    assert len(again.near) == 2
+    for file in (tmp_path / "cache").glob("*.json"):
+        assert set(json.loads(file.read_text())["found"]) == {"same", "near"}
+        file.write_text("{damaged")
+    assert find_duplicates(images, cache_dir=tmp_path / "cache") == first
+
+
+def test_groups_stay_whole_and_join_those_given(tmp_path, plain):
+    copies = {f"a/copy{i}.png": CHANGES["resaved"](blobs(i)) for i in (0, 2, 4)}
+    images = make(tmp_path, plain | copies)
+    found = find_duplicates(images)
+    given = images.table.assign(group=["G" if f == "a/00.png" else "" for f in images.table.file])
+    grouped = group_images(type(images)(**{**vars(images), "table": given}), found)
+    names = dict(zip(grouped.table.file, grouped.table.group, strict=True))
+    assert names["a/00.png"] == names["a/copy0.png"] == "G"
+    assert names["a/02.png"] == names["a/copy2.png"] == "same as a/02.png"
+    assert names["b/01.png"] == ""
+    torn = 0
+    for seed in range(20):
+        parts = split_imageset(grouped, seed=seed)
+        assert count_moved(parts, found) == 0 and torn_pairs(parts, found) == []
+        torn += count_moved(split_imageset(images, seed=seed), found)
+    assert torn > 0, "without groups some pair is torn apart"
+
+
+def test_given_parts_are_kept_and_their_pairs_named(tmp_path, plain):
+    files = {f"train/{name}": picture for name, picture in plain.items()}
+    files |= {f"test/{c}/{i}.png": blobs(100 + i) for i, c in enumerate("ababab")}
+    files["test/a/leak.png"] = CHANGES["resized"](blobs(2))
+    files["train/a/twin.png"] = CHANGES["resaved"](blobs(0))
+    images = make(tmp_path, files)
+    found = find_duplicates(images)
+    assert [pair[:2] for pair in torn_pairs(images, found)] == [
+        ("test/a/leak.png", "train/a/02.png")
+    ]
+    config = RunConfig(dataset_dir=str(tmp_path), cache_dir=str(tmp_path / ".cache"))
+    loaded = load_images(config)
+    parts = dict(zip(loaded.images.table.file, loaded.images.table.split, strict=True))
+    assert parts["test/a/leak.png"] == "test" and parts["train/a/02.png"] != "test"
+    assert parts["train/a/twin.png"] == parts["train/a/00.png"]
+    assert "1 pair of duplicates lies" in loaded.duplicates.warning()
+    assert "2 images are duplicates" in loaded.duplicates.sentence()
+    record = loaded.duplicates.to_dict()
+    assert record["near"] == 2 and record["torn"][0][:2] == ["test/a/leak.png", "train/a/02.png"]
+
+
+def test_duplicates_within_the_groups_of_the_data_set_are_told_as_such(tmp_path, plain):
+    copies = {f"a/copy{i}.png": CHANGES["resaved"](blobs(i)) for i in (0, 2)}
+    images = make(tmp_path / "data", plain | copies)
+    people = {"a/00.png": "P", "a/copy0.png": "P", "a/02.png": "Q", "a/copy2.png": "Q"}
+    rows = [{"file": f, "label": f[0], "group": people.get(f, f)} for f in images.table.file]
+    pd.DataFrame(rows).to_csv(tmp_path / "data" / "labels.csv", index=False)
+    config = RunConfig(dataset_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "c"))
+    found = load_images(config).duplicates
+    assert found.to_dict()["given"] is True
+    assert "4 images look like duplicates of another one of their group" in found.sentence()
+    next(row for row in rows if row["file"] == "a/copy0.png")["group"] = "another"
+    pd.DataFrame(rows).to_csv(tmp_path / "data" / "labels.csv", index=False)
+    found = load_images(config).duplicates
+    assert found.to_dict()["given"] is False and "4 images are duplicates" in found.sentence()
+
+
+def test_a_run_may_leave_duplicates_alone(tmp_path, plain):
+    make(tmp_path / "data", plain | {"b/copy.png": CHANGES["resized"](blobs(4))})
+    config = RunConfig(
+        dataset_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "c"), group_duplicates=False
+    )
+    loaded = load_images(config)
+    assert set(loaded.images.table["group"]) == {""}
+    assert loaded.duplicates.to_dict()["checked"] is False and not loaded.duplicates.sentence()
+
+
+def test_a_class_of_one_picture_is_split_nevertheless_with_a_warning(tmp_path):
+    files = {f"a/{i}.png": blobs(i) for i in range(8)}
+    files |= {f"b/{i}.png": CHANGES["resaved"](blobs(99), 50 + 5 * i) for i in range(8)}
+    make(tmp_path / "data", files)
+    config = RunConfig(dataset_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "c"))
+    loaded = load_images(config)
+    assert (loaded.images.counts() > 0).all(axis=None)
+    assert "8 images are duplicates" in loaded.duplicates.warning()
+    assert "class 'b' would have no images" in loaded.duplicates.to_dict()["problem"]
+    assert loaded.duplicates.sentence() == ""
+
+
+def test_a_squeezed_copy_is_found(tmp_path, plain):
+    squeezed = np.asarray(Image.fromarray(blobs(4)).resize((90, 90)))
+    found = find_duplicates(make(tmp_path, plain | {"b/copy.png": squeezed}))
+    assert [pair[:2] for pair in found.near] == [("a/04.png", "b/copy.png")]
+
+
+def test_what_many_images_share_is_a_pattern_and_no_picture(tmp_path):
+    rng = np.random.default_rng(0)
+    files = {}
+    for i in range(20):
+        picture = rng.normal(90, 20, (48, 40))
+        if i % 2:
+            picture[::6] += 100
+        files[f"{'ab'[i % 2]}/{i:02d}.png"] = picture.clip(0, 255).astype(np.uint8)
+    assert find_duplicates(make(tmp_path, files)) == Duplicates()
+
+
+def test_components_of_pairs():
+    pairs = [("b", "a"), ("c", "d"), ("d", "e"), ("a", "b")]
+    assert components(pairs) == [["a", "b"], ["c", "d", "e"]]
+
+
+def test_slices_of_a_subject_are_families_and_the_leak_is_measured():
+    pictures, labels, subjects = subject_slices(1)
+    found = find_families(pictures, labels)
+    assert len(found.groups) >= 16, "two subjects of one class may look alike by chance"
+    family = {row: number for number, rows in enumerate(found.groups) for row in rows}
+    assert len(family) == len(labels)
+    assert all(len({family[row] for row in np.flatnonzero(subjects == s)}) == 1 for s in range(20))
+    assert found.nn_random == 1.0 and found.nn_grouped < 0.75
+    assert "is the leak" in found.sentence()
+
+
+def test_classes_that_look_alike_are_no_families():
+    rng = np.random.default_rng(0)
+    for signal in (0.0, 0.3, 3.0):
+        stripes = np.zeros((64, 64))
+        stripes[::8] = 120 * signal
+        labels = np.arange(80) % 2
+        pictures = rng.normal(120, 30, (80, 64, 64)) + labels[:, None, None] * stripes
+        found = find_families(pictures, labels)
+        assert found.groups == () and found.sentence() == ""
+        assert abs(found.nn_random - found.nn_grouped) < 0.25
+
+
+@pytest.mark.real
+def test_the_re_saved_gels_are_found(real_data):
+    images = load_imageset(real_data / "gel")
+    found = find_duplicates(images)
+    assert len(found.groups()) == 19 and all(len(files) == 2 for files in found.groups())
+    assert conflicting_pairs(images, found) == []

@@ -1,0 +1,178 @@
+"""Tables of the splits: written once, read back as they were meant."""
+
+import os
+import zlib
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from gellib.cli import main
+from gellib.data import DatasetError, check_images, load_imageset
+from gellib.data.partition import PartitionError, partition, partition_table
+from gellib.data.splits import split_imageset
+
+
+def draw(path, value=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng([value, zlib.crc32(path.parent.name.encode())])
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 6), dtype=np.uint8))
+    coarse.resize((32, 32)).save(path, "PNG")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "brain mri"
+    for name, count in (("no", 40), ("yes, a tumour", 60)):
+        for i in range(count):
+            # Spaces, commas and wrong extensions are what the real set has too.
+            draw(root / name / f"{i} {name}{('.jpg', '.JPG', '.jpeg')[i % 3]}", i)
+    return root
+
+
+def table_of(images):
+    names = [
+        "|".join(images.classes[c] for c in (x if isinstance(x, tuple) else (x,)))
+        for x in images.table["label"]
+    ]
+    return sorted(
+        zip(images.table["file"], names, images.table["split"], images.table["group"], strict=True)
+    )
+
+
+def test_what_is_written_is_read_back(folder):
+    images, files = partition(folder, val=0.1, test=0.2, seed=3)
+    assert [path.name for path in files] == ["train.csv", "val.csv", "test.csv"]
+    assert files[0].parent == folder.resolve()
+    counts = images.counts()[["train", "val", "test"]].values.tolist()
+    assert counts == [[28, 4, 8], [42, 6, 12]]
+    again = load_imageset(folder)
+    assert table_of(again) == table_of(images)
+    assert (again.classes, again.task) == (images.classes, images.task)
+    assert check_images(again) == []
+    # A run keeps to it, whatever its own seed and shares are.
+    run = split_imageset(again, val_fraction=0.4, test_fraction=0.4, seed=9)
+    assert table_of(run) == table_of(images)
+
+
+def test_another_partition_takes_force(folder):
+    first = {path: path.read_text() for path in partition(folder, seed=0)[1]}
+    partition(folder, seed=0)
+    with pytest.raises(PartitionError, match="'train.csv', 'val.csv', 'test.csv' are there alre"):
+        partition(folder, seed=1)
+    assert {path: path.read_text() for path in first} == first
+    partition(folder, seed=1, force=True)
+    assert {path: path.read_text() for path in first} != first
+    assert not [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+def test_tables_elsewhere_are_a_data_set_by_themselves(folder, tmp_path):
+    images, _ = partition(folder, out=tmp_path / "tables")
+    there = load_imageset(tmp_path / "tables")
+    assert sorted(there.table["path"]) == sorted(images.table["path"])
+    assert set(load_imageset(folder).table["split"]) == {""}
+
+
+def test_several_labels_and_groups(tmp_path):
+    lines = ["file,label,group"]
+    for i in range(60):
+        draw(tmp_path / f"{i}.png", i)
+        lines.append(f"{i},{i % 3}{' 3' if i % 2 else ''},p{i // 4}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    images, _ = partition(tmp_path, val=0.2, test=0.2)
+    again = load_imageset(tmp_path)
+    assert again.task == "multilabel"
+    assert table_of(again) == table_of(images)
+    assert (again.table.groupby("group").split.nunique() == 1).all()
+    assert partition_table(again).loc["groups", "all"] == 15
+    assert again.fingerprint() != load_imageset(tmp_path, partition=False).fingerprint()
+
+
+def test_duplicates_stay_together(folder):
+    for i in range(40):
+        same = Image.open(folder / "no" / f"{i} no{('.jpg', '.JPG', '.jpeg')[i % 3]}")
+        same.point(lambda value: value * 0.8 + 20).save(folder / "no" / f"{i} darker.png")
+    images, _ = partition(folder, val=0.2, test=0.2)
+    no = images.table[images.table["label"] == 0]
+    assert (no.groupby("group")["file"].count() == 2).all()
+    assert (no.groupby("group")["split"].nunique() == 1).all()
+    assert partition_table(images).loc["groups", "all"] == 40
+    torn, _ = partition(folder, val=0.2, test=0.2, group_duplicates=False, force=True)
+    number = torn.table["file"].str.extract(r"/(\d+) (?:no|darker)")[0]
+    assert (torn.table.groupby(number)["split"].nunique() > 1).any()
+
+
+def test_given_test_images_stay(tmp_path):
+    for split, count in (("train", 20), ("test", 5)):
+        for name in ("a", "b"):
+            for i in range(count):
+                draw(tmp_path / split / name / f"{i}.png", i)
+    images, _ = partition(tmp_path, val=0.2, test=0.5)
+    # A fifth of all 50 images validates.
+    assert images.counts()[["train", "val", "test"]].values.tolist() == [[15, 5, 5], [15, 5, 5]]
+
+
+def test_tables_of_other_people(tmp_path):
+    for i in range(9):
+        draw(tmp_path / "images" / f"{i}.png", i)
+    for name, rows in (("train", (0, 1, 2, 3)), ("valid", (4, 5)), ("Test", (6, 7, 8))):
+        text = "image_id;class\n" + "".join(f"{i};{'ab'[i % 2]}\n" for i in rows)
+        (tmp_path / f"{name}.csv").write_text(text)
+    images = load_imageset(tmp_path)
+    assert images.counts()[["train", "val", "test"]].values.tolist() == [[2, 1, 2], [2, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (
+            {"val.csv": "file,label\n0,a\n", "valid.csv": "file,label\n1,b\n"},
+            "got 'val.csv' and 'valid.csv', which both mean val",
+        ),
+        (
+            {"train.csv": "file,label,split\n0,a,train\n1,b,test\n"},
+            "train.csv: got rows of the split 'test'. Expected those of train alone",
+        ),
+        (
+            {"train.csv": "file,label\n0,a\n1,b\n", "test.csv": "file,label\n0,b\n"},
+            r"\{train,test\}.csv: rows contradict each other for '0.png'",
+        ),
+        ({"train.csv": "file,label\n0,a\n7,b\n"}, "1 of 2 files do not exist: '7'"),
+    ],
+)
+def test_tables_that_are_wrong(tmp_path, files, words):
+    for i in range(2):
+        draw(tmp_path / f"{i}.png", i)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DatasetError, match=words):
+        load_imageset(tmp_path)
+
+
+def test_names_that_cannot_stand_in_a_table(tmp_path):
+    for name in ("a", "b|c"):
+        for i in range(10):
+            draw(tmp_path / name / f"{i}.png", i)
+    with pytest.raises(PartitionError, match=r"cannot stand in a table: 'b\|c'"):
+        partition(tmp_path)
+    assert not (tmp_path / "train.csv").exists()
+
+
+@pytest.mark.parametrize("shares", [{"val": 0.0}, {"test": 1.0}, {"val": 0.6, "test": 0.4}])
+def test_shares_leave_something_to_train_on(folder, shares):
+    with pytest.raises(PartitionError, match="leave some to train on"):
+        partition(folder, **shares)
+
+
+def test_command(folder):
+    runner = CliRunner()
+    done = runner.invoke(main, ["partition", str(folder)])
+    assert done.exit_code == 0, done.output
+    lines = [line.split() for line in done.output.splitlines()]
+    assert lines[0] == ["train", "val", "test", "all"]
+    assert ["no", "32", "4", "4", "40"] in lines
+    assert ["images", "80", "10", "10", "100"] in lines
+    refused = runner.invoke(main, ["partition", str(folder), "--seed", "1"])
+    assert refused.exit_code == 1
+    assert "Use --force to replace them" in refused.output

@@ -1,0 +1,185 @@
+"""Explanations: maps that show what spoke for an answer, for all kinds of networks."""
+
+import builtins
+from importlib.util import module_from_spec, spec_from_file_location
+
+import numpy as np
+import pytest
+import torch
+from smallset import make_images
+from torch import nn
+
+from gellib import plots
+from gellib.base.paths import PROJECT_ROOT
+from gellib.config import RunConfig
+from gellib.models.backbones import build_backbone, normalise
+from gellib.models.explain import ExplainError, explain_views, last_spatial_layer
+from gellib.models.explain.grad_cam import grad_cam
+from gellib.models.heads import build_head
+from gellib.training_run import Experiment
+
+
+def networks(name, image_size=64, kind="single"):
+    backbone = build_backbone(name, weights="none", image_size=image_size)
+    return backbone, build_head(kind, backbone.dim, 3, seed=0)
+
+
+def views(n, size=64):
+    return np.random.default_rng(0).integers(0, 256, (n, 1, size, size), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("resnet18", "network.layer4"),
+        ("mobilenet-v3", "network.features"),
+        ("shufflenet_v2_x0_5", "network.conv5"),
+        ("mnasnet0_5", "network.layers"),
+    ],
+)
+def test_the_last_layer_with_maps_is_found(name, layer):
+    backbone = networks(name)[0]
+    found = last_spatial_layer(backbone, torch.zeros(1, 3, 64, 64))
+    assert found[0] == layer
+    assert not any(module._forward_hooks for module in backbone.modules())
+
+
+def test_where_the_last_maps_are_single_points_an_earlier_layer_is_taken():
+    backbone = networks("resnet18", 32)[0]
+    assert last_spatial_layer(backbone, torch.zeros(1, 3, 32, 32))[0] == "network.layer3"
+    with pytest.raises(ExplainError, match="larger image_size"):
+        last_spatial_layer(nn.Sequential(nn.Flatten(), nn.Linear(4, 4)), torch.zeros(1, 1, 2, 2))
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_grad_cam_is_the_gradient_weighted_sum_of_the_maps(kind):
+    backbone, head = networks("resnet18", kind=kind)
+    head.eval()
+    shown = views(3)
+    targets = np.array([0, 2, 1])
+    found = explain_views(backbone, head, shown, targets)
+    assert found.method == "Grad-CAM" and found.maps.shape == (3, 2, 2)
+    x = normalise(torch.from_numpy(shown), backbone.preprocessing)
+    network, maps = backbone.network, {}
+    hook = network.layer4.register_forward_hook(lambda m, i, o: maps.update(o=o))
+    logits = head(backbone(x.requires_grad_(True)))
+    hook.remove()
+    score = logits[range(3), targets].sum()
+    slope = torch.autograd.grad(score, maps["o"])[0].mean(dim=(2, 3), keepdim=True)
+    by_hand = torch.relu((slope * maps["o"]).sum(dim=1)).detach().numpy()
+    top = np.maximum(by_hand.max(axis=(1, 2), keepdims=True), 1e-12)
+    assert found.maps == pytest.approx(by_hand / top, abs=1e-4)
+    assert all(p.grad is None for p in [*backbone.parameters(), *head.parameters()])
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_16"])
+def test_half_precision_draws_the_same_maps(name):
+    backbone, head = networks(name, 224)
+    shown = views(4, 224)
+    exact = explain_views(backbone, head, shown, [0, 1, 0, 1]).maps
+    half = explain_views(backbone, head, shown, [0, 1, 0, 1], precision="bf16").maps
+    assert not np.array_equal(half, exact)  # it is another arithmetic
+    assert np.abs(half - exact).max() < 0.1
+
+
+def test_attention_rollout_follows_where_the_attention_goes():
+    backbone, head = networks("vit_b_16", 64)
+    found = explain_views(backbone, head, views(2), [0, 1])
+    assert found.method == "attention roll-out" and found.maps.shape == (2, 4, 4)
+    assert found.maps.min() == 0 and found.maps.max() == 1
+    # Every token attends to the sixth patch alone, in every layer.
+    for block in backbone.network.encoder.layers:
+        attention = block.self_attention
+
+        def forward(query, key, value, need_weights=True, **_):
+            weights = torch.zeros(len(query), query.shape[1], query.shape[1])
+            weights[:, :, 6] = 1
+            return value, weights if need_weights else None
+
+        attention.forward = forward
+    found = explain_views(backbone, head, views(2), [0, 1])
+    assert (found.maps.reshape(2, -1).argmax(axis=1) == 5).all()
+    assert np.sort(found.maps.reshape(2, -1), axis=1)[:, -2].max() < 1e-6
+
+
+def test_without_captum_the_message_says_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name.startswith("captum"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(ExplainError, match=r"pip install 'gellib\[explain\]'"):
+        grad_cam(*networks("resnet18"), torch.zeros(1, 3, 64, 64), np.array([0]))
+
+
+def test_maps_of_gels_fall_on_the_lanes():
+    path = PROJECT_ROOT / "tests" / "benchmarks" / "lanes.py"
+    spec = spec_from_file_location("lanes", path)
+    lanes = module_from_spec(spec)
+    spec.loader.exec_module(lanes)
+    own, other = lanes.lane_ratios(*lanes.trained("mobilenet-v3", 20), 12)
+    assert own.mean() > 1.1
+    assert own.mean() > other.mean() + 0.1
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explained")
+    config = RunConfig(
+        dataset_dir=str(make_images(folder / "images", train=20, test=10)),
+        image_size=64,
+        num_epochs=3,
+        group_duplicates=False,
+        weights="none",
+        augmentation="none",
+        cache_dir=str(folder / "cache"),
+        run_dir=str(folder / "run"),
+    )
+    experiment = Experiment(config)
+    images = experiment.load_images()
+    result = experiment.train(images, experiment.load_backbone(images))
+    return experiment, images, result, experiment.evaluate(images, result)
+
+
+def test_a_run_draws_and_records_its_doubt(ran):
+    experiment, images, result, predictions = ran
+    figures = [experiment.calibration(), experiment.risk_coverage()]
+    figures.append(experiment.explain(images, result))
+    assert all(fig.axes for fig in figures)
+    experiment.finish(images, result, predictions)
+    names = {p.stem for p in experiment.folder.figures.iterdir()}
+    assert {"calibration", "risk_coverage", "explanations"} <= names
+    record = experiment.folder.read_record()
+    assert record["calibration"]["n"] == record["uncertainty"]["n"] == 20
+    assert record["out_of_distribution"]["n_test"] == 20
+    assert record["timings"]["explain_s"] > 0
+    test = experiment.folder.read_predictions().query("split == 'test'")
+    assert test["entropy"].between(0, np.log(2) + 1e-9).all()
+
+
+def test_explaining_can_be_left_out(ran):
+    experiment, images, result, _ = ran
+    given = experiment.config
+    experiment.config = given.model_copy(update={"explain": False})
+    fig = experiment.explain(images, result)
+    experiment.config = given
+    assert "parameter explain is off" in fig.axes[0].texts[0].get_text()
+
+
+def test_pictures_and_maps_stand_side_by_side():
+    item = plots.MapShown(views(1)[0], np.eye(3), "gel", "not_gel", False)
+    fig = plots.explanations([item, item._replace(right=True)], method="Grad-CAM")
+    assert fig.headline() == "What the network looked at: 1 wrong, 1 right (Grad-CAM)"
+    assert [len(axes.images) for axes in fig.axes] == [1, 2, 1, 2]
+    assert fig.axes[0].get_title(loc="left") == "✗ gel"
+    assert plots.explanations([], method="Grad-CAM").axes[0].texts
+
+
+def test_a_map_that_is_dark_throughout_is_explained():
+    item = plots.MapShown(views(1)[0], np.eye(3), "gel", "gel", True)
+    dark = item._replace(map=np.zeros((3, 3)))
+    assert "throughout" not in plots.explanations([item], method="Grad-CAM").get_supxlabel()
+    assert "throughout" in plots.explanations([item, dark], method="Grad-CAM").get_supxlabel()

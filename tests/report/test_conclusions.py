@@ -1,0 +1,225 @@
+"""Conclusions from constructed results: nothing that the numbers deny."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from sweepmaker import make_comparison, make_table
+
+from gellib.evaluation import wilson
+from gellib.report.comparison import Comparison
+from gellib.report.conclusions import conclusions, in_images
+
+NOTHING_BETWEEN_CLOSE = "between close models nothing can be concluded"
+
+
+def say(rows, **options):
+    return "\n".join(conclusions(make_comparison(rows, **options)))
+
+
+def test_wilson_is_the_textbook_interval():
+    # Newcombe (1998), Stat Med 17:857, table I: 81/263, 15/148, 0/20, 1/29.
+    for right, n, expected in (
+        (81, 263, (0.2553, 0.3662)),
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0.0, 0.1611)),
+        (1, 29, (0.0061, 0.1718)),
+    ):
+        assert wilson(right, n) == pytest.approx(expected, abs=5e-5)
+
+
+def test_in_images():
+    assert in_images(21 / 22, 22) == "95.5 % = 21 of 22 test images"
+
+
+def test_a_clear_winner_is_named_with_its_images():
+    text = say(
+        [
+            {"right": 98, "n": 100, "pretrained_model": "resnet18"},
+            {"right": 60, "n": 100, "pretrained_model": "vgg16"},
+        ]
+    )
+    assert "Chosen by validation accuracy: model 1 (cpu resnet18 single adam)" in text
+    assert "**98.0 % = 98 of 100 test images**" in text
+    assert "between 93 % and 99 %" in text
+    assert "by model 1. Model 2 is worse (paired test over 100 test images" in text
+    assert "**resnet18 is better than vgg16**: +38.0 points (28.3 to 47.7) over 1 pair" in text
+    assert "No evidence" not in text and "cannot be told" not in text
+
+
+def test_close_models_are_not_told_apart():
+    text = say([{"right": 21}, {"right": 19, "opt_alg": "sgd"}])
+    assert "by model 1. Model 2 cannot be told from it, so no model is shown to be best" in text
+    assert "**No evidence of a difference**: adam against sgd +9.1 points" in text
+    assert NOTHING_BETWEEN_CLOSE in text and "better than" not in text
+    needed = int(re.search(r"5 points about (\d+) test images would be needed", text).group(1))
+    assert 149 <= needed < 1000
+
+
+def test_a_tie_names_all_and_how_it_was_decided():
+    text = say(
+        [{"right": 20, "val_loss": 0.5}, {"right": 20, "val_loss": 0.3, "opt_alg": "sgd"},
+         {"right": 15, "opt_alg": "sgd", "classifier_head": "multi"}]
+    )  # fmt: skip
+    assert "Chosen by validation accuracy: model 2" in text
+    assert "a tie with model 1 that the lower validation loss decided" in text
+    assert "by models 1, 2, a tie." in text
+    equal = say([{"right": 20}, {"right": 20, "opt_alg": "sgd"}])
+    assert "a tie with model 2 that the validation loss, then the model number, decided" in equal
+    assert "All finished models have the same test accuracy, 90.9 %" in equal
+    assert "better than" not in equal and "Highest" not in equal
+
+
+def test_the_highest_test_score_does_not_win_and_its_optimism_is_told():
+    text = say([{"right": 17, "val": 21}, {"right": 22, "val": 18}])
+    assert "Chosen by validation accuracy: model 1" in text
+    assert "**77.3 % = 17 of 22 test images**" in text
+    assert "the highest test score is 22.7 points above that of the chosen model" in text
+    assert re.search(r"the highest of 2 overstates itself by \d+\.\d points", text)
+    assert text.count("17 of 22") == 1, "the test score of the chosen model is given once"
+
+
+def grid(answers_of, seeds=(0,), n=100):
+    """Twelve models, the answers of each from its network, head, optimiser and seed."""
+    settings = itertools.product(
+        ("resnet18", "vgg16", "vgg11"), ("single", "multi"), ("adam", "sgd")
+    )
+    rows = []
+    for number, (network, head, opt) in enumerate(settings, start=1):
+        for seed in seeds:
+            answers = answers_of(network, head, opt, seed)
+            rows.append(
+                {"right": int(answers.sum()), "n": n, "val": int(answers.sum()), "seed": seed,
+                 "model_id": number, "pretrained_model": network, "classifier_head": head,
+                 "opt_alg": opt, "answers": answers}
+            )  # fmt: skip
+    return rows
+
+
+def coins(share, n, rng):
+    return rng.permutation(n) < round(share * n)
+
+
+def test_seeds_a_clear_winner():
+    rng = np.random.default_rng(0)
+    better = {"resnet18": 0.97, "vgg16": 0.8, "vgg11": 0.8}
+    text = say(grid(lambda network, *_: coins(better[network], 100, rng), seeds=range(5)))
+    assert "60 of 60 runs finished (12 configurations and 5 seeds)" in text
+    assert "**resnet18 is better than vgg16**: +17.0 points" in text
+    assert "over 20 pairs of runs" in text and "100 test images each" in text
+    assert "**No evidence of a difference**: vgg16 against vgg11" in text
+    assert "No evidence of a difference**: single against multi" in text
+    assert NOTHING_BETWEEN_CLOSE not in text
+    assert re.search(r"about \d+ test images, and \d+ seeds, would be needed", text)
+
+
+def test_seeds_that_disagree_are_no_evidence():
+    rng = np.random.default_rng(0)
+
+    def answers(network, head, opt, seed):
+        lead = 0.25 if (seed % 2 == 0) == (network == "resnet18") else 0.0
+        return coins(0.7 + lead, 400, rng)
+
+    text = say(grid(answers, seeds=range(4), n=400))
+    assert "better than" not in text
+
+
+def test_without_predictions_nothing_is_told_apart_by_images():
+    text = say([{"right": 22}, {"right": 11, "opt_alg": "sgd"}], images=False)
+    assert "Without the predictions of the runs it cannot be told" in text
+    assert "No evidence of a difference" in text
+    assert "Image statistics were not tried" in text
+
+
+def test_runs_no_better_than_the_commonest_class_are_named():
+    text = say([{"right": 20}, {"right": 11}, {"right": 9}])
+    assert "reaches 50.0 %, which models 2, 3 do not beat" in text
+    assert "reaches 50.0 %. Image" in say([{"right": 20}, {"right": 13}])
+
+
+def test_a_class_that_is_never_found_is_named():
+    comparison = make_comparison([{"right": 20}, {"right": 11}])
+    comparison.done.at[1, "conf_mat"] = [[0, 11], [0, 11]]
+    text = "\n".join(conclusions(comparison))
+    assert "**No test image of class “gel” is found** by model 2" in text
+    assert "not_gel" not in text
+
+
+def test_all_skipped_but_one():
+    text = say([{"status": "skipped"}, {"right": 20}, {"status": "skipped"}])
+    assert text.startswith("1 of 3 runs finished; models 1, 3 skipped.")
+    assert "Only one model has finished, so there is nothing to compare it with." in text
+    assert not re.search(r"better|Highest|Mean|By ", text)
+
+
+def test_hardware_that_did_not_run_is_not_judged():
+    text = say([{"right": 20}, {"right": 15}, {"status": "skipped", "hardware_type": "gpu"}])
+    assert "every finished run has cpu; nothing can be said about gpu." in text
+
+
+def test_nothing_finished():
+    for rows in ([{"status": "failed"}] * 2, [{"status": "skipped"}], []):
+        lines = conclusions(make_comparison(rows))
+        assert lines[-1] == "No run has finished, so nothing can be said about the models."
+        assert len(lines) == 2
+
+
+def test_unpaired_runs_are_not_compared():
+    text = say(
+        [
+            {"right": 22, "opt_alg": "adam", "classifier_head": "multi"},
+            {"right": 12, "opt_alg": "sgd"},
+        ]
+    )
+    assert "No two of their runs differ in nothing else, so nothing can be concluded." in text
+
+
+def test_other_test_images_are_not_ranked():
+    text = say([{"right": 20}, {"right": 15, "n": 18}])
+    assert "not all tested on the same images" in text
+    assert not re.search(r"better|Highest", text)
+
+
+def test_experiments_are_held_against_what_they_build_on():
+    info = {
+        "experiments": [
+            {"model_id": 1, "name": "baseline", "like": None, "changed": {}},
+            {"model_id": 2, "name": "sampling", "like": "baseline", "changed": {"x": [1, 2]}},
+            {"model_id": 3, "name": "bigger", "like": "sampling", "changed": {"y": [1, 2]}},
+        ]
+    }
+    rows = [{"right": right, "n": 100} for right in (60, 61, 95)]
+    text = say(rows, info=info)
+    assert "**bigger**, against sampling: +34.0 points (24.6 to 43.4), better." in text
+    assert "**No evidence of a difference**, each against what it builds on: sampling +1.0" in text
+    assert "model 3 (bigger)" in text
+
+
+def test_every_number_and_name_is_one_of_the_table():
+    """No sentence may name a run that is not there, or a percentage that no column holds."""
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        rows = [
+            {"right": int(rng.integers(8, 23)), "val": int(rng.integers(10, 19)), "n_val": 18,
+             "opt_alg": opt, "classifier_head": head, "val_loss": float(rng.uniform())}
+            for opt in ("adam", "sgd") for head in ("single", "multi")
+        ]  # fmt: skip
+        comparison = make_comparison(rows)
+        table, text = comparison.table, "\n".join(conclusions(comparison))
+        winners = table.loc[table.accuracy == table.accuracy.max(), "model_id"].tolist()
+        if "Highest" in text:
+            named = re.search(r"Highest test accuracy: .*?, by models? ([\d, –]+)", text).group(1)
+            assert int(re.match(r"\d+", named).group()) == winners[0]
+        for factor in ("opt_alg", "classifier_head"):
+            means = table.groupby(factor).accuracy.mean()
+            for ahead, behind in re.findall(r"\*\*(\w+) is better than (\w+)", text):
+                if ahead in means and behind in means:
+                    assert means[ahead] > means[behind]
+        for right, n in re.findall(r"= (\d+) of (\d+) test", text):
+            values = {*(table.accuracy * 22).round().astype(int), 11}
+            assert int(n) == 22 and int(right) in values
+
+
+def test_a_table_alone_can_be_compared():
+    assert "1 of 1 run finished." in conclusions(Comparison(make_table([{"right": 20}])))

@@ -1,0 +1,268 @@
+"""The prediction form, driven without a browser through the methods that the browser calls."""
+
+import io
+
+import ipywidgets
+import numpy as np
+import pytest
+from PIL import Image
+from sweepmaker import make_sweep
+
+from gellib.data.images import BadImageError, read_image
+from gellib.labsim.zeroshot import ZeroShotPrediction
+from gellib.report.widgets import (
+    MOST_CARDS,
+    UNTRAINED,
+    PredictWidget,
+    preview,
+    uploaded_files,
+    verdict,
+)
+from gellib.training_run.predictor import Prediction, PredictorError, named_source
+
+LOUD = "random weights: accuracy means <little>"
+
+
+class FakePredictor:
+    """Says gel with 97 %, of pictures that can be read."""
+
+    def __init__(self, run):
+        self.run, self.record, self.name = run, run.read_record(), run.path.name
+
+    def predict(self, sources):
+        answers = []
+        for number, source in enumerate(sources, start=1):
+            name, content = named_source(source, number)
+            try:
+                read_image(content, name=name)
+            except BadImageError as err:
+                answers.append(Prediction(name, error=err.reason))
+            else:
+                shares = {"gel": 0.97, "not_gel": 0.03}
+                answers.append(Prediction(name, "gel", shares, self.name))
+        return answers
+
+
+class FakeUntrained:
+    """Answers as `gellib.labsim.zeroshot.ZeroShot` does."""
+
+    labels = ("gel", "not_gel")
+    card = {
+        "backbone": "resnet18",
+        "validation": {"images": 936, "none": {"gel_accuracy": 0.97}},
+    }
+
+    def predict(self, sources):
+        shares = {"gel": 0.88, "not_gel": 0.12}
+        names = [named_source(source, i)[0] for i, source in enumerate(sources)]
+        name = "labsim resnet18 (no training)"
+        return [ZeroShotPrediction(n, "gel", shares, name, nearest="gel_dim") for n in names]
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("widget")
+    return make_sweep(folder / "runs" / "gel", folder / "data", failed=(5,), warning=LOUD)
+
+
+@pytest.fixture
+def form(sweep):
+    return PredictWidget(
+        sweep.path.parent, make_predictor=FakePredictor, make_untrained=FakeUntrained
+    )
+
+
+def png(side=40):
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((side, 2 * side), 90, dtype=np.uint8)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def as_7(files):
+    return {
+        name: {"metadata": {"name": name, "type": "image/png", "size": len(data)}, "content": data}
+        for name, data in files
+    }
+
+
+def as_8(files):
+    return tuple(
+        {"name": name, "type": "image/png", "size": len(data), "content": memoryview(data)}
+        for name, data in files
+    )
+
+
+def words(widget):
+    """All text below a widget."""
+    if isinstance(widget, ipywidgets.HTML):
+        return widget.value
+    return " ".join(words(child) for child in getattr(widget, "children", ()))
+
+
+@pytest.mark.parametrize("shape", [as_7, as_8])
+def test_uploads_of_both_versions(shape):
+    files = [("a.png", b"12"), ("b.png", b"3")]
+    assert uploaded_files(shape(files)) == files
+    assert uploaded_files(shape([])) == []
+
+
+def test_runs_are_offered_best_first(form, sweep):
+    labels = [label for label, _ in form.run_choice.options]
+    assert labels.pop() == "no training · gel or not, for a start"
+    assert len(labels) == 11
+    assert labels[0].startswith(sweep.best().path.name)
+    shares = [float(label.split(" · ")[1].split(" %")[0]) for label in labels]
+    assert shares == sorted(shares, reverse=True)
+    assert labels[0].endswith("% on validation · gel")
+
+
+@pytest.mark.parametrize("shape", [as_7, as_8])
+def test_an_uploaded_picture_is_shown_with_its_verdict(form, shape):
+    form.upload_files(shape([("<b>mein Gel.png", png())]))
+    (card,) = form.results.children
+    text = words(card)
+    assert "gel, 97 %" in text and "97.0 %" in text and "3.0 %" in text
+    assert "single head" in text or "multi head" in text
+    assert "&lt;b&gt;mein Gel.png" in text, "file names are not HTML"
+    picture = card.children[0].children[0]
+    assert bytes(picture.value).startswith(b"\x89PNG")
+    assert "true class" not in text
+
+
+def press(button, name, data):
+    """Do what the browser does when a file is chosen."""
+    about = {
+        "name": name,
+        "type": "image/png",
+        "size": len(data),
+        "last_modified": 1_700_000_000_000,
+    }
+    if ipywidgets.__version__.startswith("7."):
+        about["lastModified"] = about.pop("last_modified")
+        button.set_state({"metadata": [about], "data": [memoryview(data)], "_counter": 1})
+    else:
+        button.set_state({"value": [{**about, "content": memoryview(data)}]})
+
+
+def test_the_same_picture_again_works(form):
+    for _ in range(2):
+        button = form.upload
+        form.results.children = []
+        press(button, "a.png", png())
+        assert "gel, 97 %" in words(form.results)
+        assert form.upload is not button, "a used button keeps its files"
+        assert form._bar.children[0] is form.upload
+
+
+def test_a_bad_file_gives_a_message_and_the_others_go_on(form):
+    form.upload_files(as_8([("notes.txt", b"hello <world>"), ("a.png", png()), ("empty", b"")]))
+    bad, good, empty = form.results.children
+    assert "<b>notes.txt</b> cannot be read: " in bad.value and "role='alert'" in bad.value
+    assert "gel, 97 %" in words(good)
+    assert "<b>empty</b> cannot be read: " in empty.value
+    assert "Traceback" not in words(form.view)
+
+
+def test_a_test_image_is_picked_and_its_true_class_told(form, sweep):
+    names = [name for _, name in form.image_choice.options if name]
+    assert len(names) == 22
+    for name, sentence in (
+        ("test/gel/gel_00.png", "✓ right: the true class is gel"),
+        ("test/not_gel/not_gel_00.png", "✗ wrong: the true class is not_gel"),
+    ):
+        form.image_choice.value = name
+        assert sentence in words(form.results)
+
+
+def test_another_run_predicts_the_picture_again(form):
+    form.image_choice.value = "test/gel/gel_00.png"
+    first = form.answers
+    form.run_choice.value = 3
+    assert form.answers is not first
+    assert form.answers[0].run == form.runs[3].path.name
+    assert form.image_choice.value == "test/gel/gel_00.png"
+
+
+def test_the_form_says_how_good_the_model_is_and_warns(form):
+    record = form.runs[0].read_record()
+    n = round(record["metrics"]["test"]["accuracy"] * 22)
+    assert f"= {n} of 22 test images, which it had never seen" in form.about.value
+    assert "⚠ random weights: accuracy means &lt;little&gt;" in form.about.value
+
+
+def test_no_finished_runs_say_which_command_to_run(tmp_path):
+    form = PredictWidget(tmp_path / "nothing here", make_untrained=FakeUntrained)
+    assert "gellib sweep runs/gel.yaml" in words(form.show())
+    # There is one that needs no run.
+    assert form.run_choice.value == UNTRAINED and len(form.run_choice.options) == 1
+    assert form.image_choice.layout.display == "none"
+    form.upload_files(as_8([("a.png", png())]))
+    said = words(form.results)
+    assert "gel, 88 %" in said and "most like the simulated <b>gel dim</b>" in said
+    assert "says labsim resnet18 (no training)" in said
+
+
+def test_no_training_is_offered_beside_the_runs(form):
+    form.image_choice.value = "test/gel/gel_00.png"
+    form.run_choice.value = UNTRAINED
+    assert "right on 97.0 % of 936 simulated images" in form.about.value
+    assert "✓ right: the true class is gel" in words(form.results)
+    assert form.image_choice.layout.display == ""
+    form.image_choice.value = "test/not_gel/not_gel_00.png"
+    assert "✗ wrong: the true class is not_gel" in words(form.results)
+    form.run_choice.value = 0
+    assert "gel, 97 %" in words(form.results) and "simulated" not in words(form.results)
+
+
+def test_no_training_is_not_asked_about_other_classes(form):
+    form.image_choice.value = "test/gel/gel_00.png"
+    form._labels = dict.fromkeys(form._labels, "glioma")
+    form.run_choice.value = UNTRAINED
+    assert form.image_choice.layout.display == "none" and form.results.children == ()
+    form.run_choice.value = 0
+    assert form.image_choice.layout.display == ""
+
+
+def test_shipped_weights_that_cannot_be_loaded_are_a_message(sweep):
+    def damaged():
+        raise PredictorError("resnet18.safetensors is damaged")
+
+    form = PredictWidget(sweep.path, make_predictor=FakePredictor, make_untrained=damaged)
+    form.run_choice.value = UNTRAINED
+    assert "cannot be loaded: resnet18.safetensors is damaged" in words(form.view)
+
+
+def test_a_model_that_cannot_be_loaded_is_a_message(sweep):
+    def broken(run):
+        raise PredictorError("the model of x is gone")
+
+    form = PredictWidget(sweep.path, make_predictor=broken)
+    assert "cannot be loaded: the model of x is gone" in words(form.view)
+    form.upload_files(as_8([("a.png", png())]))
+    assert form.results.children == ()
+
+
+def test_no_data_set_no_list_of_test_images(tmp_path):
+    sweep = make_sweep(tmp_path / "gel", tmp_path / "data")
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+    form = PredictWidget(sweep.path, make_predictor=FakePredictor)
+    assert form.image_choice.layout.display == "none"
+
+
+def test_very_many_pictures_are_not_all_shown(form):
+    form.upload_files(as_8([(f"{i}.png", png(8)) for i in range(MOST_CARDS + 3)]))
+    assert len(form.results.children) == MOST_CARDS + 1
+    assert "3 more are not shown" in words(form.results.children[-1])
+
+
+def test_preview_is_small():
+    data = preview(("big.png", png(900)))
+    assert Image.open(io.BytesIO(data)).size == (320, 160)
+    assert preview(("x", b"no image")) == b""
+
+
+def test_verdict_of_many_classes_shows_the_likeliest(form):
+    shares = {f"class {i}": i / 465 for i in range(31)}
+    text = verdict(Prediction("x.png", "class 30", shares, "r"), form.runs[0].read_record())
+    assert text.count("<tr>") == 10
+    assert text.index("class 30") < text.index("class 29") and "class 3<" not in text

@@ -1,0 +1,266 @@
+"""Sweeps through real papermill, real kernels and real Dask: done, failed, killed, resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pandas as pd
+import pytest
+from smallset import make_sweep
+
+from gellib.base.paths import PROJECT_ROOT
+from gellib.runs import RunFolder, SweepFolder
+from gellib.sweeps import SweepError, load_sweep, run_sweep, status_of
+
+pytestmark = pytest.mark.notebooks
+
+TIMES = ["training_time_mins", "inference_time_secs", "features_s", "total_s", "images_per_s"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A sweep of four runs that went well, in a folder with an awkward name."""
+    folder = tmp_path_factory.mktemp("a földer {x}")
+    file = make_sweep(folder)
+    lines = []
+    outcome = run_sweep(load_sweep(file), say=lines.append)
+    return file, outcome, lines
+
+
+def results(file):
+    return pd.read_csv(file.parent / "small" / "results.csv").drop(columns=TIMES)
+
+
+class TestFinished:
+    def test_every_run_left_all_its_files(self, finished):
+        file, outcome, _ = finished
+        assert outcome.ok
+        assert outcome.counts == {"done": 4}
+        for run in SweepFolder(file.parent / "small").run_folders():
+            for path in (run.notebook, run.config, run.history, run.predictions, run.model):
+                assert path.is_file(), path
+            assert {p.name for p in run.figures.iterdir()} >= {"loss_accuracy.png", "roc_curve.png"}
+            assert not run.running.exists()
+            assert not list(run.path.glob(".*"))
+
+    def test_summary_was_executed_and_is_small(self, finished):
+        _, outcome, _ = finished
+        assert outcome.summary.stat().st_size < 1_000_000
+        node = nbformat.read(outcome.summary, as_version=4)
+        code = [cell for cell in node.cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in code)
+        assert any("image/png" in o.get("data", {}) for c in code for o in c.outputs)
+
+    def test_a_line_is_told_for_every_run(self, finished):
+        _, _, lines = finished
+        told = [line for line in lines if "test accuracy" in line]
+        assert len(told) == 4
+        assert sorted(told)[0].startswith("[  1 of 4] 01-single-adam")
+        assert any(line.startswith("features of 28 images by resnet18") for line in lines)
+
+    def test_executed_notebooks_name_no_temporary_file(self, finished):
+        file, _, _ = finished
+        run = RunFolder(file.parent / "small" / "01-single-adam")
+        node = nbformat.read(run.notebook, as_version=4)
+        assert node.metadata.papermill["output_path"].endswith("01-single-adam/train.ipynb")
+
+    def test_record_agrees_with_the_predictions(self, finished):
+        file, _, _ = finished
+        run = RunFolder(file.parent / "small" / "03-multi-adam")
+        record, table = run.read_record(), run.read_predictions()
+        for split, metrics in record["metrics"].items():
+            rows = table[table.split == split]
+            assert metrics["n"] == len(rows)
+            assert metrics["accuracy"] == (rows.label == rows.predicted).mean()
+        assert record["data"]["counts"]["dots"] == {"train": 8, "val": 2, "test": 4}
+        assert record["weights"]["name"] == "none"
+
+    def test_again_runs_nothing(self, finished):
+        file, _, _ = finished
+        before = {p: p.stat().st_mtime_ns for p in (file.parent / "small").glob("*/record.json")}
+        lines = []
+        assert run_sweep(load_sweep(file), summary=False, say=lines.append).ok
+        assert lines == ["4 of 4 runs were done before"]
+        assert before == {p: p.stat().st_mtime_ns for p in before}
+
+    def test_only_what_is_missing_runs(self, finished):
+        file, _, _ = finished
+        expected = results(file)
+        (file.parent / "small" / "02-single-sgd" / "record.json").unlink()
+        sweep = load_sweep(file)
+        folder = SweepFolder(sweep.folder)
+        assert status_of(folder, sweep)["02-single-sgd"] == "to do"
+        lines = []
+        run_sweep(sweep, summary=False, say=lines.append)
+        assert lines[0] == "3 of 4 runs were done before"
+        assert sum("test accuracy" in line for line in lines) == 1
+        # The same configuration and seed: equal to the last bit.
+        pd.testing.assert_frame_equal(results(file), expected)
+
+    def test_finished_runs_of_another_configuration_are_not_written_over(self, finished):
+        file, _, _ = finished
+        other = load_sweep(file, overrides={"num_epochs": 1})
+        with pytest.raises(SweepError, match="num_epochs is 2 there, 1 here. Give --out DIR"):
+            run_sweep(other)
+        assert len(set(status_of(SweepFolder(other.folder), other).values())) == 1
+
+    def test_two_processes_predict_the_same_to_the_last_bit(self, finished, tmp_path):
+        file, _, _ = finished
+        copy = load_sweep(
+            file,
+            overrides={"classifier_head": "multi", "cache_dir": str(tmp_path / "cache")},
+            out=tmp_path / "again",
+        )
+        run_sweep(copy, summary=False, say=lambda line: None)
+        for ours, theirs in (("01-adam", "03-multi-adam"), ("02-sgd", "04-multi-sgd")):
+            again = RunFolder(tmp_path / "again" / ours).predictions.read_bytes()
+            assert again == RunFolder(file.parent / "small" / theirs).predictions.read_bytes()
+
+
+def test_changed_images_are_noticed(finished, tmp_path):
+    file, _, _ = finished
+    shutil.copytree(file.parent, tmp_path / "copy")
+    text = (tmp_path / "copy" / "small.yaml").read_text()
+    images = tmp_path / "copy" / "images"
+    # The same path as before, another content: as if the user had added a picture.
+    original = file.parent / "images"
+    extra = original / "train" / "dots" / "extra.png"
+    shutil.copy(images / "test" / "dots" / "00.png", extra)
+    try:
+        with pytest.raises(SweepError, match="the images have changed since"):
+            run_sweep(load_sweep(file))
+    finally:
+        extra.unlink()
+    assert str(original) in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("pretrained_model", "resnet81", "'pretrained_model'.*resnet81.*did you mean 'resnet18'"),
+        ("augmentation", "rotate(10)", "'augmentation'.*rotate.*rotation"),
+        ("weights", "imagnet", "'weights': got 'imagnet'.*did you mean 'imagenet'"),
+    ],
+)
+def test_what_torchvision_does_not_know_ends_it_before_any_run(tmp_path, name, value, words):
+    sweep = load_sweep(make_sweep(tmp_path), overrides={name: value})
+    with pytest.raises(SweepError, match=words):
+        run_sweep(sweep, say=lambda line: None)
+    assert not list(sweep.folder.glob("*/record.json"))
+
+
+def test_failure_in_a_cell_is_on_record_with_its_notebook(tmp_path):
+    file = make_sweep(tmp_path)
+    (tmp_path / "images" / "train" / "dots" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    file.write_text(
+        file.read_text().replace("opt_alg: [adam, sgd]", "skip_bad_images: [true, false]")
+    )
+    outcome = run_sweep(load_sweep(file), say=lambda line: None)
+    assert not outcome.ok
+    assert outcome.counts == {"done": 2, "failed": 2}
+    assert outcome.failed == ["02-single-False", "04-multi-False"]
+    run = RunFolder(tmp_path / "small" / "02-single-False")
+    record = run.read_record()
+    assert record["error"]["ename"] == "ExperimentError"
+    assert "1 of 29 images cannot be read" in record["reason"]
+    assert "broken.png" in record["reason"]
+    assert "cannot be read" in run.notebook.read_text()
+    skipped = RunFolder(tmp_path / "small" / "01-single-True").read_record()["data"]
+    assert [bad["file"] for bad in skipped["skipped_images"]] == ["train/dots/broken.png"]
+    # Failed runs run again; those that are done do not.
+    (tmp_path / "images" / "train" / "dots" / "broken.png").unlink()
+    statuses = status_of(SweepFolder(tmp_path / "small"), load_sweep(file))
+    assert statuses["02-single-False"] == "failed"
+
+
+def test_time_limit_is_on_record(tmp_path):
+    file = make_sweep(tmp_path)
+    sweep = load_sweep(
+        file, overrides={"opt_alg": "sgd", "classifier_head": "single", "num_epochs": 100_000}
+    )
+    outcome = run_sweep(sweep, limit_s=15, summary=False, say=lambda line: None)
+    assert outcome.counts == {"failed": 1}
+    record = RunFolder(tmp_path / "small" / next(iter(sweep.configs))).read_record()
+    assert record["reason"] == "stopped at the time limit of 15 s"
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs Unix signals")
+def test_killed_sweep_is_resumed_and_ends_as_if_undisturbed(finished, tmp_path):
+    undisturbed, _, _ = finished
+    file = make_sweep(tmp_path)
+    command = [sys.executable, "-m", "gellib", "sweep", str(file)]
+    process = subprocess.Popen(
+        command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    end = time.monotonic() + 120
+    records = tmp_path / "small"
+    while not list(records.glob("*/record.json")):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = {
+        p: p.stat().st_mtime_ns
+        for p in records.glob("*/record.json")
+        if (p.parent / "train.ipynb").exists()
+    }
+    assert len(done) < 4
+    again = subprocess.run(
+        [*command, "--no-summary"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert done.items() <= {p: p.stat().st_mtime_ns for p in records.glob("*/record.json")}.items()
+    ours, theirs = results(file), results(undisturbed)
+    # The configurations differ in the paths of their images, and so do the hashes.
+    drop = ["config_hash"]
+    pd.testing.assert_frame_equal(ours.drop(columns=drop), theirs.drop(columns=drop))
+
+
+def test_gpu_runs_are_skipped_with_the_reason_where_there_is_none(tmp_path):
+    import torch
+
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip("there is a GPU here")
+    file = make_sweep(tmp_path)
+    sweep = load_sweep(file, overrides={"hardware_type": "gpu"})
+    outcome = run_sweep(sweep, say=lambda line: None)
+    assert outcome.ok
+    assert outcome.counts == {"skipped": 4}
+    table = pd.read_csv(outcome.results)
+    assert table.reason.str.contains("no GPU").all()
+    assert table.accuracy.isna().all()
+
+
+def test_a_folder_takes_one_sweep_at_a_time(tmp_path):
+    from filelock import FileLock
+
+    sweep = load_sweep(make_sweep(tmp_path))
+    sweep.folder.mkdir()
+    with (
+        FileLock(SweepFolder(sweep.folder).lock),
+        pytest.raises(SweepError, match="a sweep is running in .* already"),
+    ):
+        run_sweep(sweep)
+
+
+def test_wrong_image_folder_ends_it_before_any_run(tmp_path):
+    sweep = load_sweep(make_sweep(tmp_path), overrides={"dataset_dir": str(tmp_path / "none")})
+    with pytest.raises(SweepError, match="the images cannot be used: .*none"):
+        run_sweep(sweep)
+    assert not list(sweep.folder.glob("*/record.json"))
+
+
+def test_records_are_json_that_others_can_read(finished):
+    file, _, _ = finished
+    for path in (file.parent / "small").glob("*/record.json"):
+        record = json.loads(path.read_text())
+        assert record["schema"] == 1
+        assert record["config"]["num_epochs"] == 2

@@ -1,0 +1,100 @@
+"""Several labels an image, from pictures and a table to the answers of the trained model."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gellib.config import RunConfig
+from gellib.report.widgets import PredictWidget
+from gellib.runs import RunFolder
+from gellib.training_run import Experiment
+from gellib.training_run.predictor import Predictor
+
+CLASSES = ("bright", "lines", "spot")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run on pictures that are bright, have lines, a spot, or some of them."""
+    folder = tmp_path_factory.mktemp("several")
+    rng = np.random.default_rng(0)
+    lines = [",Image,Label"]
+    for i in range(90):
+        own = rng.random(3) < (0.5, 0.5, 0.3)
+        own[i % 3] |= not own.any()
+        pixels = rng.normal(170 if own[0] else 70, 12, (40, 40))
+        if own[1]:
+            pixels[::6] -= 60
+        if own[2]:
+            pixels[10:24, 12:26] = 250
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{i}.png")
+        names = " ".join(str(c) for c in np.flatnonzero(own))
+        lines.append(f"{i},{i},{names}")
+    (folder / "labels.csv").write_text("\n".join(lines))
+    config = RunConfig(
+        dataset_dir=str(folder),
+        image_size=32,
+        weights="none",
+        augmentation="none",
+        num_epochs=30,
+        learning_rate=0.01,
+        run_dir=str(folder / "runs" / "one" / "run"),
+        cache_dir=str(folder / "cache"),
+    )
+    experiment = Experiment(config)
+    images = experiment.load_images()
+    result = experiment.train(images, experiment.load_backbone(images))
+    predictions = experiment.evaluate(images, result)
+    for draw in (experiment.confusion_matrix, experiment.roc_curve):
+        draw()
+    experiment.demo_predictions(predictions)
+    experiment.metrics_table()
+    experiment.finish(images, result, predictions)
+    return folder, RunFolder(config.run_dir)
+
+
+def test_record(finished):
+    _, run = finished
+    record = json.loads(run.record.read_text())
+    assert record["data"]["task"] == "multilabel"
+    assert record["data"]["classes"] == ["0", "1", "2"]
+    test = record["metrics"]["test"]
+    assert test["mean_average_precision"] > 0.7  # the share of the labels is 0.5
+    assert set(test["baseline"]) > {"f1", "f1_micro", "f1_samples", "hamming_loss"}
+    cuts = [values["threshold"] for values in test["per_class"].values()]
+    assert cuts == list(record["thresholds"]["values"].values())
+    assert record["thresholds"]["chosen_on"] == "val"
+    assert (run.figures / "label_scores.png").is_file()
+    assert (run.figures / "predictions.png").is_file()
+
+
+def test_the_model_gives_the_labels_of_the_table(finished):
+    folder, run = finished
+    table = run.read_predictions()
+    predictor = Predictor(run)
+    answers = predictor.predict([folder / name for name in table["file"]])
+    assert [answer.label for answer in answers] == list(table["predicted"])
+    for answer, (_, row) in zip(answers, table.iterrows(), strict=True):
+        shares = list(answer.probabilities.values())
+        assert shares == pytest.approx([row[f"p_{c}"] for c in "012"], abs=1e-6)
+    assert any(len(answer.labels) > 1 for answer in answers)
+    assert max(sum(answer.probabilities.values()) for answer in answers) > 1.05  # no softmax
+    rows = json.loads(run.predictions_json.read_text())
+    assert [row["predicted"] for row in rows] == list(table["predicted"])
+
+
+def test_the_form_shows_all_labels(finished):
+    folder, run = finished
+    form = PredictWidget(folder / "runs")
+    table = run.read_predictions()
+    test = table[(table["split"] == "test") & table["label"].str.contains("|", regex=False)]
+    form.pick_image(test["file"].iloc[0])
+    (answer,) = form.answers
+    words = form.results.children[0].children[1].value
+    assert "A label is given where its bar reaches the mark." in words
+    assert f"the true labels are {test['label'].iloc[0].replace('|', ', ')}" in words
+    for name in answer.labels:
+        assert f"{name}, {100 * answer.probabilities[name]:.0f} %" in words
+    assert "all labels right on" in form.about.value
