@@ -7,11 +7,11 @@ record is written last, and a run is done when its record says so.
 from gellib.base.files import atomic_path, write_csv, write_json, write_text
 from gellib.runs.folders import JOIN, SCHEMA, RunFolder, SweepFolder
 from gellib.runs.predictions import Answers, read_answers, score_answer
+from gellib.runs.ranking import best_run, in_order, rank_runs
 from gellib.runs.table import (
     REFERENCE_COLUMNS,
     append_result,
     format_results,
-    in_order,
     record_row,
     tabulate,
     varied,
@@ -27,7 +27,9 @@ __all__ = [
     "append_result",
     "atomic_path",
     "format_results",
+    "best_run",
     "in_order",
+    "rank_runs",
     "read_answers",
     "record_row",
     "score_answer",

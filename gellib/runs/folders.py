@@ -11,7 +11,8 @@ import pandas as pd
 
 from gellib.config import RunConfig
 from gellib.base.files import write_csv, write_json, write_text
-from gellib.runs.table import best_run, format_results, tabulate
+from gellib.runs.ranking import best_run
+from gellib.runs.table import format_results, tabulate
 
 SCHEMA = 1
 # Stands between the names where an image has several labels.

@@ -11,6 +11,7 @@ import pandas as pd
 from filelock import FileLock
 
 from gellib.config import OUTPUT_FIELDS
+from gellib.runs.ranking import REPEATS
 from gellib.base.files import write_csv
 
 # The reference's columns, in its order; `results.csv` begins with them.
@@ -29,8 +30,6 @@ REFERENCE_COLUMNS = (
     "roc_auc",
 )
 PERCENT_COLUMNS = ("accuracy", "precision", "recall", "roc_auc")
-# Repeats of a configuration differ in these alone; they are no factors of the sweep.
-REPEATS = ("seed", "fold")
 _NO_FACTORS = {"model_id", *REPEATS, *OUTPUT_FIELDS}
 # The column of a parameter that shares its name with a score.
 _COLUMNS = {"precision": "arithmetic"}
@@ -131,34 +130,6 @@ def varied(configs: Sequence[dict[str, Any]]) -> list[str]:
         if len(values) == len(configs) and any(value != values[0] for value in values):
             found.append(_COLUMNS.get(name, name))
     return found
-
-
-def in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the finished runs, best first: validation accuracy, then validation loss.
-
-    With several labels an image, F1 per image stands for accuracy.
-    """
-    done = table[table["status"] == "done"]
-    score = "val_f1_samples" if "val_f1_samples" in table else "val_accuracy"
-    keys = [score, "val_loss", "model_id", *REPEATS]
-    return done.sort_values(keys, ascending=[False, True, True, True, True], kind="stable")
-
-
-def best_run(table: pd.DataFrame) -> str:
-    """Name the folder of the best run by validation; empty where none has finished.
-
-    With several seeds or folds, first the configuration whose mean is best, then its best run.
-    """
-    done = in_order(table)
-    if done.empty:
-        return ""
-    if done["model_id"].duplicated().any():
-        score = "val_f1_samples" if "val_f1_samples" in done else "val_accuracy"
-        means = done.groupby("model_id")[[score, "val_loss"]].mean().reset_index()
-        keys = [score, "val_loss", "model_id"]
-        best = means.sort_values(keys, ascending=[False, True, True])["model_id"].iloc[0]
-        done = done[done["model_id"] == best]
-    return str(done["folder"].iloc[0])
 
 
 def format_results(table: pd.DataFrame) -> pd.DataFrame:

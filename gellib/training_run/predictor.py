@@ -14,7 +14,7 @@ from gellib.base.paths import find_path
 from gellib.data.images import BadImageError, ImageLimits, read_image
 from gellib.data.layouts.folders import find_images
 from gellib.evaluation import temper
-from gellib.runs import JOIN, RunFolder, SweepFolder
+from gellib.runs import JOIN, RunFolder, SweepFolder, rank_runs
 
 # A picture to be read: a file, its bytes, or its name and bytes.
 Source = str | Path | bytes | tuple[str, bytes]
@@ -206,23 +206,21 @@ def short_path(path: Path) -> str:
 def list_runs(runs_dir: str | Path) -> list[RunFolder]:
     """List the finished runs below a folder that still have their model, best first.
 
-    Best is: highest validation accuracy, then lowest validation loss, then name. The folder may be
-    that of all sweeps, of one sweep or of one run.
+    The order is that of `gellib.runs.rank_runs`: by the mean validation score of the configuration,
+    then by the run's own. The folder may be that of all sweeps, of one sweep or of one run.
     """
-    ranked = []
+    found = []
     for run in _walk(find_path(runs_dir), _DEPTH):
         record = run.read_record()
         if record is None or record["status"] != "done":
             continue
         if model_file(run, record).is_file():
-            val = record["metrics"]["val"]
-            loss = val.get("loss", float("inf"))
-            ranked.append((-val["accuracy"], loss, run.path.name, run.path.as_posix(), run))
-    return [entry[-1] for entry in sorted(ranked, key=lambda entry: entry[:-1])]
+            found.append((run, record))
+    return rank_runs(found)
 
 
 def find_best_run(runs_dir: str | Path) -> RunFolder:
-    """Find the finished run with the highest validation accuracy below a folder.
+    """Find the best finished run below a folder: the first of `list_runs`.
 
     Raises
     ------

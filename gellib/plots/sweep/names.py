@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from gellib.runs import in_order
+
 METRICS = {
     "accuracy": "Accuracy",
     "precision": "Precision (mean over the classes)",
@@ -77,8 +79,7 @@ def most(done: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Keep as many models as a figure holds, those with the best validation; say how many."""
     if len(done) <= MOST_MODELS:
         return done, ""
-    by = "val_f1_samples" if "val_f1_samples" in done else "val_accuracy"
-    kept = done.sort_values(by, ascending=False, kind="stable").head(MOST_MODELS).sort_index()
+    kept = in_order(done).head(MOST_MODELS).sort_index()
     left = len(done) - MOST_MODELS
     return kept, f"The {MOST_MODELS} best by validation; {left} more finished are not shown."
 

@@ -22,8 +22,7 @@ from gellib.report.summary.tables import (
     skipped_failed,
     style_table,
 )
-from gellib.runs import RunFolder, SweepFolder
-from gellib.runs.table import best_run
+from gellib.runs import RunFolder, SweepFolder, best_run
 
 # Sections that a sweep may be without bring their heading along.
 _HEADINGS = {
