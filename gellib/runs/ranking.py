@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gellib.config import OUTPUT_FIELDS
+from gellib.config import OUTPUT_FIELDS, REPEATS
 
 if TYPE_CHECKING:
     from gellib.runs.folders import RunFolder
 
-# Repeats of a configuration differ in these alone.
-REPEATS = ("seed", "fold")
 # Equal means are to be equal in whatever order they were summed.
 _DIGITS = 12
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from gellib.config import OUTPUT_FIELDS
-from gellib.runs.ranking import REPEATS
+from gellib.config import FACTS
 from gellib.base.files import write_csv
 
 # The reference's columns, in its order; `results.csv` begins with them.
@@ -30,9 +29,8 @@ REFERENCE_COLUMNS = (
     "roc_auc",
 )
 PERCENT_COLUMNS = ("accuracy", "precision", "recall", "roc_auc")
-_NO_FACTORS = {"model_id", *REPEATS, *OUTPUT_FIELDS}
-# The column of a parameter that shares its name with a score.
-_COLUMNS = {"precision": "arithmetic"}
+# The columns of parameters that do not have their own name, by that.
+_COLUMNS = {name: facts.column for name, facts in FACTS.items() if facts.column != name}
 # Columns of a table that has runs with several labels an image.
 MULTILABEL_COLUMNS = (
     "f1_samples",
@@ -124,7 +122,7 @@ def varied(configs: Sequence[dict[str, Any]]) -> list[str]:
     names = dict.fromkeys(name for config in configs for name in config)
     found = []
     for name in names:
-        if name in _NO_FACTORS:
+        if name in FACTS and not FACTS[name].factor:
             continue
         values = [config[name] for config in configs if name in config]
         if len(values) == len(configs) and any(value != values[0] for value in values):

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,12 @@ def run_sweep(
 
 def _look_around(sweep: Sweep, say: Callable[[str], None]) -> dict[str, Any]:
     """Find devices and weights, download what is to be had; the runs then look nowhere else."""
-    distinct = {(c.pretrained_model, c.augmentation, c.weights): c for c in sweep.configs.values()}
+    # Of what `prepare` checks, each value once.
+    checked = attrgetter(
+        "pretrained_model", "image_size", "trainable", "weights", "augmentation", "schedule",
+        "monitor",
+    )  # fmt: skip
+    distinct = {checked(config): config for config in sweep.configs.values()}
     try:
         around = kernels.call("gellib.sweeps.prepare:look_around", list(distinct.values()))
     except ValueError as err:

@@ -8,33 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gellib.base.paths import find_path
-from gellib.config import OUTPUT_FIELDS, RunConfig
+from gellib.config import RunConfig
 from gellib.runs import write_json
 from gellib.sweeps import kernels
-
-# What only the head and its training depend on.
-_HEAD_FIELDS = {
-    "model_id",
-    "classifier_head",
-    "dropout",
-    "opt_alg",
-    "lbfgs_c",
-    "learning_rate",
-    "batch_size",
-    "momentum",
-    "nesterov",
-    "weight_decay",
-    "schedule",
-    "label_smoothing",
-    "imbalance",
-    "clip_value",
-    "clip_norm",
-    "monitor",
-    "patience",
-    "unfreeze_learning_rate",
-    "layer_decay",
-}
-
 
 # Views in one shard of a large set: some 20 s of resnet18 on two cores.
 SHARD_VIEWS = 4096
@@ -44,9 +20,9 @@ SHARD_STEP = 256
 
 def feature_key(config: RunConfig, fingerprint: str, weights: dict[str, Any]) -> str:
     """Compute 32 hex digits that are equal for runs that need the same features."""
-    needed = config.model_dump(exclude=_HEAD_FIELDS | set(OUTPUT_FIELDS))
-    needed["augmentation"] = config.augmentation if config.draws_views else "none"
-    facts = [needed, fingerprint, weights.get("name"), weights.get("sha256")]
+    if not config.draws_views:
+        config = config.model_copy(update={"augmentation": "none"})
+    facts = [config.key(upto="features"), fingerprint, weights.get("name"), weights.get("sha256")]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gellib.config import NAMED
 from gellib.evaluation import (
     ALPHA,
     Effect,
@@ -27,7 +28,6 @@ from gellib.evaluation import (
     wilson,
 )
 from gellib.report.comparison.configurations import (
-    NAMED,
     configurations,
     model_names,
     pool_folds,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from gellib.config import FACTS, NAMED
 from gellib.evaluation import evaluate
 from gellib.runs import RunFolder
 
@@ -26,23 +27,11 @@ METRICS = (
 )
 _TIMES = ("training_time_mins", "inference_time_secs", "features_s", "total_s", "images_per_s")
 _MEANS = (*METRICS, *_TIMES, "val_accuracy", "val_loss", "val_f1_samples", "n_val", "parameters")
-# What the reference system varied, in the order in which it names a model.
-NAMED = ("hardware_type", "pretrained_model", "classifier_head", "opt_alg")
-_WORDS = {
-    "pretrained_model": "architecture",
-    "hardware_type": "hardware",
-    "classifier_head": "classifier head",
-    "opt_alg": "optimiser",
-    "dataset_dir": "images",
-    "num_epochs": "epochs",
-    "color": "colour",
-}
-_SHORT = {"learning_rate": "lr", "batch_size": "batch", "num_epochs": "epochs", "image_size": "px"}
 
 
 def words(parameter: str) -> str:
-    """Name a parameter in words: `pretrained_model` is the architecture."""
-    return _WORDS.get(parameter, parameter.replace("_", " "))
+    """Name a parameter (or its column) in words: `pretrained_model` is the architecture."""
+    return FACTS[parameter].label if parameter in FACTS else parameter.replace("_", " ")
 
 
 def score_of(table: pd.DataFrame) -> str:
@@ -69,7 +58,8 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, str) and value:
         return value if len(value) <= 28 else f"{value[:27]}…"
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{_SHORT.get(name, words(name))} {text or 'none'}"
+    short = FACTS[name].short if name in FACTS else words(name)
+    return f"{short} {text or 'none'}"
 
 
 def pool_folds(

@@ -12,14 +12,9 @@ import numpy as np
 import pandas as pd
 
 from gellib.base.paths import find_path
+from gellib.config import config_key
 from gellib.report.baselines import Baselines
 from gellib.runs import Answers, RunFolder, score_answer
-
-# Parameters that decide which image is in which part, or what is seen of it.
-_SPLIT = (
-    "dataset_dir", "test_dir", "split", "val_fraction", "test_fraction", "seed", "fold", "folds",
-    "group_duplicates", "skip_bad_images", "color",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,9 @@ def score_baselines(
     for record in records:
         if record["status"] == "done" and record["name"] in readable:
             config = record["config"]
-            splits.setdefault(tuple(config.get(name) for name in _SPLIT), record)
+            # Of the colours, the statistics of the images depend too.
+            key = config_key(config, upto="split"), config.get("color")
+            splits.setdefault(key, record)
     baselines = Baselines(folder / "baselines.json")
     several = answers.scores.what != "accuracy"
     sums: dict[str, np.ndarray] = {}

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from gellib.config import NAMED
 from gellib.plots.base import percent, three_digits
 from gellib.plots.sweep import metrics_of
 from gellib.plots.sweep.names import HEADINGS, LOWER_IS_BETTER
 from gellib.report.comparison import Comparison, words
-from gellib.report.comparison.configurations import NAMED
 
 # Thirteen columns are to fit on a page.
 _COMPACT = [
