@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedKFold
 
+from gellib.base.text import join_and
 from gellib.data.duplicates import Look
 
 # Read off the file or the whole picture; a name maps to what it is called in a sentence.
@@ -164,8 +165,7 @@ def sentences(shortcuts: Sequence[Shortcut]) -> list[str]:
 
 
 def _list(shortcuts: list[Shortcut]) -> str:
-    words = [f"{s.label} (AUC {s.auc:.2f}, p = {s.p:.3f})" for s in shortcuts]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return join_and(f"{s.label} (AUC {s.auc:.2f}, p = {s.p:.3f})" for s in shortcuts)
 
 
 def _cut(name: str, values: np.ndarray) -> np.ndarray:

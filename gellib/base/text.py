@@ -1,4 +1,4 @@
-"""The nearest known word, for messages about an unknown one."""
+"""Texts of messages and figures: the nearest known word, lists in words, names cut to fit."""
 
 from __future__ import annotations
 
@@ -13,3 +13,33 @@ def did_you_mean(got: str, known: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(got, list(known), n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}? " if near and near[0] != got else ""
+
+
+def join_some(names: Iterable[object], most: int = 5) -> str:
+    """Join the first names of a list for a message: `a, b and 3 more`."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(str(name) for name in names[:most]) + more
+
+
+def quote_some(names: Iterable[object], most: int = 5) -> str:
+    """Quote the first names of a list for a message: `'a', 'b' and 3 more`."""
+    return join_some(map(repr, names), most)
+
+
+def join_and(parts: Iterable[str]) -> str:
+    """Join with commas and a last `and`: `a, b and c`."""
+    parts = list(parts)
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def shorten(text: str, most: int, *, middle: bool = False) -> str:
+    """Cut a text to at most `most` characters, an ellipsis in place of what is left out.
+
+    The end is cut off, or the middle: the two ends of a file name tell it from others.
+    """
+    if len(text) <= most:
+        return text
+    if not middle:
+        return f"{text[: most - 1]}…"
+    return f"{text[: most // 2]}…{text[-(most - most // 2 - 1) :]}"

@@ -150,13 +150,6 @@ def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names), key=key))
 
 
-def some(names: Iterable[str], most: int = 5) -> str:
-    """Quote the first names of a list for a message."""
-    names = list(names)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(repr(name) for name in names[:most]) + more
-
-
 def _digest_or_empty(path: str) -> str:
     try:
         return file_digest(path)

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gellib.base.text import quote_some
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import find_duplicates, group_images
-from gellib.data.imageset import SPLITS, some
+from gellib.data.imageset import SPLITS
 from gellib.data.layouts.label_table import split_labels
 from gellib.data.splits import split_imageset
 
@@ -72,8 +73,8 @@ def partition(
     different = [path.name for path, text in known.items() if _text(path) not in ("", text)]
     if different and not force:
         raise PartitionError(
-            f"{folder}: {some(different)} are there already, with other contents. Expected none, "
-            "or the same. Use --force to replace them, or --out for another folder."
+            f"{folder}: {quote_some(different)} are there already, with other contents. Expected "
+            "none, or the same. Use --force to replace them, or --out for another folder."
         )
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in known.items():
@@ -118,8 +119,8 @@ def _tables(images: ImageSet, folder: Path) -> dict[str, str]:
     }
     if wrong:
         raise PartitionError(
-            f"{images.root}: labels that cannot stand in a table: {some(sorted(wrong))}. Expected "
-            f"names without {JOIN!r}, and words that are no labels by themselves. "
+            f"{images.root}: labels that cannot stand in a table: {quote_some(sorted(wrong))}. "
+            f"Expected names without {JOIN!r}, and words that are no labels by themselves. "
             "Rename these classes."
         )
     grouped = (images.table["group"] != "").any()

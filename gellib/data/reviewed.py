@@ -8,8 +8,8 @@ import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gellib.base.text import did_you_mean
-from gellib.data.imageset import DatasetError, ImageSet, some
+from gellib.base.text import did_you_mean, quote_some
+from gellib.data.imageset import DatasetError, ImageSet
 
 REVIEWED = "labels_reviewed.csv"
 HEADER = ("file", "decision", "label")
@@ -40,7 +40,7 @@ def read_decisions(root: str | Path) -> list[Decision]:
     with path.open(newline="", encoding="utf-8-sig") as stream:
         rows = [row for row in csv.reader(stream) if any(row)]
     if not rows or tuple(name.strip().casefold() for name in rows[0]) != HEADER:
-        got = some(rows[0], 20) if rows else "an empty file"
+        got = quote_some(rows[0], 20) if rows else "an empty file"
         raise DatasetError(f"{path}: got {got}. {_EXPECTED} Correct it, or remove the file.")
     decisions, seen = [], set()
     for number, row in enumerate(rows[1:], 2):
@@ -100,8 +100,8 @@ def apply_decisions(images: ImageSet) -> ImageSet:
     empty = [name for name, n in counts.items() if not n]
     if empty or not len(table):
         raise DatasetError(
-            f"{path}: leaves no image of {some(empty or images.classes)}. Expected one or more of "
-            "each class. Take back a decision, or remove the class."
+            f"{path}: leaves no image of {quote_some(empty or images.classes)}. Expected one or "
+            "more of each class. Take back a decision, or remove the class."
         )
     return reviewed
 
@@ -113,7 +113,7 @@ def _number(decision: Decision, images: ImageSet, path: Path) -> int | tuple[int
         hint = did_you_mean(wrong[0], images.classes)
         raise DatasetError(
             f"{path}: got the label {wrong[0]!r} for {decision.file!r}: {hint}Expected one of "
-            f"{some(images.classes, 20)}. Correct the row."
+            f"{quote_some(images.classes, 20)}. Correct the row."
         )
     numbers = tuple(sorted({images.classes.index(name) for name in names}))
     return numbers if images.task == "multilabel" else numbers[0]

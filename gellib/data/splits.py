@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gellib.base.text import quote_some
 from gellib.data import ImageSet
-from gellib.data.imageset import some
 
 METHODS = ("stratified", "random", "mask", "kfold")
 # The generators are named, so that drawing another share for testing leaves them independent.
@@ -248,7 +248,8 @@ def _check(
         if several and absent and part != "train" and (parts == part).any():
             # Rare labels come with others: no draw of whole images gives each its share.
             warnings.warn(
-                f"{part} has no image of {some(absent)}: it says nothing about them", stacklevel=3
+                f"{part} has no image of {quote_some(absent)}: it says nothing about them",
+                stacklevel=3,
             )
             continue
         for name in absent:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from gellib.plots.base import BLUE, GREY, INK, RED, Chart, headline, message, tidy, title
+from gellib.plots.base import BLUE, GREY, INK, RED, Chart, headline, literal, message, tidy, title
 from gellib.plots.data import show_picture
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def duplicate_pairs(
         same = labels[a] == labels[b]
         words = "exact" if distance == 0 else f"distance {distance:.2f}"
         words += f", {labels[a]}" if same else f", {labels[a]} / {labels[b]}"
-        words = words.replace("$", r"\$")
+        words = literal(words)
         panel.suptitle(words, fontsize=8.5, color=INK if same else RED)
         for axes, name in zip(panel.subplots(1, 2), (a, b), strict=True):
             show_picture(axes, str(Path(root) / name))
@@ -108,7 +108,7 @@ def odd_images(images: Sequence[tuple[str, str]], root: str | Path, *, heading: 
     for axes, (file, why) in zip(grid.flat, shown, strict=False):
         show_picture(axes, str(Path(root) / file))
         name = axes.get_xlabel()
-        words = textwrap.fill(why.replace("$", r"\$"), 26, max_lines=4)
+        words = textwrap.fill(literal(why), 26, max_lines=4)
         axes.set_xlabel(f"{name}\n{words}", fontsize=7, color=GREY)
     for axes in grid.flat[len(shown) :]:
         axes.set_axis_off()

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
-from gellib.runs import atomic_path
+from gellib.base.files import atomic_path
+from gellib.base.text import shorten
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -142,6 +143,16 @@ def tidy(axes: Axes, grid: str = "") -> None:
     if grid:
         axes.grid(axis=grid, color="#E4E4E4", linewidth=0.8)
         axes.set_axisbelow(True)
+
+
+def literal(text: object) -> str:
+    """Write a text so that matplotlib takes it as it is: `5$ to 9$` is not a formula."""
+    return str(text).replace("$", r"\$")
+
+
+def short_name(name: object, most: int = 18) -> str:
+    """Cut a name to what fits, ready to be drawn; its two ends tell it from others."""
+    return literal(shorten(str(name), most, middle=True))
 
 
 def title(axes: Axes, text: str) -> None:

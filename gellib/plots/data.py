@@ -24,7 +24,9 @@ from gellib.plots.base import (
     SERIES,
     Chart,
     headline,
+    literal,
     message,
+    short_name,
     tidy,
     title,
 )
@@ -47,7 +49,7 @@ def class_counts(imageset: ImageSet) -> Figure:
         color, label = SPLIT_COLORS[split], SPLIT_LABELS[split]
         drawn = axes.barh(places, counts[split], height * 0.92, color=color, label=label)
         axes.bar_label(drawn, padding=3, fontsize=9, color=INK)
-    axes.set_yticks(range(len(counts)), [shorten(name, 32) for name in counts.index])
+    axes.set_yticks(range(len(counts)), [short_name(name, 32) for name in counts.index])
     axes.invert_yaxis()
     axes.margins(x=0.08)
     axes.set_xlabel("images")
@@ -143,16 +145,9 @@ def sample_grid(imageset: ImageSet, per_class: int = 6, seed: int = 0) -> Figure
         for axes in grid[label, len(drawn) :]:
             axes.set_axis_off()
         first = grid[label, 0]
-        first.set_ylabel(f"{shorten(name, 18)}\n({len(table)})", fontsize=10, color=INK)
+        first.set_ylabel(f"{short_name(name, 18)}\n({len(table)})", fontsize=10, color=INK)
     headline(fig, f"Up to {per_class} of each class, drawn at random (seed {seed})")
     return fig
-
-
-def shorten(text: str, most: int) -> str:
-    """Cut the middle out of a long name; its two ends tell it from others."""
-    # A name such as `5$ to 9$` is not a formula.
-    text = text if len(text) <= most else f"{text[: most // 2]}…{text[-(most - most // 2 - 1) :]}"
-    return text.replace("$", r"\$")
 
 
 def show_picture(axes: Axes, path: str) -> None:
@@ -160,11 +155,11 @@ def show_picture(axes: Axes, path: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#DDDDDD")
-    axes.set_xlabel(shorten(path.replace("\\", "/").split("/")[-1], 20), fontsize=7, color=GREY)
+    axes.set_xlabel(short_name(path.replace("\\", "/").split("/")[-1], 20), fontsize=7, color=GREY)
     try:
         image = Image.fromarray(read_image(path, color="rgb"))
     except BadImageError as err:
-        words = textwrap.fill(err.reason.replace("$", r"\$"), 20, max_lines=6)
+        words = textwrap.fill(literal(err.reason), 20, max_lines=6)
         text = axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=7, color=SERIES[5])
         text.set_in_layout(False)  # or a long word would push the columns apart
         axes.set_aspect("equal")

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image, ImageOps
 
 from gellib.data.images import BadImageError, read_image
-from gellib.plots.base import INK, Chart, headline, message, note, percent
+from gellib.plots.base import INK, Chart, headline, message, note, percent, short_name
 from gellib.runs import JOIN
 
 THUMBNAIL_PX = 150
@@ -124,14 +124,14 @@ def _texts(row: pd.Series) -> tuple[str, str]:
     said = [_with_percent(name, float(row[f"p_{name}"]), len(mark)) for name in names]
     if len(said) > MAX_LABELS_SHOWN:
         said[MAX_LABELS_SHOWN - 1 :] = [f"and {len(said) - MAX_LABELS_SHOWN + 1} more"]
-    truth = [_short(name) for name in _labels(row, str(row["label"]))] or ["no label"]
+    truth = [short_name(name) for name in _labels(row, str(row["label"]))] or ["no label"]
     below = textwrap.fill(f"true: {', '.join(truth)}", 27, max_lines=MAX_LABELS_SHOWN)
     return mark + ("\n".join(said) or "no label"), below
 
 
 def _with_percent(name: str, share: float, mark: int) -> str:
     """Name and probability, in two lines if one is too narrow for them and for the mark."""
-    short, number = _short(name), percent(share, 0)
+    short, number = short_name(name), percent(share, 0)
     narrow = mark + len(short) + len(number) + 2 > LINE_CHARACTERS
     return f"{short}\n{number}" if narrow else f"{short}  {number}"
 
@@ -145,9 +145,3 @@ def _most_lines(texts: Sequence[tuple[str, str]]) -> tuple[int, int]:
 def _labels(row: pd.Series, text: str) -> list[str]:
     """Split joined labels; a class of one label may have any name, `a|b` too."""
     return [text] if f"p_{text}" in row.index else [name for name in text.split(JOIN) if name]
-
-
-def _short(name: object, length: int = 18) -> str:
-    text = str(name)
-    text = text if len(text) <= length else text[: length - 1] + "…"
-    return text.replace("$", r"\$")  # a name such as `5$ to 9$` is not a formula

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gellib.plots.base import INK, Chart, headline, message, note
+from gellib.plots.base import INK, Chart, headline, message, note, short_name
 from gellib.runs import JOIN
 
 _COLUMNS = 4
@@ -79,10 +79,6 @@ def _pair(left: Axes, right: Axes, item: MapShown) -> None:
             spine.set_linewidth(1.0 if item.right else 3.0)
     text = item.predicted if item.right else f"✗ {item.predicted}"
     colour = INK if item.right else "#B00000"
-    left.set_title(_short(text), fontsize=9, color=colour, loc="left")
-    truth = _short(item.label.replace(JOIN, ", "), 26)
+    left.set_title(short_name(text, 20), fontsize=9, color=colour, loc="left")
+    truth = short_name(item.label.replace(JOIN, ", "), 26)
     left.set_xlabel(f"true: {truth}", fontsize=8, color="#444444", loc="left")
-
-
-def _short(name: str, length: int = 20) -> str:
-    return name if len(name) <= length else name[: length - 1] + "…"

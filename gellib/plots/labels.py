@@ -25,10 +25,10 @@ from gellib.plots.base import (
     message,
     note,
     percent,
+    short_name,
     tidy,
     title,
 )
-from gellib.plots.data import shorten
 
 # Beyond this ratio of the largest to the smallest class, the small bars would vanish.
 LOG_RATIO = 50
@@ -51,7 +51,7 @@ def class_imbalance(imageset: ImageSet) -> Figure:
     words = [f"{counts[c]}  ({percent(counts[c] / n)})" for c in order]
     behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
     axes.bar_label(drawn, words, padding=4, fontsize=9, color=INK, bbox=behind)
-    axes.set_yticks(range(len(counts)), [shorten(imageset.classes[c], 32) for c in order])
+    axes.set_yticks(range(len(counts)), [short_name(imageset.classes[c], 32) for c in order])
     mean = counts.mean()
     axes.axvline(mean, color=INK, linewidth=1.2, linestyle="--", zorder=0.9)
     low, high = counts.min(), counts.max()
@@ -100,7 +100,7 @@ def co_occurrence(imageset: ImageSet) -> Figure:
             color = "white" if value > 0.6 * top else INK
             text = "<1" if value < 0.01 else f"{100 * value:.0f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
-    names = [shorten(name, 28) for name in imageset.classes]
+    names = [short_name(name, 28) for name in imageset.classes]
     size = 9 if n <= MAX_TEXT_CLASSES else 7.5
     axes.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=size)
     rows = [f"{name} ({count})" for name, count in zip(names, own, strict=True)]
@@ -129,7 +129,7 @@ def label_combinations(imageset: ImageSet, most: int = 20) -> Figure:
     drawn = axes.barh(range(len(shown)), counts, 0.72, color=colors)
     words = [f"{count}  ({percent(count / len(labels))})" for count in counts]
     axes.bar_label(drawn, words, padding=4, fontsize=9, color=INK)
-    names = [shorten(name, 24) for name in imageset.classes]
+    names = [short_name(name, 24) for name in imageset.classes]
     sets = [" + ".join(names[c] for c in key) or "no label" for key, _ in shown]
     axes.set_yticks(range(len(shown)), sets)
     axes.set_xlim(0, max(counts) * 1.25)
@@ -180,7 +180,7 @@ def label_scores(
     panels[-1].xaxis.set_major_locator(MaxNLocator(2, integer=True))
     _panel(panels[-1], "images")
     names = [
-        f"{shorten(name, 26)}  ≥ {scores['threshold']:.2f}{'*' if name in not_tuned else ''}"
+        f"{short_name(name, 26)}  ≥ {scores['threshold']:.2f}{'*' if name in not_tuned else ''}"
         for name, scores in per_class.items()
     ]
     panels[0].set_yticks(places, names)

@@ -18,10 +18,10 @@ from gellib.plots.base import (
     message,
     percent,
     percent_axis,
+    short_name,
     tidy,
     title,
 )
-from gellib.plots.data import shorten
 
 THUMBNAIL_PX = 150
 MAX_TEXT_CLASSES = 12
@@ -44,7 +44,7 @@ def confusion_matrix(
     for row in range(n):
         for column in range(n):
             _cell(axes, row, column, counts[row, column], share[row, column], n)
-    names = [shorten(name, 24) for name in classes]
+    names = [short_name(name, 24) for name in classes]
     # Side by side they have room for some 30 characters in all.
     crowded = n > 4 or n * max(map(len, names)) > 30
     slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
@@ -113,7 +113,7 @@ def roc_curve(
             markersize=3.5,
             linewidth=2,
             clip_on=False,
-            label=f"{shorten(name, 28)}: area {area:.3f}",
+            label=f"{short_name(name, 28)}: area {area:.3f}",
         )
     axes.set_aspect("equal")
     percent_axis(axes.xaxis, axes, "x")

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gellib.base.paths import find_path
-from gellib.base.text import did_you_mean
+from gellib.base.text import did_you_mean, join_some
 from gellib.config import ConfigError, RunConfig
 from gellib.sweeps.quick import quick_params, quick_purpose
 
@@ -127,7 +127,10 @@ def load_sweep(
                 raise SweepError(f"{path}: two runs are called {name}: give them other model_ids")
             configs[name] = config
     if problems:
-        lines = [f"  {line}\n    in {_some(runs)}" for line, runs in problems.items()]
+        lines = [
+            f"  {line}\n    in {len(runs)} runs: {join_some(dict.fromkeys(runs), 3)}"
+            for line, runs in problems.items()
+        ]
         raise SweepError(f"{path}: wrong parameters, nothing was run:\n" + "\n".join(lines))
     notebook = find_path(spec.notebook)
     if not notebook.is_file():
@@ -242,8 +245,3 @@ def _label(values: Any) -> str:
     """Join values to a part of a folder name that every file system takes."""
     text = "-".join(str(value) for value in values)
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:100].strip("_")
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(dict.fromkeys(names[:3]))
-    return f"{len(names)} runs: {shown}{', ...' if len(names) > 3 else ''}"

@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from gellib.data.imageset import DatasetError, some, sort_classes
+from gellib.base.text import quote_some
+from gellib.data.imageset import DatasetError, sort_classes
 
 EXPECTED = "Expected two columns, `label` as in the table of images and `name`, a row a class."
 
@@ -36,8 +37,8 @@ def name_classes(root: Path, labels: list[list[str]]) -> tuple[list[list[str]], 
     lacking = [label for label in used if label not in names and label not in names.values()]
     if lacking:
         raise DatasetError(
-            f"{path}: got no name for {some(lacking)}. Expected one for every label of the images. "
-            "Add rows, or remove the file."
+            f"{path}: got no name for {quote_some(lacking)}. Expected one for every label of the "
+            "images. Add rows, or remove the file."
         )
     named = [[names.get(label, label) for label in own] for own in labels]
     present = {name for own in named for name in own}

@@ -7,7 +7,8 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
-from gellib.data.imageset import DatasetError, some
+from gellib.base.text import quote_some
+from gellib.data.imageset import DatasetError
 from gellib.data.layouts.folders import find_images
 
 
@@ -32,7 +33,7 @@ class FileFinder:
         found = self._names().get(_key(name.replace("\\", "/")), set())
         if len(found) > 1:
             raise DatasetError(
-                f"{self.root}: {name!r} in {self.source} may be {some(sorted(found))}. "
+                f"{self.root}: {name!r} in {self.source} may be {quote_some(sorted(found))}. "
                 "Expected one image. Write the path with its folder and extension."
             )
         return next(iter(found), None)

@@ -7,8 +7,9 @@ import unicodedata
 import warnings
 from pathlib import Path
 
+from gellib.base.text import quote_some
 from gellib.data.images import sniff_type
-from gellib.data.imageset import DatasetError, ImageSet, make_imageset, some, sort_classes
+from gellib.data.imageset import DatasetError, ImageSet, make_imageset, sort_classes
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -71,8 +72,8 @@ def load_folders(root: Path, *, leave_out: Path | None = None) -> ImageSet:
     others = [path.name for path in folders if path not in splits and find_images(path)]
     if others:
         raise DatasetError(
-            f"{root}: got the splits {some(path.name for path in splits)}, but also images in "
-            f"{some(others)}. Expected all images below train, val or test. "
+            f"{root}: got the splits {quote_some(path.name for path in splits)}, but also images "
+            f"in {quote_some(others)}. Expected all images below train, val or test. "
             "Move the other folders elsewhere."
         )
     rows, seen = [], {}
@@ -97,9 +98,9 @@ def check_same_classes(first: set[str], second: set[str], here: Path, there: Pat
     if first == second:
         return
     raise DatasetError(
-        f"the classes differ: got {some(sort_classes(first))} in {here}, but "
-        f"{some(sort_classes(second))} in {there}. Expected the same names in both, to the letter. "
-        "Rename, add or remove class folders."
+        f"the classes differ: got {quote_some(sort_classes(first))} in {here}, but "
+        f"{quote_some(sort_classes(second))} in {there}. Expected the same names in both, to the "
+        "letter. Rename, add or remove class folders."
     )
 
 
@@ -128,8 +129,8 @@ def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str)
         inner = {image.relative_to(path).parts[0] for image in images}
         if len(inner & names) > 1 and inner <= names:
             raise DatasetError(
-                f"{folder}: got a folder {path.name!r} that holds {some(sorted(inner))} again. "
-                "Expected a folder a class. It looks like a copy of the data set: move it "
+                f"{folder}: got a folder {path.name!r} that holds {quote_some(sorted(inner))} "
+                "again. Expected a folder a class. It looks like a copy of the data set: move it "
                 "elsewhere, or name it as the folder of the images."
             )
         if not images:
@@ -140,14 +141,14 @@ def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str)
             rows.append({"file": file, "path": str(image), "class": name, "split": split})
     if empty and rows:
         raise DatasetError(
-            f"{folder}: got no images in {some(empty)}. Expected images in every class folder. "
-            "Put images there, or remove the folder."
+            f"{folder}: got no images in {quote_some(empty)}. Expected images in every class "
+            "folder. Put images there, or remove the folder."
         )
     loose = [path.name for path in _entries(folder) if not path.is_dir() and is_image(path)]
     if loose and rows:
         warnings.warn(
             f"{folder}: {len(loose)} images lie in no class folder and are not used, such as "
-            f"{some(sorted(loose), 1)}",
+            f"{quote_some(sorted(loose), 1)}",
             stacklevel=5,
         )
     elif loose:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from gellib.base.text import quote_some
 from gellib.data.imageset import (
     SPLITS,
     DatasetError,
     ImageSet,
     make_imageset,
-    some,
 )
 from gellib.data.layouts.class_names import name_classes, with_names
 from gellib.data.layouts.file_finder import FileFinder
@@ -88,8 +88,8 @@ def load_partition(paths: dict[str, Path]) -> ImageSet:
         other = sorted({text for text in table["split"] if text and _split(text, path) != split})
         if other:
             raise DatasetError(
-                f"{path}: got rows of the split {some(other)}. Expected those of {split} alone. "
-                "Move them to the table of their split, or remove the column."
+                f"{path}: got rows of the split {quote_some(other)}. Expected those of {split} "
+                "alone. Move them to the table of their split, or remove the column."
             )
         tables.append(table.assign(split=split))
     files = list(paths.values())
@@ -105,14 +105,15 @@ def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
     missing = [name for name, file in zip(table["file"], found, strict=True) if file is None]
     if missing:
         raise DatasetError(
-            f"{path}: {len(missing)} of {len(table)} files do not exist: {some(missing)}. Expected "
-            f"paths relative to {root}, or names of images below it. Correct or remove the rows."
+            f"{path}: {len(missing)} of {len(table)} files do not exist: {quote_some(missing)}. "
+            f"Expected paths relative to {root}, or names of images below it. Correct or remove "
+            "the rows."
         )
     table = _without_repeats(table.assign(file=found), path)
     unlabelled = list(table.loc[table["label"] == "", "file"])
     if unlabelled:
         raise DatasetError(
-            f"{path}: {len(unlabelled)} rows have no label: {some(unlabelled)}. "
+            f"{path}: {len(unlabelled)} rows have no label: {quote_some(unlabelled)}. "
             "Expected a label a row. Fill them in, or remove the rows."
         )
     table["split"] = [_split(text, path) for text in table["split"]]
@@ -120,7 +121,7 @@ def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
     labels, classes = name_classes(root, labels)
     if len(classes) < 2:
         raise DatasetError(
-            f"{path}: got one class, {some(classes)}. Expected two or more different labels."
+            f"{path}: got one class, {quote_some(classes)}. Expected two or more different labels."
         )
     place = {name: number for number, name in enumerate(classes)}
     numbers = [tuple(sorted({place[name] for name in names})) for names in labels]
@@ -182,11 +183,11 @@ def _our_columns(cells: pd.DataFrame, names: list[str], path: Path) -> pd.DataFr
     if "file" in lacking or "label" in lacking:
         need = " and ".join(repr(name) for name in ("file", "label") if name in lacking)
         raise DatasetError(
-            f"{path}: got the columns {some(names, 20)}, without {need}. {EXPECTED} "
+            f"{path}: got the columns {quote_some(names, 20)}, without {need}. {EXPECTED} "
             "Rename the columns."
         )
     if extra:
-        warnings.warn(f"{path}: the columns {some(extra, 20)} are not used", stacklevel=5)
+        warnings.warn(f"{path}: the columns {quote_some(extra, 20)} are not used", stacklevel=5)
     for name in ("split", "group"):
         if name in lacking:
             table[name] = ""
@@ -201,7 +202,7 @@ def _without_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     again = sorted(set(table.loc[table["file"].duplicated(), "file"]))
     if again:
         raise DatasetError(
-            f"{path}: rows contradict each other for {some(again)}. Expected one row a file. "
+            f"{path}: rows contradict each other for {quote_some(again)}. Expected one row a file. "
             "Keep one; several labels go into one cell, separated by | or a space."
         )
     return table

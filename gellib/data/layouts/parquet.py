@@ -12,8 +12,9 @@ from typing import Any
 
 from filelock import FileLock
 
+from gellib.base.text import quote_some
 from gellib.data.images import file_digest, sniff_type
-from gellib.data.imageset import DatasetError, ImageSet, make_imageset, some
+from gellib.data.imageset import DatasetError, ImageSet, make_imageset
 from gellib.data.layouts.folders import SPLIT_NAMES
 from gellib.data.layouts.label_table import ALIASES
 
@@ -54,14 +55,14 @@ def load_parquet(root: Path, files: list[Path]) -> ImageSet:
     wrong = [value for value in ordered if names and value not in range(len(names))]
     if wrong:
         raise DatasetError(
-            f"{root}: got the labels {some(wrong)}. Expected numbers below {len(names)}, for as "
-            "many named classes; -1 stands for no label. Remove these rows."
+            f"{root}: got the labels {quote_some(wrong)}. Expected numbers below {len(names)}, "
+            "for as many named classes; -1 stands for no label. Remove these rows."
         )
     # Names without images are no classes of this set.
     classes = tuple(names[value] if names else str(value) for value in ordered)
     number = {value: place for place, value in enumerate(ordered)}
     if len(classes) < 2:
-        raise DatasetError(f"{root}: got one class, {some(classes)}. Expected two or more.")
+        raise DatasetError(f"{root}: got one class, {quote_some(classes)}. Expected two or more.")
     folder = _unpacked(root, files, digest)
     rows = []
     for path, part in zip(files, parts, strict=True):
@@ -132,7 +133,7 @@ def _column(columns: list[str], names: tuple[str, ...], path: Path, what: str) -
     found = [name for name in columns if name.casefold() in names]
     if not found:
         raise DatasetError(
-            f"{path}: got the columns {some(columns, 20)}, without {what!r}. {EXPECTED}"
+            f"{path}: got the columns {quote_some(columns, 20)}, without {what!r}. {EXPECTED}"
         )
     return found[0]
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
+from gellib.base.text import join_some
 from gellib.models.backbones.architectures import last_linear
 from gellib.models.backbones.weights import WeightsError
 
@@ -54,7 +55,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
         if n in wanted and given[n].shape != wanted[n].shape
     ]
     problems = [
-        f"{len(names)} {what}: {_some(names)}"
+        f"{len(names)} {what}: {join_some(names, 4)}"
         for what, names in (
             ("missing", missing),
             ("unexpected", unexpected),
@@ -106,8 +107,3 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise WeightsError(f"weights: {path} holds no state dict (names with tensors)")
     return state
-
-
-def _some(names: list[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

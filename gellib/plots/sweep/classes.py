@@ -9,8 +9,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gellib.plots.base import BLUE, INK, ORANGE, Chart, headline, message, note, percent, tidy
-from gellib.plots.sweep.names import cut, most
+from gellib.plots.base import (
+    BLUE,
+    INK,
+    ORANGE,
+    Chart,
+    headline,
+    message,
+    note,
+    percent,
+    short_name,
+    tidy,
+)
+from gellib.plots.sweep.names import most
 
 _MOST_CLASSES = 20
 _MOST_SIDE_BY_SIDE = 6  # with more classes the panels stand below each other, to be readable
@@ -52,7 +63,7 @@ def class_scores(
                 fontsize=8, color=INK if not known or value > 0.55 else "white",
             )  # fmt: skip
         axes.set_xticks(
-            range(len(classes)), [cut(name, 20) for name in classes], rotation=40, ha="right"
+            range(len(classes)), [short_name(name, 20) for name in classes], rotation=40, ha="right"
         )
         axes.set_yticks(range(len(labels)), labels, fontsize=8.5)
         axes.tick_params(length=0, labelsize=8.5)
@@ -124,12 +135,12 @@ def confusion_matrices(
                     column, row, f"{value:.0f}", ha="center", va="center", fontsize=8.5,
                     color=colour,
                 )  # fmt: skip
-        shown = [cut(name, 16) for name in classes]
+        shown = [short_name(name, 16) for name in classes]
         axes.set_xticks(range(len(classes)), shown, rotation=40, ha="right", fontsize=8)
         axes.set_yticks(range(len(classes)), shown, fontsize=8)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_title(cut(label, 34), fontsize=9.5, loc="left")
+        axes.set_title(short_name(label, 34), fontsize=9.5, loc="left")
     for axes in panels[-1]:
         axes.set_xlabel("predicted", fontsize=9)
     for axes in panels[:, 0]:

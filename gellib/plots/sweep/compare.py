@@ -25,10 +25,11 @@ from gellib.plots.base import (
     note,
     percent,
     percent_axis,
+    short_name,
     three_digits,
     tidy,
 )
-from gellib.plots.sweep.names import MOST_MODELS, cut, finished, model_labels
+from gellib.plots.sweep.names import MOST_MODELS, finished, model_labels
 
 _COLOURS = {BETTER: BLUE, NO_EVIDENCE: GREY}
 
@@ -113,7 +114,7 @@ def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -
     names = []
     for effect in shown:
         factor = "" if one else f"{named.get(effect.factor, effect.factor)}: "
-        names.append(f"{factor}{cut(str(effect.a), 24)} − {cut(str(effect.b), 24)}")
+        names.append(f"{factor}{short_name(effect.a, 24)} − {short_name(effect.b, 24)}")
     axes.set_yticks(places, names, fontsize=8.5)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     reach = max(5.0, np.nanmax(np.abs(np.concatenate([low, high, middle]))) * 1.05)

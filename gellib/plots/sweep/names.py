@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from gellib.plots.base import short_name
 from gellib.runs import in_order
 
 METRICS = {
@@ -56,18 +57,14 @@ def model_labels(table: pd.DataFrame) -> list[str]:
     """Name each row: its number and what varies, `16  gpu resnet18 multi sgd`."""
     if "label" in table:
         return [
-            f"{i}  {cut(text)}" for i, text in zip(table["model_id"], table["label"], strict=True)
+            f"{i}  {short_name(text, 52)}"
+            for i, text in zip(table["model_id"], table["label"], strict=True)
         ]
     columns = list(FACTORS)
     return [
         "  ".join((f"{row.model_id}", " ".join(str(getattr(row, c)) for c in _order(columns))))
         for row in table.itertuples()
     ]
-
-
-def cut(text: str, length: int = 52) -> str:
-    """Shorten a text that would not fit."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _order(columns: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from gellib.base.text import shorten
 from gellib.config import FACTS, NAMED
 from gellib.evaluation import evaluate
 from gellib.runs import RunFolder
@@ -56,7 +57,7 @@ def model_names(table: pd.DataFrame, factors: Sequence[str], info: dict[str, Any
 
 def _value(name: str, value: Any) -> str:
     if isinstance(value, str) and value:
-        return value if len(value) <= 28 else f"{value[:27]}…"
+        return shorten(value, 28)
     text = f"{value:g}" if isinstance(value, float) else str(value)
     short = FACTS[name].short if name in FACTS else words(name)
     return f"{short} {text or 'none'}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from gellib.base.text import join_and
 from gellib.evaluation import BETTER, NO_EVIDENCE, Effect
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison, words
 from gellib.report.comparison.compare import MOST_LEVELS
 from gellib.report.conclusions.choice import score_word
-from gellib.report.conclusions.wording import count, listed, points
+from gellib.report.conclusions.wording import count, points
 
 _MOST_NAMED = 4
 
@@ -63,7 +64,7 @@ def _told(effect: Effect) -> str:
 
 def _untold(effects: list[Effect]) -> str:
     shown = effects if len(effects) <= _MOST_NAMED else []
-    pairs = listed(
+    pairs = join_and(
         [f"{e.a} against {e.b} {points(e.difference, e.low, e.high)}" for e in shown]
         or [f"{count(len(effects), 'pair')} of levels"]
     )
@@ -95,7 +96,7 @@ def _experiments(comparison: Comparison) -> list[str]:
     ]
     rest = [e for e in effects if e.verdict == NO_EVIDENCE]
     if rest:
-        steps = listed([f"{e.a} {points(e.difference, e.low, e.high)}" for e in rest])
+        steps = join_and([f"{e.a} {points(e.difference, e.low, e.high)}" for e in rest])
         sentences.append(
             "**No evidence of a difference**, each against what it builds on: "
             f"{steps}.{_needed(rest)}"

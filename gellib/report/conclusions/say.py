@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from gellib.base.text import join_and
 from gellib.plots.base import three_digits
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions.choice import baseline_sentence, chosen_sentence, tied_sentences
 from gellib.report.conclusions.factors import factor_sentences
-from gellib.report.conclusions.wording import count, listed, models
+from gellib.report.conclusions.wording import count, models
 
 
 def conclusions(comparison: Comparison) -> list[str]:
@@ -59,7 +60,7 @@ def _tally(comparison: Comparison) -> str:
             parts.append(count(comparison.seeds, "seed"))
         if (comparison.repeats["folds_done"] > 1).any():
             parts.append(f"{int(comparison.repeats['folds_done'].max())} folds, pooled")
-        repeats = f" ({listed(parts)})"
+        repeats = f" ({join_and(parts)})"
     return f"{'; '.join([tally + repeats, *absent])}."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from gellib.plots.base import percent
@@ -42,9 +42,3 @@ def _signed(value: float, sign: str = "") -> str:
     # Rounded first, and no minus before a zero.
     value = round(100 * value, 1) + 0.0
     return f"{value:{sign if value else ''}.1f}".replace("-", "−")
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Join with commas and a last `and`."""
-    parts = list(parts)
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from gellib.base.text import shorten
 from gellib.config import NAMED
 from gellib.plots.base import percent, three_digits
 from gellib.plots.sweep import metrics_of
@@ -247,7 +248,7 @@ def _changes(entry: dict[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return (text if len(text) <= 40 else f"{text[:39]}…") or "empty"
+    return shorten(text, 40) or "empty"
 
 
 def _step(value: float, before: float) -> str:
