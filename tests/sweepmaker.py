@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from gellib.base.files import write_csv, write_json
 from gellib.config import RunConfig
 from gellib.evaluation import ImageScores, evaluate
 from gellib.report.comparison import Comparison
-from gellib.runs import Answers, RunFolder, SweepFolder, tabulate, write_csv, write_json
+from gellib.runs import Answers, RunFolder, SweepFolder, tabulate
 
 CLASSES = ("gel", "not_gel")
 GRID = tuple(

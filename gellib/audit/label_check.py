@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gellib.audit.report import CheckReport
-from gellib.base.paths import find_path
+from gellib.base.paths import cache_folder
 from gellib.data import drop_images
 from gellib.data.images import ImageLimits
 
@@ -39,7 +39,7 @@ def doubtful_labels(
         return pd.DataFrame(columns=list(COLUMNS))
     if network:
         backbone = build_backbone(network, weights="auto")
-        store = FeatureStore(Path(cache_dir) if cache_dir else find_path("runs/.cache"), limits)
+        store = FeatureStore(cache_folder(cache_dir or ""), limits)
         features = image_features(images, backbone=backbone, store=store, progress=progress)
     else:
         features = image_features(images, looks=look_at(list(images.table["path"]), limits))

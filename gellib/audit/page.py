@@ -10,8 +10,8 @@ from jinja2 import Template
 
 from gellib import plots
 from gellib.audit.report import CheckReport
+from gellib.base.files import atomic_path
 from gellib.plots.base import Chart
-from gellib.runs import atomic_path
 
 PAGE = Template(
     """<!DOCTYPE html>

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gellib.audit.outliers import Outlier, find_outliers
 from gellib.audit.shortcuts import Shortcut, facts_of, find_shortcuts, sentences
+from gellib.base.files import write_csv
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import (
     Duplicates,
@@ -24,7 +25,6 @@ from gellib.data.duplicates import (
     torn_pairs,
 )
 from gellib.data.images import ImageInfo, ImageLimits
-from gellib.runs import write_csv
 
 # Label sets of several labels that are rarer than this are taken as one.
 _RARE = 5

@@ -1,19 +1,75 @@
-"""Where the project is, and paths as the user meant them."""
+"""Where things are looked for and made: by the current folder first, in kernels too."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+import platformdirs
+
+PACKAGE_DIR = Path(__file__).resolve().parents[1]
+PROJECT_ROOT = PACKAGE_DIR.parent
+_MARK = Path("notebooks") / "2_train.ipynb"
+# Notebooks, sweep files and demo images: those of a clone, or the copies in an installed package.
+SHIPPED = PROJECT_ROOT if (PROJECT_ROOT / _MARK).is_file() else PACKAGE_DIR / "_project"
+
+
+def project_folder() -> Path:
+    """Return the project that one stands in: the nearest folder upwards with our notebooks.
+
+    Outside of a project it is the current folder.
+    """
+    here = Path.cwd()
+    return next((p for p in (here, *here.parents) if (p / _MARK).is_file()), here)
 
 
 def find_path(path: str | Path) -> Path:
-    """Resolve a path as the user meant it: from here, else from the project's root.
+    """Resolve a path as the user meant it.
 
-    A notebook opened in Jupyter runs in `notebooks/`, papermill in the root; `dataset/gel`
-    is to mean the same in both.
+    It is looked for from the current folder, then from the project that one stands in (a notebook
+    opened in Jupyter runs in `notebooks/`, papermill in the project's folder), then among what
+    comes with gellib. What is in none of them is to be made in the project.
     """
     path = Path(path).expanduser()
     if path.is_absolute() or path.exists():
         return path.resolve()
-    return (PROJECT_ROOT / path).resolve()
+    inside = project_folder() / path
+    if not inside.exists() and is_shipped(SHIPPED / path):
+        return (SHIPPED / path).resolve()
+    return inside.resolve()
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a path is one of the notebooks, sweep files and demo images that come with gellib.
+
+    Results that lie in the folder of a clone are none of them.
+    """
+    if not path.exists() or not path.is_relative_to(SHIPPED):
+        return False
+    first, *rest = path.relative_to(SHIPPED).parts or ("",)
+    return first in ("notebooks", "dataset") or (first == "runs" and path.suffix == ".yaml")
+
+
+def made_in(path: Path) -> Path:
+    """Name the folder for what is made of a file: beside it, but never in an installed package."""
+    folder = path.parent
+    return project_folder() / "runs" if folder.is_relative_to(PACKAGE_DIR) else folder
+
+
+def cache_folder(given: str | Path = "") -> Path:
+    """Return the folder of what runs share, such as features.
+
+    It is the one that was `given`; in a project `runs/.cache`; elsewhere the user's cache folder.
+    """
+    if given:
+        return Path(given)
+    project = project_folder()
+    if (project / _MARK).is_file():
+        return project / "runs" / ".cache"
+    return Path(platformdirs.user_cache_dir("gellib", appauthor=False))
+
+
+def shown_path(path: str | Path) -> str:
+    """Write a path from the current folder if it lies below it."""
+    path, here = Path(os.path.abspath(path)), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

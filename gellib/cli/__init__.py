@@ -7,7 +7,7 @@ import click
 from gellib import __version__
 from gellib.cli.data import check, partition, simulate
 from gellib.cli.models import predict, pretrain
-from gellib.cli.sweeps import export, list_, status, sweep
+from gellib.cli.sweeps import export, list_, new, status, sweep
 
 # Heavy modules are imported by the command that needs them: `gellib --help` is to be instant.
 
@@ -34,6 +34,7 @@ def main() -> None:
     """Find out which transfer-learning set-up works on your images.
 
     \b
+    gellib new my_project           a folder with notebooks and sweep files
     gellib list                     the sweeps that there are
     gellib check my_images          duplicates, leaks, shortcuts: what is wrong with the images
     gellib sweep runs/gel.yaml      train every configuration, then sum up
@@ -46,5 +47,5 @@ def main() -> None:
 
 
 # In the order of the work, which is that of `gellib --help`.
-for _command in (partition, check, sweep, status, list_, export, predict, simulate, pretrain):
+for _command in (new, partition, check, sweep, status, list_, export, predict, simulate, pretrain):
     main.add_command(_command)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gellib.cli.shared import shown
+from gellib.base.paths import shown_path
 
 
 @click.command()
@@ -61,7 +61,7 @@ def partition(
         force=force,
     )
     click.echo(partition_table(images).rename_axis(columns=None).to_string())
-    click.echo(f"wrote {', '.join(path.name for path in files)} to {shown(files[0].parent)}")
+    click.echo(f"wrote {', '.join(path.name for path in files)} to {shown_path(files[0].parent)}")
 
 
 @click.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 
@@ -34,11 +33,3 @@ def _scalar(value: str) -> object:
         except ValueError:
             continue
     return {"true": True, "false": False}.get(value.lower(), value)
-
-
-def shown(path: Path) -> str:
-    """Shorten a path in the working directory to what follows from there."""
-    try:
-        return str(Path(path).resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
+from gellib.base.paths import shown_path
 from gellib.cli.data import write_simulated
-from gellib.cli.shared import parameters, shown
+from gellib.cli.shared import parameters
 
 
 @click.command()
@@ -52,14 +54,14 @@ def sweep(
         from gellib.sweeps.kernels import start_server
 
         start_server()  # it imports what the runs need, while this process imports its own
-    from gellib.sweeps import run_sweep
-
     loaded = _load(file, overrides, out, quick)
     if dry_run:
         _list_runs(loaded)
         return
     if quick:
         _make_stand_in(loaded)
+    from gellib.sweeps import run_sweep
+
     try:
         outcome = run_sweep(
             loaded,
@@ -74,18 +76,18 @@ def sweep(
         click.echo("\nstopped; the same command goes on where it was", err=True)
         sys.exit(130)
     click.echo(_counts(outcome.counts))
-    click.echo(f"results:  {shown(outcome.results)}")
+    click.echo(f"results:  {shown_path(outcome.results)}")
     if outcome.summary:
-        click.echo(f"summary:  {shown(outcome.summary)}")
+        click.echo(f"summary:  {shown_path(outcome.summary)}")
         # With the folder, or the best of all sweeps would answer: perhaps a model of other images.
-        folder = shown(outcome.results.parent)
+        folder = shown_path(outcome.results.parent)
         click.echo(f"predict:  gellib predict IMAGE --runs {folder}, or notebooks/4_predict.ipynb")
     if outcome.problem:
         click.echo(f"Error: {outcome.problem}", err=True)
     if outcome.counts.get("failed"):
         click.echo("failed runs keep their notebook, up to the cell that failed:", err=True)
         for name in outcome.failed:
-            click.echo(f"  {shown(outcome.results.parent / name / 'train.ipynb')}", err=True)
+            click.echo(f"  {shown_path(outcome.results.parent / name / 'train.ipynb')}", err=True)
     sys.exit(0 if outcome.ok else 1)
 
 
@@ -110,17 +112,37 @@ def list_(folder: str) -> None:
         raise click.ClickException(f"no sweep files (*.yaml) in {folder}")
     for path, sweep in sweeps.items():
         if isinstance(sweep, SweepError):
-            click.echo(f"{shown(path)}\n  cannot be read: {sweep}\n")
+            click.echo(f"{shown_path(path)}\n  cannot be read: {sweep}\n")
             continue
         networks = dict.fromkeys(c.pretrained_model for c in sweep.configs.values())
         folders = dict.fromkeys(c.dataset_dir for c in sweep.configs.values())
         missing = sweep.missing_folders()
         images = ", ".join(f"{name} (not there)" if name in missing else name for name in folders)
         runs = f"{len(sweep.configs)} run{'s' if len(sweep.configs) > 1 else ''}"
-        click.echo(f"{shown(path)}  {runs}, {', '.join(networks)}; images: {images}")
+        click.echo(f"{shown_path(path)}  {runs}, {', '.join(networks)}; images: {images}")
         click.echo(f"  {sweep.purpose or '(no purpose given)'}\n")
     broken = sum(isinstance(sweep, SweepError) for sweep in sweeps.values())
     sys.exit(1 if broken else 0)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(), metavar="FOLDER")
+@click.option("--images", type=click.Path(), help="Folder of your images, for the sweep file.")
+def new(folder: str, images: str | None) -> None:
+    """Lay out a project in a new FOLDER: notebooks/, runs/ with a sweep of your images, dataset/.
+
+    \b
+    gellib new my_project --images my_images
+    cd my_project && gellib sweep runs/my_images.yaml
+    """
+    from gellib.sweeps.layout import make_project
+
+    written = make_project(folder, images)
+    click.echo(f"wrote {len(written)} files to {shown_path(folder)}")
+    if images is None:
+        click.echo(f"put your images into {shown_path(Path(folder, 'dataset', 'my_images'))}, then")
+    click.echo(f"  cd {shown_path(folder)}")
+    click.echo("  gellib sweep runs/my_images.yaml")
 
 
 @click.command()
@@ -137,7 +159,7 @@ def export(sweep_dir: str, to: str, out: str | None) -> None:
     from gellib.report.trackers import export_sweep
 
     done = export_sweep(sweep_dir, to, out)
-    click.echo(f"{done['runs']} runs sent to {shown(done['out'])}; to look at them:")
+    click.echo(f"{done['runs']} runs sent to {shown_path(done['out'])}; to look at them:")
     click.echo(f"  {done['view']}")
 
 

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from gellib.base.paths import PROJECT_ROOT, find_path
+from gellib.base.paths import find_path, project_folder
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
 from gellib.data.layouts.folders import check_same_classes, load_folders
 from gellib.data.layouts.label_table import find_partition, load_labels, load_partition
@@ -49,7 +49,7 @@ def _find_folder(folder: str | Path, name: str) -> Path:
     path = find_path(folder)
     if path.is_dir():
         return path
-    looked = dict.fromkeys((Path(folder).expanduser().absolute(), PROJECT_ROOT / folder, path))
+    looked = dict.fromkeys((Path(folder).expanduser().absolute(), project_folder() / folder, path))
     places = " and ".join(str(place) for place in looked)
     what = "a file" if path.exists() else "no such folder"
     raise DatasetError(

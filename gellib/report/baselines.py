@@ -22,8 +22,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from gellib.base.files import write_json
 from gellib.data.images import ImageLimits, read_image
-from gellib.runs import write_json
 
 MAJORITY, STATISTICS = "commonest class", "image statistics"
 # Images are looked at this small: statistics of intensity and edges need no more.

@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from gellib.config import RunConfig
 from gellib.base.files import write_csv, write_json, write_text
 from gellib.runs.ranking import best_run
-from gellib.runs.table import format_results, tabulate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 1
 # Stands between the names where an image has several labels.
 JOIN = "|"
-# Numbers are read as they were written, to the last bit: since pandas 3.1 by default.
-_PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
-_EXACT: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
-
 
 class RunFolder:
     """The folder of one run: `config.json`, the executed notebook, results, `record.json` last."""
@@ -109,29 +105,23 @@ class RunFolder:
 
     def read_history(self) -> pd.DataFrame:
         """Return the table of epochs."""
-        return pd.read_csv(self.history, **_EXACT)
+        return _read_csv(self.history)
 
     def read_class_history(self) -> pd.DataFrame:
         """Return the table of the classes in each epoch."""
-        return pd.read_csv(
-            self.class_history, dtype={"class": str}, keep_default_na=False, **_EXACT
-        )
+        return _read_csv(self.class_history, dtype={"class": str}, keep_default_na=False)
 
     def read_predictions(self) -> pd.DataFrame:
         """Return the table of predictions; class names stay text, `001` is not 1."""
         names = {"file": str, "split": str, "label": str, "predicted": str}
         # Test images alone have a measure of uncertainty.
         empty = {"entropy": [""], "mutual_information": [""]}
-        return pd.read_csv(
-            self.predictions,
-            dtype=names,
-            keep_default_na=False,
-            na_values=empty,
-            **_EXACT,
-        )
+        return _read_csv(self.predictions, dtype=names, keep_default_na=False, na_values=empty)
 
     def write_predictions(self, table: pd.DataFrame) -> None:
         """Write the table of predictions as CSV and as JSON."""
+        import pandas as pd
+
         write_csv(self.predictions, table)
         names = {name: name.removeprefix("p_") for name in table if name.startswith("p_")}
         facts = [
@@ -235,6 +225,8 @@ class SweepFolder:
 
     def table(self) -> pd.DataFrame:
         """Return one row a record; see `tabulate` for the columns."""
+        from gellib.runs.table import tabulate
+
         return tabulate(self.records())
 
     def best(self) -> RunFolder | None:
@@ -247,5 +239,16 @@ class SweepFolder:
 
     def write_results(self) -> Path:
         """Write `results.csv` from the records."""
+        from gellib.runs.table import format_results
+
         write_csv(self.results, format_results(self.table()))
         return self.results
+
+
+def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
+    """Read numbers as they were written, to the last bit: since pandas 3.1 by default."""
+    import pandas as pd
+
+    version = tuple(int(part) for part in pd.__version__.split(".")[:2])
+    exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
+    return pd.read_csv(path, **options, **exact)

@@ -14,11 +14,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from gellib.config import OUTPUT_FIELDS, REPEATS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gellib.runs.folders import RunFolder
 
 # Equal means are to be equal in whatever order they were summed.

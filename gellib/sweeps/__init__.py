@@ -1,16 +1,9 @@
-"""Sweeps: YAML -> run configurations -> papermill on Dask; resume; failures."""
+"""Sweeps: YAML -> run configurations -> papermill on Dask; resume; failures.
 
-from gellib.sweeps.driver import Outcome, run_sweep
-from gellib.sweeps.plan import is_running, status_of
-from gellib.sweeps.spec import Sweep, SweepError, list_sweeps, load_sweep
+The names of this package stand in `__init__.pyi`; each is imported when it is first used, so that
+listing sweeps does not wait for papermill.
+"""
 
-__all__ = [
-    "Outcome",
-    "Sweep",
-    "SweepError",
-    "is_running",
-    "list_sweeps",
-    "load_sweep",
-    "run_sweep",
-    "status_of",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

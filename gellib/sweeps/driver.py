@@ -12,9 +12,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+import gellib
+from gellib.base.files import write_json
 from gellib.base.paths import find_path
 from gellib.config import RunConfig
-from gellib.runs import RunFolder, SweepFolder, write_json
+from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import kernels
 from gellib.sweeps.cluster import Task, connect, missing_on_cluster
 from gellib.sweeps.execute import NotebookError, execute
@@ -151,6 +153,12 @@ def _look_around(sweep: Sweep, say: Callable[[str], None]) -> dict[str, Any]:
         around = kernels.call("gellib.sweeps.prepare:look_around", list(distinct.values()))
     except ValueError as err:
         raise SweepError(f"{err}; nothing was run") from err
+    if around["package"] != gellib.__file__:
+        raise SweepError(
+            f"this command is the gellib of {gellib.__file__}, its kernels import that of "
+            f"{around['package']}; nothing was run. Start it from another folder, or look at "
+            "PYTHONPATH."
+        )
     for (_, asked), info in around["weights"].items():
         # Who asks for none knows; the warning stands in the notebooks and the summary.
         if info["warning"] and asked != "none":

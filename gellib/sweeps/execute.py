@@ -23,6 +23,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from gellib.base.paths import shown_path
 from gellib.config import RunConfig
 from gellib.runs import RunFolder
 from gellib.sweeps.kernels import LOG_VARIABLE, THREADS_VARIABLE, ForkedKernelManager
@@ -192,7 +193,7 @@ def execute_run(
         for name, value in config.model_dump().items()
         if value != getattr(defaults, name)
     }
-    parameters["run_dir"] = _relative(folder.path)
+    parameters["run_dir"] = shown_path(folder.path)
     reason, error = "", None
     try:
         execute(
@@ -235,19 +236,11 @@ def _kernel_problem(err: Exception, log: Path | None) -> str:
     return reason
 
 
-def _relative(path: Path) -> str:
-    """Name a path from the working directory if it is below it: kept notebooks should travel."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
 def _keep(partial: Path, notebook: Path, output: Path) -> None:
     """Give what was executed, whole or half, its final name, inside its metadata as well."""
     if partial.exists():
         node = nbformat.read(partial, as_version=4)
-        node.metadata.papermill["input_path"] = _relative(notebook)
-        node.metadata.papermill["output_path"] = _relative(output)
+        node.metadata.papermill["input_path"] = shown_path(notebook)
+        node.metadata.papermill["output_path"] = shown_path(output)
         nbformat.write(node, partial)
         os.replace(partial, output)

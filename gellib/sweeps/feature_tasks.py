@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gellib.base.paths import find_path
+from gellib.base.files import write_json
+from gellib.base.paths import cache_folder
 from gellib.config import RunConfig
-from gellib.runs import write_json
 from gellib.sweeps import kernels
 
 # Views in one shard of a large set: some 20 s of resnet18 on two cores.
@@ -90,5 +90,4 @@ def _in_fork(function: str, *args: Any, limit_s: float | None = None) -> Any:
 
 
 def _note(config: RunConfig, key: str) -> Path:
-    folder = Path(config.cache_dir) if config.cache_dir else find_path("runs/.cache")
-    return folder / f"ready-{key}.json"
+    return cache_folder(config.cache_dir) / f"ready-{key}.json"

@@ -58,7 +58,7 @@ class ForkedProcess:
     def __init__(self, target: Callable[..., None], *args: Any) -> None:
         context = _fork_context()
         theirs, self._lifeline = context.Pipe()
-        self._process = context.Process(target=_in_fork, args=(theirs, target, args))
+        self._process = context.Process(target=_in_fork, args=(theirs, os.getcwd(), target, args))
         with _children_allowed():
             self._process.start()
         theirs.close()
@@ -139,7 +139,7 @@ def start_server() -> None:
     """Start the server and its imports now, in the background; a no-op where fork is not safe."""
     if CAN_FORK:
         _fork_context()
-        with _server_environment():
+        with _server_environment(), _nowhere():
             multiprocessing.forkserver.ensure_running()
 
 
@@ -215,16 +215,20 @@ def _kernel_main(connection_file: str, extra: list[str], env: dict[str, str], cw
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(int(threads))
-    # A notebook starts like a script: its folder first on the path, no arguments.
+    # A notebook starts like a script: no arguments, modules of its folder can be imported.
+    # They come last: a `random.py` or `gellib/` that lies there is not to stand in for another.
     sys.argv = ["ipykernel"]
-    sys.path.insert(0, "")
+    sys.path.append("")
     # What a sweep runs is none of the user's history.
     extra.append("--HistoryManager.enabled=False")
     IPKernelApp.launch_instance(argv=["-f", connection_file, *extra])
 
 
-def _in_fork(lifeline: Connection, target: Callable[..., None], args: tuple[Any, ...]) -> None:
+def _in_fork(
+    lifeline: Connection, cwd: str, target: Callable[..., None], args: tuple[Any, ...]
+) -> None:
     os.setsid()
+    os.chdir(cwd)
 
     def watch() -> None:
         with contextlib.suppress(EOFError, OSError):
@@ -266,6 +270,20 @@ def _server_environment() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _nowhere() -> Iterator[None]:
+    """Stand in no project while the server is started: `python -c` imports from where it stands."""
+    if multiprocessing.forkserver._forkserver._forkserver_pid is not None:
+        yield
+        return
+    here = os.getcwd()
+    os.chdir(os.sep)
+    try:
+        yield
+    finally:
+        os.chdir(here)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gellib.config import OUTPUT_FIELDS, RunConfig
-from gellib.data import load_imageset
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps.spec import Sweep, SweepError
 
@@ -67,6 +66,8 @@ def fingerprints_of(sweep: Sweep) -> tuple[dict[tuple[str, str], str], dict[Any,
 
     Returns, by `dataset_dir` and `test_dir`, the fingerprints and how many images there are.
     """
+    from gellib.data import load_imageset
+
     wanted = dict.fromkeys((c.dataset_dir, c.test_dir) for c in sweep.configs.values())
     try:
         sets = {key: load_imageset(key[0], test_dir=key[1]) for key in wanted}

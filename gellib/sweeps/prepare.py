@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+import gellib
 from gellib.config import ConfigError, RunConfig
 from gellib.data import ImageSet
 from gellib.models.backbones import device_for, device_missing, resolve_weights
@@ -45,6 +46,7 @@ def look_around(configs: Sequence[RunConfig]) -> dict[str, Any]:
         weights[key] = info.to_dict()
     gpu = not device_missing("gpu")
     return {
+        "package": gellib.__file__,
         "missing": {kind: device_missing(kind) for kind in ("cpu", "gpu")},
         "gpus": max(1, torch.cuda.device_count()) if gpu else 0,
         "weights": weights,

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gellib.base.paths import find_path
+from gellib.base.paths import SHIPPED, find_path, made_in
 from gellib.base.text import did_you_mean, join_some
 from gellib.config import ConfigError, RunConfig
 from gellib.sweeps.quick import quick_params, quick_purpose
@@ -139,14 +139,20 @@ def load_sweep(
         )
     name = f"{spec.name}-quick" if quick else spec.name
     purpose = quick_purpose(spec.purpose) if quick else spec.purpose
-    folder = path.parent / name if out is None else Path(out).expanduser()
+    folder = made_in(path) / name if out is None else Path(out).expanduser()
     return Sweep(name, purpose, notebook, path, folder.resolve(), configs, spec.system, experiments)
 
 
 def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepError]:
-    """Read all sweep files of a folder; one that cannot be read is its error."""
+    """Read all sweep files of a folder; one that cannot be read is its error.
+
+    Where there is no folder `runs`, those that come with gellib are listed.
+    """
     found: dict[Path, Sweep | SweepError] = {}
-    for path in sorted(find_path(folder).glob("*.yaml")):
+    place = find_path(folder)
+    if not place.is_dir() and str(folder) == "runs":
+        place = SHIPPED / "runs"
+    for path in sorted(place.glob("*.yaml")):
         try:
             found[path] = load_sweep(path)
         except SweepError as err:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gellib.base.paths import find_path
+from gellib.base.paths import find_path, shown_path
 from gellib.data.images import BadImageError, ImageLimits, read_image
 from gellib.data.layouts.folders import find_images
 from gellib.evaluation import temper
@@ -106,7 +105,7 @@ class Predictor:
                 "Run it again, or ask another run."
             )
         self.record = record
-        self.name = short_path(self.run.path)
+        self.name = Path(shown_path(self.run.path)).as_posix()
         self.classes = tuple(record["data"]["classes"])
         config = record["config"]
         self.limits = ImageLimits(
@@ -196,13 +195,6 @@ def model_file(run: RunFolder, record: dict[str, Any]) -> Path:
     return find_path(given) if given and not run.model.is_file() else run.model
 
 
-def short_path(path: Path) -> str:
-    """Write a path from the working directory if it lies below, with `/`."""
-    path = Path(os.path.abspath(path))
-    here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
-
-
 def list_runs(runs_dir: str | Path) -> list[RunFolder]:
     """List the finished runs below a folder that still have their model, best first.
 
@@ -236,7 +228,7 @@ def find_best_run(runs_dir: str | Path) -> RunFolder:
 def no_runs(runs_dir: str | Path) -> str:
     """Say that there is nothing to ask, and which command changes that."""
     return (
-        f"No finished run with a model in {short_path(find_path(runs_dir))}. "
+        f"No finished run with a model in {shown_path(find_path(runs_dir))}. "
         "Train some first: gellib sweep runs/gel.yaml"
     )
 

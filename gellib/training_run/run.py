@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gellib.base.paths import find_path
+from gellib.base.files import write_csv, write_json
+from gellib.base.paths import project_folder, shown_path
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.data import ImageSet
 from gellib.data.images import BadImageError
@@ -27,7 +28,7 @@ from gellib.models.training import (
     time_inference,
     train,
 )
-from gellib.runs import SCHEMA, RunFolder, append_result, record_row, write_csv, write_json
+from gellib.runs import SCHEMA, RunFolder, append_result, record_row
 from gellib.training_run.environment import device_name, environment
 from gellib.training_run.evaluation import judge, metrics_table
 from gellib.training_run.figures import RunFigures
@@ -50,7 +51,11 @@ class Experiment(RunFigures):
         self.timings: dict[str, float] = {}
         self.bad_images: list[BadImageError] = []
         self._started = time.perf_counter()
-        path = Path(config.run_dir) if config.run_dir else find_path("runs/single") / config.name()
+        path = (
+            Path(config.run_dir)
+            if config.run_dir
+            else project_folder() / "runs" / "single" / config.name()
+        )
         self.folder = RunFolder(path.resolve())
         # An earlier result must not pass for this one's while this one is under way.
         self.folder.record.unlink(missing_ok=True)
@@ -249,9 +254,3 @@ def _count_parameters(result: TrainResult) -> dict[str, int]:
         "total": head + sum(p.numel() for p in network),
         "trained": head + sum(p.numel() for p in network if p.requires_grad),
     }
-
-
-def shown_path(path: Path) -> str:
-    """Write a path from the working directory if it lies below."""
-    path, here = Path(path), Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gellib.base.paths import find_path
+from gellib.base import paths
 from gellib.base.text import did_you_mean
 from gellib.config import ConfigError, RunConfig
 from gellib.data import ImageSet, check_images, drop_images, limit_images, load_imageset
@@ -98,7 +98,7 @@ def feature_store(config: RunConfig) -> FeatureStore:
 
 def cache_folder(config: RunConfig) -> Path:
     """Return the folder of what runs share."""
-    return Path(config.cache_dir) if config.cache_dir else find_path("runs/.cache")
+    return paths.cache_folder(config.cache_dir)
 
 
 def limits_of(config: RunConfig) -> ImageLimits:

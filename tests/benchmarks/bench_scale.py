@@ -24,9 +24,10 @@ from typing import Any
 
 from common import cores, gellib, make_images, parse, report, run, table, write_sweep
 
+from gellib.base.files import write_json
 from gellib.base.paths import PROJECT_ROOT
 from gellib.report.summary import Summary
-from gellib.runs import RunFolder, SweepFolder, write_json
+from gellib.runs import RunFolder, SweepFolder
 
 sys.path.insert(0, str(PROJECT_ROOT / "tests"))
 from sweepmaker import GRID, make_sweep  # noqa: E402

@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 from PIL import Image
 
+from gellib.base.files import write_json
 from gellib.base.paths import PROJECT_ROOT, find_path
-from gellib.runs import write_json
 
 NETWORKS = ("resnet18", "vgg16", "mobilenet-v3")
 REFERENCE_STEPS = "random_resized_crop horizontal_flip rotation(10)"

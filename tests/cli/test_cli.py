@@ -155,7 +155,7 @@ def test_list_shows_size_networks_and_purpose(tmp_path):
 
 
 def test_quick_look_without_images_has_a_few_simulated_ones(tmp_path, monkeypatch):
-    monkeypatch.setattr("gellib.base.paths.PROJECT_ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gellib.sweeps.run_sweep", lambda sweep, **_: ran.append(sweep) or stop())
     ran = []
 

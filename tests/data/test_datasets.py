@@ -196,10 +196,14 @@ class TestRefusedFolders:
         )
         (tmp_path / "file").write_text("")
         assert "got 'DIR', a file; looked at DIR." in refusal(tmp_path / "file")
-        monkeypatch.chdir(tmp_path)
+        # Jupyter opens a notebook in notebooks/: the project's folder is the second place.
+        (tmp_path / "notebooks").mkdir()
+        (tmp_path / "notebooks" / "2_train.ipynb").write_text("{}")
+        monkeypatch.chdir(tmp_path / "notebooks")
         with pytest.raises(DatasetError) as caught:
             load_imageset("dataset/nope")
-        assert f"looked at {tmp_path}/dataset/nope and " in str(caught.value)
+        places = f"{tmp_path}/notebooks/dataset/nope and {tmp_path}/dataset/nope"
+        assert f"looked at {places}. Expected" in str(caught.value)
 
     def test_empty(self, tmp_path):
         assert refusal(tmp_path) == (

@@ -9,11 +9,12 @@ import pytest
 from sweepmaker import make_comparison, make_images, make_run
 
 from gellib import plots
+from gellib.base.files import write_json
 from gellib.evaluation import evaluate, evaluate_multilabel
 from gellib.report.baselines import MAJORITY, STATISTICS, Baselines, fit_baselines, image_statistics
 from gellib.report.comparison import Comparison
 from gellib.report.summary import Summary
-from gellib.runs import RunFolder, SweepFolder, read_answers, write_json
+from gellib.runs import RunFolder, SweepFolder, read_answers
 
 CLASSES = ("mild", "none", "severe")
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from sweepmaker import make_comparison, make_sweep, make_table
 
+from gellib.base.files import write_json
 from gellib.report.summary import (
     Summary,
     conclusions,
@@ -16,7 +17,7 @@ from gellib.report.summary import (
     warning_box,
     what_was_run,
 )
-from gellib.runs import SweepFolder, write_json
+from gellib.runs import SweepFolder
 
 LOUD = "random weights: accuracy means <little>"
 

@@ -11,7 +11,8 @@ from sweepmaker import make_images, make_run
 from gellib.report.comparison import Comparison
 from gellib.report.summary import Summary
 from gellib.report.widgets import PredictWidget
-from gellib.runs import SweepFolder, best_run, in_order, write_json
+from gellib.base.files import write_json
+from gellib.runs import SweepFolder, best_run, in_order
 from gellib.runs.ranking import Candidate, rank_candidates
 from gellib.training_run.predictor import find_best_run, list_runs
 

@@ -6,16 +6,8 @@ import pandas as pd
 import pytest
 
 from gellib.config import RunConfig
-from gellib.runs import (
-    REFERENCE_COLUMNS,
-    RunFolder,
-    SweepFolder,
-    append_result,
-    atomic_path,
-    record_row,
-    tabulate,
-    write_json,
-)
+from gellib.base.files import atomic_path, write_json
+from gellib.runs import REFERENCE_COLUMNS, RunFolder, SweepFolder, append_result, record_row, tabulate
 
 
 def make_record(config, name="01-a", accuracy=0.8181818, val_accuracy=0.9, **more):

@@ -9,13 +9,14 @@ import pytest
 import torch
 from sweepmaker import GRID, make_images, make_run, make_sweep
 
+from gellib.base.files import write_csv
 from gellib.config import RunConfig
 from gellib.data import load_imageset
 from gellib.data.splits import split_imageset
 from gellib.models.backbones import build_backbone
 from gellib.models.features import FeatureStore
 from gellib.models.training import predict_proba, save_model, train
-from gellib.runs import RunFolder, write_csv
+from gellib.runs import RunFolder
 from gellib.training_run.predictor import (
     Prediction,
     Predictor,

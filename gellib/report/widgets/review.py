@@ -8,10 +8,10 @@ from pathlib import Path
 import ipywidgets as widgets
 import pandas as pd
 
+from gellib.base.files import write_csv
 from gellib.data import HEADER, REVIEWED, Decision, ImageSet, read_decisions
 from gellib.plots.base import percent
 from gellib.report.widgets.form import preview
-from gellib.runs import write_csv
 
 _COLOURS = {"keep": "#00664B", "change": "#0072B2", "drop": "#B00000"}
 

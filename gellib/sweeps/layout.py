@@ -1,0 +1,67 @@
+"""A project of one's own, laid out in an empty folder: notebooks, sweep files, images."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import yaml
+
+from gellib.base.files import write_text
+from gellib.base.paths import SHIPPED
+from gellib.sweeps.spec import SweepError
+
+_SWEEP = """\
+# Which set-up works on these images? Two small backbones, two heads: 4 runs.
+# Run it by:   gellib sweep runs/{name}.yaml
+name: {name}
+purpose: Compare two backbones and two classifier heads on my own images.
+params:
+  dataset_dir: {images}
+  augmentation: none
+grid:
+  pretrained_model: [resnet18, mobilenet-v3]
+  classifier_head: [single, multi]
+"""
+
+
+def make_project(folder: str | Path, images: str | Path | None = None) -> list[Path]:
+    """Lay out `notebooks/`, `runs/` and `dataset/` in a new folder; return what was written.
+
+    Parameters
+    ----------
+    folder
+        Folder to make; it may exist if it is empty.
+    images
+        Folder of the images to compare set-ups on. The project's own sweep file names it; without
+        one it names `dataset/my_images`, which is to be filled.
+
+    Raises
+    ------
+    SweepError
+        When there is something in the folder already, or no folder of images.
+    """
+    folder = Path(folder).expanduser()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SweepError(f"{folder} is there already and not empty; expected a new folder")
+    if images is not None and not Path(images).expanduser().is_dir():
+        raise SweepError(f"no such folder of images: {images}")
+    written = []
+    for part, pattern in (("notebooks", "*.ipynb"), ("runs", "*.yaml"), ("dataset", "README.md")):
+        (folder / part).mkdir(parents=True)
+        for source in sorted((SHIPPED / part).glob(pattern)):
+            written.append(Path(shutil.copy(source, folder / part)))
+    place = "dataset/my_images"
+    if images is not None:
+        place = _name_from(Path(images).expanduser(), folder)
+    sweep = folder / "runs" / "my_images.yaml"
+    write_text(sweep, _SWEEP.format(name="my_images", images=yaml.safe_dump(place).split("\n")[0]))
+    return [*written, sweep]
+
+
+def _name_from(images: Path, folder: Path) -> str:
+    """Name the images from the project's folder if they lie below it, else in full."""
+    images, folder = Path(os.path.abspath(images)), Path(os.path.abspath(folder))
+    inside = images.is_relative_to(folder)
+    return (images.relative_to(folder) if inside else images).as_posix()
