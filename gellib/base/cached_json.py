@@ -1,22 +1,32 @@
-"""What was found out about files once, kept under their digests: plain values as JSON."""
+"""Plain values computed once from given facts, such as digests of files, and kept as JSON."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from gellib.base.files import write_text
 
-def known(folder: Path, name: str, facts: Any, find_out: Callable[[], Any]) -> Any:
-    """Return what `find_out` returned for the same facts; processes wait for each other.
 
-    The file `<name>-<key of the facts>.json` may be deleted at any time; a damaged one is
-    made again.
+def cached_json(folder: Path, name: str, facts: Any, compute: Callable[[], Any]) -> Any:
+    """Return what `compute` returned for the same facts; processes wait for each other.
+
+    Parameters
+    ----------
+    folder
+        Where values are kept, each in `<name>-<key of the facts>.json`. The files may be deleted
+        at any time; a damaged one is computed again.
+    name
+        What is kept, in a word.
+    facts
+        Plain values, on which alone the result depends.
+    compute
+        Returns plain values, which JSON can hold.
     """
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:40]
     file = Path(folder) / f"{name}-{key}.json"
@@ -26,8 +36,6 @@ def known(folder: Path, name: str, facts: Any, find_out: Callable[[], Any]) -> A
             return json.loads(file.read_text(encoding="utf-8"))["found"]
         except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
             pass
-        found = find_out()
-        partial = file.with_suffix(f".{os.getpid()}.tmp")
-        partial.write_text(json.dumps({"found": found}), encoding="utf-8")
-        os.replace(partial, file)
+        found = compute()
+        write_text(file, json.dumps({"found": found}))
     return found

@@ -1,10 +1,12 @@
-"""Files written whole or not at all: to a temporary name first, then renamed."""
+"""Files and folders written whole or not at all: to a temporary name first, then renamed."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +28,32 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder beside `path`; rename it to `path` when the block ends well.
+
+    Raises
+    ------
+    OSError
+        When something else is at `path` by then; an empty folder is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        if path.exists():
+            path.rmdir()
+        os.replace(folder, path)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def write_text(path: Path, text: str, newline: str | None = None) -> None:
+    """Write a text file whole or not at all; `newline` as in `open`."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline=newline)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,6 +1,5 @@
 """The layouts on disk -> one `ImageSet`: a table of files, labels, splits and groups."""
 
-from gellib.base.cached_json import known
 from gellib.data.imageset import DatasetError, ImageSet, drop_images, limit_images
 from gellib.data.load import load_imageset
 from gellib.data.readable import check_images, describe, inspect_images, unreadable
@@ -17,7 +16,6 @@ __all__ = [
     "describe",
     "drop_images",
     "inspect_images",
-    "known",
     "limit_images",
     "load_imageset",
     "read_decisions",

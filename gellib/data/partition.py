@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gellib.base.files import write_text
 from gellib.base.text import quote_some
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import find_duplicates, group_images
@@ -76,11 +77,8 @@ def partition(
             f"{folder}: {quote_some(different)} are there already, with other contents. Expected "
             "none, or the same. Use --force to replace them, or --out for another folder."
         )
-    folder.mkdir(parents=True, exist_ok=True)
     for path, text in known.items():
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
+        write_text(path, text, newline="\n")
     return images, list(known)
 
 

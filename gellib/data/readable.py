@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import PIL
 
-from gellib.base.cached_json import known
+from gellib.base.cached_json import cached_json
 from gellib.data.images import BadImageError, ImageInfo, ImageLimits, inspect_image
 from gellib.data.imageset import ImageSet
 
@@ -47,16 +47,16 @@ def check_images(
     decoded once and not by each of its runs.
     """
 
-    def find_out() -> list[tuple[int, str]]:
+    def compute() -> list[tuple[int, str]]:
         infos = inspect_images(imageset, limits, progress=progress)
         return [(row, info.reason) for row, info in enumerate(infos) if info.reason]
 
     digests = list(imageset.table["digest"])
     if cache_dir is None or "" in digests:
-        bad = find_out()
+        bad = compute()
     else:
         facts = [_VERSION, PIL.__version__, vars(limits or ImageLimits()), digests]
-        bad = known(cache_dir, "checked", facts, find_out)
+        bad = cached_json(cache_dir, "checked", facts, compute)
     paths = list(imageset.table["path"])
     return [BadImageError(paths[row], reason) for row, reason in bad]
 

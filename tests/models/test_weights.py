@@ -76,7 +76,7 @@ def test_weights_are_downloaded_once_and_used(server, checkpoint, weights):
     assert torch.equal(backbone.network.layer4[1].conv2.weight, expected)
     assert not backbone.needs_calibration
     folder = checkpoint_path("resnet18").parent
-    assert not list(folder.glob("*.part"))
+    assert not list(folder.glob(".*")), "no half of a file is left"
 
 
 def test_a_staged_file_needs_no_server(checkpoint, monkeypatch):

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from gellib.data import ImageSet, known
+from gellib.base.cached_json import cached_json
+from gellib.data import ImageSet
 from gellib.data.duplicates.pictures import Look, look_at
 from gellib.data.duplicates.search import near_pairs
 from gellib.data.images import ImageLimits
@@ -85,7 +86,7 @@ def find_duplicates(
         return _compare(digests, seen, progress)
 
     facts = [_VERSION, digests]
-    found = known(cache_dir, "duplicates", facts, compute) if cache_dir else compute()
+    found = cached_json(cache_dir, "duplicates", facts, compute) if cache_dir else compute()
     same = [tuple(sorted((first[a], first[b]))) for a, b in found["same"]]
     near = [(*sorted((first[a], first[b])), distance) for a, b, distance in found["near"]]
     return Duplicates(tuple(sorted(copies + same)), tuple(sorted(near)))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from gellib.base.files import atomic_folder
 from gellib.base.text import quote_some
 from gellib.data.images import file_digest, sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
@@ -161,16 +159,10 @@ def _unpacked(root: Path, files: list[Path], digest: str) -> Path:
         with FileLock(root / ".images.lock"):
             if folder.is_dir():  # another process was first
                 return folder
-            temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=root))
-            try:
+            with atomic_folder(folder) as temporary:
                 for path in files:
                     (temporary / path.stem).mkdir()
                     _unpack(path, temporary / path.stem)
-                temporary.chmod(0o755)
-                os.replace(temporary, folder)
-            except BaseException:
-                shutil.rmtree(temporary, ignore_errors=True)
-                raise
     except PermissionError as err:
         raise DatasetError(
             f"{root}: got a folder that cannot be written to. Expected room for the pictures of "

@@ -1,8 +1,5 @@
 """Simulated data sets on disk."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from gellib.base.files import atomic_folder
 from gellib.labsim.simulate.classes import CLASSES, picture
 
 PNG_SHARE = 0.15
@@ -103,14 +101,5 @@ def new_folder(out: Path) -> Iterator[Path]:
             f"got {out}, which has something in it: expected a new or an empty folder; "
             "name another one or remove it first"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with atomic_folder(out) as folder:
         yield folder
-        folder.chmod(0o755)
-        if out.exists():
-            out.rmdir()
-        os.replace(folder, out)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise

@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
+from gellib.base.files import atomic_path
 from gellib.models.backbones.architectures import BackboneError, check_backbone, default_weights
 from gellib.models.backbones.labsim import (
     has_shipped_weights,
@@ -178,9 +179,8 @@ def _imagenet(name: str, timeout_s: float, progress: bool) -> tuple[Path, str]:
 
 def _download(url: str, path: Path, prefix: str, timeout_s: float, progress: bool) -> str:
     _reach(url, timeout_s)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     digest = hashlib.sha256()
-    try:
+    with atomic_path(path) as part:
         with urllib.request.urlopen(_request(url), timeout=STALL_TIMEOUT_S) as answer:
             total = int(answer.headers.get("Content-Length") or 0) or None
             bar = tqdm(total=total, unit="B", unit_scale=True, desc=path.name, disable=not progress)
@@ -192,10 +192,7 @@ def _download(url: str, path: Path, prefix: str, timeout_s: float, progress: boo
         sha256 = digest.hexdigest()
         if not sha256.startswith(prefix):
             raise OSError(f"what came has sha256 {sha256[:8]}..., expected {prefix}...")
-        os.replace(part, path)
-        return sha256
-    finally:
-        part.unlink(missing_ok=True)
+    return sha256
 
 
 def _reach(url: str, timeout_s: float) -> None:

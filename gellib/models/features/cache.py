@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import mmap
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
+
+from gellib.base.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
 
@@ -49,28 +50,22 @@ def cached_array(
     with FileLock(folder / f"{key}.lock"):
         if (known := _read(file, shape)) is not None:
             return known
-        for leftover in folder.glob(f"{key}.*.tmp"):  # of a process that was killed
+        for leftover in folder.glob(f".{key}.*"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         _check_space(folder, shape)
-        temporary = folder / f"{key}.{os.getpid()}.tmp"
-        try:
+        note_file = file.with_suffix(".json")
+        with atomic_path(file) as temporary:
             array = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
             started = time.perf_counter()
             seconds = compute(array)
             seconds = time.perf_counter() - started if seconds is None else seconds
             array.flush()
             del array  # Windows renames no file that is mapped
-            facts_file = file.with_suffix(".json")
             note = {"what": what, "shape": list(shape), "seconds": seconds}
             note |= _fingerprint(temporary)
             # First the array, then its note: without the note it does not count.
-            facts_file.unlink(missing_ok=True)
-            os.replace(temporary, file)
-            partial = facts_file.with_suffix(f".{os.getpid()}.tmp")
-            partial.write_text(json.dumps(note, indent=1), encoding="utf-8")
-            os.replace(partial, facts_file)
-        finally:
-            temporary.unlink(missing_ok=True)
+            note_file.unlink(missing_ok=True)
+        write_text(note_file, json.dumps(note, indent=1))
         return np.lib.format.open_memmap(file, "r"), seconds
 
 

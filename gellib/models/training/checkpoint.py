@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from gellib.base.files import atomic_path
 from gellib.models.backbones import Backbone, Preprocessing, WeightsInfo, build_backbone
 from gellib.models.heads import Head, build_head
 
@@ -56,14 +56,8 @@ def save_model(
     every |= {f"backbone.{name}": value for name, value in backbone.own_state().items()}
     every |= {f"more.{name}": value for name, value in (tensors or {}).items()}
     every = {name: value.detach().cpu().contiguous() for name, value in every.items()}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_path(Path(path)) as temporary:
         save_file(every, temporary, metadata={"gellib": json.dumps(facts)})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
