@@ -2,7 +2,13 @@
 
 from gellib.audit.label_check import doubtful_labels
 from gellib.audit.outliers import Outlier
-from gellib.audit.page import duplicates_figure, families_figure, outliers_figure, write_page
+from gellib.audit.page import (
+    duplicates_figure,
+    families_figure,
+    outliers_figure,
+    render_page,
+    write_page,
+)
 from gellib.audit.report import CheckReport, check_dataset, write_groups
 from gellib.audit.sentences import report_text, verdict_table
 
@@ -14,6 +20,7 @@ __all__ = [
     "duplicates_figure",
     "families_figure",
     "outliers_figure",
+    "render_page",
     "report_text",
     "verdict_table",
     "write_groups",

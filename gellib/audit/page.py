@@ -44,6 +44,14 @@ table { border-collapse: collapse; } td, th { padding: 3px 14px 3px 0; text-alig
 def write_page(report: CheckReport, path: str | Path, doubtful: pd.DataFrame | None = None) -> Path:
     """Write a report as a page that needs no other file."""
     path = Path(path)
+    text = render_page(report, doubtful)
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return path
+
+
+def render_page(report: CheckReport, doubtful: pd.DataFrame | None = None) -> str:
+    """Return a report as the HTML of a page that needs no other file."""
     images, pairs = report.images, report.duplicates.pairs()
     odd = report.outliers
     sections = [
@@ -73,15 +81,12 @@ def write_page(report: CheckReport, path: str | Path, doubtful: pd.DataFrame | N
             "Models that never saw the image find its label unlikely. 1_explore has a form for it."
         )
         sections.append(_section("Doubtful labels", text, doubtful_figure(report, doubtful)))
-    text = PAGE.render(
+    return PAGE.render(
         name=images.root.name,
         verdict=report.verdict,
         sections=sections,
         unreadable=report.unreadable,
     )
-    with atomic_path(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-    return path
 
 
 def duplicates_figure(report: CheckReport) -> Chart:
