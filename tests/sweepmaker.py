@@ -13,7 +13,7 @@ from gellib.base.files import write_csv, write_json
 from gellib.config import RunConfig
 from gellib.evaluation import ImageScores, evaluate
 from gellib.report.comparison import Comparison
-from gellib.runs import Answers, RunFolder, SweepFolder, tabulate
+from gellib.runs import Answers, Record, RunFolder, SweepFolder, tabulate
 
 CLASSES = ("gel", "not_gel")
 GRID = tuple(
@@ -205,7 +205,7 @@ def make_table(rows: list[dict]) -> pd.DataFrame:
 def make_comparison(rows: list[dict], *, info=None, images=True) -> Comparison:
     """Compare such runs. Without `answers`, a run is right on its first `right` test images."""
     records = make_records(rows)
-    done = [(row, r) for row, r in zip(rows, records, strict=True) if r["status"] == "done"]
+    done = [(row, r) for row, r in zip(rows, records, strict=True) if r.done]
     answers = Answers(None)
     if images and done:
         n = max(row.get("n", 22) for row, _ in done)
@@ -213,12 +213,12 @@ def make_comparison(rows: list[dict], *, info=None, images=True) -> Comparison:
         for column, (row, _) in zip(values.T, done, strict=True):
             own = np.arange(row.get("n", 22)) < row["right"]
             column[: len(own)] = row.get("answers", own)
-        scores = ImageScores(values, tuple(r["name"] for _, r in done))
+        scores = ImageScores(values, tuple(r.name for _, r in done))
         answers = Answers(scores, {("", str(i)): i for i in range(n)})
     return Comparison(tabulate(records), records=records, info=info, answers=answers)
 
 
-def make_records(rows: list[dict]) -> list[dict]:
+def make_records(rows: list[dict]) -> list[Record]:
     """Build records that have no more than the table needs."""
     out = []
     for number, row in enumerate(rows, start=1):
@@ -230,7 +230,8 @@ def make_records(rows: list[dict]) -> list[dict]:
             "opt_alg": row.get("opt_alg", "adam"),
             "seed": row.get("seed", 0),
         }
-        record = {"config": config, "status": row.get("status", "done"), "name": f"{number:02d}"}
+        record = {"schema": 1, "config": config, "status": row.get("status", "done")}
+        record["name"] = f"{number:02d}"
         record["reason"] = row.get("reason", "")
         if record["status"] == "done":
             right, n = row["right"], row.get("n", 22)
@@ -259,5 +260,5 @@ def make_records(rows: list[dict]) -> list[dict]:
             }
             record["weights"] = {"name": "imagenet", "warning": row.get("warning", "")}
         record["data"] = {"classes": list(CLASSES), "positive": "gel", "fingerprint": ""}
-        out.append(record)
+        out.append(Record.parse(record))
     return out

@@ -100,7 +100,7 @@ class TestExecuted:
             "results_file": str(tmp_path / "all" / "results.csv"),
         }
         self.execute("2_train.ipynb", tmp_path / "out.ipynb", **small(tmp_path), **paths)
-        assert RunFolder(tmp_path / "run").read_record()["status"] == "done"
+        assert RunFolder(tmp_path / "run").read_record().status == "done"
         assert {p.name for p in (tmp_path / "plots").iterdir()} == {
             "gel-1.png",
             "gel-1-calibration.png",

@@ -198,10 +198,13 @@ def _list_runs(loaded) -> None:
     statuses = status_of(SweepFolder(loaded.folder), loaded)
     width = max(map(len, statuses))
     for name, state in statuses.items():
-        record = RunFolder(loaded.folder / name).read_record() or {}
-        more = record.get("reason", "") if state in ("failed", "skipped") else ""
-        if state == "done":
-            test = record["metrics"]["test"]
+        run = RunFolder(loaded.folder / name)
+        record = run.read_record()
+        more = record.reason if record is not None and state in ("failed", "skipped") else ""
+        if record is None:
+            more = str(run.unreadable() or "")
+        elif state == "done":
+            test = record.test
             more = f"test accuracy {test['accuracy']:.1%} of {test['n']} images"
         click.echo(f"{name:<{width}}  {state:<8} {more:.120}".rstrip())
     click.echo(_counts(Counter(statuses.values())))

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from gellib.base.paths import find_path
-from gellib.runs import RunFolder, SweepFolder
+from gellib.runs import Record, RunFolder, SweepFolder
 
 TRACKERS = ("mlflow", "tensorboard")
 _INSTALL = "pip install 'gellib[track]'"
@@ -49,7 +49,7 @@ def export_sweep(sweep_dir: str | Path, to: str, out: str | Path | None = None) 
     if to not in TRACKERS:
         raise ExportError(f"--to: got {to!r}, expected one of {', '.join(TRACKERS)}")
     sweep = SweepFolder(find_path(sweep_dir))
-    records = [record for record in sweep.records() if record["status"] == "done"]
+    records = [record for record in sweep.records() if record.done]
     if not records:
         raise ExportError(
             f"{sweep.path} has no finished run; expected the folder of a sweep. Run it first: "
@@ -62,10 +62,10 @@ def export_sweep(sweep_dir: str | Path, to: str, out: str | Path | None = None) 
     return {"runs": len(records), "out": folder, "view": view}
 
 
-def scalars(record: dict[str, Any]) -> dict[str, float]:
+def scalars(record: Record) -> dict[str, float]:
     """Flatten a record's numbers: `test/accuracy`, `test/accuracy_low`, `test/class/gel/recall`."""
     found: dict[str, float] = {}
-    for split, values in record["metrics"].items():
+    for split, values in record.metrics.items():
         for name, value in values.items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 found[f"{split}/{name}"] = float(value)
@@ -76,7 +76,7 @@ def scalars(record: dict[str, Any]) -> dict[str, float]:
             for name, value in own.items():
                 if isinstance(value, (int, float)):
                     found[f"{split}/class/{label}/{name}"] = float(value)
-    times = record["timings"].items()
+    times = record.timings.to_dict().items()
     found |= {f"time/{name}": float(v) for name, v in times if isinstance(v, (int, float))}
     return found
 
@@ -94,22 +94,24 @@ def _epochs(run: RunFolder) -> Iterator[tuple[int, dict[str, float]]]:
         yield step, {f"epoch/{name}": float(v) for name, v in values.items() if v == v}
 
 
-def _facts(record: dict[str, Any]) -> dict[str, str]:
+def _facts(record: Record) -> dict[str, str]:
     """Say where a run comes from: hash, data, weights, machine."""
     facts = {
-        "config_hash": record["config_hash"],
-        "data_fingerprint": record["data"]["fingerprint"],
-        "weights_used": record["weights"]["name"],
-        "weights_sha256": record["weights"].get("sha256", ""),
+        "config_hash": record.config_hash,
+        "data_fingerprint": record.data.fingerprint,
+        "weights_used": record.weights.name,
+        "weights_sha256": record.weights.sha256,
     }
-    machine = {k: v for k, v in record["environment"].items() if isinstance(v, (str, int, float))}
+    machine = {
+        k: v for k, v in record.environment.to_dict().items() if isinstance(v, (str, int, float))
+    }
     return {name: str(value) for name, value in (facts | machine).items()}
 
 
 # -- MLflow -------------------------------------------------------------------------------------
 
 
-def _to_mlflow(sweep: SweepFolder, records: list[dict[str, Any]], folder: Path) -> str:
+def _to_mlflow(sweep: SweepFolder, records: list[Record], folder: Path) -> str:
     try:
         import alembic  # noqa: F401, what the SQLite store needs and MLflow's core leaves out
         import sqlalchemy  # noqa: F401
@@ -132,14 +134,14 @@ def _to_mlflow(sweep: SweepFolder, records: list[dict[str, Any]], folder: Path) 
     for old in there:
         before.setdefault(old.info.run_name, []).append(old.info.run_id)
     for record in records:
-        for run_id in before.get(record["name"], []):
+        for run_id in before.get(record.name, []):
             client.delete_run(run_id)
         tags = {f"gellib.{key}": value for key, value in _facts(record).items()}
-        run_id = client.create_run(number, run_name=record["name"], tags=tags).info.run_id
-        params = [Param(k, str(v)[:_MOST_TEXT]) for k, v in record["config"].items()]
+        run_id = client.create_run(number, run_name=record.name, tags=tags).info.run_id
+        params = [Param(k, str(v)[:_MOST_TEXT]) for k, v in record.config.items()]
         for start in range(0, len(params), _MOST_PARAMS):
             client.log_batch(run_id, params=params[start : start + _MOST_PARAMS])
-        run = RunFolder(sweep.path / record["name"])
+        run = RunFolder(sweep.path / record.name)
         now = int(time.time() * 1000)
         metrics = [Metric(_mlflow_name(k), v, now, 0) for k, v in scalars(record).items()]
         for step, values in _epochs(run):
@@ -163,7 +165,7 @@ def _mlflow_name(name: str) -> str:
 # -- TensorBoard --------------------------------------------------------------------------------
 
 
-def _to_tensorboard(sweep: SweepFolder, records: list[dict[str, Any]], folder: Path) -> str:
+def _to_tensorboard(sweep: SweepFolder, records: list[Record], folder: Path) -> str:
     try:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
@@ -172,7 +174,7 @@ def _to_tensorboard(sweep: SweepFolder, records: list[dict[str, Any]], folder: P
     except ImportError as err:
         raise ExportError(f"TensorBoard is not installed ({err}): {_INSTALL}") from err
     for record in records:
-        own = folder / record["name"]
+        own = folder / record.name
         if own.exists():
             # Events of an earlier export would be drawn as a second line.
             shutil.rmtree(own)
@@ -186,7 +188,7 @@ def _to_tensorboard(sweep: SweepFolder, records: list[dict[str, Any]], folder: P
 
         # The parameters, as TensorBoard's own table of hyperparameters keeps them.
         session = hparams.SessionStartInfo(start_time_secs=time.time())
-        for name, value in record["config"].items():
+        for name, value in record.config.items():
             if isinstance(value, bool):
                 session.hparams[name].bool_value = value
             elif isinstance(value, (int, float)):
@@ -202,7 +204,7 @@ def _to_tensorboard(sweep: SweepFolder, records: list[dict[str, Any]], folder: P
         )
         writer.add_event(Event(wall_time=time.time(), summary=Summary(value=[about])))
         last = 0
-        for last, values in _epochs(RunFolder(sweep.path / record["name"])):
+        for last, values in _epochs(RunFolder(sweep.path / record.name)):
             add(values, last)
         add(scalars(record), last)
         writer.close()

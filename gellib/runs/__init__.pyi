@@ -1,5 +1,4 @@
 from .folders import JOIN as JOIN
-from .folders import SCHEMA as SCHEMA
 from .folders import RunFolder as RunFolder
 from .folders import SweepFolder as SweepFolder
 from .predictions import Answers as Answers
@@ -8,6 +7,9 @@ from .predictions import score_answer as score_answer
 from .ranking import best_run as best_run
 from .ranking import in_order as in_order
 from .ranking import rank_runs as rank_runs
+from .record import SCHEMA as SCHEMA
+from .record import Record as Record
+from .record import RecordError as RecordError
 from .table import REFERENCE_COLUMNS as REFERENCE_COLUMNS
 from .table import append_result as append_result
 from .table import format_results as format_results

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from gellib.config import RunConfig
 from gellib.base.files import write_csv, write_json, write_text
 from gellib.runs.ranking import best_run
+from gellib.runs.record import SCHEMA, ErrorRecord, Record, RecordError, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 1
 # Stands between the names where an image has several labels.
 JOIN = "|"
 
@@ -39,22 +39,22 @@ class RunFolder:
 
     @property
     def history(self) -> Path:
-        """A row an epoch."""
+        """One row per epoch."""
         return self.path / "history.csv"
 
     @property
     def class_history(self) -> Path:
-        """A row an epoch, split and class: precision, recall, f1."""
+        """One row per epoch, split and class: precision, recall, f1."""
         return self.path / "history_classes.csv"
 
     @property
     def learning_rates(self) -> Path:
-        """A row a step of the optimiser."""
+        """One row per step of the optimiser."""
         return self.path / "learning_rates.csv"
 
     @property
     def predictions(self) -> Path:
-        """A row an image: file, split, label, predicted, a probability a class.
+        """One row per image: file, split, label, predicted, one probability per class.
 
         Several labels are joined by `|`; none at all is an empty cell.
         """
@@ -95,13 +95,24 @@ class RunFolder:
         """What the run's kernel printed outside its notebook."""
         return self.path / "log.txt"
 
-    def read_record(self) -> dict[str, Any] | None:
-        """Return the record, or None where there is none (or a damaged one)."""
+    def read_record(self) -> Record | None:
+        """Return the record, or None where there is none, or one that `unreadable` tells of."""
         try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return Record.read(self.record)
+        except RecordError:
             return None
-        return record if isinstance(record, dict) and record.get("schema") == SCHEMA else None
+
+    def unreadable(self) -> RecordError | None:
+        """Return why the record cannot be read; None where it can, and where there is none."""
+        try:
+            Record.read(self.record)
+        except RecordError as err:
+            return err if self.record.exists() else None
+        return None
+
+    def write_record(self, record: Record) -> None:
+        """Write the record, the last file of a run."""
+        write_json(self.record, record.to_dict())
 
     def read_history(self) -> pd.DataFrame:
         """Return the table of epochs."""
@@ -123,7 +134,7 @@ class RunFolder:
         import pandas as pd
 
         write_csv(self.predictions, table)
-        names = {name: name.removeprefix("p_") for name in table if name.startswith("p_")}
+        names = {name: name[2:] for name in map(str, table.columns) if name.startswith("p_")}
         facts = [
             {name: value for name, value in row.items() if not pd.isna(value)}
             for row in table.drop(columns=list(names)).to_dict(orient="records")
@@ -138,10 +149,10 @@ class RunFolder:
     def is_done(self, config: RunConfig, fingerprint: str = "") -> bool:
         """Whether this very configuration has finished here, on this very data."""
         record = self.read_record()
-        if record is None or record["status"] != "done":
+        if record is None or not record.done:
             return False
-        same_data = not fingerprint or record["data"]["fingerprint"] == fingerprint
-        return same_data and record["config_hash"] == config.hash()
+        same_data = not fingerprint or record.data.fingerprint == fingerprint
+        return same_data and record.config_hash == config.hash()
 
     def clear(self) -> None:
         """Remove everything, the record first, so that no half of an old run looks finished."""
@@ -151,24 +162,24 @@ class RunFolder:
         self.path.mkdir(parents=True)
 
     def write_outcome(
-        self, config: RunConfig, status: str, reason: str, *, error: dict[str, Any] | None = None
+        self, config: RunConfig, status: Status, reason: str, *, error: dict[str, Any] | None = None
     ) -> None:
         """Put a run that did not finish on record, with the reason."""
-        record = {
-            "schema": SCHEMA,
-            "status": status,
-            "reason": reason,
-            "name": self.path.name,
-            "config": config.model_dump(),
-            "config_hash": config.hash(),
-        }
-        if error is not None:
-            record["error"] = error
-        write_json(self.record, record)
+        more = {} if error is None else {"error": ErrorRecord.model_validate(error)}
+        record = Record(
+            version=SCHEMA,
+            status=status,
+            reason=reason,
+            name=self.path.name,
+            config=config.model_dump(),
+            config_hash=config.hash(),
+            **more,
+        )
+        self.write_record(record)
 
 
 class SweepFolder:
-    """The folder of one sweep: a folder a run, `results.csv`, `summary.ipynb`, `sweep.json`."""
+    """The folder of one sweep: one folder per run, `results.csv`, `summary.ipynb`, `sweep.json`."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -218,13 +229,18 @@ class SweepFolder:
             names = sorted(p.parent.name for p in self.path.glob("*/record.json"))
         return [RunFolder(self.path / name) for name in names]
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return the records there are, in the sweep's order."""
+    def records(self) -> list[Record]:
+        """Return the records that can be read, in the sweep's order."""
         records = (folder.read_record() for folder in self.run_folders())
         return [record for record in records if record is not None]
 
+    def unreadable(self) -> dict[str, str]:
+        """Return why records cannot be read, by the name of the run."""
+        found = {folder.path.name: folder.unreadable() for folder in self.run_folders()}
+        return {name: str(err) for name, err in found.items() if err is not None}
+
     def table(self) -> pd.DataFrame:
-        """Return one row a record; see `tabulate` for the columns."""
+        """Return one row per record; see `tabulate` for the columns."""
         from gellib.runs.table import tabulate
 
         return tabulate(self.records())

@@ -1,4 +1,4 @@
-"""Predictions of many runs to one matrix of scores, a row a test image: `read_answers`."""
+"""Predictions of many runs to one matrix of scores, one row per test image: `read_answers`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gellib.evaluation import ImageScores
+from gellib.runs.record import Record
 
 # Beyond this much text, comparing image by image would keep a reader of the summary waiting.
 MOST_BYTES = 150_000_000
@@ -30,7 +30,7 @@ class Answers:
 
 
 def read_answers(
-    folder: Path, records: Sequence[dict[str, Any]], *, most_bytes: int = MOST_BYTES
+    folder: Path, records: Sequence[Record], *, most_bytes: int = MOST_BYTES
 ) -> Answers:
     """Read `predictions.csv` of every finished run of a sweep's folder.
 
@@ -38,32 +38,32 @@ def read_answers(
     the same when their file name is, in data of the same fingerprint; the column `group`, where
     there is one, says which of them are not independent.
     """
-    done = [record for record in records if record["status"] == "done"]
-    paths = [Path(folder) / record["name"] / "predictions.csv" for record in done]
+    done = [record for record in records if record.done]
+    paths = [Path(folder) / record.name / "predictions.csv" for record in done]
     size = sum(path.stat().st_size for path in paths if path.is_file())
     if size > most_bytes:
         reason = f"the predictions are {size / 1e6:.0f} MB, more than is read for a summary"
-        return Answers(None, {}, tuple(record["name"] for record in done), reason)
+        return Answers(None, {}, tuple(record.name for record in done), reason)
     rows: dict[tuple[str, str], int] = {}
     groups: dict[int, str] = {}
     columns, names, missing = [], [], []
-    several = any("f1_samples" in record["metrics"]["test"] for record in done)
+    several = any("f1_samples" in record.test for record in done)
     for record, path in zip(done, paths, strict=True):
-        data = record.get("data", {}).get("fingerprint", "")
+        data = record.data.fingerprint
         try:
             found = _read(path, several)
         except (OSError, ValueError, KeyError, StopIteration):
-            missing.append(record["name"])
+            missing.append(record.name)
             continue
         places = [rows.setdefault((data, file), len(rows)) for file, _, _ in found]
         groups |= {i: group for i, (_, _, group) in zip(places, found, strict=True) if group}
-        names.append(record["name"])
+        names.append(record.name)
         columns.append((places, [score for _, score, _ in found]))
     if not names:
         return Answers(None, {}, tuple(missing), "the runs' predictions are not there")
     values = np.full((len(rows), len(names)), np.nan)
-    for column, (places, scores) in enumerate(columns):
-        values[places, column] = scores
+    for column, (places, of_run) in enumerate(columns):
+        values[places, column] = of_run
     together = None
     if groups:
         together = tuple(groups.get(i, f"\0{i}") for i in range(len(rows)))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gellib.runs.folders import RunFolder
+    from gellib.runs.record import Record
 
 # Equal means are to be equal in whatever order they were summed.
 _DIGITS = 12
@@ -84,7 +85,7 @@ def best_run(table: pd.DataFrame) -> str:
     return "" if done.empty else str(done["folder"].iloc[0])
 
 
-def rank_runs(runs: Sequence[tuple[RunFolder, dict[str, Any]]]) -> list[RunFolder]:
+def rank_runs(runs: Sequence[tuple[RunFolder, Record]]) -> list[RunFolder]:
     """Rank finished runs, each with its record, of one sweep or of several; best first.
 
     Runs of one folder whose parameters differ in seed or fold alone are one configuration.
@@ -93,10 +94,10 @@ def rank_runs(runs: Sequence[tuple[RunFolder, dict[str, Any]]]) -> list[RunFolde
     return [runs[position][0] for position in rank_candidates(candidates)]
 
 
-def _candidate(folder: RunFolder, record: dict[str, Any]) -> Candidate:
+def _candidate(folder: RunFolder, record: Record) -> Candidate:
     apart = {*OUTPUT_FIELDS, *REPEATS}
-    config = {name: value for name, value in record["config"].items() if name not in apart}
-    validation = record["metrics"].get("val", {})
+    config = {name: value for name, value in record.config.items() if name not in apart}
+    validation = record.val
     score = validation.get("f1_samples", validation.get("accuracy", math.nan))
     return Candidate(
         (folder.path.parent.as_posix(), json.dumps(config, sort_keys=True)),

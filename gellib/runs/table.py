@@ -1,4 +1,4 @@
-"""Records to one table: a row a run, the reference's columns first."""
+"""Records to one table: one row per run, the reference's columns first."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from gellib.config import FACTS
 from gellib.base.files import write_csv
+from gellib.runs.record import SCHEMA, Record
 
 # The reference's columns, in its order; `results.csv` begins with them.
 REFERENCE_COLUMNS = (
@@ -39,33 +40,32 @@ MULTILABEL_COLUMNS = (
     "hamming_loss",
 )
 
+# Its row names the columns of a table without runs.
+_EMPTY = Record(version=SCHEMA, status="failed", config={})
 
-def record_row(record: dict[str, Any] | None) -> dict[str, Any]:
+
+def record_row(record: Record) -> dict[str, Any]:
     """Flatten a record to one row of the results table: numbers, NaN where there is none.
 
     Times are in the units that the reference's column names say; metrics are on the test
-    images and lie in 0..1. Without a record, the row's keys (with None) are returned.
+    images and lie in 0..1.
     """
     nan = float("nan")
-    record = record or {"config": {}, "status": None}
-    config, done = record["config"], record["status"] == "done"
-    test = record["metrics"]["test"] if done else {}
-    val = record["metrics"].get("val", {}) if done else {}
-    timings = record["timings"] if done else {}
-    weights = record.get("weights") or {}
+    config, timings, total = record.config, record.timings, record.parameters.total
+    test, val = (record.test, record.val) if record.done else ({}, {})
     return {
         **{name: config.get(name) for name in REFERENCE_COLUMNS[:5]},
         # What the run costs by itself: its features too, also where another run had made them.
-        "training_time_mins": (timings["features_s"] + timings["training_s"]) / 60 if done else nan,
-        "inference_time_secs": timings.get("inference_s", nan),
+        "training_time_mins": (timings.features_s + timings.training_s) / 60,
+        "inference_time_secs": timings.inference_s,
         "accuracy": test.get("accuracy", nan),
         "precision": test.get("precision", nan),
         "recall": test.get("recall", nan),
         "conf_mat": test.get("confusion_matrix"),
         "roc_auc": nan if test.get("roc_auc") is None else test["roc_auc"],
-        "name": record.get("name"),
-        "status": record["status"],
-        "reason": record.get("reason", ""),
+        "name": record.name,
+        "status": record.status,
+        "reason": record.reason,
         "seed": config.get("seed"),
         "fold": config.get("fold", 0),
         "f1": test.get("f1", nan),
@@ -73,33 +73,33 @@ def record_row(record: dict[str, Any] | None) -> dict[str, Any]:
         "val_accuracy": val.get("accuracy", nan),
         "val_loss": val.get("loss", nan),
         "n_val": val.get("n", nan),
-        "weights": weights.get("name", ""),
-        "weights_warning": weights.get("warning", ""),
-        "features_s": timings.get("features_s", nan),
-        "total_s": timings.get("total_s", nan),
-        "images_per_s": timings.get("images_per_s", nan),
-        "parameters": record.get("parameters", {}).get("total", nan),
-        "config_hash": record.get("config_hash"),
-        "folder": record.get("name"),
+        "weights": record.weights.name,
+        "weights_warning": record.weights.warning,
+        "features_s": timings.features_s,
+        "total_s": timings.total_s,
+        "images_per_s": timings.images_per_s,
+        "parameters": nan if total is None else total,
+        "config_hash": record.config_hash,
+        "folder": record.name,
     }
 
 
-def tabulate(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Make one row a record: `record_row`, then what else the records vary or score.
+def tabulate(records: Sequence[Record]) -> pd.DataFrame:
+    """Make one row per record: `record_row`, then what else the records vary or score.
 
     A column for each parameter that differs between them, and for scores of several labels an
     image where a record has them. What varies is in `table.attrs["factors"]`.
     """
-    table = pd.DataFrame([record_row(r) for r in records], columns=list(record_row(None)))
-    factors = varied([record["config"] for record in records])
+    table = pd.DataFrame([record_row(r) for r in records], columns=list(record_row(_EMPTY)))
+    factors = varied([record.config for record in records])
     parameters = {column: name for name, column in _COLUMNS.items()}
     for name in factors:
         if name not in table:
             parameter = parameters.get(name, name)
-            table[name] = [record["config"].get(parameter) for record in records]
+            table[name] = [record.config.get(parameter) for record in records]
     nan = float("nan")
-    tests = [r["metrics"]["test"] if r["status"] == "done" else {} for r in records]
-    vals = [r["metrics"].get("val", {}) if r["status"] == "done" else {} for r in records]
+    tests = [r.test if r.done else {} for r in records]
+    vals = [r.val if r.done else {} for r in records]
     if any("f1_samples" in test for test in tests):
         for name in MULTILABEL_COLUMNS:
             table[name] = pd.Series([test.get(name) for test in tests], dtype=float)

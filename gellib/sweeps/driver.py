@@ -197,10 +197,12 @@ def _skip_missing(
 
 
 def _line(run: RunFolder) -> str:
-    record = run.read_record() or {"status": "failed", "reason": "it left no record"}
-    if record["status"] != "done":
-        return f"{record['status'].upper()}: {record['reason']:.200}"
-    test, seconds = record["metrics"]["test"], record["timings"]["total_s"]
+    record = run.read_record()
+    if record is None:
+        return f"FAILED: {run.unreadable() or 'it left no record'}"
+    if not record.done:
+        return f"{record.status.upper()}: {record.reason:.200}"
+    test, seconds = record.test, record.timings.total_s
     right = round(test["accuracy"] * test["n"])
     return f"{seconds:6.1f} s  test accuracy {test['accuracy']:6.1%} ({right} of {test['n']})"
 

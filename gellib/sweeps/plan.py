@@ -9,7 +9,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gellib.config import OUTPUT_FIELDS, RunConfig
-from gellib.runs import RunFolder, SweepFolder
+from gellib.runs import Record, RunFolder, SweepFolder
 from gellib.sweeps.spec import Sweep, SweepError
 
 
@@ -24,8 +24,8 @@ def status_of(folder: SweepFolder, sweep: Sweep, *, alive: bool | None = None) -
     for name, config in sweep.configs.items():
         run = RunFolder(folder.path / name)
         record = run.read_record()
-        if record is not None and record["config_hash"] == config.hash():
-            statuses[name] = record["status"]
+        if record is not None and record.config_hash == config.hash():
+            statuses[name] = record.status
         else:
             statuses[name] = "running" if alive and run.running.exists() else "to do"
     return statuses
@@ -94,12 +94,16 @@ def plan(
     A run is done when its record is of this configuration, of these images and of the weights
     that the configuration means now, and its notebook is there.
     """
-    todo, others = {}, []
+    todo: dict[str, RunConfig] = {}
+    others: list[tuple[str, str]] = []
     for name, config in sweep.configs.items():
         run = RunFolder(folder.path / name)
         record = run.read_record()
         difference = ""
-        if record is not None and record["status"] == "done":
+        unreadable = run.unreadable()
+        if unreadable is not None and unreadable.other_version:
+            difference = str(unreadable)
+        elif record is not None and record.done:
             fingerprint = fingerprints[config.dataset_dir, config.test_dir]
             now = weights[config.pretrained_model, config.weights]
             difference = _difference(record, config, fingerprint, now)
@@ -118,18 +122,16 @@ def plan(
 
 
 def _difference(
-    record: dict[str, Any], config: RunConfig, fingerprint: str, weights: dict[str, str]
+    record: Record, config: RunConfig, fingerprint: str, weights: dict[str, str]
 ) -> str:
-    if record["config_hash"] != config.hash():
-        ours, theirs = config.model_dump(exclude=set(OUTPUT_FIELDS)), record["config"]
+    if record.config_hash != config.hash():
+        ours, theirs = config.model_dump(exclude=set(OUTPUT_FIELDS)), record.config
         names = [name for name in ours if ours[name] != theirs.get(name)]
         shown = [f"{name} is {theirs.get(name)!r} there, {ours[name]!r} here" for name in names]
         return "; ".join(shown[:3]) or "its parameters are of another version of gellib"
-    if record["data"]["fingerprint"] != fingerprint:
+    if record.data.fingerprint != fingerprint:
         return "the images have changed since"
-    then = record["weights"]
-    if then["name"] != weights["name"] or (
-        weights["sha256"] and then["sha256"] != weights["sha256"]
-    ):
-        return f"its weights are {then['name']}, those to be had now {weights['name']}"
+    then = record.weights
+    if then.name != weights["name"] or (weights["sha256"] and then.sha256 != weights["sha256"]):
+        return f"its weights are {then.name}, those to be had now {weights['name']}"
     return ""

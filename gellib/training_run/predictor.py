@@ -13,7 +13,7 @@ from gellib.base.paths import find_path, shown_path
 from gellib.data.images import BadImageError, ImageLimits, read_image
 from gellib.data.layouts.folders import find_images
 from gellib.evaluation import temper
-from gellib.runs import JOIN, RunFolder, SweepFolder, rank_runs
+from gellib.runs import JOIN, Record, RecordError, RunFolder, SweepFolder, rank_runs
 
 # A picture to be read: a file, its bytes, or its name and bytes.
 Source = str | Path | bytes | tuple[str, bytes]
@@ -91,9 +91,13 @@ class Predictor:
         from gellib.models.training import load_model, load_tensors
 
         self.run = run if isinstance(run, RunFolder) else RunFolder(find_path(run))
-        record = self.run.read_record()
-        if record is None or record["status"] != "done":
-            state = "there is no record of it" if record is None else f"it has {record['status']}"
+        try:
+            record = Record.read(self.run.record)
+            state = "" if record.done else f"it has {record.status}"
+        except RecordError as err:
+            record = None
+            state = str(err) if self.run.record.exists() else "there is no record of it"
+        if record is None or state:
             raise PredictorError(
                 f"{self.run.path} is not a finished run: {state}. Expected the folder of a run "
                 "with a record, as runs/<sweep>/<run>; finish it with gellib sweep."
@@ -106,8 +110,8 @@ class Predictor:
             )
         self.record = record
         self.name = Path(shown_path(self.run.path)).as_posix()
-        self.classes = tuple(record["data"]["classes"])
-        config = record["config"]
+        self.classes = tuple(record.data.classes)
+        config = record.config
         self.limits = ImageLimits(
             max_bytes=int(config["max_image_mb"] * 1e6),
             max_pixels=int(config["max_image_mpx"] * 1e6),
@@ -122,7 +126,7 @@ class Predictor:
         # of a GPU that is not here is asked on the CPU, and agrees to rounding.
         here = not device_missing(config["hardware_type"])
         self.device = device_for(config["hardware_type"] if here else "cpu")
-        self.precision = record["environment"]["precision"] if here else "auto"
+        self.precision = record.environment.precision if here else "auto"
         self.head.to(self.device)
 
     def predict(self, sources: Sequence[Source]) -> list[Prediction]:
@@ -189,9 +193,9 @@ def named_source(source: Source, number: int) -> tuple[str, Any]:
     return str(source), Path(source)
 
 
-def model_file(run: RunFolder, record: dict[str, Any]) -> Path:
+def model_file(run: RunFolder, record: Record) -> Path:
     """Where a run's model lies: in its folder, or where the parameter `model_path` put it."""
-    given = record["config"].get("model_path")
+    given = record.config.get("model_path")
     return find_path(given) if given and not run.model.is_file() else run.model
 
 
@@ -204,7 +208,7 @@ def list_runs(runs_dir: str | Path) -> list[RunFolder]:
     found = []
     for run in _walk(find_path(runs_dir), _DEPTH):
         record = run.read_record()
-        if record is None or record["status"] != "done":
+        if record is None or not record.done:
             continue
         if model_file(run, record).is_file():
             found.append((run, record))

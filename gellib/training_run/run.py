@@ -28,7 +28,7 @@ from gellib.models.training import (
     time_inference,
     train,
 )
-from gellib.runs import SCHEMA, RunFolder, append_result, record_row
+from gellib.runs import SCHEMA, Record, RunFolder, append_result, record_row
 from gellib.training_run.environment import device_name, environment
 from gellib.training_run.evaluation import judge, metrics_table
 from gellib.training_run.figures import RunFigures
@@ -182,12 +182,12 @@ class Experiment(RunFigures):
         write_csv(folder.class_history, result.class_history)
         write_csv(folder.learning_rates, result.learning_rates)
         self.timings["total_s"] = time.perf_counter() - self._started
-        record = self._record(images, result)
+        record = Record.parse(self._record(images, result))
         append_result(
             Path(config.results_file) if config.results_file else folder.result, record_row(record)
         )
-        write_json(folder.record, record)
-        test = record["metrics"]["test"]
+        folder.write_record(record)
+        test = record.test
         return {
             "record": shown_path(folder.record),
             "test accuracy": f"{test['accuracy']:.1%} of {test['n']} images",

@@ -122,7 +122,7 @@ def by_records(folder: Path, counts: list[int]) -> list[dict[str, Any]]:
         names = [f"{number:05d}" for number in range(1, count + 1)]
         for number, name in enumerate(names):
             like = made.run_folders()[number % 12]
-            run, record = RunFolder(sweep.path / name), like.read_record()
+            run, record = RunFolder(sweep.path / name), like.read_record().to_dict()
             record["config"] |= {"model_id": number % 12 + 1, "seed": number // 12}
             write_json(run.record, record | {"name": name})
             shutil.copy(like.predictions, run.predictions)

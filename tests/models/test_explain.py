@@ -153,9 +153,9 @@ def test_a_run_draws_and_records_its_doubt(ran):
     names = {p.stem for p in experiment.folder.figures.iterdir()}
     assert {"calibration", "risk_coverage", "explanations"} <= names
     record = experiment.folder.read_record()
-    assert record["calibration"]["n"] == record["uncertainty"]["n"] == 20
-    assert record["out_of_distribution"]["n_test"] == 20
-    assert record["timings"]["explain_s"] > 0
+    assert record.calibration.n == record.uncertainty.n == 20
+    assert record.out_of_distribution.n_test == 20
+    assert record.timings.explain_s > 0
     test = experiment.folder.read_predictions().query("split == 'test'")
     assert test["entropy"].between(0, np.log(2) + 1e-9).all()
 

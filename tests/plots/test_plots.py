@@ -182,7 +182,7 @@ def test_demo_predictions_frame_the_mistakes_alone(sweep):
     best = sweep.best()
     predictions = best.read_predictions()
     test = predictions[predictions.split == "test"].sort_values(["label", "file"])
-    fig = plots.demo_predictions(predictions, best.read_record()["data"]["root"])
+    fig = plots.demo_predictions(predictions, best.read_record().data.root)
     (axes,) = fig.axes
     assert len(axes.images) == len(axes.patches) == 22
     said, below = texts(axes)[::2], texts(axes)[1::2]

@@ -32,7 +32,7 @@ def add_run(folder, name, images, root, accuracy, **params):
         classes=classes,
     )  # fmt: skip
     record = made.read_record()
-    write_json(made.record, {**record, "name": name})
+    write_json(made.record, {**record.to_dict(), "name": name})
     return name
 
 
@@ -249,7 +249,7 @@ def test_several_labels_are_compared_by_f1_per_image(tmp_path, images):
                           "predicted": names_of[1]}).assign(
                 **{f"p_{c}": p[:, i] for i, c in enumerate(CLASSES)})
         )  # fmt: skip
-        record = run.read_record()
+        record = run.read_record().to_dict()
         record["data"]["classes"] = list(CLASSES)
         parts = {s: (table["split"] == s).to_numpy() for s in ("train", "val", "test")}
         record["metrics"] = {

@@ -26,15 +26,15 @@ def test_mlflow_opens_what_was_sent(sweep, tmp_path):
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     experiment = client.get_experiment_by_name("gel")
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
-    records = {r["name"]: r for r in sweep.records() if r["status"] == "done"}
+    records = {r.name: r for r in sweep.records() if r.done}
     assert set(runs) == set(records), "sent twice, there once; skipped runs are not sent"
     for name, run in runs.items():
         record = records[name]
         assert run.info.status == "FINISHED"
-        assert run.data.params["pretrained_model"] == record["config"]["pretrained_model"]
+        assert run.data.params["pretrained_model"] == record.config["pretrained_model"]
         assert run.data.params["learning_rate"] == "0.001"
-        assert run.data.metrics["test/accuracy"] == record["metrics"]["test"]["accuracy"]
-        assert run.data.tags["gellib.config_hash"] == record["config_hash"]
+        assert run.data.metrics["test/accuracy"] == record.test["accuracy"]
+        assert run.data.tags["gellib.config_hash"] == record.config_hash
         curve = client.get_metric_history(run.info.run_id, "epoch/val_loss")
         history = next(f for f in sweep.run_folders() if f.path.name == name).read_history()
         assert [point.value for point in curve] == pytest.approx(history["val_loss"].tolist())
@@ -49,25 +49,22 @@ def test_tensorboard_opens_what_was_sent(sweep, tmp_path):
 
     for _ in range(2):
         export_sweep(sweep.path, "tensorboard", tmp_path)
-    record = next(r for r in sweep.records() if r["status"] == "done")
-    events = EventAccumulator(str(tmp_path / record["name"])).Reload()
+    record = next(r for r in sweep.records() if r.done)
+    events = EventAccumulator(str(tmp_path / record.name)).Reload()
     history = sweep.run_folders()[0].read_history()
     curve = events.Scalars("epoch/val_loss")
     assert [e.step for e in curve] == history["epoch"].tolist(), "an older export is replaced"
     assert [e.value for e in curve] == pytest.approx(history["val_loss"].tolist(), rel=1e-6)
-    accuracy = record["metrics"]["test"]["accuracy"]
+    accuracy = record.test["accuracy"]
     assert events.Scalars("test/accuracy")[0].value == pytest.approx(accuracy)
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 
 def test_a_number_of_every_split_class_and_time(sweep):
-    record = next(r for r in sweep.records() if r["status"] == "done")
-    record["metrics"]["test"]["intervals"] = {"accuracy": [0.7, 0.9]}
+    record = next(r for r in sweep.records() if r.done)
+    record.test["intervals"] = {"accuracy": [0.7, 0.9]}
     found = scalars(record)
-    assert (
-        found["test/class/not_gel/recall"]
-        == (record["metrics"]["test"]["per_class"]["not_gel"]["recall"])
-    )
+    assert found["test/class/not_gel/recall"] == (record.test["per_class"]["not_gel"]["recall"])
     assert found["test/accuracy_low"] == 0.7 and found["time/training_s"] > 0
     assert {"train/loss", "val/loss", "test/loss"} <= set(found)
 

@@ -41,10 +41,13 @@ def test_the_order_of_a_grid_changes_no_baseline(tmp_path, name):
         params = {**base, "model_id": number + 1, **value}
         run = make_run(tmp_path / f"run{number}", table, params, root=tmp_path / "data", accuracy=1)
         record = run.read_record()
-        assert record["metrics"]["test"]["n"] == len(table[table["split"] == "test"])
+        assert record.test["n"] == len(table[table["split"] == "test"])
     found = []
     for order in itertools.permutations(("run0", "run1")):
-        records = [RunFolder(tmp_path / run).read_record() | {"name": run} for run in order]
+        records = [
+            RunFolder(tmp_path / run).read_record().model_copy(update={"name": run})
+            for run in order
+        ]
         (tmp_path / "baselines.json").unlink(missing_ok=True)
         found.append(score_baselines(tmp_path, records, read_answers(tmp_path, records)).means)
     assert found[0] == found[1]

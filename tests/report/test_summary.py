@@ -93,9 +93,9 @@ def test_what_was_run(sweep):
 
 
 def test_images_that_are_split_in_several_ways_are_told_in_one_breath(sweep):
-    done = [record for record in sweep.records() if record["status"] == "done"]
+    done = [record for record in sweep.records() if record.done]
     other = copy.deepcopy(done[0])
-    counts = other["data"]["counts"]["gel"]
+    counts = other.data.counts["gel"]
     counts |= {"train": counts["train"] - 2, "test": counts["test"] + 2}
     text = what_was_run({}, [*done, other])
     assert "split in 2 ways: gel 4–6 train + 9 val + 11–13 test" in text

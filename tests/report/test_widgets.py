@@ -185,7 +185,7 @@ def test_another_run_predicts_the_picture_again(form):
 
 def test_the_form_says_how_good_the_model_is_and_warns(form):
     record = form.runs[0].read_record()
-    n = round(record["metrics"]["test"]["accuracy"] * 22)
+    n = round(record.test["accuracy"] * 22)
     assert f"= {n} of 22 test images, which it had never seen" in form.about.value
     assert "⚠ random weights: accuracy means &lt;little&gt;" in form.about.value
 

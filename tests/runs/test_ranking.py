@@ -34,7 +34,7 @@ def make(folder, scores, *, losses=None, repeat="seed", failed=(), several=False
                 repeat: number,
             }
             run = make_run(sweep.path / name, images, params, root=folder, accuracy=0.8)
-            record = run.read_record()
+            record = run.read_record().to_dict()
             loss = (losses or {}).get((model, number), 0.5)
             metric = "f1_samples" if several else "accuracy"
             for split in ("val", "test"):

@@ -7,7 +7,15 @@ import pytest
 
 from gellib.config import RunConfig
 from gellib.base.files import atomic_path, write_json
-from gellib.runs import REFERENCE_COLUMNS, RunFolder, SweepFolder, append_result, record_row, tabulate
+from gellib.runs import (
+    REFERENCE_COLUMNS,
+    Record,
+    RunFolder,
+    SweepFolder,
+    append_result,
+    record_row,
+    tabulate,
+)
 
 
 def make_record(config, name="01-a", accuracy=0.8181818, val_accuracy=0.9, **more):
@@ -70,7 +78,7 @@ class TestIsDone:
     def test_a_failure_on_record_is_not_done(self, tmp_path):
         run = RunFolder(tmp_path / "run")
         run.write_outcome(RunConfig(), "failed", "out of memory")
-        assert run.read_record()["reason"] == "out of memory"
+        assert run.read_record().reason == "out of memory"
         assert not run.is_done(RunConfig())
 
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 99}', "\x00"])
@@ -104,12 +112,14 @@ class TestSweepFolder:
         assert table.reason[3] == "no CUDA device"
 
     def test_the_arithmetic_is_told_from_the_score_that_has_its_name(self):
-        pair = [make_record(RunConfig(model_id=i, precision=p), f"0{i}") for i, p in
-                ((1, "fp32"), (2, "bf16"))]  # fmt: skip
+        pair = [
+            Record.parse(make_record(RunConfig(model_id=i, precision=p), f"0{i}"))
+            for i, p in ((1, "fp32"), (2, "bf16"))
+        ]  # fmt: skip
         table = tabulate(pair)
         assert table.attrs["factors"] == ["arithmetic"]
         assert list(table["arithmetic"]) == ["fp32", "bf16"]
-        assert list(table["precision"]) == [r["metrics"]["test"]["precision"] for r in pair]
+        assert list(table["precision"]) == [r.test["precision"] for r in pair]
 
     def test_best_is_chosen_on_validation_and_never_on_test(self, tmp_path):
         assert self.make(tmp_path).best().path.name == "02-a"
@@ -137,7 +147,10 @@ def test_results_file_collects_runs_and_replaces_a_repeated_one(tmp_path):
     path = tmp_path / "results.csv"
     for number, accuracy in ((1, 0.5), (2, 0.6), (1, 0.7)):
         append_result(
-            path, record_row(make_record(RunConfig(model_id=number), f"0{number}", accuracy))
+            path,
+            record_row(
+                Record.parse(make_record(RunConfig(model_id=number), f"0{number}", accuracy))
+            ),
         )
     results = pd.read_csv(path)
     assert sorted(results.model_id) == [1, 2]
@@ -149,5 +162,5 @@ def test_a_foreign_file_is_not_written_over(tmp_path):
     path = tmp_path / "results.csv"
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="is not a results file: it begins with the columns a, b"):
-        append_result(path, record_row(make_record(RunConfig())))
+        append_result(path, record_row(Record.parse(make_record(RunConfig()))))
     assert path.read_text() == "a,b\n1,2\n"

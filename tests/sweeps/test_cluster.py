@@ -100,7 +100,7 @@ def finished(folder):
         path: path.stat().st_mtime_ns
         for path in folder.glob("*/record.json")
         if not (path.parent / "running").exists()
-        and RunFolder(path.parent).read_record()["status"] == "done"
+        and RunFolder(path.parent).read_record().status == "done"
     }
 
 
@@ -197,7 +197,7 @@ def test_gpu_runs_go_to_workers_that_offer_one(tmp_path, processes):
     # What it offers is not looked at: where there is none, the run says so.
     if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         assert outcome.counts == {"failed": 2}
-        reasons = [r.read_record()["reason"] for r in SweepFolder(sweep.folder).run_folders()]
+        reasons = [r.read_record().reason for r in SweepFolder(sweep.folder).run_folders()]
         assert all("no GPU" in reason for reason in reasons)
 
 
@@ -230,7 +230,7 @@ def test_gpu_runs_are_skipped_where_no_worker_offers_one_and_a_lost_scheduler_is
         second.stop()
     assert outcome.counts == {"done": 2, "skipped": 2}
     assert done.items() <= finished(sweep.folder).items()
-    reasons = [r.read_record()["reason"] for r in SweepFolder(sweep.folder).run_folders()]
+    reasons = [r.read_record().reason for r in SweepFolder(sweep.folder).run_folders()]
     assert reasons.count("no worker of the cluster offers the resource GPU=1") == 2
 
 

@@ -75,12 +75,12 @@ class TestFinished:
         file, _, _ = finished
         run = RunFolder(file.parent / "small" / "03-multi-adam")
         record, table = run.read_record(), run.read_predictions()
-        for split, metrics in record["metrics"].items():
+        for split, metrics in record.metrics.items():
             rows = table[table.split == split]
             assert metrics["n"] == len(rows)
             assert metrics["accuracy"] == (rows.label == rows.predicted).mean()
-        assert record["data"]["counts"]["dots"] == {"train": 8, "val": 2, "test": 4}
-        assert record["weights"]["name"] == "none"
+        assert record.data.counts["dots"] == {"train": 8, "val": 2, "test": 4}
+        assert record.weights.name == "none"
 
     def test_again_runs_nothing(self, finished):
         file, _, _ = finished
@@ -168,12 +168,12 @@ def test_failure_in_a_cell_is_on_record_with_its_notebook(tmp_path):
     assert outcome.failed == ["02-single-False", "04-multi-False"]
     run = RunFolder(tmp_path / "small" / "02-single-False")
     record = run.read_record()
-    assert record["error"]["ename"] == "ExperimentError"
-    assert "1 of 29 images cannot be read" in record["reason"]
-    assert "broken.png" in record["reason"]
+    assert record.error.ename == "ExperimentError"
+    assert "1 of 29 images cannot be read" in record.reason
+    assert "broken.png" in record.reason
     assert "cannot be read" in run.notebook.read_text()
-    skipped = RunFolder(tmp_path / "small" / "01-single-True").read_record()["data"]
-    assert [bad["file"] for bad in skipped["skipped_images"]] == ["train/dots/broken.png"]
+    skipped = RunFolder(tmp_path / "small" / "01-single-True").read_record().data
+    assert [bad.file for bad in skipped.skipped_images] == ["train/dots/broken.png"]
     # Failed runs run again; those that are done do not.
     (tmp_path / "images" / "train" / "dots" / "broken.png").unlink()
     statuses = status_of(SweepFolder(tmp_path / "small"), load_sweep(file))
@@ -188,7 +188,7 @@ def test_time_limit_is_on_record(tmp_path):
     outcome = run_sweep(sweep, limit_s=15, summary=False, say=lambda line: None)
     assert outcome.counts == {"failed": 1}
     record = RunFolder(tmp_path / "small" / next(iter(sweep.configs))).read_record()
-    assert record["reason"] == "stopped at the time limit of 15 s"
+    assert record.reason == "stopped at the time limit of 15 s"
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs Unix signals")

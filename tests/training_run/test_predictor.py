@@ -38,7 +38,7 @@ def runs_dir(tmp_path_factory):
 
 
 def val(run):
-    return run.read_record()["metrics"]["val"]
+    return run.read_record().val
 
 
 def test_runs_of_all_sweeps_are_listed_best_first(runs_dir):
@@ -61,7 +61,7 @@ def test_equal_runs_go_by_loss_then_by_name(tmp_path):
         params = {"dataset_dir": str(tmp_path / "data"), "model_id": 1}
         run = make_run(tmp_path / "runs" / name, images, params, root=tmp_path, accuracy=0.8)
     assert [r.path.name for r in list_runs(tmp_path / "runs")] == ["a", "b", "c"]
-    record = run.read_record()
+    record = run.read_record().to_dict()
     record["metrics"]["val"]["loss"] -= 0.1
     run = RunFolder(tmp_path / "runs" / "c")
     record["name"] = "c"
@@ -78,6 +78,9 @@ def test_what_cannot_answer_is_not_listed(tmp_path):
     assert [r.path for r in list_runs(tmp_path)] == [second]
     with pytest.raises(PredictorError, match="the model of .* is gone.*Run it again"):
         Predictor(first)
+    with pytest.raises(PredictorError, match="not a finished run: .*: the record is damaged"):
+        Predictor(third)
+    RunFolder(third).record.unlink()
     with pytest.raises(PredictorError, match="not a finished run: there is no record of it"):
         Predictor(third)
 
@@ -148,7 +151,7 @@ def trained(tmp_path_factory):
 
 def expected_of(run):
     table = run.read_predictions()
-    root = Path(run.read_record()["data"]["root"])
+    root = Path(run.read_record().data.root)
     shares = table[["p_gel", "p_not_gel"]].to_numpy(dtype=float)
     return [root / file for file in table["file"]], shares, table["predicted"].tolist()
 
@@ -193,7 +196,7 @@ def test_a_run_of_a_gpu_is_asked_on_the_cpu_where_there_is_none(trained, tmp_pat
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     copy = RunFolder(shutil.copytree(trained.path, tmp_path / "gpu"))
-    record = copy.read_record()
+    record = copy.read_record().to_dict()
     record["config"]["hardware_type"] = "gpu"
     record["environment"]["precision"] = "fp16"
     copy.record.write_text(json.dumps(record))
@@ -207,7 +210,7 @@ def test_a_run_of_a_gpu_is_asked_on_the_cpu_where_there_is_none(trained, tmp_pat
 def test_a_model_elsewhere_is_found_by_the_record(trained, tmp_path):
     copy = RunFolder(shutil.copytree(trained.path, tmp_path / "one"))
     copy.model.rename(tmp_path / "mine.safetensors")
-    record = copy.read_record()
+    record = copy.read_record().to_dict()
     record["config"]["model_path"] = str(tmp_path / "mine.safetensors")
     copy.record.write_text(json.dumps(record))
     assert [r.path for r in list_runs(tmp_path)] == [copy.path]

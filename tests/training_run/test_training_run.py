@@ -55,20 +55,20 @@ def test_trained_layers(folder):
         classifier_head="residual",
     )
     record = run.read_record()
-    assert 1 <= record["best_epoch"] <= record["stopped_epoch"] == len(run.read_history())
-    assert record["environment"]["precision"] == resolve_precision("auto", "cpu")
+    assert 1 <= record.best_epoch <= record.stopped_epoch == len(run.read_history())
+    assert record.environment.precision == resolve_precision("auto", "cpu")
     answers_agree(run, images, predictions, 1e-5)
     assert {"class_curves.png", "learning_rate.png"} <= {p.name for p in run.figures.iterdir()}
     classes = run.read_class_history()
     assert set(classes["class"]) == {"dots", "stripes"}
-    assert len(classes) == 4 * record["stopped_epoch"]
+    assert len(classes) == 4 * record.stopped_epoch
 
 
 def test_lbfgs(folder, capsys):
     run, images, predictions = finish(folder, "lbfgs", opt_alg="lbfgs", lbfgs_c=1)
     assert "without augmentation" in capsys.readouterr().out
     record = run.read_record()
-    assert record["best_epoch"] == record["stopped_epoch"] == len(run.read_history()) == 1
-    assert record["metrics"]["train"]["accuracy"] == 1
-    assert record["timings"]["training_s"] < 2  # 0.02 s on an idle machine
+    assert record.best_epoch == record.stopped_epoch == len(run.read_history()) == 1
+    assert record.metrics["train"]["accuracy"] == 1
+    assert record.timings.training_s < 2  # 0.02 s on an idle machine
     answers_agree(run, images, predictions, 1e-5)

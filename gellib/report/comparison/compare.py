@@ -34,7 +34,8 @@ from gellib.report.comparison.configurations import (
     score_of,
 )
 from gellib.report.comparison.reference import BaselineScores, score_baselines
-from gellib.runs import Answers, SweepFolder, in_order, read_answers, tabulate, varied
+from gellib.runs import Answers, Record, SweepFolder, in_order, read_answers, tabulate, varied
+from gellib.runs.record import DataRecord
 
 # Beyond these numbers comparing all with all would take long and say little.
 MOST_RANKED = 60
@@ -68,7 +69,7 @@ class Comparison:
         *,
         folder: Path | None = None,
         info: dict[str, Any] | None = None,
-        records: Sequence[dict[str, Any]] = (),
+        records: Sequence[Record] = (),
         answers: Answers | None = None,
     ) -> None:
         self.table, self.info, self.records = table, info or {}, records
@@ -79,10 +80,8 @@ class Comparison:
         self.in_grid = ~table["model_id"].isin(listed)
         self.factors = self._find_factors()
         self.score = score_of(table)
-        data = next((r["data"] for r in records if r["status"] == "done"), {})
-        self.repeats, members = pool_folds(
-            table, folder or Path(), data.get("classes", ()), data.get("positive", "")
-        )
+        data = next((r.data for r in records if r.done), DataRecord())
+        self.repeats, members = pool_folds(table, folder or Path(), data.classes, data.positive)
         self.repeats = _with_wilson(self.repeats)
         scores = self.answers.scores
         readable = set() if scores is None else set(scores.names)
@@ -98,7 +97,7 @@ class Comparison:
         if self.experiments and self.in_grid.any():
             # What the list sets besides is no factor of the grid.
             rows = self.in_grid.to_numpy()
-            return varied([r["config"] for r, own in zip(self.records, rows, strict=True) if own])
+            return varied([r.config for r, own in zip(self.records, rows, strict=True) if own])
         return list(self.table.attrs.get("factors", _varied_columns(self.table)))
 
     @classmethod

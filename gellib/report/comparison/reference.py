@@ -1,4 +1,4 @@
-"""The scores of the baselines on the very test images of a sweep's runs."""
+"""The scores of the baselines on the test images of a sweep's runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 from gellib.base.paths import find_path
 from gellib.config import config_key
 from gellib.report.baselines import Baselines
-from gellib.runs import Answers, RunFolder, score_answer
+from gellib.runs import Answers, Record, RunFolder, score_answer
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class BaselineScores:
 
 
 def score_baselines(
-    folder: Path | None, records: Sequence[dict[str, Any]], answers: Answers
+    folder: Path | None, records: Sequence[Record], answers: Answers
 ) -> BaselineScores:
     """Fit and score the baselines on each split of images that the finished runs had."""
     if folder is None or answers.scores is None:
@@ -38,8 +38,8 @@ def score_baselines(
     readable = set(answers.scores.names)
     splits: dict[tuple[Any, ...], dict[str, Any]] = {}
     for record in records:
-        if record["status"] == "done" and record["name"] in readable:
-            config = record["config"]
+        if record.done and record.name in readable:
+            config = record.config
             # Of the colours, the statistics of the images depend too.
             key = config_key(config, upto="split"), config.get("color")
             splits.setdefault(key, record)
@@ -49,12 +49,12 @@ def score_baselines(
     counts: dict[str, np.ndarray] = {}
     by_split: Counter[str] = Counter()
     for record in splits.values():
-        table = RunFolder(folder / record["name"]).read_predictions()
-        root = find_path(record["data"]["root"])
-        color = record["config"].get("color", "grey")
+        table = RunFolder(folder / record.name).read_predictions()
+        root = find_path(record.data.root)
+        color = record.config.get("color", "grey")
         found = baselines.predict(table, root, color=color, several=several)
         truth = dict(zip(table["file"], table["label"], strict=True))
-        data = record["data"]["fingerprint"]
+        data = record.data.fingerprint
         for name, predicted in found.items():
             total = sums.setdefault(name, np.zeros(len(answers.images)))
             count = counts.setdefault(name, np.zeros(len(answers.images)))

@@ -80,7 +80,7 @@ def _repeats(comparison: Comparison) -> str:
 
 def _never_named(comparison: Comparison) -> list[str]:
     """Name the classes that a model never finds: accuracy alone would hide them."""
-    classes = next((r["data"]["classes"] for r in comparison.records if r["status"] == "done"), [])
+    classes = next((r.data.classes for r in comparison.records if r.done), [])
     missed: dict[str, list[int]] = {}
     for row in comparison.done.itertuples():
         matrix = row.conf_mat if isinstance(row.conf_mat, list) else []

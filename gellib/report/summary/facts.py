@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from gellib.base.text import join_some
 from gellib.report.conclusions import count, models
+from gellib.runs import Record
 
 
 def warning_box(table: pd.DataFrame) -> str:
@@ -28,13 +30,21 @@ def warning_box(table: pd.DataFrame) -> str:
     return f"<blockquote style='{style}'><b>{heading}</b>{''.join(lines)}</blockquote>"
 
 
-def what_was_run(info: dict[str, Any], records: Sequence[dict[str, Any]]) -> str:
-    """Markdown: purpose, runs, data and machine of a sweep, from `sweep.json` and its records."""
+def what_was_run(
+    info: dict[str, Any], records: Sequence[Record], unreadable: Mapping[str, str] | None = None
+) -> str:
+    """Markdown: purpose, runs, data and machine of a sweep, from `sweep.json` and its records.
+
+    `unreadable` says of the other runs, by name, why their records cannot be read.
+    """
     lines = [f"**{info['purpose']}**", ""] if info.get("purpose") else []
-    states = [record["status"] for record in records]
+    states = [record.status for record in records]
     tally = ", ".join(f"{states.count(s)} {s}" for s in ("done", "skipped", "failed"))
     lines.append(f"- **Runs on record:** {len(records)}: {tally}")
-    done = [record for record in records if record["status"] == "done"]
+    if unreadable:
+        text = f"{join_some(unreadable)}; {html.escape(next(iter(unreadable.values())))}"
+        lines.append(f"- **Records that cannot be read:** {len(unreadable)}: {text}")
+    done = [record for record in records if record.done]
     seen: dict[str, dict[str, None]] = {"Images": dict.fromkeys(_images(done))} if done else {}
     for record in done:
         for heading, text in _facts(record):
@@ -43,13 +53,13 @@ def what_was_run(info: dict[str, Any], records: Sequence[dict[str, Any]]) -> str
     return "\n".join(lines)
 
 
-def _images(done: Sequence[dict[str, Any]]) -> Iterable[str]:
+def _images(done: Sequence[Record]) -> Iterable[str]:
     """Count each folder's images by class and part, from least to most where the split varies."""
     folders: dict[str, list[dict[str, dict[str, int]]]] = {}
     for record in done:
-        splits = folders.setdefault(record["config"]["dataset_dir"], [])
-        if record["data"]["counts"] not in splits:
-            splits.append(record["data"]["counts"])
+        splits = folders.setdefault(record.config["dataset_dir"], [])
+        if record.data.counts not in splits:
+            splits.append(record.data.counts)
     for folder, splits in folders.items():
         parts = []
         for name in dict.fromkeys(name for counts in splits for name in counts):
@@ -68,19 +78,20 @@ def _images(done: Sequence[dict[str, Any]]) -> Iterable[str]:
         yield f"`{folder}`{ways}: {', '.join(parts)}"
 
 
-def _facts(record: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    data, machine = record["data"], record["environment"]
-    if data.get("skipped_images"):
-        names = ", ".join(f"{s['file']} ({s['reason']})" for s in data["skipped_images"])
-        yield "Images left out", f"{len(data['skipped_images'])}: {names}"
-    where = f"{machine['device']}, {count(machine['threads'], 'thread')}, {machine['precision']}"
-    yield "Machine", where
-    versions = ", ".join(f"{k} {machine[k]}" for k in ("gellib", "python", "torch", "torchvision"))
-    commit = f", commit {machine['git_commit']}" if machine.get("git_commit") else ""
+def _facts(record: Record) -> Iterable[tuple[str, str]]:
+    data, machine = record.data, record.environment
+    if data.skipped_images:
+        names = ", ".join(f"{image.file} ({image.reason})" for image in data.skipped_images)
+        yield "Images left out", f"{len(data.skipped_images)}: {names}"
+    yield "Machine", f"{machine.device}, {count(machine.threads, 'thread')}, {machine.precision}"
+    versions = ", ".join(
+        f"{k} {getattr(machine, k)}" for k in ("gellib", "python", "torch", "torchvision")
+    )
+    commit = f", commit {machine.git_commit}" if machine.git_commit else ""
     yield "Software", versions + commit
-    weights = record["weights"]
-    random = weights["name"] == "none"
-    yield "Weights", f"{'random' if random else weights['name']}, from {weights['source']}"
+    weights = record.weights
+    random = weights.name == "none"
+    yield "Weights", f"{'random' if random else weights.name}, from {weights.source}"
 
 
 def as_markdown(sentences: Sequence[str]) -> str:

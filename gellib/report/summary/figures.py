@@ -16,7 +16,7 @@ from gellib.plots.sweep import TIMES, metrics_of, model_labels
 from gellib.plots.sweep.names import most
 from gellib.report.comparison import Comparison, words
 from gellib.report.comparison.compare import MOST_LEVELS
-from gellib.runs import RunFolder
+from gellib.runs import Record, RunFolder
 
 # A history is a file a run; beyond this many only the best by validation are read.
 _MOST_HISTORIES = 500
@@ -110,7 +110,7 @@ class Figures:
 
     def _experiments(self) -> dict[str, Callable[[], Figure]]:
         c = self.comparison
-        classes = self._record["data"]["classes"] if self._record else []
+        classes = self._record.data.classes if self._record else []
         if not c.experiments and len(classes) < 3:
             return {}
         found = {
@@ -137,12 +137,12 @@ class Figures:
         return plots.class_scores(model_labels(rows), values, classes, split)
 
     def _class_row(self, run: str, split: str, metric: str, classes: list[str]) -> list[float]:
-        per_class = self._records[run]["metrics"].get(split, {}).get("per_class", {})
+        per_class = self._records[run].metrics.get(split, {}).get("per_class", {})
         return [per_class.get(name, {}).get(metric, np.nan) for name in classes]
 
     @property
-    def _records(self) -> dict[str, dict[str, Any]]:
-        return {record["name"]: record for record in self.comparison.records}
+    def _records(self) -> dict[str, Record]:
+        return {record.name: record for record in self.comparison.records}
 
     def _shown(self) -> pd.DataFrame:
         models = self.comparison.models
@@ -152,12 +152,12 @@ class Figures:
         """Return the mean loss on the training and test images, by `model_id`."""
         rows = [
             {
-                "model_id": record["config"]["model_id"],
-                "train_loss": record["metrics"].get("train", {}).get("loss", np.nan),
-                "test_loss": record["metrics"]["test"].get("loss", np.nan),
+                "model_id": record.config["model_id"],
+                "train_loss": record.metrics.get("train", {}).get("loss", np.nan),
+                "test_loss": record.test.get("loss", np.nan),
             }
             for record in self.comparison.records
-            if record["status"] == "done"
+            if record.done
         ]
         columns = ["model_id", "train_loss", "test_loss"]
         return pd.DataFrame(rows, columns=columns).groupby("model_id").mean()
@@ -202,35 +202,35 @@ class Figures:
         }
 
     def _many_classes(self) -> bool:
-        return len(self._record["data"]["classes"]) > 2
+        return len(self._record.data.classes) > 2
 
     def _best_epoch(self) -> int:
-        return int(self._record.get("best_epoch") or 0)
+        return int(self._record.best_epoch or 0)
 
     def _label_scores(self) -> Figure:
-        test = self._record["metrics"]["test"]
+        test = self._record.test
         return plots.label_scores(test["per_class"], test["n"], heading="Test images")
 
     def _confusion_matrix(self) -> Figure:
-        test = self._record["metrics"]["test"]
+        test = self._record.test
         heading = f"Confusion matrix, {test['n']} test images"
         return plots.confusion_matrix(
-            test["confusion_matrix"], self._record["data"]["classes"], title=heading
+            test["confusion_matrix"], self._record.data.classes, title=heading
         )
 
     def _roc_curve(self) -> Figure:
-        data = self._record["data"]
+        data = self._record.data
         predictions = self.best.read_predictions()
         test = predictions[predictions["split"] == "test"]
-        classes = data["classes"]
+        classes = data.classes
         truth = test["label"].map(classes.index).to_numpy()
         probabilities = test[[f"p_{name}" for name in classes]].to_numpy(dtype=float)
-        return plots.roc_curve(truth, probabilities, classes, data.get("positive", ""))
+        return plots.roc_curve(truth, probabilities, classes, data.positive)
 
     def _demo_predictions(self) -> Figure:
         return plots.demo_predictions(self.best.read_predictions(), image_root(self._record))
 
 
-def image_root(record: dict[str, Any]) -> Path:
+def image_root(record: Record) -> Path:
     """Folder that a run's file names start from."""
-    return find_path(record["data"]["root"])
+    return find_path(record.data.root)

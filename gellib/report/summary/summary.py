@@ -43,13 +43,16 @@ class Summary:
     Raises
     ------
     FileNotFoundError
-        When there is no record of a run in it.
+        When there is no record of a run in it that can be read.
     """
 
     def __init__(self, sweep_dir: str | Path) -> None:
         self.sweep = SweepFolder(find_path(sweep_dir))
         self.comparison = Comparison.of(self.sweep)
         self.records = self.comparison.records
+        unreadable = list(self.sweep.unreadable().values())
+        if not self.records and unreadable:
+            raise FileNotFoundError(unreadable[0])
         if not self.records:
             raise FileNotFoundError(
                 f"{self.sweep.path} has no record of a run; expected the folder of a sweep. "
@@ -62,7 +65,7 @@ class Summary:
 
     def what_was_run(self) -> str:
         """Markdown: the warning about weights first, then purpose, data and machine."""
-        facts = what_was_run(self.comparison.info, self.records)
+        facts = what_was_run(self.comparison.info, self.records, self.sweep.unreadable())
         return f"{warning_box(self.table)}\n\n{facts}"
 
     def models(self) -> Styler:

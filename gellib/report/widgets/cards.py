@@ -7,14 +7,15 @@ from typing import Any
 
 from gellib.plots.base import percent
 from gellib.report.conclusions import in_images
-from gellib.runs import JOIN, RunFolder
+from gellib.runs import JOIN, Record, RunFolder
+from gellib.runs.record import WeightsRecord
 from gellib.training_run.predictor import Prediction
 
 MOST_BARS = 10
 BAR_PX = 220
 
 
-def verdict(answer: Prediction, record: dict[str, Any] | None, truth: str = "") -> str:
+def verdict(answer: Prediction, record: Record | None, truth: str = "") -> str:
     """HTML: the verdict in words, a bar a class, and which model said so; None: no training."""
     labels = sorted(answer.labels, key=lambda name: -answer.probabilities[name])
     said = [f"{html.escape(name)}, {percent(answer.probabilities[name], 0)}" for name in labels]
@@ -72,8 +73,8 @@ def _mark(threshold: float | None) -> str:
     return f"<div style='position:absolute;background:#222222;{place}'></div>"
 
 
-def _who(record: dict[str, Any]) -> str:
-    config = record["config"]
+def _who(record: Record) -> str:
+    config = record.config
     parts = (
         config["pretrained_model"],
         f"{config['classifier_head']} head",
@@ -84,22 +85,22 @@ def _who(record: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def about(record: dict[str, Any]) -> str:
+def about(record: Record) -> str:
     """HTML: which model a run trained, how good it is, and what is to be known of its weights."""
-    test = record["metrics"]["test"]
+    test = record.test
     right = "all labels right on" if "hamming_loss" in test else "right on"
     text = (
         f"<p style='margin:4px 0'>{html.escape(_who(record))}: {right} "
         f"{in_images(test['accuracy'], test['n'])}, which it had never seen. "
-        f"{html.escape(_learned_from(record['weights']))}</p>"
+        f"{html.escape(_learned_from(record.weights))}</p>"
     )
-    warning = record["weights"].get("warning", "")
+    warning = record.weights.warning
     return text + (box(f"<b>⚠ {html.escape(warning)}</b>") if warning else "")
 
 
-def _learned_from(weights: dict[str, Any]) -> str:
+def _learned_from(weights: WeightsRecord) -> str:
     known = {"imagenet": "ImageNet", "labsim": "simulated images alone", "none": "nothing"}
-    return f"Its network had learned from {known.get(weights['name'], weights['name'])} before."
+    return f"Its network had learned from {known.get(weights.name, weights.name)} before."
 
 
 def about_untrained(card: dict[str, Any]) -> str:
@@ -115,8 +116,10 @@ def about_untrained(card: dict[str, Any]) -> str:
 
 def run_label(run: RunFolder) -> str:
     """Name a run in the list of models."""
-    accuracy = run.read_record()["metrics"]["val"]["accuracy"]
-    return f"{run.path.name} · {percent(accuracy)} on validation · {run.path.parent.name}"
+    record = run.read_record()
+    accuracy = record.val.get("accuracy") if record is not None else None
+    score = "" if accuracy is None else f"{percent(accuracy)} on validation · "
+    return f"{run.path.name} · {score}{run.path.parent.name}"
 
 
 def box(text: str) -> str:

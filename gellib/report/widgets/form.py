@@ -15,7 +15,7 @@ from PIL import Image
 from gellib.data.images import BadImageError, read_image
 from gellib.report.summary import image_root
 from gellib.report.widgets.cards import about, about_untrained, box, run_label, verdict
-from gellib.runs import RunFolder
+from gellib.runs import Record, RunFolder
 from gellib.training_run.predictor import Prediction, Predictor, Source, list_runs, no_runs
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class PredictWidget:
     ) -> None:
         self._make_predictor, self._make_untrained = make_predictor, make_untrained
         self.runs = list_runs(runs_dir)
-        self.record: dict[str, Any] | None = None
+        self.record: Record | None = None
         self.predictor: Predictor | ZeroShot | None = None
         self.sources: list[Source] = []
         self.truth = ""

@@ -1,0 +1,243 @@
+"""`record.json`, typed and versioned: what was run, on what, and what came out."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+SCHEMA = 1
+Status = Literal["done", "failed", "skipped"]
+_NAN = math.nan
+
+
+class RecordError(ValueError):
+    """A record cannot be read; the message names the file and says why, in one sentence.
+
+    `other_version` says that it is whole, but of a version of gellib that this one does not know.
+    """
+
+    def __init__(self, message: str, *, other_version: bool = False) -> None:
+        super().__init__(message)
+        self.other_version = other_version
+
+
+class _Section(BaseModel):
+    """Keys that this version does not know are kept, and written again as they were read."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was set or read, as plain values; defaults are left out."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+class SkippedImage(_Section):
+    """An image that could not be read, by its path below the root, and why."""
+
+    file: str
+    reason: str = ""
+
+
+class DataRecord(_Section):
+    """The images of a run: `counts` is by class and split."""
+
+    root: str = ""
+    fingerprint: str = ""
+    classes: list[str] = []
+    positive: str = ""
+    task: str = ""
+    counts: dict[str, dict[str, int]] = {}
+    duplicates: dict[str, Any] = {}
+    skipped_images: list[SkippedImage] = []
+
+
+class EnvironmentRecord(_Section):
+    """The machine and the versions of a run."""
+
+    python: str = ""
+    gellib: str = ""
+    torch: str = ""
+    torchvision: str = ""
+    platform: str = ""
+    device: str = ""
+    threads: int = 0
+    precision: str = "auto"
+    git_commit: str = ""
+
+
+class WeightsRecord(_Section):
+    """The pretrained weights; `warning` says why the results mean little, if so."""
+
+    name: str = ""
+    source: str = ""
+    sha256: str = ""
+    warning: str = ""
+
+
+class ParameterCounts(_Section):
+    """Parameters of backbone and head, and those of them that were trained."""
+
+    total: int | None = None
+    trained: int | None = None
+
+
+class Timings(_Section):
+    """Seconds of each step (but `images_per_s`), NaN where it was not timed."""
+
+    data_s: float = _NAN
+    weights_s: float = _NAN
+    features_s: float = _NAN
+    training_s: float = _NAN
+    evaluation_s: float = _NAN
+    # The first version called it `doubt_s`.
+    uncertainty_s: float = Field(
+        default=_NAN, validation_alias=AliasChoices("uncertainty_s", "doubt_s")
+    )
+    inference_s: float = _NAN
+    images_per_s: float = _NAN
+    inference_s_per_image: float = _NAN
+    explain_s: float = _NAN
+    total_s: float = _NAN
+
+
+class CalibrationRecord(_Section):
+    """The temperature, and scores of calibration on the test images before and after it."""
+
+    temperature: float = 1.0
+    n_val: int = 0
+    reason: str = ""
+    n: int = 0
+
+
+class UncertaintyRecord(_Section):
+    """How well uncertainty finds the mistakes on `n` test images, by measure."""
+
+    samples: int = 0
+    n: int = 0
+    entropy: dict[str, Any] = {}
+    mutual_information: dict[str, Any] = {}
+
+
+class OutOfDistributionRecord(_Section):
+    """The detector of images unlike the training images; `reason` where there is none."""
+
+    reason: str = ""
+    rate: float | None = None
+    n: int | None = None
+    test_flagged: int | None = None
+    n_test: int | None = None
+
+
+class ThresholdsRecord(_Section):
+    """Multilabel: the probability from which each label is given, by class."""
+
+    values: dict[str, float] = {}
+    chosen_on: str = ""
+    not_tuned: list[str] = []
+
+
+class ErrorRecord(_Section):
+    """The exception that ended a run."""
+
+    cell: int | None = None
+    ename: str = ""
+    evalue: str = ""
+    traceback: str | list[str] = ""
+
+
+class Record(_Section):
+    """What was run, on what, and what came out: all of `record.json`.
+
+    `config` is the configuration as plain values, because a record may be of a version with other
+    parameters. `metrics` is by split, then by the name of the metric. What a run that failed or
+    was skipped does not have is empty, None or NaN.
+    """
+
+    version: int = Field(alias="schema")
+    status: Status
+    reason: str = ""
+    name: str = ""
+    config: dict[str, Any]
+    config_hash: str = ""
+    data: DataRecord = DataRecord()
+    environment: EnvironmentRecord = EnvironmentRecord()
+    weights: WeightsRecord = WeightsRecord()
+    features: int | None = None
+    parameters: ParameterCounts = ParameterCounts()
+    best_epoch: int | None = None
+    stopped_epoch: int | None = None
+    timings: Timings = Timings()
+    metrics: dict[str, dict[str, Any]] = {}
+    calibration: CalibrationRecord | None = None
+    uncertainty: UncertaintyRecord | None = None
+    out_of_distribution: OutOfDistributionRecord | None = None
+    thresholds: ThresholdsRecord | None = None
+    error: ErrorRecord | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has finished."""
+        return self.status == "done"
+
+    @property
+    def test(self) -> dict[str, Any]:
+        """Metrics on the test images, by name; empty where the run has none."""
+        return self.metrics.get("test", {})
+
+    @property
+    def val(self) -> dict[str, Any]:
+        """Metrics on the validation images, by name; empty where the run has none."""
+        return self.metrics.get("val", {})
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Read a `record.json`.
+
+        Raises
+        ------
+        RecordError
+            When there is none, it is damaged, or of another version.
+        """
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RecordError(f"{path}: there is no record") from None
+        except OSError as err:
+            raise RecordError(f"{path}: the record cannot be read: {err.strerror}") from err
+        except ValueError:
+            raise RecordError(f"{path}: the record is damaged: it is not JSON") from None
+        return cls.parse(found, str(path))
+
+    @classmethod
+    def parse(cls, found: Any, where: str = "record") -> Record:
+        """Check the plain values of a record; `where` is named in messages.
+
+        Raises
+        ------
+        RecordError
+            When a key is missing or wrong, or the record is of another version.
+        """
+        if not isinstance(found, dict) or not isinstance(found.get("schema"), int):
+            raise RecordError(f"{where}: the record is damaged: it has no number of its schema")
+        if found["schema"] != SCHEMA:
+            raise RecordError(
+                f"{where}: the record has schema {found['schema']}, and this version of gellib "
+                f"reads schema {SCHEMA}; read it with the version that wrote it",
+                other_version=True,
+            )
+        try:
+            record = cls.model_validate(found)
+        except ValidationError as err:
+            first = err.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise RecordError(f"{where}: the record is damaged: {key}: {first['msg']}") from None
+        missing = {"accuracy", "n"} - record.test.keys()
+        if record.done and missing:
+            raise RecordError(
+                f"{where}: the record is damaged: metrics.test has no {', '.join(sorted(missing))}"
+            )
+        return record
