@@ -30,12 +30,12 @@ def predict(
     The model is the one of --run, or the finished run with the best validation accuracy. A file
     that cannot be read is reported in its place; the exit status is then 1.
     """
+    from gellib.labsim.zeroshot import ZeroShot
     from gellib.training_run.predictor import Predictor, expand_files, find_best_run
 
     files = expand_files(images)
+    predictor: Predictor | ZeroShot
     if zero_shot:
-        from gellib.labsim.zeroshot import ZeroShot
-
         predictor = ZeroShot()
     else:
         predictor = Predictor(run_dir if run_dir else find_best_run(runs_dir))
@@ -49,7 +49,7 @@ def predict(
                 click.echo(f"{p.file:<{width}}  cannot be read: {p.error}")
                 continue
             shares = "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities.items())
-            nearest = f"  most like {p.nearest}" if zero_shot else ""
+            nearest = f"  most like {near}" if (near := getattr(p, "nearest", "")) else ""
             unlike = "  unlike all that it was trained on" if p.ood else ""
             click.echo(f"{p.file:<{width}}  {p.label or 'no label':<12} {shares}{nearest}{unlike}")
         click.echo(f"according to {predictions[0].run or predictor.name}", err=True)

@@ -109,11 +109,12 @@ def _levels(
     rows = {level: _by_setting(table[table[factor] == level], others) for level in levels}
     effects = []
     for a, b in itertools.combinations(levels, 2):
-        if rows[a] is None or rows[b] is None:
+        of_a, of_b = rows[a], rows[b]
+        if of_a is None or of_b is None:
             continue
-        both = rows[a].index.intersection(rows[b].index, sort=False)
+        both = of_a.index.intersection(of_b.index, sort=False)
         if len(both):
-            one, two = rows[a].loc[both], rows[b].loc[both]
+            one, two = of_a.loc[both], of_b.loc[both]
             effects.append(compare_pairs(factor, a, b, one, two, value=value, scores=scores))
     return effects
 
@@ -141,8 +142,8 @@ def compare_pairs(
     seeds, rounded = len(by_seed), np.round(gaps, 9)
     unit, n, p, spread = "pairs of runs", 0, sign_flip(gaps), float("nan")
     low, high = mean_interval(gaps)
-    answers = None if scores is None else _answers(scores, one["name"], two["name"])
-    if answers is not None:
+    answers = None if scores is None else _answers(scores, list(one["name"]), list(two["name"]))
+    if scores is not None and answers is not None:
         unit, n, p, error = _over_images(*answers, scores.groups)
         if unit == APART and seeds < 2:
             # Other images in test mean others in training too: one throw of each proves nothing.
@@ -180,7 +181,8 @@ def _answers(
     place = scores.place
     if not all(name in place for name in itertools.chain(one, two)):
         return None
-    return tuple(scores.values[:, [place[name] for name in names]] for names in (one, two))
+    first, second = (scores.values[:, [place[name] for name in names]] for names in (one, two))
+    return first, second
 
 
 def _over_images(

@@ -11,6 +11,7 @@ area have methods of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from scipy.stats import t as student
@@ -136,12 +137,21 @@ def multilabel_intervals(
     def total(w: np.ndarray) -> np.ndarray:
         return (w @ flat).reshape(-1, 3, n_classes)
 
+    def share(values: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return (w @ values) / (w @ images)
+
+    def macro(place: int, w: np.ndarray) -> np.ndarray:
+        return _from_counts(total(w))[place].mean(axis=1)
+
+    def micro(place: int, w: np.ndarray) -> np.ndarray:
+        return _from_counts(total(w).sum(axis=2))[place]
+
     scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        name: lambda w, values=values: (w @ values) / (w @ images) for name, values in sums.items()
+        name: partial(share, values) for name, values in sums.items()
     }
     for place, name in enumerate(("precision", "recall", "f1")):
-        scores[name] = lambda w, i=place: _from_counts(total(w))[i].mean(axis=1)
-        scores[f"{name}_micro"] = lambda w, i=place: _from_counts(total(w).sum(axis=2))[i]
+        scores[name] = partial(macro, place)
+        scores[f"{name}_micro"] = partial(micro, place)
     rng = np.random.default_rng([seed, 3])
     out: dict[str, Interval] = {}
     for name, score in scores.items():

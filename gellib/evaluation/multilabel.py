@@ -13,9 +13,9 @@ BASELINE = 0.5
 # Below this many images of a class (or without it) the best threshold is a matter of luck.
 MIN_IMAGES = 5
 MOST_COMBINATIONS = 20
-_AVERAGES = ("accuracy", "hamming_loss", "precision", "recall", "f1")
-_AVERAGES += tuple(
-    f"{m}_{by}" for by in ("micro", "samples") for m in ("precision", "recall", "f1")
+_AVERAGES = (
+    *("accuracy", "hamming_loss", "precision", "recall", "f1"),
+    *(f"{m}_{by}" for by in ("micro", "samples") for m in ("precision", "recall", "f1")),
 )
 
 

@@ -32,8 +32,8 @@ def sign_flip(differences: np.ndarray, *, draws: int = 9999, seed: int = 0) -> f
     if whole is not None:
         return _exact_whole(whole, close * whole.sum() / d.sum())
     if len(d) <= _EXACT_MOST:
-        signs = 1 - 2 * ((np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1)
-        return float((np.abs(signs @ d) >= close).mean())
+        every = 1 - 2 * ((np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1)
+        return float((np.abs(every @ d) >= close).mean())
     rng = np.random.default_rng(seed)
     extreme, done = 0, 0
     while done < draws:

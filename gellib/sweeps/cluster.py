@@ -16,7 +16,7 @@ from gellib.sweeps.spec import SweepError
 from gellib.sweeps.workers import (
     cores_here,
     join_on_worker,
-    look_on_worker,
+    load_image_set_on_worker,
     offer_gpus,
     run_on_worker,
     shard_on_worker,
@@ -66,7 +66,7 @@ class Cluster:
         notebook: Path,
         limit_s: float | None,
         env: dict[str, str],
-        say: Callable[[str], None],
+        log: Callable[[str], None],
     ) -> Iterator[tuple[str, str]]:
         """Run all, and yield name and problem as they end; a record is where the run's folder is.
 
@@ -106,7 +106,7 @@ class Cluster:
                 )
             # What is held here Dask does again if the worker that has its result is lost.
             if future in owners:
-                _tell(future, owners.pop(future), say)
+                _log_features(future, owners.pop(future), log)
                 future.release()
                 continue
             lost = f"its worker was lost: {future.exception()}" if future.status == "error" else ""
@@ -121,7 +121,7 @@ class Cluster:
         size = shard_size(config)
         shards = []
         if self.cores is None and task.images > size:
-            images = self._submit(look_on_worker, config, self.cores)
+            images = self._submit(load_image_set_on_worker, config, self.cores)
             shards = [
                 self._submit(
                     shard_on_worker, config, self.cores, images=images, start=start, shard=size
@@ -146,15 +146,16 @@ class Cluster:
         return self.client.submit(function, config, **options)
 
 
-def _tell(future: Any, features: _Features, say: Callable[[str], None]) -> None:
+def _log_features(future: Any, features: _Features, log: Callable[[str], None]) -> None:
     if future is not features.whole:
-        features.bar.update()
+        if features.bar is not None:
+            features.bar.update()
         return
     if features.bar is not None:
         features.bar.close()
     made = future.result() if future.status == "finished" else {}
     if "images" in made:
-        say(f"features of {made['images']} images by {features.network}: {made['seconds']:.1f} s")
+        log(f"features of {made['images']} images by {features.network}: {made['seconds']:.1f} s")
 
 
 def missing_on_cluster(scheduler: str) -> dict[str, str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -21,6 +20,7 @@ from gellib.sweeps import kernels
 from gellib.sweeps.cluster import Task, connect, missing_on_cluster
 from gellib.sweeps.execute import NotebookError, execute
 from gellib.sweeps.feature_tasks import feature_key
+from gellib.sweeps.machine import Machine
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
 from gellib.sweeps.spec import Sweep, SweepError
 
@@ -63,24 +63,24 @@ def run_sweep(
     fresh: bool = False,
     limit_s: float | None = None,
     summary: bool = True,
-    say: Callable[[str], None] = tqdm.write,
+    log: Callable[[str], None] = tqdm.write,
 ) -> Outcome:
     """Run what is not done yet, then write `results.csv` and the summary.
 
     Parameters
     ----------
     jobs, threads
-        Runs at once, by default one a core, and threads of each, by default the cores divided by
+        Runs at once, by default one per core, and threads of each, by default the cores divided by
         the runs. Their product never exceeds the cores. Features are computed with all cores.
     scheduler
         Address of a Dask scheduler; by default a local one, in this process.
     fresh
-        Forget earlier results of these runs.
+        Delete earlier results of these runs.
     limit_s
         Wall-clock limit for one run, seconds.
     summary
         Execute the summary notebook at the end.
-    say
+    log
         Takes a line of progress.
 
     Raises
@@ -93,55 +93,32 @@ def run_sweep(
     folder = SweepFolder(sweep.folder)
     with locked(folder):
         fingerprints, counts = fingerprints_of(sweep)
-        around = _look_around(sweep, say)
+        machine = _probe_machine(sweep, log)
         if fresh:
             for name in sweep.configs:
                 RunFolder(folder.path / name).clear()
-        todo = plan(sweep, folder, fingerprints, around["weights"])
+        todo = plan(sweep, folder, fingerprints, machine.weights)
         write_json(folder.sweep, sweep.describe())
-        with tqdm(total=len(sweep.configs), desc=sweep.name, unit="run", smoothing=0) as bar:
-            report = _reporter(sweep, bar, say)
-            if before := len(sweep.configs) - len(todo):
-                bar.update(before)
-                say(f"{before} of {len(sweep.configs)} runs were done before")
-            missing = missing_on_cluster(scheduler) if scheduler else around["missing"]
-            ready = _skip_missing(folder, todo, missing, report)
-            keys = {
-                name: feature_key(
-                    config,
-                    fingerprints[config.dataset_dir, config.test_dir],
-                    around["weights"][config.pretrained_model, config.weights],
-                )
-                for name, config in ready.items()
-            }
-            if ready:
-                options = {"jobs": jobs, "threads": threads, "gpus": around["gpus"]}
-                with connect(scheduler, **options) as cluster:
-                    runs = {
-                        name: Task(
-                            folder.path / name,
-                            config,
-                            keys[name],
-                            counts[config.dataset_dir, config.test_dir],
-                        )
-                        for name, config in ready.items()
-                    }
-                    submit = {"notebook": sweep.notebook, "limit_s": limit_s, "env": RUN_ENV}
-                    for name, problem in cluster.run(runs, say=say, **submit):
-                        run = RunFolder(folder.path / name)
-                        if problem:
-                            run.write_outcome(ready[name], "failed", problem)
-                        report(name, _line(run))
+        with _Progress(sweep, log, before=len(sweep.configs) - len(todo)) as progress:
+            missing = missing_on_cluster(scheduler) if scheduler else machine.missing
+            ready = _skip_missing(folder, todo, missing, progress)
+            tasks = _tasks(folder, ready, machine, fingerprints, counts)
+            if tasks:
+                with connect(scheduler, jobs=jobs, threads=threads, gpus=machine.gpus) as cluster:
+                    ended = cluster.run(
+                        tasks, notebook=sweep.notebook, limit_s=limit_s, env=RUN_ENV, log=log
+                    )
+                    _collect(ended, tasks, progress)
         results = folder.write_results()
         statuses = status_of(folder, sweep, alive=False)
         made, problem = None, ""
         if summary and "done" in statuses.values():
-            say("making the summary")
+            log("making the summary")
             made, problem = _summarise(folder)
     return Outcome(statuses, results, made, problem)
 
 
-def _look_around(sweep: Sweep, say: Callable[[str], None]) -> dict[str, Any]:
+def _probe_machine(sweep: Sweep, log: Callable[[str], None]) -> Machine:
     """Find devices and weights, download what is to be had; the runs then look nowhere else."""
     # Of what `prepare` checks, each value once.
     checked = attrgetter(
@@ -150,38 +127,53 @@ def _look_around(sweep: Sweep, say: Callable[[str], None]) -> dict[str, Any]:
     )  # fmt: skip
     distinct = {checked(config): config for config in sweep.configs.values()}
     try:
-        around = kernels.call("gellib.sweeps.prepare:look_around", list(distinct.values()))
+        machine = kernels.call("gellib.sweeps.prepare:probe_machine", list(distinct.values()))
     except ValueError as err:
         raise SweepError(f"{err}; nothing was run") from err
-    if around["package"] != gellib.__file__:
+    if machine.package != gellib.__file__:
         raise SweepError(
             f"this command is the gellib of {gellib.__file__}, its kernels import that of "
-            f"{around['package']}; nothing was run. Start it from another folder, or look at "
+            f"{machine.package}; nothing was run. Start it from another folder, or look at "
             "PYTHONPATH."
         )
-    for (_, asked), info in around["weights"].items():
+    for (_, asked), info in machine.weights.items():
         # Who asks for none knows; the warning stands in the notebooks and the summary.
         if info["warning"] and asked != "none":
-            say(f"WARNING: {info['warning']}")
-    return around
+            log(f"WARNING: {info['warning']}")
+    return machine
 
 
-def _reporter(sweep: Sweep, bar: tqdm, say: Callable[[str], None]) -> Callable[[str, str], None]:
-    numbers = {name: number for number, name in enumerate(sweep.configs, start=1)}
-    width = max(map(len, numbers))
+class _Progress:
+    """The bar of a sweep, and a line for each run that ends."""
 
-    def report(name: str, text: str) -> None:
-        say(f"[{numbers[name]:>3} of {len(numbers)}] {name:<{width}}  {text}")
-        bar.update()
+    def __init__(self, sweep: Sweep, log: Callable[[str], None], *, before: int) -> None:
+        self._log = log
+        self._numbers = {name: number for number, name in enumerate(sweep.configs, start=1)}
+        self._width = max(map(len, self._numbers))
+        self._bar = tqdm(total=len(self._numbers), desc=sweep.name, unit="run", smoothing=0)
+        if before:
+            self._bar.update(before)
+            log(f"{before} of {len(self._numbers)} runs were done before")
 
-    return report
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def ended(self, name: str, text: str) -> None:
+        """Log a line about a run, and count it."""
+        self._log(
+            f"[{self._numbers[name]:>3} of {len(self._numbers)}] {name:<{self._width}}  {text}"
+        )
+        self._bar.update()
 
 
 def _skip_missing(
     folder: SweepFolder,
     todo: dict[str, RunConfig],
     missing: dict[str, str],
-    report: Callable[[str, str], None],
+    progress: _Progress,
 ) -> dict[str, RunConfig]:
     """Put runs on record as skipped for which there is no device; return the others."""
     ready = {}
@@ -190,10 +182,35 @@ def _skip_missing(
             run = RunFolder(folder.path / name)
             run.clear()
             run.write_outcome(config, "skipped", reason)
-            report(name, f"skipped: {reason}")
+            progress.ended(name, f"skipped: {reason}")
         else:
             ready[name] = config
     return ready
+
+
+def _tasks(
+    folder: SweepFolder,
+    ready: dict[str, RunConfig],
+    machine: Machine,
+    fingerprints: dict[tuple[str, str], str],
+    counts: dict[tuple[str, str], int],
+) -> dict[str, Task]:
+    """Say of each run where it goes, which features it shares, and of how many images."""
+    tasks = {}
+    for name, config in ready.items():
+        images = config.dataset_dir, config.test_dir
+        key = feature_key(config, fingerprints[images], machine.weights_of(config))
+        tasks[name] = Task(folder.path / name, config, key, counts[images])
+    return tasks
+
+
+def _collect(ended: Iterable[tuple[str, str]], tasks: dict[str, Task], progress: _Progress) -> None:
+    """Report runs as they end; what no record holds yet, such as a lost worker, is put on it."""
+    for name, problem in ended:
+        run = RunFolder(tasks[name].folder)
+        if problem:
+            run.write_outcome(tasks[name].config, "failed", problem)
+        progress.ended(name, _line(run))
 
 
 def _line(run: RunFolder) -> str:

@@ -231,7 +231,7 @@ def _kernel_problem(err: Exception, log: Path | None) -> str:
     if "died" in str(err).lower():
         reason = "the kernel died; too little memory is the usual cause"
         lines = log.read_text(errors="replace").splitlines() if log and log.exists() else []
-        if lines:
+        if log and lines:
             reason += f". Its last words ({log.name}): {lines[-1][:300]}"
     return reason
 

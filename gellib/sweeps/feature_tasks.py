@@ -70,15 +70,15 @@ def prepare_features(
 def prepare_shard(
     config: RunConfig, images: Any, start: int, threads: int, shard: int
 ) -> dict[str, Any]:
-    """Compute one shard of the features in a fork; `images` is what `look_at_images` returned."""
+    """Compute one shard of the features in a fork; `images` is what `load_image_set` returned."""
     if "problem" in images:
         return images
     return _in_fork("extract_shard", config, images["set"], start, threads, shard)
 
 
-def look_at_images(config: RunConfig) -> dict[str, Any]:
+def load_image_set(config: RunConfig) -> dict[str, Any]:
     """Find, check and split the images in a fork: the `set`, or the `problem` with it."""
-    made = _in_fork("survey", config)
+    made = _in_fork("load_image_set", config)
     return made if isinstance(made, dict) else {"set": made}
 
 

@@ -21,9 +21,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from subprocess import Popen
+from typing import Any, cast
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
@@ -102,11 +105,11 @@ class ForkProvisioner(LocalProvisioner):
         cwd = str(kwargs.get("cwd") or os.getcwd())
         loop = asyncio.get_running_loop()
         # The first fork waits for the server's imports: seconds, not on the event loop.
-        self.process = await loop.run_in_executor(
-            None, ForkedProcess, _kernel_main, connection_file, extra, env, cwd
-        )
+        fork = partial(ForkedProcess, _kernel_main, connection_file, extra, env, cwd)
+        process = await loop.run_in_executor(None, fork)
+        self.process = cast("Popen[Any]", process)  # it has all of Popen that a kernel needs
         # The kernel makes a process group of its own, named by its pid.
-        self.pid = self.pgid = self.process.pid
+        self.pid = self.pgid = process.pid
         self.cwd = kwargs.get("cwd", Path.cwd())
         return self.connection_info
 
@@ -140,7 +143,7 @@ def start_server() -> None:
     if CAN_FORK:
         _fork_context()
         with _server_environment(), _nowhere():
-            multiprocessing.forkserver.ensure_running()
+            forkserver.ensure_running()
 
 
 def call(function: str, *args: Any, limit_s: float | None = None) -> Any:
@@ -275,7 +278,7 @@ def _server_environment() -> Iterator[None]:
 @contextlib.contextmanager
 def _nowhere() -> Iterator[None]:
     """Stand in no project while the server is started: `python -c` imports from where it stands."""
-    if multiprocessing.forkserver._forkserver._forkserver_pid is not None:
+    if getattr(forkserver._forkserver, "_forkserver_pid", None) is not None:
         yield
         return
     here = os.getcwd()
@@ -293,7 +296,7 @@ def _children_allowed() -> Iterator[None]:
     multiprocessing forbids it because such children could outlive the daemon; ours cannot.
     """
     start_server()
-    config = multiprocessing.current_process()._config
+    config: dict[str, Any] = vars(multiprocessing.current_process())["_config"]
     daemonic = config.pop("daemon", None)
     try:
         yield

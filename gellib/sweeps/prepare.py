@@ -19,14 +19,14 @@ from gellib.data import ImageSet
 from gellib.models.backbones import device_for, device_missing, resolve_weights
 from gellib.models.features import FeatureStore
 from gellib.models.training import compute_features, compute_shard
+from gellib.sweeps.machine import Machine
 from gellib.training_run import check_network, feature_store, load_backbone, load_images
 
 
-def look_around(configs: Sequence[RunConfig]) -> dict[str, Any]:
-    """Check networks, steps and weights, and see what devices there are.
+def probe_machine(configs: Sequence[RunConfig]) -> Machine:
+    """Check backbones, steps and weights, and find out what devices there are.
 
-    Weights that are to be had are downloaded. Returns `missing` (by hardware type, why it is not
-    there), `gpus` (how many) and `weights` (by network and parameter, name, sha256 and warning).
+    Weights that are to be had are downloaded.
 
     Raises
     ------
@@ -45,12 +45,12 @@ def look_around(configs: Sequence[RunConfig]) -> dict[str, Any]:
             raise ConfigError(f"parameter 'weights': {err}") from err
         weights[key] = info.to_dict()
     gpu = not device_missing("gpu")
-    return {
-        "package": gellib.__file__,
-        "missing": {kind: device_missing(kind) for kind in ("cpu", "gpu")},
-        "gpus": max(1, torch.cuda.device_count()) if gpu else 0,
-        "weights": weights,
-    }
+    return Machine(
+        missing={kind: device_missing(kind) for kind in ("cpu", "gpu")},
+        gpus=max(1, torch.cuda.device_count()) if gpu else 0,
+        weights=weights,
+        package=gellib.__file__,
+    )
 
 
 def extract_features(config: RunConfig, threads: int, shard: int) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def extract_features(config: RunConfig, threads: int, shard: int) -> dict[str, A
     """
     started = time.perf_counter()
     torch.set_num_threads(threads)
-    images = survey(config)
+    images = load_image_set(config)
     store = _store(config, shard)
     compute_features(config, images, load_backbone(config), store=store, device=_device(config))
     return {
@@ -80,7 +80,7 @@ def extract_shard(
     return {"files": store.files}
 
 
-def survey(config: RunConfig) -> ImageSet:
+def load_image_set(config: RunConfig) -> ImageSet:
     """Find and check the images of a configuration, and split them."""
     return load_images(config).images
 

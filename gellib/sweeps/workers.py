@@ -1,4 +1,4 @@
-"""What Dask workers do of a sweep: look at images, compute features, run notebooks."""
+"""What Dask workers do of a sweep: load images, compute features, run notebooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from gellib.config import RunConfig
 from gellib.runs import RunFolder
 from gellib.sweeps.execute import execute_run
-from gellib.sweeps.feature_tasks import look_at_images, prepare_features, prepare_shard
+from gellib.sweeps.feature_tasks import load_image_set, prepare_features, prepare_shard
 
 _gpu_slots: queue.Queue[int] = queue.Queue()
 
@@ -58,9 +58,9 @@ def join_on_worker(
     return prepare_features(config, features_key, threads or _share_of_cores(), shard, limit_s)
 
 
-def look_on_worker(config: RunConfig, *, threads: int | None) -> dict[str, Any]:
+def load_image_set_on_worker(config: RunConfig, *, threads: int | None) -> dict[str, Any]:
     """Find, check and split the images of a set whose features are computed in shards."""
-    return look_at_images(config)
+    return load_image_set(config)
 
 
 def shard_on_worker(

@@ -108,7 +108,7 @@ def sweep_of(folder, processes):
     """Start a sweep in a thread; return it, and the future of its outcome."""
     sweep = load_sweep(make_sweep(folder))
     pool = ThreadPoolExecutor(1)
-    options = {"scheduler": processes.address, "summary": False, "say": silent}
+    options = {"scheduler": processes.address, "summary": False, "log": silent}
     return sweep, pool.submit(run_sweep, sweep, **options)
 
 
@@ -124,7 +124,7 @@ def test_features_are_made_once_in_shards_by_all_workers_and_runs_spread(
     sweep = load_sweep(file, overrides=changes)
     lines = []
     with processes.client(workers=2) as client:
-        outcome = run_sweep(sweep, scheduler=processes.address, summary=False, say=lines.append)
+        outcome = run_sweep(sweep, scheduler=processes.address, summary=False, log=lines.append)
         assert outcome.counts == {"done": 4}
         assert sum(line.startswith("features of 56 images by resnet18") for line in lines) == 1
         shards = done_by(client, "shard_on_worker")
@@ -192,7 +192,7 @@ def test_gpu_runs_go_to_workers_that_offer_one(tmp_path, processes):
     with processes.client(workers=2) as client:
         named = {info["name"]: address for address, info in workers_of(client).items()}
         before = len(done_by(client, "run_on_worker"))
-        outcome = run_sweep(sweep, scheduler=processes.address, summary=False, say=silent)
+        outcome = run_sweep(sweep, scheduler=processes.address, summary=False, log=silent)
         assert set(done_by(client, "run_on_worker")[before:]) == {named["gpu"]}
     # What it offers is not looked at: where there is none, the run says so.
     if not (torch.cuda.is_available() or torch.backends.mps.is_available()):
@@ -212,7 +212,7 @@ def test_gpu_runs_are_skipped_where_no_worker_offers_one_and_a_lost_scheduler_is
         file = make_sweep(tmp_path)
         file.write_text(file.read_text() + "  hardware_type: [cpu, gpu]\n")
         sweep = load_sweep(file, overrides={"classifier_head": "single"})
-        options = {"summary": False, "say": silent}
+        options = {"summary": False, "log": silent}
         with first.client(workers=1), ThreadPoolExecutor(1) as pool:
             future = pool.submit(run_sweep, sweep, scheduler=first.address, **options)
             done = wait_for(lambda: finished(sweep.folder))
@@ -238,4 +238,4 @@ def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("gellib.sweeps.cluster._ANSWER_WITHIN", "2s")
     sweep = load_sweep(make_sweep(tmp_path))
     with pytest.raises(SweepError, match="no Dask scheduler answers at tcp://127.0.0.1:1"):
-        run_sweep(sweep, scheduler="tcp://127.0.0.1:1", say=silent)
+        run_sweep(sweep, scheduler="tcp://127.0.0.1:1", log=silent)

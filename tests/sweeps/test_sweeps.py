@@ -30,7 +30,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("a földer {x}")
     file = make_sweep(folder)
     lines = []
-    outcome = run_sweep(load_sweep(file), say=lines.append)
+    outcome = run_sweep(load_sweep(file), log=lines.append)
     return file, outcome, lines
 
 
@@ -86,7 +86,7 @@ class TestFinished:
         file, _, _ = finished
         before = {p: p.stat().st_mtime_ns for p in (file.parent / "small").glob("*/record.json")}
         lines = []
-        assert run_sweep(load_sweep(file), summary=False, say=lines.append).ok
+        assert run_sweep(load_sweep(file), summary=False, log=lines.append).ok
         assert lines == ["4 of 4 runs were done before"]
         assert before == {p: p.stat().st_mtime_ns for p in before}
 
@@ -98,7 +98,7 @@ class TestFinished:
         folder = SweepFolder(sweep.folder)
         assert status_of(folder, sweep)["02-single-sgd"] == "to do"
         lines = []
-        run_sweep(sweep, summary=False, say=lines.append)
+        run_sweep(sweep, summary=False, log=lines.append)
         assert lines[0] == "3 of 4 runs were done before"
         assert sum("test accuracy" in line for line in lines) == 1
         # The same configuration and seed: equal to the last bit.
@@ -118,7 +118,7 @@ class TestFinished:
             overrides={"classifier_head": "multi", "cache_dir": str(tmp_path / "cache")},
             out=tmp_path / "again",
         )
-        run_sweep(copy, summary=False, say=lambda line: None)
+        run_sweep(copy, summary=False, log=lambda line: None)
         for ours, theirs in (("01-adam", "03-multi-adam"), ("02-sgd", "04-multi-sgd")):
             again = RunFolder(tmp_path / "again" / ours).predictions.read_bytes()
             assert again == RunFolder(file.parent / "small" / theirs).predictions.read_bytes()
@@ -152,7 +152,7 @@ def test_changed_images_are_noticed(finished, tmp_path):
 def test_what_torchvision_does_not_know_ends_it_before_any_run(tmp_path, name, value, words):
     sweep = load_sweep(make_sweep(tmp_path), overrides={name: value})
     with pytest.raises(SweepError, match=words):
-        run_sweep(sweep, say=lambda line: None)
+        run_sweep(sweep, log=lambda line: None)
     assert not list(sweep.folder.glob("*/record.json"))
 
 
@@ -162,7 +162,7 @@ def test_failure_in_a_cell_is_on_record_with_its_notebook(tmp_path):
     file.write_text(
         file.read_text().replace("opt_alg: [adam, sgd]", "skip_bad_images: [true, false]")
     )
-    outcome = run_sweep(load_sweep(file), say=lambda line: None)
+    outcome = run_sweep(load_sweep(file), log=lambda line: None)
     assert not outcome.ok
     assert outcome.counts == {"done": 2, "failed": 2}
     assert outcome.failed == ["02-single-False", "04-multi-False"]
@@ -185,7 +185,7 @@ def test_time_limit_is_on_record(tmp_path):
     sweep = load_sweep(
         file, overrides={"opt_alg": "sgd", "classifier_head": "single", "num_epochs": 100_000}
     )
-    outcome = run_sweep(sweep, limit_s=15, summary=False, say=lambda line: None)
+    outcome = run_sweep(sweep, limit_s=15, summary=False, log=lambda line: None)
     assert outcome.counts == {"failed": 1}
     record = RunFolder(tmp_path / "small" / next(iter(sweep.configs))).read_record()
     assert record.reason == "stopped at the time limit of 15 s"
@@ -231,7 +231,7 @@ def test_gpu_runs_are_skipped_with_the_reason_where_there_is_none(tmp_path):
         pytest.skip("there is a GPU here")
     file = make_sweep(tmp_path)
     sweep = load_sweep(file, overrides={"hardware_type": "gpu"})
-    outcome = run_sweep(sweep, say=lambda line: None)
+    outcome = run_sweep(sweep, log=lambda line: None)
     assert outcome.ok
     assert outcome.counts == {"skipped": 4}
     table = pd.read_csv(outcome.results)

@@ -1,0 +1,33 @@
+"""What a sweep found on its machine, as plain values: made in a fork, used without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gellib.config import RunConfig
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Devices, weights and the package that runs import.
+
+    Parameters
+    ----------
+    missing
+        By hardware type, why it is not there; empty where it is.
+    gpus
+        How many GPUs there are.
+    weights
+        By backbone and parameter `weights`: name, sha256 and warning of what is to be had.
+    package
+        File of the gellib that kernels import.
+    """
+
+    missing: dict[str, str]
+    gpus: int
+    weights: dict[tuple[str, str], dict[str, str]]
+    package: str
+
+    def weights_of(self, config: RunConfig) -> dict[str, str]:
+        """Return name, sha256 and warning of the weights that a configuration means here."""
+        return self.weights[config.pretrained_model, config.weights]
