@@ -32,7 +32,6 @@ from gellib.evaluation.multilabel import (
 from gellib.evaluation.paired import (
     group_sums,
     holm,
-    mcnemar,
     mean_interval,
     sign_flip,
     t_test,
@@ -71,7 +70,6 @@ __all__ = [
     "intervals",
     "judge",
     "label_entropy",
-    "mcnemar",
     "mean_interval",
     "multi_hot",
     "multilabel_intervals",

@@ -1,4 +1,4 @@
-"""Paired tests and intervals on differences: sign-flip, exact McNemar, Holm, Student's t."""
+"""Paired tests and intervals on differences: sign-flip, Holm, Student's t."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def sign_flip(differences: np.ndarray, *, draws: int = 9999, seed: int = 0) -> f
     If neither side is better, each difference could as well have had the other sign. The p-value
     is the share of all ways to set the signs whose sum is as far from zero as the one seen: exact
     where differences are few or multiples of a common fraction (as right and wrong answers are),
-    from `draws` seeded random ways else.
+    from `draws` seeded random ways else. For the right answers (0 or 1) of two runs on the same
+    images it is the exact McNemar test.
     """
     d = np.abs(np.asarray(differences, dtype=float))
     seen = abs(float(np.sum(differences)))
@@ -66,14 +67,6 @@ def _exact_whole(d: np.ndarray, seen: float) -> float:
         reach += int(step)
     sums = np.abs(2 * np.arange(total + 1) - total)
     return float(min(1.0, chance[sums >= seen - 1e-6].sum()))
-
-
-def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> float:
-    """Exact McNemar test: two models' right answers (booleans) on the same images."""
-    a, b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
-    if a.shape != b.shape:
-        raise ValueError(f"answers to the same images expected, got {a.shape} and {b.shape}")
-    return sign_flip(a.astype(int) - b.astype(int))
 
 
 def group_sums(values: np.ndarray, groups: Sequence[object] | None) -> np.ndarray:

@@ -15,9 +15,6 @@ from gellib.runs import Record, RunFolder, SweepFolder
 
 TRACKERS = ("mlflow", "tensorboard")
 _INSTALL = "pip install 'gellib[track]'"
-# MLflow takes this many values at once.
-_MOST_PARAMS, _MOST_METRICS = 100, 1000
-_MOST_TEXT = 500
 
 
 class ExportError(ValueError):
@@ -138,16 +135,13 @@ def _to_mlflow(sweep: SweepFolder, records: list[Record], folder: Path) -> str:
             client.delete_run(run_id)
         tags = {f"gellib.{key}": value for key, value in _facts(record).items()}
         run_id = client.create_run(number, run_name=record.name, tags=tags).info.run_id
-        params = [Param(k, str(v)[:_MOST_TEXT]) for k, v in record.config.items()]
-        for start in range(0, len(params), _MOST_PARAMS):
-            client.log_batch(run_id, params=params[start : start + _MOST_PARAMS])
+        params = [Param(k, str(v)) for k, v in record.config.items()]
         run = RunFolder(sweep.path / record.name)
         now = int(time.time() * 1000)
         metrics = [Metric(_mlflow_name(k), v, now, 0) for k, v in scalars(record).items()]
         for step, values in _epochs(run):
             metrics += [Metric(_mlflow_name(k), v, now, step) for k, v in values.items()]
-        for start in range(0, len(metrics), _MOST_METRICS):
-            client.log_batch(run_id, metrics=metrics[start : start + _MOST_METRICS])
+        client.log_batch(run_id, metrics=metrics, params=params)
         for path in (run.record, run.predictions):
             if path.is_file():
                 client.log_artifact(run_id, str(path))
@@ -167,10 +161,7 @@ def _mlflow_name(name: str) -> str:
 
 def _to_tensorboard(sweep: SweepFolder, records: list[Record], folder: Path) -> str:
     try:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
-        from tensorboard.plugins.hparams import plugin_data_pb2 as hparams
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from torch.utils.tensorboard import SummaryWriter
     except ImportError as err:
         raise ExportError(f"TensorBoard is not installed ({err}): {_INSTALL}") from err
     for record in records:
@@ -178,34 +169,11 @@ def _to_tensorboard(sweep: SweepFolder, records: list[Record], folder: Path) -> 
         if own.exists():
             # Events of an earlier export would be drawn as a second line.
             shutil.rmtree(own)
-        writer = EventFileWriter(str(own))
-
-        def add(values: dict[str, float], step: int, writer: Any = writer) -> None:
-            summary = Summary(
-                value=[Summary.Value(tag=k, simple_value=v) for k, v in values.items()]
-            )
-            writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
-
-        # The parameters, as TensorBoard's own table of hyperparameters keeps them.
-        session = hparams.SessionStartInfo(start_time_secs=time.time())
-        for name, value in record.config.items():
-            if isinstance(value, bool):
-                session.hparams[name].bool_value = value
-            elif isinstance(value, (int, float)):
-                session.hparams[name].number_value = value
-            else:
-                session.hparams[name].string_value = str(value)
-        content = hparams.HParamsPluginData(session_start_info=session, version=0)
-        kind = SummaryMetadata.PluginData(
-            plugin_name="hparams", content=content.SerializeToString()
-        )
-        about = Summary.Value(
-            tag="_hparams_/session_start_info", metadata=SummaryMetadata(plugin_data=kind)
-        )
-        writer.add_event(Event(wall_time=time.time(), summary=Summary(value=[about])))
-        last = 0
-        for last, values in _epochs(RunFolder(sweep.path / record.name)):
-            add(values, last)
-        add(scalars(record), last)
-        writer.close()
+        with SummaryWriter(str(own)) as writer:
+            last = 0
+            for last, values in _epochs(RunFolder(sweep.path / record.name)):
+                for name, value in values.items():
+                    writer.add_scalar(name, value, last)
+            # Into the same folder, or TensorBoard would show each run twice.
+            writer.add_hparams(dict(record.config), scalars(record), run_name=".", global_step=last)
     return f"tensorboard --logdir {folder}"
