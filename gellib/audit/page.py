@@ -11,6 +11,7 @@ from jinja2 import Template
 from gellib import plots
 from gellib.audit.report import CheckReport
 from gellib.base.files import atomic_path
+from gellib.base.text import join_labels
 from gellib.plots.base import Chart
 
 PAGE = Template(
@@ -93,7 +94,7 @@ def duplicates_figure(report: CheckReport) -> Chart:
     """Pairs of duplicates of a report, side by side."""
     table, classes = report.images.table, report.images.classes
     labels = {
-        file: "|".join(classes[i] for i in (label if isinstance(label, tuple) else (label,)))
+        file: join_labels(classes[i] for i in (label if isinstance(label, tuple) else (label,)))
         for file, label in zip(table["file"], table["label"], strict=True)
     }
     return plots.duplicate_pairs(report.duplicates.pairs(), report.images.root, labels=labels)

@@ -13,6 +13,7 @@ import pandas as pd
 from gellib.audit.outliers import Outlier, find_outliers
 from gellib.audit.shortcuts import Shortcut, facts_of, find_shortcuts, sentences
 from gellib.base.files import write_csv
+from gellib.base.text import join_labels
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import (
     Duplicates,
@@ -198,7 +199,7 @@ def write_groups(report: CheckReport, path: str | Path) -> Path:
         groups.update(dict.fromkeys(own, f"family {number}"))
     classes = report.images.classes
     labels = [
-        "|".join(classes[i] for i in (label if isinstance(label, tuple) else (label,)))
+        join_labels(classes[i] for i in (label if isinstance(label, tuple) else (label,)))
         for label in table["label"]
     ]
     columns = {"file": table["file"], "label": labels, "split": table["split"]}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# Stands between the names where an image has several labels.
+JOIN = "|"
+
 
 def did_you_mean(got: str, known: Iterable[str]) -> str:
     """Say `did you mean 'x'? `, with a space behind it, where a known word is near; else nothing.
@@ -43,3 +46,13 @@ def shorten(text: str, most: int, *, middle: bool = False) -> str:
     if not middle:
         return f"{text[: most - 1]}…"
     return f"{text[: most // 2]}…{text[-(most - most // 2 - 1) :]}"
+
+
+def join_labels(names: Iterable[str]) -> str:
+    """Write the labels of one image as one text: `cat|dog`; of none it is empty."""
+    return JOIN.join(names)
+
+
+def labels_of(text: str) -> list[str]:
+    """Read the labels of one image back from what `join_labels` wrote."""
+    return [name for name in text.split(JOIN) if name]

@@ -11,14 +11,12 @@ import numpy as np
 import pandas as pd
 
 from gellib.base.files import write_text
-from gellib.base.text import quote_some
+from gellib.base.text import JOIN, join_labels, quote_some
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import find_duplicates, group_images
 from gellib.data.imageset import SPLITS
 from gellib.data.layouts.label_table import split_labels
 from gellib.data.splits import split_imageset
-
-JOIN = "|"
 
 
 class PartitionError(ValueError):
@@ -105,7 +103,7 @@ def _tables(images: ImageSet, folder: Path) -> dict[str, str]:
     names = np.array(images.classes, dtype=object)
     several = images.task == "multilabel"
     labels = [
-        JOIN.join(names[list(label)]) if several else names[label]
+        join_labels(names[list(label)]) if several else names[label]
         for label in images.table["label"]
     ]
     read, _ = split_labels(labels)

@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gellib.base.text import did_you_mean, quote_some
+from gellib.base.text import JOIN, did_you_mean, quote_some
 from gellib.data.imageset import DatasetError, ImageSet
 
 REVIEWED = "labels_reviewed.csv"
@@ -107,7 +107,7 @@ def apply_decisions(images: ImageSet) -> ImageSet:
 
 
 def _number(decision: Decision, images: ImageSet, path: Path) -> int | tuple[int, ...]:
-    names = decision.label.split("|") if images.task == "multilabel" else [decision.label]
+    names = decision.label.split(JOIN) if images.task == "multilabel" else [decision.label]
     wrong = [name for name in names if name not in images.classes]
     if wrong:
         hint = did_you_mean(wrong[0], images.classes)

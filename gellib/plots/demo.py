@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image, ImageOps
 
+from gellib.base.text import labels_of
 from gellib.data.images import BadImageError, read_image
 from gellib.plots.base import INK, Chart, headline, message, note, percent, short_name
-from gellib.runs import JOIN
 
 THUMBNAIL_PX = 150
 TILE, GAP, LINE = 1.6, 0.2, 0.16  # inches
@@ -144,4 +144,4 @@ def _most_lines(texts: Sequence[tuple[str, str]]) -> tuple[int, int]:
 
 def _labels(row: pd.Series, text: str) -> list[str]:
     """Split joined labels; a class of one label may have any name, `a|b` too."""
-    return [text] if f"p_{text}" in row.index else [name for name in text.split(JOIN) if name]
+    return [text] if f"p_{text}" in row.index else labels_of(text)

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gellib.base.text import JOIN
 from gellib.plots.base import INK, Chart, headline, message, note, short_name
-from gellib.runs import JOIN
 
 _COLUMNS = 4
 _OPAQUE = 0.6

@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from gellib.base.files import write_json
+from gellib.base.text import join_labels, labels_of
 from gellib.data.images import ImageLimits, read_image
 
 MAJORITY, STATISTICS = "commonest class", "image statistics"
@@ -109,13 +110,13 @@ def _predict(x: np.ndarray, labels: np.ndarray, x_test: np.ndarray) -> np.ndarra
 
 
 def _predict_several(x: np.ndarray, labels: np.ndarray, x_test: np.ndarray) -> list[str]:
-    sets = [set(filter(None, str(label).split("|"))) for label in labels]
+    sets = [set(labels_of(str(label))) for label in labels]
     classes = sorted(set().union(*sets))
     given = np.zeros((len(x_test), len(classes)), dtype=bool)
     for c, name in enumerate(classes):
         has = np.array([name in own for own in sets])
         given[:, c] = has[0] if has.all() or not has.any() else _model().fit(x, has).predict(x_test)
-    return ["|".join(n for n, has in zip(classes, row, strict=True) if has) for row in given]
+    return [join_labels(n for n, has in zip(classes, row, strict=True) if has) for row in given]
 
 
 class Baselines:

@@ -1,4 +1,3 @@
-from .folders import JOIN as JOIN
 from .folders import RunFolder as RunFolder
 from .folders import SweepFolder as SweepFolder
 from .predictions import Answers as Answers

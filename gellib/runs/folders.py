@@ -15,8 +15,6 @@ from gellib.runs.record import SCHEMA, ErrorRecord, Record, RecordError, Status
 if TYPE_CHECKING:
     import pandas as pd
 
-# Stands between the names where an image has several labels.
-JOIN = "|"
 
 class RunFolder:
     """The folder of one run: `config.json`, the executed notebook, results, `record.json` last."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gellib.base.text import labels_of
 from gellib.evaluation import ImageScores
 from gellib.runs.record import Record
 
@@ -95,5 +96,5 @@ def score_answer(label: str, predicted: str, several: bool = False) -> float:
     """Score one answer: 1 for the right class, else 0; of several labels joined by `|`, their F1."""
     if not several:
         return float(label == predicted)
-    true, given = (set(filter(None, text.split("|"))) for text in (label, predicted))
+    true, given = (set(labels_of(text)) for text in (label, predicted))
     return 2 * len(true & given) / (len(true) + len(given)) if true or given else 1.0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gellib.base.text import join_labels
 from gellib.data import ImageSet
 from gellib.evaluation import (
     Temperature,
@@ -23,7 +24,6 @@ from gellib.evaluation import (
     temper,
     tune_thresholds,
 )
-from gellib.runs import JOIN
 
 PARTS = ("train", "val", "test")
 
@@ -85,7 +85,7 @@ def judge(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> Judg
     if several:
         thresholds = tune_thresholds(truth[val], probabilities[val])
         given = probabilities >= thresholds.values
-        label, predicted = ([JOIN.join(names[row]) for row in of] for of in (truth == 1, given))
+        label, predicted = ([join_labels(names[row]) for row in of] for of in (truth == 1, given))
     else:
         label, predicted = names[truth], names[probabilities.argmax(axis=1)]
     metrics = {}

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from gellib.base.paths import find_path, shown_path
+from gellib.base.text import join_labels
 from gellib.data.images import BadImageError, ImageLimits, read_image
 from gellib.data.layouts.folders import find_images
 from gellib.evaluation import temper
-from gellib.runs import JOIN, Record, RecordError, RunFolder, SweepFolder, rank_runs
+from gellib.runs import Record, RecordError, RunFolder, SweepFolder, rank_runs
 
 # A picture to be read: a file, its bytes, or its name and bytes.
 Source = str | Path | bytes | tuple[str, bytes]
@@ -160,7 +161,7 @@ class Predictor:
         shares = {c: float(p) for c, p in zip(self.classes, row, strict=True)}
         label = self.classes[int(np.argmax(row))]
         answer = Prediction(name, label, shares, self.name, "", self.thresholds, score)
-        return replace(answer, label=JOIN.join(answer.labels)) if self.thresholds else answer
+        return replace(answer, label=join_labels(answer.labels)) if self.thresholds else answer
 
     def _asked(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
         """Probabilities of each image, and how unlike the training images it is."""

@@ -1,6 +1,14 @@
 """Texts of messages and figures."""
 
-from gellib.base.text import did_you_mean, join_and, join_some, quote_some, shorten
+from gellib.base.text import (
+    did_you_mean,
+    join_and,
+    join_labels,
+    join_some,
+    labels_of,
+    quote_some,
+    shorten,
+)
 
 
 def test_lists_are_named_in_full_or_in_part():
@@ -21,3 +29,8 @@ def test_long_texts_are_cut_to_the_characters_that_fit():
 def test_the_nearest_word_is_named_where_one_is_near():
     assert did_you_mean("trian", ["train", "val"]) == "did you mean 'train'? "
     assert did_you_mean("zzz", ["train", "val"]) == ""
+
+
+def test_the_labels_of_an_image_are_one_text_and_back():
+    for names in ([], ["a"], ["a", "b c"]):
+        assert labels_of(join_labels(names)) == names

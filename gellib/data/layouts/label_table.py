@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gellib.base.text import quote_some
+from gellib.base.text import JOIN, quote_some
 from gellib.data.imageset import (
     SPLITS,
     DatasetError,
@@ -220,8 +220,8 @@ def _split(text: str, path: Path) -> str:
 def split_labels(cells: list[str]) -> tuple[list[list[str]], bool]:
     """Split each cell of a column into its labels; say whether an image may have several."""
     cells = [unicodedata.normalize("NFC", cell) for cell in cells]
-    if any("|" in cell for cell in cells):
-        return [[name.strip() for name in cell.split("|") if name.strip()] for cell in cells], True
+    if any(JOIN in cell for cell in cells):
+        return [[name.strip() for name in cell.split(JOIN) if name.strip()] for cell in cells], True
     words = [cell.split() for cell in cells]
     alone = {names[0] for names in words if len(names) == 1}
     spaced = {name for names in words if len(names) > 1 for name in names}

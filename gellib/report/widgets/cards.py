@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from gellib.base.text import JOIN
 from gellib.plots.base import percent
 from gellib.report.conclusions import in_images
-from gellib.runs import JOIN, Record, RunFolder
+from gellib.runs import Record, RunFolder
 from gellib.runs.record import WeightsRecord
 from gellib.training_run.predictor import Prediction
 
