@@ -57,7 +57,7 @@ def test_pictures_are_not_empty(real_data):
 
 
 def test_random_features_and_a_linear_head_beat_chance_on_gels(real_data, tmp_path):
-    from gellib.training_run import Experiment
+    from gellib.training_run import TrainingRun
 
     config = RunConfig(
         dataset_dir=str(real_data / "gel"),
@@ -68,8 +68,9 @@ def test_random_features_and_a_linear_head_beat_chance_on_gels(real_data, tmp_pa
         run_dir=str(tmp_path / "run"),
         cache_dir=str(tmp_path / "cache"),
     )
-    experiment = Experiment(config)
-    images = experiment.load_images()
-    result = experiment.train(images, experiment.load_backbone(images))
-    experiment.evaluate(images, result)
-    assert experiment.metrics["test"]["accuracy"] > 0.6
+    run = TrainingRun(config)
+    run.load_images()
+    run.load_backbone()
+    run.train()
+    run.evaluate()
+    assert run.metrics["test"]["accuracy"] > 0.6

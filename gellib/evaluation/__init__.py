@@ -17,9 +17,9 @@ from gellib.evaluation.effects import (
     NO_EVIDENCE,
     WORSE,
     Effect,
+    adjust_for_multiplicity,
     compare_pairs,
     factor_effects,
-    judge,
 )
 from gellib.evaluation.image_scores import ImageScores
 from gellib.evaluation.intervals import class_intervals, intervals, multilabel_intervals
@@ -53,6 +53,7 @@ __all__ = [
     "Ranking",
     "Temperature",
     "Thresholds",
+    "adjust_for_multiplicity",
     "calibration_record",
     "calibration_scores",
     "class_intervals",
@@ -68,7 +69,6 @@ __all__ = [
     "holm",
     "images_needed",
     "intervals",
-    "judge",
     "label_entropy",
     "mean_interval",
     "multi_hot",

@@ -84,10 +84,10 @@ def factor_effects(
     for factor in factors if only is None else only:
         others = [name for name in factors if name != factor] + list(blocks)
         found += _levels(table, factor, others, value, scores)
-    return judge(found)
+    return adjust_for_multiplicity(found)
 
 
-def judge(effects: Sequence[Effect]) -> list[Effect]:
+def adjust_for_multiplicity(effects: Sequence[Effect]) -> list[Effect]:
     """Adjust the p-values of a family of comparisons, and give each its verdict."""
     adjusted = holm([effect.p for effect in effects])
     return [

@@ -74,7 +74,7 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
     """Accuracy of what is left when the most uncertain images are handed to a person.
 
     `curves` has what `gellib.evaluation.risk_coverage` gives by measure of uncertainty, `record`
-    what `Doubt.record` gives.
+    what `RunUncertainty.record` gives.
     """
     fig = Chart(figsize=(6.4, 4.4))
     axes = fig.subplots()

@@ -1,8 +1,8 @@
 """One run, from its configuration to its record: the steps that `2_train.ipynb` shows."""
 
-from gellib.training_run.run import Experiment
+from gellib.training_run.run import TrainingRun
 from gellib.training_run.steps import (
-    ExperimentError,
+    TrainingRunError,
     check_network,
     feature_store,
     limits_of,
@@ -11,8 +11,8 @@ from gellib.training_run.steps import (
 )
 
 __all__ = [
-    "Experiment",
-    "ExperimentError",
+    "TrainingRun",
+    "TrainingRunError",
     "check_network",
     "feature_store",
     "limits_of",

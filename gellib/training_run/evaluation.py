@@ -1,4 +1,4 @@
-"""What the probabilities of a run are worth: metrics of each part, verdicts, and both as tables."""
+"""Metrics of each split and the table of predictions, from the probabilities of a run."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from gellib.evaluation import (
     tune_thresholds,
 )
 
-PARTS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """The metrics of each part, and the table of predictions, a row an image.
+class RunEvaluation:
+    """The metrics of each split, and the table of predictions, one row per image.
 
     `truth` holds class numbers (n,), or 0 and 1 (n, C) where an image has several labels; only
     then there are `thresholds`. `probabilities` are calibrated by `temperature`; `raw` are those
@@ -45,9 +45,9 @@ class Judgement:
     temperature: Temperature
     thresholds: Thresholds | None = None
 
-    def rows(self, part: str) -> np.ndarray:
-        """Say of every image whether it is in a part."""
-        return (self.predictions["split"] == part).to_numpy()
+    def rows(self, split: str) -> np.ndarray:
+        """Return (n,) booleans: which images are in a split."""
+        return (self.predictions["split"] == split).to_numpy()
 
     def not_tuned(self) -> list[str]:
         """Name the classes that had too few validation images for a threshold of their own."""
@@ -64,7 +64,7 @@ class Judgement:
         )
 
 
-def judge(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> Judgement:
+def evaluate_run(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> RunEvaluation:
     """Score the probabilities of all images of a set, in its order, against their labels.
 
     First they are calibrated, with a temperature chosen on the validation images; the most probable
@@ -72,10 +72,10 @@ def judge(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> Judg
     validation images. The scores of validation and test images have `intervals`; those of the
     training images say nothing of other images, and have none.
     """
-    classes, split = list(images.classes), images.table["split"].to_numpy()
+    classes, splits = list(images.classes), images.table["split"].to_numpy()
     names = np.array(classes, dtype=object)
     thresholds = None
-    several, val, raw = images.task == "multilabel", split == "val", probabilities
+    several, val, raw = images.task == "multilabel", splits == "val", probabilities
     if several:
         truth = multi_hot(images.table["label"], len(classes))
     else:
@@ -89,23 +89,23 @@ def judge(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> Judg
     else:
         label, predicted = names[truth], names[probabilities.argmax(axis=1)]
     metrics = {}
-    for part in PARTS:
-        rows = split == part
+    for split in SPLITS:
+        rows = splits == split
         if rows.any():
             pair = truth[rows], probabilities[rows]
-            metrics[part] = (
+            metrics[split] = (
                 evaluate(*pair, classes, positive=images.positive)
                 if thresholds is None
                 else evaluate_multilabel(*pair, classes, thresholds.values)
             )
-            if part != "train":
+            if split != "train":
                 options = {"groups": images.table["group"].to_numpy()[rows], "seed": seed}
-                metrics[part] |= _intervals(*pair, images, thresholds, options)
+                metrics[split] |= _intervals(*pair, images, thresholds, options)
     groups = images.table["group"].to_numpy()
     predictions = pd.DataFrame(
         {
             "file": images.table["file"].to_numpy(),
-            "split": split,
+            "split": splits,
             # Models are compared over groups, where images are not independent of each other.
             **({"group": groups} if (groups != "").any() else {}),
             "label": label,
@@ -113,7 +113,7 @@ def judge(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) -> Judg
             **{f"p_{name}": probabilities[:, i] for i, name in enumerate(classes)},
         }
     )
-    return Judgement(metrics, predictions, truth, probabilities, raw, temperature, thresholds)
+    return RunEvaluation(metrics, predictions, truth, probabilities, raw, temperature, thresholds)
 
 
 def _intervals(
@@ -134,12 +134,12 @@ def _intervals(
 
 
 def metrics_table(metrics: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """Show the metrics of each part with the number of images, and 95 % intervals in brackets.
+    """Show the metrics of each split with the number of images, and 95 % intervals in brackets.
 
     Shares are in percent. Where an image has several labels, the last row is what a threshold of
     0.5 gives.
     """
-    rows = {part: _shown(values) for part, values in metrics.items()}
+    rows = {split: _shown(values) for split, values in metrics.items()}
     baseline = metrics.get("test", {}).get("baseline")
     if baseline:
         # What does not depend on a threshold is the same.

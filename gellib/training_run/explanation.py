@@ -13,7 +13,7 @@ from gellib.data.images import ImageLimits
 from gellib.models.explain import Explanation, explain_views
 from gellib.models.features import plain_views
 from gellib.models.training import TrainResult
-from gellib.training_run.evaluation import Judgement
+from gellib.training_run.evaluation import RunEvaluation
 
 # A forward pass each: a second for the largest networks, and one line of pictures.
 MOST = 4
@@ -36,7 +36,7 @@ class Explained:
 def explain_some(
     images: ImageSet,
     result: TrainResult,
-    judged: Judgement,
+    evaluation: RunEvaluation,
     limits: ImageLimits,
     *,
     device: torch.device | str = "cpu",
@@ -47,7 +47,7 @@ def explain_some(
     that are predicted and wrong, or of all that are predicted if the image is right. None where
     no test image has an answer.
     """
-    rows, targets, right = choose_explained(judged)
+    rows, targets, right = choose_explained(evaluation)
     if not len(rows):
         return None
     paths = list(images.table["path"].iloc[rows])
@@ -63,20 +63,20 @@ def explain_some(
     return Explained(found, rows, targets, right)
 
 
-def choose_explained(judged: Judgement) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def choose_explained(evaluation: RunEvaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Choose test images: rows of the table, the class that each is explained for, if it is true.
 
     An image with several labels of which one is missed, and none is wrong, has nothing to explain.
     """
-    test = np.flatnonzero(judged.rows("test"))
-    probabilities = judged.probabilities[test]
+    test = np.flatnonzero(evaluation.rows("test"))
+    probabilities = evaluation.probabilities[test]
     classes = np.arange(probabilities.shape[1])
-    if judged.thresholds is None:
+    if evaluation.thresholds is None:
         said = classes == probabilities.argmax(axis=1)[:, None]
-        true = classes == judged.truth[test][:, None]
+        true = classes == evaluation.truth[test][:, None]
     else:
-        said = probabilities >= judged.thresholds.values
-        true = judged.truth[test] == 1
+        said = probabilities >= evaluation.thresholds.values
+        true = evaluation.truth[test] == 1
     mistaken = said & ~true
     wrong, right = mistaken.any(axis=1), said.any(axis=1) & (said == true).all(axis=1)
     target = np.where(np.where(wrong[:, None], mistaken, said), probabilities, -1).argmax(axis=1)

@@ -4,115 +4,107 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-import torch
 from matplotlib.figure import Figure
 
 from gellib import plots
-from gellib.config import RunConfig
-from gellib.data import ImageSet
 from gellib.evaluation import reliability, risk_coverage
 from gellib.models.explain import ExplainError
 from gellib.models.training import TrainResult
-from gellib.runs import RunFolder
-from gellib.training_run.evaluation import Judgement
 from gellib.training_run.explanation import explain_some
+from gellib.training_run.state import RunState
 from gellib.training_run.steps import limits_of
-from gellib.training_run.uncertainty import Doubt
 
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
 
 
-class RunFigures:
-    """What `Experiment` draws; its steps set what is drawn."""
+class RunFigures(RunState):
+    """What `TrainingRun` draws of its steps."""
 
-    config: RunConfig
-    folder: RunFolder
-    timings: dict[str, float]
-    device: torch.device
-    metrics: dict[str, dict[str, Any]]
-    _judged: Judgement
-    _doubt: Doubt
-    _classes: tuple[str, ...]
-    _positive: str
-    _root: Path
-
-    def loss_accuracy(self, result: TrainResult) -> Figure:
+    def loss_accuracy(self) -> Figure:
         """Draw loss and accuracy by epoch; of early stopping, the epoch that was kept."""
+        result = self._need_result("loss_accuracy")
         fig = plots.loss_accuracy(result.history, self._marked_epoch(result))
         return self._drawn("loss_accuracy", fig)
 
-    def class_curves(self, result: TrainResult) -> Figure:
+    def class_curves(self) -> Figure:
         """Draw precision, recall and F1 of each class by epoch."""
+        result = self._need_result("class_curves")
         fig = plots.class_curves(result.class_history, self._marked_epoch(result))
         return self._drawn("class_curves", fig)
 
-    def learning_rate(self, result: TrainResult) -> Figure:
+    def learning_rate(self) -> Figure:
         """Draw the learning rate by step."""
+        result = self._need_result("learning_rate")
         return self._drawn("learning_rate", plots.learning_rate(result.learning_rates))
 
     def confusion_matrix(self) -> Figure:
         """Draw the confusion matrix of the test images; of several labels, each class's scores."""
-        test = self.metrics["test"]
-        if self._judged.thresholds is not None:
+        evaluation, _, _ = self._need_evaluation("confusion_matrix")
+        test = evaluation.metrics["test"]
+        if evaluation.thresholds is not None:
             fig = plots.label_scores(
                 test["per_class"],
                 test["n"],
                 heading="Test images",
-                not_tuned=self._judged.not_tuned(),
+                not_tuned=evaluation.not_tuned(),
             )
             return self._drawn("label_scores", fig)
         cm = test["confusion_matrix"]
         return self._drawn(
-            "confusion_matrix", plots.confusion_matrix(cm, self._classes, title="Test images")
+            "confusion_matrix", plots.confusion_matrix(cm, self.images.classes, title="Test images")
         )
 
     def roc_curve(self) -> Figure:
         """Draw the ROC curve of the test images."""
-        judged, test = self._judged, self._judged.rows("test")
+        evaluation, _, _ = self._need_evaluation("roc_curve")
+        test, images = evaluation.rows("test"), self.images
         fig = plots.roc_curve(
-            judged.truth[test], judged.probabilities[test], self._classes, self._positive
+            evaluation.truth[test], evaluation.probabilities[test], images.classes, images.positive
         )
         return self._drawn("roc_curve", fig)
 
     def calibration(self) -> Figure:
-        """Draw how sure the answers on the test images are against how often they are right."""
-        judged, test = self._judged, self._judged.rows("test")
-        truth = judged.truth[test]
-        before, after = (reliability(truth, p[test]) for p in (judged.raw, judged.probabilities))
-        fig = plots.reliability_diagram(before, after, judged.calibration())
+        """Draw how sure the predictions on the test images are against how often they are right."""
+        evaluation, _, _ = self._need_evaluation("calibration")
+        test = evaluation.rows("test")
+        truth = evaluation.truth[test]
+        before = reliability(truth, evaluation.raw[test])
+        after = reliability(truth, evaluation.probabilities[test])
+        fig = plots.reliability_diagram(before, after, evaluation.calibration())
         return self._drawn("calibration", fig)
 
     def risk_coverage(self) -> Figure:
-        """Draw the accuracy on test images when the most uncertain are handed to a person."""
-        doubt = self._doubt
-        curves = {name: risk_coverage(v, doubt.right) for name, v in doubt.measures.items()}
-        return self._drawn("risk_coverage", plots.risk_coverage(curves, doubt.record()))
+        """Draw the accuracy on test images when the most uncertain are deferred to a person."""
+        _, uncertainty, _ = self._need_evaluation("risk_coverage")
+        measures, right = uncertainty.measures, uncertainty.right
+        curves = {name: risk_coverage(values, right) for name, values in measures.items()}
+        return self._drawn("risk_coverage", plots.risk_coverage(curves, uncertainty.record()))
 
-    def explain(self, images: ImageSet, result: TrainResult) -> Figure:
+    def explain(self) -> Figure:
         """Draw what the network looked at in some test images, mistakes first.
 
         Where that is not wanted or cannot be, the figure says so in words.
         """
+        evaluation, _, predictions = self._need_evaluation("explain")
         heading = "What the network looked at"
         if not self.config.explain:
             return plots.message("Not asked for: the parameter explain is off.", heading)
         started = time.perf_counter()
         try:
             found = explain_some(
-                images, result, self._judged, limits_of(self.config), device=self.device
+                self.images, self.result, evaluation, limits_of(self.config), device=self.device
             )
         except ExplainError as err:
             return plots.message(str(err), heading)
         finally:
             self.timings["explain_s"] = time.perf_counter() - started
         if found is None:
-            return plots.message("No test image has an answer to explain.", heading)
-        labels = self._judged.predictions["label"].iloc[found.rows]
+            return plots.message("No test image has a prediction to explain.", heading)
+        labels = predictions["label"].iloc[found.rows]
         pictures = zip(found.explanation.views, found.explanation.maps, strict=True)
-        words = zip((self._classes[target] for target in found.targets), labels, strict=True)
+        classes = self.images.classes
+        words = zip((classes[target] for target in found.targets), labels, strict=True)
         items = [
             plots.MapShown(*picture, *said, right)
             for picture, said, right in zip(pictures, words, found.right, strict=True)
@@ -120,9 +112,10 @@ class RunFigures:
         method = found.explanation.method
         return self._drawn("explanations", plots.explanations(items, method=method))
 
-    def demo_predictions(self, predictions: pd.DataFrame) -> Figure:
+    def demo_predictions(self) -> Figure:
         """Draw the test images with what was predicted for them."""
-        return self._drawn("predictions", plots.demo_predictions(predictions, self._root))
+        _, _, predictions = self._need_evaluation("demo_predictions")
+        return self._drawn("predictions", plots.demo_predictions(predictions, self.images.root))
 
     def _marked_epoch(self, result: TrainResult) -> int:
         # Without early stopping the last epoch is kept: nothing was chosen that a mark could show.

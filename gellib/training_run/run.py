@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gellib.base.files import write_csv, write_json
-from gellib.base.paths import project_folder, shown_path
+from gellib.base.files import write_csv
+from gellib.base.paths import shown_path
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.data import ImageSet
-from gellib.data.images import BadImageError
-from gellib.evaluation import Thresholds
-from gellib.models.backbones import Backbone, device_for
+from gellib.models.backbones import device_for
 from gellib.models.training import (
     TrainResult,
     head_probabilities,
@@ -28,9 +26,9 @@ from gellib.models.training import (
     time_inference,
     train,
 )
-from gellib.runs import SCHEMA, Record, RunFolder, append_result, record_row
+from gellib.runs import SCHEMA, Record, append_result, record_row
 from gellib.training_run.environment import device_name, environment
-from gellib.training_run.evaluation import judge, metrics_table
+from gellib.training_run.evaluation import RunEvaluation, evaluate_run, metrics_table
 from gellib.training_run.figures import RunFigures
 from gellib.training_run.steps import (
     check_network,
@@ -39,59 +37,52 @@ from gellib.training_run.steps import (
     load_backbone,
     load_images,
 )
-from gellib.training_run.uncertainty import doubt_of
+from gellib.training_run.uncertainty import measure_uncertainty
 
 
-class Experiment(RunFigures):
-    """The steps of one run, in order; each keeps its time, the last one writes the record."""
+class TrainingRun(RunFigures):
+    """The steps of one run, in order; each keeps its results and its time, the last the record.
+
+    `load_images`, `load_backbone`, `train`, `evaluate`, `finish`. What a step found is a property:
+    `images`, `backbone`, `result`, `metrics`, `predictions`. A step repeated makes those after it
+    to be repeated too.
+    """
 
     def __init__(self, config: RunConfig) -> None:
         check_network(config)
-        self.config = config
-        self.timings: dict[str, float] = {}
-        self.bad_images: list[BadImageError] = []
+        super().__init__(config)
         self._started = time.perf_counter()
-        path = (
-            Path(config.run_dir)
-            if config.run_dir
-            else project_folder() / "runs" / "single" / config.name()
-        )
-        self.folder = RunFolder(path.resolve())
-        # An earlier result must not pass for this one's while this one is under way.
-        self.folder.record.unlink(missing_ok=True)
-        write_json(self.folder.config, config.model_dump())
 
-    def load_images(self) -> ImageSet:
+    def load_images(self) -> None:
         """Find the images, decode each of them once to be sure, and split them.
 
         Raises
         ------
-        ExperimentError
+        TrainingRunError
             When images cannot be read and `skip_bad_images` is off; each is named.
         """
+        self._result = self._evaluated = None
         with self._timed("data_s"):
-            loaded = load_images(self.config)
-        self.bad_images, self._fingerprint = loaded.bad_images, loaded.fingerprint
-        self._duplicates = loaded.duplicates
+            self._loaded = loaded = load_images(self.config)
         if loaded.duplicates.sentence():
             print(loaded.duplicates.sentence())
         if loaded.duplicates.warning():
             print(loaded.duplicates.warning(), file=sys.stderr)
-        return loaded.images
 
-    def load_backbone(self, images: ImageSet) -> Backbone:
-        """Build the network with its weights, on the device that the configuration asks for."""
+    def load_backbone(self) -> None:
+        """Build the backbone with its weights, on the device that the configuration asks for."""
+        self._result = self._evaluated = None
         config = self.config
-        self.device = device_for(config.hardware_type)
-        self.store = feature_store(config)
+        device, store = device_for(config.hardware_type), feature_store(config)
         with self._timed("weights_s"):
             backbone = load_backbone(config)
         if backbone.weights.warning:
             print(backbone.weights.warning, file=sys.stderr)
-        return backbone
+        self._backbone = backbone, device, store
 
-    def describe(self, backbone: Backbone) -> pd.DataFrame:
-        """Show what the network is and where its weights come from."""
+    def describe(self) -> pd.DataFrame:
+        """Show what the backbone is and where its weights come from."""
+        backbone, device, _ = self._need_backbone("describe")
         weights = backbone.weights
         facts = {
             "network": backbone.name,
@@ -100,79 +91,80 @@ class Experiment(RunFigures):
             "sha256": weights.sha256[:16],
             "input": f"{backbone.preprocessing.image_size} px, {self.config.color}, "
             f"{self.config.input_adapter}, contrast {self.config.contrast}",
-            "device": device_name(self.device),
+            "device": device_name(device),
         }
         return pd.DataFrame({"": facts})
 
-    def train(self, images: ImageSet, backbone: Backbone) -> TrainResult:
-        """Train, from cached features where the network is frozen; shows its progress."""
+    def train(self) -> None:
+        """Train, from cached features where the backbone is frozen; shows its progress."""
+        images = self._need_images("train").images
+        backbone, device, store = self._need_backbone("train")
         config = self.config
+        if self._result is not None and not self._result.backbone.frozen:
+            # Its layers were trained already: a second time begins where the first one did.
+            backbone = load_backbone(config)
+            self._backbone = backbone, device, store
+        self._result = self._evaluated = None
         if config.opt_alg == "lbfgs" and config.augmentation.strip() not in ("", "none"):
             print("opt_alg lbfgs: the images are taken as they are, without augmentation")
-        result = train(config, images, backbone, store=self.store, device=self.device)
+        self._result = result = train(config, images, backbone, store=store, device=device)
         self.timings |= {"features_s": result.features_s, "training_s": result.training_s}
-        return result
 
-    def evaluate(self, images: ImageSet, result: TrainResult) -> pd.DataFrame:
-        """Predict every image, score each part, and time the way from file to probability.
+    def evaluate(self) -> None:
+        """Predict every image, score each split, and time the way from file to probability.
 
-        Returns one row an image: file, split, label, predicted, `p_<class>` (calibrated), and for
-        test images entropy and, of a head with dropout, mutual_information.
+        `predictions` then has one row per image: file, split, label, predicted, `p_<class>`
+        (calibrated), and for test images entropy and, of a head with dropout, mutual_information.
         """
+        result = self._need_result("evaluate")
+        images, device, store = self.images, self.device, self.store
         with self._timed("evaluation_s"):
             features = image_features(
-                result.backbone,
-                images,
-                store=self.store,
-                precision=result.precision,
-                device=self.device,
+                result.backbone, images, store=store, precision=result.precision, device=device
             )
             probabilities = head_probabilities(result.head, features)
-            self._judged = judge(images, probabilities, seed=self.config.seed)
-            self.metrics = self._judged.metrics
-        with self._timed("doubt_s"):
-            self._doubt = doubt_of(
-                images, result, self._judged, features, self.store, seed=self.config.seed
+            evaluation = evaluate_run(images, probabilities, seed=self.config.seed)
+        with self._timed("uncertainty_s"):
+            uncertainty = measure_uncertainty(
+                images, result, evaluation, features, store, seed=self.config.seed
             )
-        self._classes, self._positive, self._root = images.classes, images.positive, images.root
         inference = time_inference(
             result.backbone,
             result.head,
             images,
-            rows=np.flatnonzero(self._judged.rows("test")),
+            rows=np.flatnonzero(evaluation.rows("test")),
             precision=result.precision,
-            device=self.device,
+            device=device,
             limits=limits_of(self.config),
         )
         self.timings |= {
             "inference_s": inference.seconds,
             "images_per_s": inference.images_per_s,
-            "inference_s_per_image": inference.seconds / self.metrics["test"]["n"],
+            "inference_s_per_image": inference.seconds / evaluation.metrics["test"]["n"],
         }
-        predictions = self._judged.predictions
-        return predictions.join(self._doubt.columns(len(predictions)))
+        predictions = evaluation.predictions
+        predictions = predictions.join(uncertainty.columns(len(predictions)))
+        self._evaluated = evaluation, uncertainty, predictions
 
     def metrics_table(self) -> pd.DataFrame:
-        """Show the metrics of each part, with the number of images."""
-        return metrics_table(self.metrics)
+        """Show the metrics of each split, with the number of images."""
+        return metrics_table(self._need_evaluation("metrics_table")[0].metrics)
 
-    def finish(
-        self, images: ImageSet, result: TrainResult, predictions: pd.DataFrame
-    ) -> dict[str, Any]:
+    def finish(self) -> dict[str, Any]:
         """Save model, tables and, last, the record, which is returned in short."""
-        config, folder = self.config, self.folder
+        evaluation, uncertainty, predictions = self._need_evaluation("finish")
+        config, folder, images, result = self.config, self.folder, self.images, self.result
         model = {
             "classes": list(images.classes),
             "positive": images.positive,
             "config": config.model_dump(exclude=set(OUTPUT_FIELDS)),
             "task": images.task,
             "precision": result.precision,
-            "temperature": self._judged.temperature.value,
+            "temperature": evaluation.temperature.value,
         }
-        thresholds = self._judged.thresholds
-        if thresholds is not None:
-            model["thresholds"] = thresholds.values.tolist()
-        detector, more = self._doubt.detector, None
+        if evaluation.thresholds is not None:
+            model["thresholds"] = evaluation.thresholds.values.tolist()
+        detector, more = uncertainty.detector, None
         if detector is not None:
             model["out_of_distribution"], more = detector.metadata(), detector.tensors()
         for path in (folder.model, *([Path(config.model_path)] if config.model_path else [])):
@@ -182,7 +174,7 @@ class Experiment(RunFigures):
         write_csv(folder.class_history, result.class_history)
         write_csv(folder.learning_rates, result.learning_rates)
         self.timings["total_s"] = time.perf_counter() - self._started
-        record = Record.parse(self._record(images, result))
+        record = Record.parse(self._record())
         append_result(
             Path(config.results_file) if config.results_file else folder.result, record_row(record)
         )
@@ -195,8 +187,9 @@ class Experiment(RunFigures):
             "seconds": round(self.timings["total_s"], 1),
         }
 
-    def _record(self, images: ImageSet, result: TrainResult) -> dict[str, Any]:
-        config, thresholds = self.config, self._judged.thresholds
+    def _record(self) -> dict[str, Any]:
+        config, loaded, result, evaluation = self.config, self.loaded, self.result, self.evaluation
+        images = loaded.images
         return {
             "schema": SCHEMA,
             "status": "done",
@@ -206,15 +199,15 @@ class Experiment(RunFigures):
             "config_hash": config.hash(),
             "data": {
                 "root": config.dataset_dir,
-                "fingerprint": self._fingerprint,
+                "fingerprint": loaded.fingerprint,
                 "classes": list(images.classes),
                 "positive": images.positive,
                 "task": images.task,
                 "counts": images.counts().to_dict(orient="index"),
-                "duplicates": self._duplicates.to_dict(),
+                "duplicates": loaded.duplicates.to_dict(),
                 "skipped_images": [
                     {"file": os.path.relpath(bad.path, images.root), "reason": bad.reason}
-                    for bad in self.bad_images
+                    for bad in loaded.bad_images
                 ],
             },
             "environment": environment(self.device, result.precision),
@@ -223,18 +216,11 @@ class Experiment(RunFigures):
             "parameters": _count_parameters(result),
             "best_epoch": result.best_epoch,
             "stopped_epoch": result.stopped_epoch,
-            "timings": self.timings,
-            "metrics": self.metrics,
-            "calibration": self._judged.calibration(),
-            **self._doubt.record(),
-            **({} if thresholds is None else {"thresholds": self._thresholds(thresholds)}),
-        }
-
-    def _thresholds(self, thresholds: Thresholds) -> dict[str, Any]:
-        return {
-            "values": dict(zip(self._classes, thresholds.values.tolist(), strict=True)),
-            "chosen_on": "val",
-            "not_tuned": self._judged.not_tuned(),
+            "timings": dict(self.timings),
+            "metrics": evaluation.metrics,
+            "calibration": evaluation.calibration(),
+            **self.uncertainty.record(),
+            **_thresholds_record(evaluation, images),
         }
 
     @contextlib.contextmanager
@@ -254,3 +240,11 @@ def _count_parameters(result: TrainResult) -> dict[str, int]:
         "total": head + sum(p.numel() for p in network),
         "trained": head + sum(p.numel() for p in network if p.requires_grad),
     }
+
+
+def _thresholds_record(evaluation: RunEvaluation, images: ImageSet) -> dict[str, Any]:
+    if evaluation.thresholds is None:
+        return {}
+    values = dict(zip(images.classes, evaluation.thresholds.values.tolist(), strict=True))
+    not_tuned = evaluation.not_tuned()
+    return {"thresholds": {"values": values, "chosen_on": "val", "not_tuned": not_tuned}}

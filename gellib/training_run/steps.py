@@ -1,4 +1,4 @@
-"""What a run is made of, one function a step: images, network, store of features, checks."""
+"""What a run is made of, one function per step: images, network, store of features, checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gellib.training_run.grouping import DuplicatesFound, split_with_duplicates
 NAMED_WEIGHTS = ("auto", "imagenet", "labsim", "none")
 
 
-class ExperimentError(ValueError):
+class TrainingRunError(ValueError):
     """The run cannot go on; the message says what was found and what to do."""
 
 
@@ -43,8 +43,8 @@ def load_images(config: RunConfig) -> LoadedImages:
 
     Raises
     ------
-    ExperimentError
-        As `Experiment.load_images`.
+    TrainingRunError
+        As `TrainingRun.load_images`.
     """
     images = load_imageset(config.dataset_dir, test_dir=config.test_dir).with_digests()
     fingerprint = images.fingerprint()
@@ -52,9 +52,9 @@ def load_images(config: RunConfig) -> LoadedImages:
     bad_images = check_images(images, limits_of(config), cache_dir=cache_folder(config))
     if bad_images and not config.skip_bad_images:
         names = "\n".join(f"  {bad}" for bad in bad_images)
-        raise ExperimentError(
+        raise TrainingRunError(
             f"{len(bad_images)} of {len(images)} images cannot be read:\n{names}\n"
-            "Mend or remove them, or set skip_bad_images to go on without them."
+            "Repair or remove them, or set skip_bad_images to go on without them."
         )
     images = drop_images(images, [bad.path for bad in bad_images])
 

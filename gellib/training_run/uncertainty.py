@@ -1,4 +1,4 @@
-"""How far the answers of a run can be trusted: what is uncertain, and what is unknown to it."""
+"""How far the predictions of a run can be trusted: uncertainty, and images unlike all others."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from gellib.models.explain import (
 )
 from gellib.models.features import FeatureStore
 from gellib.models.training import TrainResult
-from gellib.training_run.evaluation import Judgement
+from gellib.training_run.evaluation import SPLITS, RunEvaluation
 
 
 @dataclass(frozen=True)
-class Doubt:
+class RunUncertainty:
     """What is uncertain about the test images, and the detector of unlike ones (or None)."""
 
     uncertainty: Uncertainty
@@ -41,7 +41,7 @@ class Doubt:
         return found
 
     def columns(self, n: int) -> pd.DataFrame:
-        """Return a column a measure for the table of predictions; test images alone have values."""
+        """Return one column per measure for the table of predictions; test images have values."""
         table = pd.DataFrame(index=range(n))
         for name, values in self.measures.items():
             table[name] = pd.Series(values, index=self.rows)
@@ -56,35 +56,36 @@ class Doubt:
         }
 
 
-def doubt_of(
+def measure_uncertainty(
     images: ImageSet,
     result: TrainResult,
-    judged: Judgement,
+    evaluation: RunEvaluation,
     features: np.ndarray,
     store: FeatureStore,
     *,
     seed: int,
-) -> Doubt:
+) -> RunUncertainty:
     """Measure the uncertainty of the test images, and describe the training images."""
-    test = np.flatnonzero(judged.rows("test"))
+    test = np.flatnonzero(evaluation.rows("test"))
     measured = uncertainty(
-        result.head, features[test], temperature=judged.temperature.value, seed=seed
+        result.head, features[test], temperature=evaluation.temperature.value, seed=seed
     )
-    right = (judged.predictions["label"] == judged.predictions["predicted"]).to_numpy()[test]
-    detector, unlike = _unlike(images, result, judged, features, store)
-    return Doubt(measured, right, test, detector, unlike)
+    table = evaluation.predictions
+    right = (table["label"] == table["predicted"]).to_numpy()[test]
+    detector, unlike = _unlike(images, result, evaluation, features, store)
+    return RunUncertainty(measured, right, test, detector, unlike)
 
 
 def _unlike(
     images: ImageSet,
     result: TrainResult,
-    judged: Judgement,
+    evaluation: RunEvaluation,
     features: np.ndarray,
     store: FeatureStore,
 ) -> tuple[OutOfDistribution | None, dict[str, Any]]:
-    parts = {part: _some(np.flatnonzero(judged.rows(part))) for part in ("train", "val", "test")}
-    rows = np.concatenate(list(parts.values()))
-    ends = np.cumsum([len(part) for part in parts.values()])
+    splits = [_evenly(np.flatnonzero(evaluation.rows(split))) for split in SPLITS]
+    rows = np.concatenate(splits)
+    ends = np.cumsum([len(split) for split in splits])
     train, val, test = np.split(np.arange(len(rows)), ends[:-1])
     statistics = store.statistics(images, rows, result.backbone)
     groups = group_numbers(images.table["group"].to_numpy()[rows], len(rows))
@@ -102,7 +103,7 @@ def _unlike(
     }
 
 
-def _some(rows: np.ndarray) -> np.ndarray:
+def _evenly(rows: np.ndarray) -> np.ndarray:
     if len(rows) <= MOST_IMAGES:
         return rows
     return rows[np.linspace(0, len(rows) - 1, MOST_IMAGES).round().astype(int)]

@@ -16,7 +16,7 @@ from gellib.models.backbones import build_backbone, normalise
 from gellib.models.explain import ExplainError, explain_views, last_spatial_layer
 from gellib.models.explain.grad_cam import grad_cam
 from gellib.models.heads import build_head
-from gellib.training_run import Experiment
+from gellib.training_run import TrainingRun
 
 
 def networks(name, image_size=64, kind="single"):
@@ -138,34 +138,36 @@ def ran(tmp_path_factory):
         cache_dir=str(folder / "cache"),
         run_dir=str(folder / "run"),
     )
-    experiment = Experiment(config)
-    images = experiment.load_images()
-    result = experiment.train(images, experiment.load_backbone(images))
-    return experiment, images, result, experiment.evaluate(images, result)
+    run = TrainingRun(config)
+    run.load_images()
+    run.load_backbone()
+    run.train()
+    run.evaluate()
+    return run
 
 
-def test_a_run_draws_and_records_its_doubt(ran):
-    experiment, images, result, predictions = ran
-    figures = [experiment.calibration(), experiment.risk_coverage()]
-    figures.append(experiment.explain(images, result))
+def test_a_run_draws_and_records_its_uncertainty(ran):
+    run = ran
+    figures = [run.calibration(), run.risk_coverage()]
+    figures.append(run.explain())
     assert all(fig.axes for fig in figures)
-    experiment.finish(images, result, predictions)
-    names = {p.stem for p in experiment.folder.figures.iterdir()}
+    run.finish()
+    names = {p.stem for p in run.folder.figures.iterdir()}
     assert {"calibration", "risk_coverage", "explanations"} <= names
-    record = experiment.folder.read_record()
+    record = run.folder.read_record()
     assert record.calibration.n == record.uncertainty.n == 20
     assert record.out_of_distribution.n_test == 20
     assert record.timings.explain_s > 0
-    test = experiment.folder.read_predictions().query("split == 'test'")
+    test = run.folder.read_predictions().query("split == 'test'")
     assert test["entropy"].between(0, np.log(2) + 1e-9).all()
 
 
 def test_explaining_can_be_left_out(ran):
-    experiment, images, result, _ = ran
-    given = experiment.config
-    experiment.config = given.model_copy(update={"explain": False})
-    fig = experiment.explain(images, result)
-    experiment.config = given
+    run = ran
+    given = run.config
+    run.config = given.model_copy(update={"explain": False})
+    fig = run.explain()
+    run.config = given
     assert "parameter explain is off" in fig.axes[0].texts[0].get_text()
 
 

@@ -7,7 +7,7 @@ from smallset import make_images
 
 from gellib.config import RunConfig
 from gellib.evaluation import wilson
-from gellib.training_run import Experiment
+from gellib.training_run import TrainingRun
 
 
 def test_shuffled_labels_give_chance_and_true_ones_do_not(tmp_path):
@@ -21,15 +21,18 @@ def test_shuffled_labels_give_chance_and_true_ones_do_not(tmp_path):
         "cache_dir": str(tmp_path / "cache"),
         "explain": False,
     }
-    experiment = Experiment(RunConfig(**params, run_dir=str(tmp_path / "run")))
-    images = experiment.load_images()
-    backbone = experiment.load_backbone(images)
+    run = TrainingRun(RunConfig(**params, run_dir=str(tmp_path / "run")))
+    run.load_images()
+    run.load_backbone()
+    images = run.images
 
-    def judged(of):
-        experiment.evaluate(of, experiment.train(of, backbone))
-        return experiment.metrics
+    def metrics_of(images):
+        run._loaded = replace(run.loaded, images=images)
+        run.train()
+        run.evaluate()
+        return run.metrics
 
-    test = judged(images)["test"]
+    test = metrics_of(images)["test"]
     assert test["intervals"]["accuracy"][0] > 0.5, "true labels are learnt"
     assert test["intervals"]["roc_auc"][0] > 0.5
     split, right, held = images.table["split"].to_numpy(), 0, 0
@@ -38,7 +41,7 @@ def test_shuffled_labels_give_chance_and_true_ones_do_not(tmp_path):
         rng = np.random.default_rng(seed)
         for part in ("train", "val", "test"):
             labels[split == part] = rng.permutation(labels[split == part])
-        metrics = judged(replace(images, table=images.table.assign(label=labels)))
+        metrics = metrics_of(replace(images, table=images.table.assign(label=labels)))
         assert metrics["train"]["accuracy"] > 0.6, "they are learnt by heart"
         right += round(metrics["test"]["accuracy"] * 40)
         intervals = metrics["test"]["intervals"]

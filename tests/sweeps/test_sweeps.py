@@ -168,7 +168,7 @@ def test_failure_in_a_cell_is_on_record_with_its_notebook(tmp_path):
     assert outcome.failed == ["02-single-False", "04-multi-False"]
     run = RunFolder(tmp_path / "small" / "02-single-False")
     record = run.read_record()
-    assert record.error.ename == "ExperimentError"
+    assert record.error.ename == "TrainingRunError"
     assert "1 of 29 images cannot be read" in record.reason
     assert "broken.png" in record.reason
     assert "cannot be read" in run.notebook.read_text()

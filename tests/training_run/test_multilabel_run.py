@@ -9,7 +9,7 @@ from PIL import Image
 from gellib.config import RunConfig
 from gellib.report.widgets import PredictWidget
 from gellib.runs import RunFolder
-from gellib.training_run import Experiment
+from gellib.training_run import TrainingRun
 from gellib.training_run.predictor import Predictor
 
 CLASSES = ("bright", "lines", "spot")
@@ -43,15 +43,14 @@ def finished(tmp_path_factory):
         run_dir=str(folder / "runs" / "one" / "run"),
         cache_dir=str(folder / "cache"),
     )
-    experiment = Experiment(config)
-    images = experiment.load_images()
-    result = experiment.train(images, experiment.load_backbone(images))
-    predictions = experiment.evaluate(images, result)
-    for draw in (experiment.confusion_matrix, experiment.roc_curve):
+    run = TrainingRun(config)
+    run.load_images()
+    run.load_backbone()
+    run.train()
+    run.evaluate()
+    for draw in (run.confusion_matrix, run.roc_curve, run.demo_predictions, run.metrics_table):
         draw()
-    experiment.demo_predictions(predictions)
-    experiment.metrics_table()
-    experiment.finish(images, result, predictions)
+    run.finish()
     return folder, RunFolder(config.run_dir)
 
 

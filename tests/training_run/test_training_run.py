@@ -7,7 +7,7 @@ from smallset import make_images
 from gellib.config import RunConfig
 from gellib.models.backbones import resolve_precision
 from gellib.runs import RunFolder
-from gellib.training_run import Experiment
+from gellib.training_run import TrainingRun
 from gellib.training_run.predictor import Predictor
 
 
@@ -26,14 +26,15 @@ def finish(folder, name, **changes):
         run_dir=str(folder / "one" / name),
         cache_dir=str(folder / "cache"),
     )
-    experiment = Experiment(config)
-    images = experiment.load_images()
-    result = experiment.train(images, experiment.load_backbone(images))
-    predictions = experiment.evaluate(images, result)
-    for draw in (experiment.loss_accuracy, experiment.class_curves, experiment.learning_rate):
-        draw(result)
-    experiment.finish(images, result, predictions)
-    return RunFolder(config.run_dir), images, predictions
+    run = TrainingRun(config)
+    run.load_images()
+    run.load_backbone()
+    run.train()
+    run.evaluate()
+    for draw in (run.loss_accuracy, run.class_curves, run.learning_rate):
+        draw()
+    run.finish()
+    return RunFolder(config.run_dir), run.images, run.predictions
 
 
 def answers_agree(run, images, predictions, atol):

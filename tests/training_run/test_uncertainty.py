@@ -1,4 +1,4 @@
-"""Doubt: dropout that disagrees, mistakes found by it, images unlike all training images."""
+"""Uncertainty: dropout that disagrees, mistakes found by it, images unlike all training images."""
 
 import numpy as np
 import pytest

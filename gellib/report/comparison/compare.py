@@ -17,10 +17,10 @@ from gellib.evaluation import (
     Effect,
     ImageScores,
     Ranking,
+    adjust_for_multiplicity,
     compare_pairs,
     factor_effects,
     group_sums,
-    judge,
     optimism,
     rank,
     sign_flip,
@@ -166,7 +166,7 @@ class Comparison:
             done, varying, only=self.compared, value=self.score, scores=self.scores
         )
         built = self._experiment_effects(self._finished)
-        return judge([*found, *built]) if built else found
+        return adjust_for_multiplicity([*found, *built]) if built else found
 
     def _experiment_effects(self, done: pd.DataFrame) -> list[Effect]:
         ids = {entry["name"]: entry["model_id"] for entry in self.experiments}

@@ -10,8 +10,8 @@ import pytest
 from gellib import plots
 from gellib.data.imageset import make_imageset
 from gellib.report.widgets import verdict
-from gellib.runs import RunFolder
-from gellib.training_run.evaluation import judge, metrics_table
+from gellib.runs import Record, RunFolder
+from gellib.training_run.evaluation import evaluate_run, metrics_table
 from gellib.training_run.explanation import choose_explained
 from gellib.training_run.predictor import Prediction
 
@@ -43,28 +43,28 @@ def several(tmp_path):
 
 def test_thresholds_of_validation_judge_the_test_images(several):
     images, p = several
-    judged = judge(images, p)
-    assert 0.25 < judged.thresholds.values[0] < 0.35
-    assert judged.thresholds.values[2] == 0.5
-    assert judged.metrics["test"]["accuracy"] == 1.0
-    assert judged.metrics["test"]["baseline"]["accuracy"] < 0.6
-    assert judged.metrics["test"]["n"] == judged.rows("test").sum() == 30
+    evaluation = evaluate_run(images, p)
+    assert 0.25 < evaluation.thresholds.values[0] < 0.35
+    assert evaluation.thresholds.values[2] == 0.5
+    assert evaluation.metrics["test"]["accuracy"] == 1.0
+    assert evaluation.metrics["test"]["baseline"]["accuracy"] < 0.6
+    assert evaluation.metrics["test"]["n"] == evaluation.rows("test").sum() == 30
 
 
 def test_pictures_to_explain_are_of_labels_that_were_said(several):
     images, p = several
-    judged = judge(images, p)
-    test = np.flatnonzero(judged.rows("test"))
-    lacking = next(row for row in test if judged.truth[row].tolist() == [1, 0, 1])
-    extra = next(row for row in test if judged.truth[row].tolist() == [1, 0, 0])
+    evaluation = evaluate_run(images, p)
+    test = np.flatnonzero(evaluation.rows("test"))
+    lacking = next(row for row in test if evaluation.truth[row].tolist() == [1, 0, 1])
+    extra = next(row for row in test if evaluation.truth[row].tolist() == [1, 0, 0])
     p[lacking, 0] = 0.0  # one label missed: nothing wrong was said
     p[extra, 1] = 0.6  # the wrong one is the surest
-    judged = judge(images, p)
-    rows, targets, right = choose_explained(judged)
+    evaluation = evaluate_run(images, p)
+    rows, targets, right = choose_explained(evaluation)
     assert rows[0] == extra and targets[0] == 1 and not right[0] and right[1:].all()
     assert len(rows) == 4 and lacking not in rows and set(targets[1:].tolist()) == {0, 1, 2}
-    assert all(judged.truth[row, target] for row, target in zip(rows[1:], targets[1:], strict=True))
-    silent = replace(judged, thresholds=judged.thresholds._replace(values=np.ones(3)))
+    assert evaluation.truth[rows[1:], targets[1:]].all()
+    silent = replace(evaluation, thresholds=evaluation.thresholds._replace(values=np.ones(3)))
     assert not len(choose_explained(silent)[0])
 
 
@@ -76,34 +76,34 @@ def test_pictures_to_explain_of_one_label_are_the_surest_mistakes_and_all_classe
     for row, sure in ((test[4], 0.9), (test[8], 0.95), (test[9], 0.5)):
         wrong = (labels[row] + 1) % 3
         p[row] = np.where(np.arange(3) == wrong, sure, (1 - sure) / 2)
-    rows, targets, right = choose_explained(judge(images, p))
+    rows, targets, right = choose_explained(evaluate_run(images, p))
     assert rows[:2].tolist() == [test[8], test[4]] and right.tolist() == [False, False, True, True]
     assert [labels[row] for row in rows[2:]] == targets[2:].tolist() == [0, 1]
 
 
 def test_classes_of_few_images_are_named(several):
     images, p = several
-    assert judge(images, p).not_tuned() == []
+    assert evaluate_run(images, p).not_tuned() == []
     rare = images.table["label"].map(lambda label: tuple(c for c in label if c != 1))
     rare.iloc[:6] = [(1,)] * 6
     images = replace(images, table=images.table.assign(label=rare))
-    assert judge(images, p).not_tuned() == ["Nucleoli"]
+    assert evaluate_run(images, p).not_tuned() == ["Nucleoli"]
 
 
 def test_test_images_do_not_move_the_thresholds(several):
     images, p = several
     other = p.copy()
     other[(images.table["split"] != "val").to_numpy()] = 0.5
-    assert judge(images, other).thresholds.values.tolist() == (
-        judge(images, p).thresholds.values.tolist()
+    assert evaluate_run(images, other).thresholds.values.tolist() == (
+        evaluate_run(images, p).thresholds.values.tolist()
     )
 
 
 def test_labels_are_joined_and_read_back(several, tmp_path):
     images, p = several
-    judged = judge(images, p)
+    evaluation = evaluate_run(images, p)
     folder = RunFolder(tmp_path / "run")
-    folder.write_predictions(judged.predictions)
+    folder.write_predictions(evaluation.predictions)
     table = folder.read_predictions()
     names = ["|".join(CLASSES[c] for c in label) for label in images.table["label"]]
     assert list(table["label"]) == list(table["predicted"]) == names
@@ -112,16 +112,16 @@ def test_labels_are_joined_and_read_back(several, tmp_path):
     assert [row["predicted"] for row in rows] == names
     assert list(rows[0]) == ["file", "split", "label", "predicted", "probabilities"]
     shares = np.array([[row["probabilities"][c] for c in CLASSES] for row in rows])
-    assert np.array_equal(shares, judged.probabilities)
+    assert np.array_equal(shares, evaluation.probabilities)
 
 
 def test_one_label(tmp_path):
     images = make(tmp_path, [0, 0, 0, 1, 1, 1], "binary", ("no", "yes"))
     p = np.array([[0.9, 0.1]] * 6)
-    judged = judge(images, p)
-    assert judged.thresholds is None
-    assert set(judged.predictions["predicted"]) == {"no"}
-    shown = metrics_table(judged.metrics)
+    evaluation = evaluate_run(images, p)
+    assert evaluation.thresholds is None
+    assert set(evaluation.predictions["predicted"]) == {"no"}
+    shown = metrics_table(evaluation.metrics)
     assert list(shown.index) == ["train", "val", "test"]
     assert shown["sensitivity (yes)"].str.startswith("0.0%").all()
     assert shown["specificity (yes)"].str.startswith("100.0%").all()
@@ -131,7 +131,7 @@ def test_one_label(tmp_path):
 
 
 def test_table_of_several_labels_has_the_baseline(several):
-    shown = metrics_table(judge(*several).metrics)
+    shown = metrics_table(evaluate_run(*several).metrics)
     assert list(shown.index) == ["train", "val", "test", "test, thresholds 0.5"]
     assert shown.loc["test", "all labels right"].startswith("100.0% [")
     assert shown.loc["test, thresholds 0.5", "all labels right"] != "100.0%"
@@ -141,24 +141,24 @@ def test_table_of_several_labels_has_the_baseline(several):
 
 def test_figures_of_several_labels(several):
     images, p = several
-    judged, test = judge(images, p), (images.table["split"] == "test").to_numpy()
-    scores = judged.metrics["test"]
+    evaluation, test = evaluate_run(images, p), (images.table["split"] == "test").to_numpy()
+    scores = evaluation.metrics["test"]
     fig = plots.label_scores(scores["per_class"], scores["n"], heading="Test images")
     assert fig.headline() == "Test images (30): each label against the rest"
     supports = [bar.get_width() for bar in fig.axes[-1].containers[0]]
-    assert supports == judged.truth[test].sum(axis=0).tolist()
+    assert supports == evaluation.truth[test].sum(axis=0).tolist()
     names = [label.get_text() for label in fig.axes[0].get_yticklabels()]
     assert names[2] == "not {one}  ≥ 0.50"
     fig = plots.label_scores(scores["per_class"], 30, not_tuned=["not {one}"])
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()][2].endswith("≥ 0.50*")
     assert "too few validation images" in fig.get_supxlabel()
-    fig = plots.roc_curve(judged.truth[test], p[test], CLASSES)
+    fig = plots.roc_curve(evaluation.truth[test], p[test], CLASSES)
     assert "mean area 1.000" in fig.headline()
 
 
 def test_demo_of_several_labels(several, tmp_path):
     images, p = several
-    predictions = judge(images, p).predictions
+    predictions = evaluate_run(images, p).predictions
     first = predictions[predictions["split"] == "test"].index[0]
     predictions.loc[first, ["label", "predicted"]] = ["", "Cytosol|Nucleoli"]
     fig = plots.demo_predictions(predictions, tmp_path)
@@ -177,15 +177,19 @@ def test_a_bar_in_a_class_name_of_one_label_is_no_second_label(tmp_path):
     assert "a|b  100 %" in [text.get_text() for text in fig.axes[0].texts]
 
 
-RECORD = {
-    "config": {
-        "pretrained_model": "resnet18",
-        "classifier_head": "single",
-        "opt_alg": "adam",
-        "hardware_type": "cpu",
-        "model_id": 1,
+RECORD = Record.parse(
+    {
+        "schema": 1,
+        "status": "failed",
+        "config": {
+            "pretrained_model": "resnet18",
+            "classifier_head": "single",
+            "opt_alg": "adam",
+            "hardware_type": "cpu",
+            "model_id": 1,
+        },
     }
-}
+)
 
 
 def test_verdict_of_several_labels():
