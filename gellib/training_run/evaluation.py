@@ -77,7 +77,7 @@ def evaluate_run(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) 
     thresholds = None
     several, val, raw = images.task == "multilabel", splits == "val", probabilities
     if several:
-        truth = multi_hot(images.table["label"], len(classes))
+        truth = multi_hot(images.table["label"].tolist(), len(classes))
     else:
         truth = images.table["label"].to_numpy(dtype=int)
     temperature = fit_temperature(truth[val], raw[val])
@@ -96,7 +96,7 @@ def evaluate_run(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) 
             metrics[split] = (
                 evaluate(*pair, classes, positive=images.positive)
                 if thresholds is None
-                else evaluate_multilabel(*pair, classes, thresholds.values)
+                else evaluate_multilabel(*pair, classes, thresholds.values.tolist())
             )
             if split != "train":
                 options = {"groups": images.table["group"].to_numpy()[rows], "seed": seed}

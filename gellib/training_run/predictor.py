@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -107,7 +107,7 @@ class Predictor:
         if not path.is_file():
             raise PredictorError(
                 f"the model of {self.run.path} is gone: there is no {path}. "
-                "Run it again, or ask another run."
+                "Run it again, or choose another run."
             )
         self.record = record
         self.name = Path(shown_path(self.run.path)).as_posix()
@@ -142,7 +142,9 @@ class Predictor:
     def _predict_batch(self, named: Sequence[tuple[str, Any]]) -> list[Prediction]:
         images: dict[int, np.ndarray] = {}
         errors: dict[int, str] = {}
-        color = self.backbone.preprocessing.color
+        color: Literal["grey", "rgb"] = (
+            "rgb" if self.backbone.preprocessing.color == "rgb" else "grey"
+        )
         for place, (name, content) in enumerate(named):
             try:
                 images[place] = read_image(content, color=color, limits=self.limits, name=name)
@@ -261,9 +263,9 @@ def expand_files(paths: Iterable[str | Path]) -> list[Path]:
     PredictorError
         When there is not one file.
     """
-    paths = [Path(path) for path in paths]
-    files = [file for p in paths for file in (sorted(find_images(p)) if p.is_dir() else [p])]
+    given = [Path(path) for path in paths]
+    files = [file for p in given for file in (sorted(find_images(p)) if p.is_dir() else [p])]
     if not files:
-        where = ", ".join(map(str, paths)) or "nothing"
+        where = ", ".join(map(str, given)) or "nothing"
         raise PredictorError(f"no images: got {where}; expected image files, or folders of them")
     return files

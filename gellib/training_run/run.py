@@ -132,7 +132,7 @@ class TrainingRun(RunFigures):
             result.backbone,
             result.head,
             images,
-            rows=np.flatnonzero(evaluation.rows("test")),
+            rows=np.flatnonzero(evaluation.rows("test")).tolist(),
             precision=result.precision,
             device=device,
             limits=limits_of(self.config),

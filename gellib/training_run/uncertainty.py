@@ -87,7 +87,7 @@ def _unlike(
     rows = np.concatenate(splits)
     ends = np.cumsum([len(split) for split in splits])
     train, val, test = np.split(np.arange(len(rows)), ends[:-1])
-    statistics = store.statistics(images, rows, result.backbone)
+    statistics = store.statistics(images, rows.tolist(), result.backbone)
     groups = group_numbers(images.table["group"].to_numpy()[rows], len(rows))
     detector = fit_out_of_distribution(
         features[rows], statistics, train, val, groups=groups, frozen=result.backbone.frozen
