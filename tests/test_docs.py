@@ -1,0 +1,40 @@
+"""The pages build as a site without a warning, with the reference and the gallery in it."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from gellib.base.paths import PROJECT_ROOT
+
+MOST_BYTES = 1_500_000
+
+
+def test_the_gallery_is_small_and_complete():
+    files = {file.name for file in (PROJECT_ROOT / "docs" / "gallery").glob("*.png")}
+    page = (PROJECT_ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    assert files and all(f"(gallery/{name})" in page for name in files)
+    sizes = [file.stat().st_size for file in (PROJECT_ROOT / "docs" / "gallery").iterdir()]
+    assert sum(sizes) < MOST_BYTES
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(
+        command,
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    reference = (tmp_path / "reference" / "gellib" / "index.html").read_text(encoding="utf-8")
+    assert "gellib.api.sweep" in reference and "Parameters" in reference
+    gallery = tmp_path / "gallery" / "index.html"
+    shown = re.findall(r'src="([^"]+[.]png)"', gallery.read_text(encoding="utf-8"))
+    assert any(name.endswith("ranking.png") for name in shown)
+    assert all((gallery.parent / name).is_file() for name in shown)
