@@ -50,14 +50,14 @@ def find_outliers(files: Sequence[str], looks: Sequence[Look]) -> list[Outlier]:
     }
     found: dict[str, list[str]] = {}
     for row, look in enumerate(looks):
-        if float(np.ptp(look.small.astype(np.float32))) < _EVEN:
+        if look.small is not None and float(np.ptp(look.small.astype(np.float32))) < _EVEN:
             found.setdefault(files[row], []).append("even: it shows nothing")
     for name, values in traits.items():
         middle = np.median(values)
         spread = 1.4826 * np.median(np.abs(values - middle))
         # A set of one size has no spread; what is then a little off is not worth a word.
         spread = max(spread, 2.0 if name == "mean brightness" else 0.05)
-        for row in np.flatnonzero(np.abs(values - middle) > _FAR * spread):
+        for row in np.flatnonzero(np.abs(values - middle) > _FAR * spread).tolist():
             word = _TRAITS[name][0 if values[row] > middle else 1]
             found.setdefault(files[row], []).append(f"{word} ({shown[name][row]})")
     return [Outlier(file, ", ".join(why)) for file, why in found.items()]

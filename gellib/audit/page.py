@@ -115,7 +115,7 @@ def outliers_figure(report: CheckReport) -> Chart:
 def doubtful_figure(report: CheckReport, doubtful: pd.DataFrame) -> Chart:
     """The images of doubtful labels."""
     words = [
-        (row.file, f"{row.label} {row.p_label:.1%}, looks like {row.suggested}")
+        (str(row.file), f"{row.label} {row.p_label:.1%}, looks like {row.suggested}")
         for row in doubtful.itertuples(index=False)
     ]
     return plots.odd_images(words, report.images.root, heading="Labels that are in doubt")

@@ -52,7 +52,7 @@ class CheckReport:
     @property
     def classes(self) -> dict[str, int]:
         """Images of each class."""
-        return {name: int(n) for name, n in self.images.counts().sum(axis=1).items()}
+        return {str(name): int(n) for name, n in self.images.counts().sum(axis=1).items()}
 
     @property
     def verdict(self) -> list[str]:
@@ -94,7 +94,7 @@ class CheckReport:
                 "unless skip_bad_images is on."
             )
         counts = self.classes
-        small, large = min(counts, key=counts.get), max(counts, key=counts.get)
+        small, large = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
         if counts[large] >= _UNEVEN * max(counts[small], 1):
             found.append(
                 f"The classes are very uneven: {large} has {counts[large]} images, {small} "

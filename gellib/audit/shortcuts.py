@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -69,7 +70,7 @@ class Shortcut:
 
 
 def facts_of(looks: Sequence[Look]) -> dict[str, np.ndarray]:
-    """The facts of readable images, a value an image: text or numbers."""
+    """The facts of readable images, one value per image: text or numbers."""
     infos = [look.info for look in looks]
     width = np.array([info.width for info in infos], float)
     height = np.array([info.height for info in infos], float)
@@ -96,33 +97,32 @@ def find_shortcuts(
     four fifths of the images and tried on the last, so any dependence counts, not only a rising
     one. Give one image of each group of duplicates: the relabelling takes them as independent.
     """
-    labels = np.asarray(labels, int)
-    names, labels = np.unique(labels, return_inverse=True)
-    counts = np.bincount(labels)
+    names, numbers = np.unique(np.asarray(labels, int), return_inverse=True)
+    counts = np.bincount(numbers)
     if len(names) < 2 or counts.min() < 2:
         return []
     folds = StratifiedKFold(min(FOLDS, counts.min()), shuffle=True, random_state=seed)
-    fold = np.empty(len(labels), int)
-    for number, (_, test) in enumerate(folds.split(labels, labels)):
-        fold[test] = number
+    fold = np.empty(len(numbers), int)
+    for place, (_, test) in enumerate(folds.split(numbers, numbers)):
+        fold[test] = place
     bins = {
         name: cut for name, values in facts.items() if (cut := _cut(name, values)).max(initial=0)
     }
     if not bins:
         return []
-    measured = _aucs(bins, labels, fold)
-    rng = np.random.default_rng([seed, len(labels)])
-    draws = int(np.clip(_MOST_CELLS / (len(labels) * len(bins) * len(names)), 199, _DRAWS))
+    measured = _aucs(bins, numbers, fold)
+    rng = np.random.default_rng([seed, len(numbers)])
+    draws = int(np.clip(_MOST_CELLS / (len(numbers) * len(bins) * len(names)), 199, _DRAWS))
     as_good = dict.fromkeys(measured, 0)
     done = 0
     # Ten draws that do better say enough of a fact; only rare ones need all.
     while done < draws and min(as_good.values()) < _ENOUGH:
         done += 1
         # Within folds: each keeps its share of the classes.
-        shuffled = labels.copy()
-        for number in range(fold.max() + 1):
-            rows = np.flatnonzero(fold == number)
-            shuffled[rows] = rng.permutation(labels[rows])
+        shuffled = numbers.copy()
+        for place in range(fold.max() + 1):
+            rows = np.flatnonzero(fold == place)
+            shuffled[rows] = rng.permutation(numbers[rows])
         best = max(_aucs(bins, shuffled, fold).values())
         for name, auc in measured.items():
             as_good[name] += best >= auc - 1e-12
@@ -183,7 +183,8 @@ def _aucs(bins: dict[str, np.ndarray], labels: np.ndarray, fold: np.ndarray) -> 
     n_classes, n_folds = labels.max() + 1, fold.max() + 1
     of_fold = np.bincount(fold * n_classes + labels, minlength=n_folds * n_classes)
     of_fold = of_fold.reshape(n_folds, 1, n_classes)
-    aucs, total = {}, 0.0
+    aucs: dict[str, float] = {}
+    total: Any = 0.0
     for name, cut in bins.items():
         counts = _counts(cut, labels, fold)
         odds = _log_odds(counts)

@@ -37,7 +37,7 @@ def image_features(
     """
     if backbone is not None and store is not None:
         return np.array(store.plain(images, backbone, progress=progress))
-    pictures = np.stack([look.small for look in looks]).astype(np.float32)
+    pictures = np.stack([look.small for look in looks if look.small is not None]).astype(np.float32)
     n, full = pictures.shape[:2]
     factor = full // _STATISTICS_SIDE
     tiny = pictures.reshape(n, _STATISTICS_SIDE, factor, _STATISTICS_SIDE, factor).mean((2, 4))

@@ -25,6 +25,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
+# How an image is read.
+Color = Literal["grey", "rgb"]
 # Pixels deeper than 8 bits are stretched linearly so that these percentiles of the image become
 # 0 and 255. Symmetric, because bands are the bright tail of one gel and the dark tail of the next;
 # so near the ends that a faint band, a fraction of a percent of the area, keeps its shades; not at
@@ -106,7 +108,7 @@ def sniff_type(head: bytes) -> str:
 def read_image(
     source: str | Path | bytes | BinaryIO,
     *,
-    color: Literal["grey", "rgb"] = "grey",
+    color: Color = "grey",
     limits: ImageLimits | None = None,
     name: str = "",
 ) -> np.ndarray:
@@ -138,7 +140,7 @@ def examine_image(
     path: str | Path,
     limits: ImageLimits | None = None,
     *,
-    color: Literal["grey", "rgb"] = "grey",
+    color: Color = "grey",
 ) -> tuple[ImageInfo, np.ndarray | None]:
     """Read a file and find out what it is in one go; no pixels where it cannot be read."""
     facts: dict[str, Any] = {}
@@ -213,7 +215,7 @@ def _decode(
 
 
 def _open(kind: str, stream: BinaryIO, limits: ImageLimits) -> Image.Image:
-    # Without a file name: Pillow maps a file of that name into memory, be it another one.
+    # Without a file name: Pillow would map whatever file has that name into memory.
     try:
         return _FORMATS[kind](stream)
     except Image.DecompressionBombError:  # WebP looks at Pillow's limit at once
@@ -229,8 +231,9 @@ def _header_facts(image: Image.Image) -> dict[str, Any]:
         frames = 1
     image.seek(0)
     depth = {"1": 1, "I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
-    if image.format in ("PNG", "TIFF") and image.tile:
-        raw = image.tile[0][3]
+    tile = getattr(image, "tile", None)
+    if image.format in ("PNG", "TIFF") and tile:
+        raw = tile[0][3]
         stored = re.search(r";(\d+)", str(raw if isinstance(raw, str) else raw[0]))
         depth = int(stored.group(1)) if stored else depth
     return {

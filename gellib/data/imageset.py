@@ -62,7 +62,7 @@ class ImageSet:
         return yes[0] if len(yes) == 1 else self.classes[0]
 
     def counts(self) -> pd.DataFrame:
-        """Count the images, a row a class, a column a split; rows without a split under `all`."""
+        """Count the images, one row per class, one column per split; without a split: `all`."""
         splits = [name for name in (*SPLITS, "") if (self.table["split"] == name).any()]
         pairs = self.table[["label", "split"]].explode("label").dropna()
         counts = pd.crosstab(pairs["label"], pairs["split"])

@@ -120,10 +120,12 @@ def _tables(images: ImageSet, folder: Path) -> dict[str, str]:
             "Rename these classes."
         )
     grouped = (images.table["group"] != "").any()
-    rows = {split: [] for split in SPLITS}
-    for row, label in zip(images.table.itertuples(), labels, strict=True):
-        file = Path(os.path.relpath(row.path, folder)).as_posix()
-        rows[row.split].append([file, label, *([row.group] if grouped else [])])
+    rows: dict[str, list[list[str]]] = {split: [] for split in SPLITS}
+    table = images.table
+    cells = zip(table["path"], table["split"], table["group"], labels, strict=True)
+    for path, split, group, label in cells:
+        file = Path(os.path.relpath(path, folder)).as_posix()
+        rows[split].append([file, label, *([group] if grouped else [])])
     header = ["file", "label", *(["group"] if grouped else [])]
     return {split: _csv([header, *sorted(own)]) for split, own in rows.items()}
 

@@ -8,6 +8,8 @@ import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from gellib.base.text import JOIN, did_you_mean, quote_some
 from gellib.data.imageset import DatasetError, ImageSet
 
@@ -89,11 +91,13 @@ def apply_decisions(images: ImageSet) -> ImageSet:
             _unknown(decision, images, path)
     changed = {d.file: _number(d, images, path) for d in decisions if d.decision == "change"}
     dropped = {d.file for d in decisions if d.decision == "drop"}
-    labels = table["label"].copy()
-    for row, file in table["file"].items():
-        if file in changed:
-            labels.at[row] = changed[file]
-    table = table.assign(label=labels)[~table["file"].isin(dropped)].reset_index(drop=True)
+    own = zip(table["file"], table["label"], strict=True)
+    labels = pd.Series(
+        [changed.get(file, label) for file, label in own], index=table.index, dtype=object
+    )
+    table = table.assign(label=labels.astype(table["label"].dtype))[
+        ~table["file"].isin(dropped)
+    ].reset_index(drop=True)
     digest = hashlib.sha256(f"{images.labels_digest}{path.read_text('utf-8')}".encode()).hexdigest()
     reviewed = replace(images, table=table, labels_digest=digest)
     counts = reviewed.counts().sum(axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def split_imageset(
 
     - `stratified` draws that share of every class, at least one image;
     - `random` draws that share from all images alike;
-    - `mask` tosses a coin of that probability for each image, so that the share varies too;
+    - `mask` draws for each image by itself, with that probability, so the share varies too;
     - `kfold` deals the images of each class out into `folds` folds. The one of number `fold`, from
       0, is the test part (`test_fraction` is not used); the validation part is drawn, stratified,
       from the others. With one seed, each image is in the test part of exactly one fold.
@@ -155,7 +155,7 @@ def _kfold(
     return result
 
 
-def _units(groups: Sequence[str]) -> list[list[int]]:
+def _units(groups: Iterable[str]) -> list[list[int]]:
     """Rows that must stay together: those of a group; a row without one is by itself."""
     units: dict[object, list[int]] = {}
     for row, group in enumerate(groups):
@@ -171,8 +171,8 @@ def _draw(
     Groups of several rows come first, the large ones before the small, because they fit in only at
     the start. Of them too the part gets no more than its share, or it would hold all duplicates
     and training none; single rows, in random order, then fill it up. A unit is drawn when that
-    brings the part closer to what it should hold, as a share of each class, lest a rare label be
-    passed over for the sake of a common one on the same image.
+    brings the part closer to what it should hold, as a share of each class, so that no rare label
+    is passed over for the sake of a common one on the same image.
     """
     order = [units[i] for i in rng.permutation(len(units))]
     wanted = _targets(members.sum(axis=0), share)
@@ -220,7 +220,7 @@ def _for_absent(
         taken = {*drawn, *more}
         left = [unit for unit in order if unit[0] not in taken and members[unit, c].any()]
         if len(left) > 1:
-            more += min(left, key=len)
+            more += sorted(left, key=len)[0]
     return more
 
 

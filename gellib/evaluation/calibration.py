@@ -1,4 +1,4 @@
-"""Calibration: whether 90 % means right nine times in ten, and one temperature that mends it.
+"""Calibration: whether 90 % means right nine times in ten, and one temperature that corrects it.
 
 A temperature T divides the logits (Guo et al. 2017): above 1 all answers become less sure, below 1
 more; the most probable class stays. Logits are not needed, logarithms of probabilities serve.

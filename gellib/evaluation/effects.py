@@ -146,7 +146,7 @@ def compare_pairs(
     if scores is not None and answers is not None:
         unit, n, p, error = _over_images(*answers, scores.groups)
         if unit == APART and seeds < 2:
-            # Other images in test mean others in training too: one throw of each proves nothing.
+            # Other images in test mean others in training too: one draw of each proves nothing.
             p = 1.0
         # The variance that one image, by itself, would bring.
         spread = error**2 * n

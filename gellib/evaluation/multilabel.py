@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn import metrics as skm
 
 BASELINE = 0.5
@@ -20,13 +21,13 @@ _AVERAGES = (
 
 
 class Thresholds(NamedTuple):
-    """A threshold a class, and whether it was tuned; where it was not it is 0.5."""
+    """One threshold per class, and whether it was tuned; where it was not it is 0.5."""
 
     values: np.ndarray
     tuned: np.ndarray
 
 
-def multi_hot(labels: Sequence[int | tuple[int, ...]], n_classes: int) -> np.ndarray:
+def multi_hot(labels: Collection[int | tuple[int, ...]] | pd.Series, n_classes: int) -> np.ndarray:
     """Write labels, numbers or tuples of them, as rows of 0 and 1: (n, classes)."""
     rows = np.zeros((len(labels), n_classes), dtype=np.int64)
     for row, label in zip(rows, labels, strict=True):
@@ -76,7 +77,7 @@ def evaluate_multilabel(
     y_true: np.ndarray,
     probabilities: np.ndarray,
     classes: Sequence[str],
-    thresholds: Sequence[float] | None = None,
+    thresholds: Sequence[float] | np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Score the probabilities of several labels an image against the truth.
 
@@ -138,7 +139,7 @@ def _checked(
     for name, values in (("y_true", y_true), ("probabilities", probabilities)):
         if values.shape != expected:
             raise ValueError(
-                f"{name}: got the shape {values.shape}, expected {expected}: one row an image, "
+                f"{name}: got the shape {values.shape}, expected {expected}: one row per image, "
                 "one column a class"
             )
     if not len(y_true):

@@ -33,7 +33,7 @@ class Ranking:
 def rank(scores: ImageScores, *, draws: int = _DRAWS, seed: int = 0) -> Ranking:
     """Rank models and find those that cannot be told from the best.
 
-    The best is picked by the very scores that are to say how far the others are behind, so a
+    The best is picked by the same scores that say how far the others are behind, so a
     pair's own p-value would see differences where there are none. Here the largest difference of
     all pairs, each in its standard errors, sets the measure: the signs of all differences on an
     image (or group of images) are flipped together, which keeps how alike models are. Models that

@@ -50,7 +50,7 @@ def evaluate(
     if probabilities.shape != expected:
         raise ValueError(
             f"probabilities have the shape {probabilities.shape}, expected {expected}: "
-            "one row an image, one column a class"
+            "one row per image, one column per class"
         )
     if len(y_true) == 0:
         raise ValueError("no images to evaluate: got 0 labels, expected at least one")

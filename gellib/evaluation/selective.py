@@ -25,7 +25,7 @@ def label_entropy(probabilities: np.ndarray) -> np.ndarray:
 
 
 def risk_coverage(uncertainty: np.ndarray, right: np.ndarray) -> dict[str, np.ndarray]:
-    """Accuracy of what is left when the most uncertain images are handed to a person.
+    """Accuracy of what is left when the most uncertain images are deferred to a person.
 
     Returns `handed_over` (shares from 0 on), `accuracy` and its 95 % interval `low`, `high`. Images
     of equal uncertainty go in an order of their own accuracy: none gains by chance.

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
-
 from gellib.plots.base import BLUE, GREY, INK, RED, Chart, headline, literal, message, tidy, title
 from gellib.plots.data import show_picture
 
@@ -23,7 +21,7 @@ _PAIRS_A_ROW = 3
 
 def duplicate_pairs(
     pairs: Sequence[tuple[str, str, float]], root: str | Path, *, labels: dict[str, str]
-) -> Figure:
+) -> Chart:
     """Pairs of duplicates side by side, each with its distance; those of two classes in red.
 
     `labels` gives the class of each file. At most 24 pairs are shown: those of two classes first,
@@ -54,7 +52,7 @@ def duplicate_pairs(
     return fig
 
 
-def family_samples(families: Sequence[Sequence[str]], root: str | Path) -> Figure:
+def family_samples(families: Sequence[Sequence[str]], root: str | Path) -> Chart:
     """Families of look-alikes, a row a family, the largest first."""
     if not families:
         return message("No families of look-alikes were found.", "Families")
@@ -72,7 +70,7 @@ def family_samples(families: Sequence[Sequence[str]], root: str | Path) -> Figur
     return fig
 
 
-def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Figure:
+def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Chart:
     """How well each fact that is not the picture tells the classes apart, as bars from chance."""
     heading = "What tells the classes apart without being the picture"
     if not shortcuts:
@@ -96,7 +94,7 @@ def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Figure:
     return fig
 
 
-def odd_images(images: Sequence[tuple[str, str]], root: str | Path, *, heading: str) -> Figure:
+def odd_images(images: Sequence[tuple[str, str]], root: str | Path, *, heading: str) -> Chart:
     """Images with what is to be said of each below; at most 24."""
     if not images:
         return message("There are none.", heading)

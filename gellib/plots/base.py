@@ -6,7 +6,7 @@ import base64
 import io
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -96,7 +96,8 @@ class Chart(Figure):
 def _in_colours(image: Image.Image, palette: Image.Image) -> Image.Image:
     """Draw an image in a palette's colours; paper stays white, for which a near grey is taken."""
     drawn = image.quantize(palette=palette, dither=Image.Dither.NONE)
-    colours, paper = drawn.getpalette(), drawn.getpixel((0, 0))
+    colours: Any = drawn.getpalette()
+    paper: Any = drawn.getpixel((0, 0))
     colours[3 * paper : 3 * paper + 3] = image.getpixel((0, 0))
     drawn.putpalette(colours)
     return drawn
@@ -134,7 +135,7 @@ def percent_axis(axis: Any, axes: Axes, which: str, top: float = 1.0) -> None:
     getattr(axes, f"set_{which}ticks")(np.linspace(0, 1, 6))
 
 
-def tidy(axes: Axes, grid: str = "") -> None:
+def tidy(axes: Axes, grid: Literal["", "x", "y", "both"] = "") -> None:
     """Take off the frame, and put a faint grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
     for side in ("left", "bottom"):

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from PIL import Image
 
@@ -37,7 +36,7 @@ THUMBNAIL_PX = 240
 SIZE_TICKS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000]
 
 
-def class_counts(imageset: ImageSet) -> Figure:
+def class_counts(imageset: ImageSet) -> Chart:
     """Images per class as bars, one per split, each with its number."""
     counts = imageset.counts()
     bars = counts.size
@@ -61,7 +60,7 @@ def class_counts(imageset: ImageSet) -> Figure:
     return fig
 
 
-def image_sizes(infos: Iterable[ImageInfo]) -> Figure:
+def image_sizes(infos: Iterable[ImageInfo]) -> Chart:
     """Width and height of the readable images in pixels, a point each, by file type."""
     infos = [info for info in infos if not info.reason]
     heading = "Width and height of the images"
@@ -100,7 +99,7 @@ def image_sizes(infos: Iterable[ImageInfo]) -> Figure:
     return fig
 
 
-def image_kinds(infos: Iterable[ImageInfo]) -> Figure:
+def image_kinds(infos: Iterable[ImageInfo]) -> Chart:
     """How many images there are of each file type, mode and bit depth, as bars."""
     infos = list(infos)
     heading = "File type, mode and bits per channel"
@@ -125,8 +124,8 @@ def image_kinds(infos: Iterable[ImageInfo]) -> Figure:
     return fig
 
 
-def sample_grid(imageset: ImageSet, per_class: int = 6, seed: int = 0) -> Figure:
-    """Images drawn from each class, a row a class; the same seed draws the same images.
+def sample_grid(imageset: ImageSet, per_class: int = 6, seed: int = 0) -> Chart:
+    """Images drawn from each class, one row per class; the same seed draws the same images.
 
     Files that cannot be read stand in the grid with their reason.
     """

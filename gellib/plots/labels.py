@@ -149,7 +149,7 @@ def label_scores(
     heading: str = "",
     not_tuned: Collection[str] = (),
 ) -> Figure:
-    """Precision, recall, F1, average precision and number of images, a row a class.
+    """Precision, recall, F1, average precision and number of images, one row per class.
 
     `per_class` is that of `evaluate_multilabel`; a class is judged against all images without it.
     The thresholds of classes in `not_tuned` are marked.

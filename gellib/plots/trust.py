@@ -1,4 +1,4 @@
-"""The figures of how far a run can be trusted: calibration, and what is handed to a person."""
+"""The figures of how far a run can be trusted: calibration, and what is deferred to a person."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _MEASURES = {"entropy": "entropy", "mutual_information": "disagreement of the dr
 
 
 def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, Any]) -> Figure:
-    """Accuracy of what is left when the most uncertain images are handed to a person.
+    """Accuracy of what is left when the most uncertain images are deferred to a person.
 
     `curves` has what `gellib.evaluation.risk_coverage` gives by measure of uncertainty, `record`
     what `RunUncertainty.record` gives.
@@ -108,7 +108,7 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
     lowest = min(*shown, *first["low"][: len(first["low"]) // 2 + 1])
     bottom = max(0.0, 0.1 * np.floor(10 * lowest))
     axes.set_ylim(bottom)
-    axes.set_xlabel("share of the test images handed to a person, most uncertain first")
+    axes.set_xlabel("share of the test images deferred to a person, most uncertain first")
     axes.set_ylabel("accuracy on the others")
     tidy(axes, "y")
     high = whole > (bottom + 1) / 2

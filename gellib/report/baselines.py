@@ -1,6 +1,6 @@
 """What a network has to beat: the commonest class, and a few statistics of the image.
 
-Both learn from the very training images of a run, and are tested on its test images. They are
+Both learn from the training images of a run, and are tested on its test images. They are
 kept in the sweep's folder, one result a data split, so that a second look costs nothing.
 """
 
@@ -74,7 +74,7 @@ def fit_baselines(
     table
         `file`, `split`, `label`, as a run's predictions have them.
     statistics
-        A row an image, as the table; None where the images cannot be read.
+        One row per image, as the table; None where the images cannot be read.
     several
         Labels are sets of class names, joined by `|`.
 

@@ -20,7 +20,7 @@ def status_of(folder: SweepFolder, sweep: Sweep, *, alive: bool | None = None) -
     """
     if alive is None:
         alive = is_running(folder)
-    statuses = {}
+    statuses: dict[str, str] = {}
     for name, config in sweep.configs.items():
         run = RunFolder(folder.path / name)
         record = run.read_record()

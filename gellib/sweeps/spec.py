@@ -19,7 +19,7 @@ from gellib.sweeps.quick import quick_params, quick_purpose
 
 
 class SweepError(ValueError):
-    """The sweep file cannot be used; the message says which file, what and how to mend it."""
+    """The sweep file cannot be used; the message says which file, what and how to correct it."""
 
 
 class SweepFile(BaseModel):

@@ -222,8 +222,8 @@ class TestRefusedFolders:
     def test_no_class_folders(self, tmp_path):
         put(tmp_path, "1.png", "2.png")
         assert refusal(tmp_path) == (
-            "DIR: got 2 images directly in this folder. Expected a folder a class, or a labels.csv "
-            "beside them. Sort the images into class folders."
+            "DIR: got 2 images directly in this folder. Expected one folder per class, or a "
+            "labels.csv beside them. Sort the images into class folders."
         )
 
     def test_class_without_images(self, tmp_path):
@@ -442,7 +442,7 @@ class TestLabels:
             (
                 "",
                 "DIR/labels.csv: got no rows. Expected the columns file,label[,split][,group]. "
-                "Add a row an image.",
+                "Add one row per image.",
             ),
         ],
     )

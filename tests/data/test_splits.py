@@ -251,7 +251,7 @@ def test_no_training_images():
     )
 
 
-def test_mask_tosses_a_coin_for_each_image():
+def test_mask_draws_each_image_by_itself():
     splits = [split_imageset(make(300, 300), method="mask", seed=seed) for seed in range(30)]
     tests = [(split.table.split == "test").sum() for split in splits]
     # Binomial: 120 on average, a standard deviation of 9.8; drawn shares would all be 120.
@@ -263,7 +263,7 @@ def test_mask_tosses_a_coin_for_each_image():
     assert len(shares) > 20
 
 
-def test_mask_tosses_one_coin_a_group():
+def test_mask_draws_each_group_as_one():
     groups = [f"patient {i // 4}" for i in range(200)]
     split = split_imageset(make(100, 100, groups=groups), method="mask", seed=1)
     assert (split.table.groupby("group").split.nunique() == 1).all()

@@ -1,4 +1,4 @@
-"""Baselines are scored on the very images of each run, in whatever order the runs come."""
+"""Baselines are scored on the images of each run, in whatever order the runs come."""
 
 import itertools
 

@@ -21,7 +21,7 @@ def detail(pictures: np.ndarray, side: int) -> np.ndarray:
     """Reduce pictures (n, 64, 64) to `side` pixels and take off what varies slowly.
 
     Light falls off alike in many photographs; what is left is what the picture shows. Contrast is
-    evened out over the picture, lest the edge of the paper round two gels outweigh the gels. Each
+    evened out over the picture, so that the paper's edge does not outweigh the gels on it. Each
     result has mean 0 and length 1; an even picture becomes 0.
     """
     n, factor = len(pictures), FULL // side

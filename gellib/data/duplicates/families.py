@@ -70,24 +70,24 @@ def find_families(
     How alike images are that have nothing to do with each other is read off pairs of different
     classes. What does not leak is no family: a class whose images all look alike is none.
     """
-    labels = np.asarray(labels)
-    n = len(labels)
-    counts = np.bincount(labels) if n else np.zeros(0, int)
+    numbers = np.asarray(labels)
+    n = len(numbers)
+    counts = np.bincount(numbers) if n else np.zeros(0, int)
     if n < 2 * FOLDS or (counts > 0).sum() < 2:
         return Families()
     chance = float(counts.max() / n)
     vectors = _vectors(pictures)
     own = _numbers(n, duplicates)
-    links = _links(vectors, labels)
+    links = _links(vectors, numbers)
     found = components([*links, *_pairs(duplicates)])
     random = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     if counts[counts > 0].min() < FOLDS:
         return Families(chance=chance)
-    nn_random = _nearest(vectors, labels, _fold_of(random.split(vectors, labels), n))
+    nn_random = _nearest(vectors, numbers, _fold_of(random.split(vectors, numbers), n))
     grouped = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
 
     def accuracy(groups: np.ndarray) -> float:
-        return _nearest(vectors, labels, _fold_of(grouped.split(vectors, labels, groups), n))
+        return _nearest(vectors, numbers, _fold_of(grouped.split(vectors, numbers, groups), n))
 
     large = [rows for rows in found if len(rows) > 2]
     in_clusters = sum(map(len, large))
@@ -95,7 +95,7 @@ def find_families(
     too_large = sum(
         len(rows)
         for rows in large
-        if len(rows) > _MOST_OF_CLASS * counts[np.bincount(labels[rows]).argmax()]
+        if len(rows) > _MOST_OF_CLASS * counts[np.bincount(numbers[rows]).argmax()]
     )
     if too_large <= in_clusters / 2 and in_clusters >= _LEAST_SHARE * n:
         nn_grouped = accuracy(_numbers(n, found))
@@ -125,7 +125,7 @@ def _links(vectors: np.ndarray, labels: np.ndarray) -> list[tuple[int, int]]:
         likeness[labels[rows][:, None] == labels] = -1
         strangers[rows] = likeness.max(axis=1)
     limit = float(np.quantile(strangers, _STRANGERS))
-    links = []
+    links: list[tuple[int, int]] = []
     for rows in _blocks(len(vectors)):
         likeness = vectors[rows] @ vectors.T
         likeness[labels[rows][:, None] != labels] = -1

@@ -107,7 +107,8 @@ def _compare(
     unique = list(by_pixels.values())
     if not unique:
         return {"same": [], "near": []}
-    pictures = np.stack([looks[i].small for i in unique])
+    small = (looks[i].small for i in unique)
+    pictures = np.stack([pixels for pixels in small if pixels is not None])
     aspects = np.array([looks[i].info.width / looks[i].info.height for i in unique])
     pairs = near_pairs(pictures, aspects, progress=progress)
     pairs = _without_crowds(pairs, len(unique))

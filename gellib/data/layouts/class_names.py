@@ -10,7 +10,7 @@ from pathlib import Path
 from gellib.base.text import quote_some
 from gellib.data.imageset import DatasetError, sort_classes
 
-EXPECTED = "Expected two columns, `label` as in the table of images and `name`, a row a class."
+EXPECTED = "Expected two columns, `label` as in the table of images and `name`, one row per class."
 
 
 def class_names_file(root: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Layouts 1 and 2: a folder a class, within a folder a split or not."""
+"""Layouts 1 and 2: one folder per class, within one folder per split or not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import unicodedata
 import warnings
 from pathlib import Path
+from typing import Any
 
 from gellib.base.text import quote_some
 from gellib.data.images import sniff_type
@@ -67,8 +68,7 @@ def load_folders(root: Path, *, leave_out: Path | None = None) -> ImageSet:
     folders = [path for path in _folders(root) if leave_out is None or not _same(path, leave_out)]
     splits = [path for path in folders if _split_name(path) and _has_class_folders(path)]
     if not splits:
-        rows = _class_rows(root, root, folders, "")
-        return _finish(root, rows)
+        return _finish(root, _class_rows(root, root, folders, ""))
     others = [path.name for path in folders if path not in splits and find_images(path)]
     if others:
         raise DatasetError(
@@ -76,7 +76,8 @@ def load_folders(root: Path, *, leave_out: Path | None = None) -> ImageSet:
             f"in {quote_some(others)}. Expected all images below train, val or test. "
             "Move the other folders elsewhere."
         )
-    rows, seen = [], {}
+    rows: list[Any] = []
+    seen: dict[str, Any] = {}
     for path in splits:
         split = _split_name(path)
         if split in seen:
@@ -130,8 +131,8 @@ def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str)
         if len(inner & names) > 1 and inner <= names:
             raise DatasetError(
                 f"{folder}: got a folder {path.name!r} that holds {quote_some(sorted(inner))} "
-                "again. Expected a folder a class. It looks like a copy of the data set: move it "
-                "elsewhere, or name it as the folder of the images."
+                "again. Expected one folder per class. It looks like a copy of the data set: move "
+                "it elsewhere, or name it as the folder of the images."
             )
         if not images:
             empty.append(path.name)
@@ -153,7 +154,7 @@ def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str)
         )
     elif loose:
         raise DatasetError(
-            f"{folder}: got {len(loose)} images directly in this folder. Expected a folder a "
+            f"{folder}: got {len(loose)} images directly in this folder. Expected one folder per "
             "class, or a labels.csv beside them. Sort the images into class folders."
         )
     return rows

@@ -109,7 +109,9 @@ def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
             f"Expected paths relative to {root}, or names of images below it. Correct or remove "
             "the rows."
         )
-    table = _without_repeats(table.assign(file=found), path)
+    table = _without_repeats(
+        table.assign(file=pd.Series(found, index=table.index, dtype=object)), path
+    )
     unlabelled = list(table.loc[table["label"] == "", "file"])
     if unlabelled:
         raise DatasetError(
@@ -145,7 +147,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     separator = max(",;\t", key=header.count)
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]
     if len(rows) < 2:
-        raise DatasetError(f"{path}: got no rows. {EXPECTED} Add a row an image.")
+        raise DatasetError(f"{path}: got no rows. {EXPECTED} Add one row per image.")
     names = [name.strip() for name in rows[0]]
     uneven = [i for i, row in enumerate(rows, 1) if len(row) != len(names)]
     if uneven:

@@ -43,7 +43,7 @@ def load_parquet(root: Path, files: list[Path]) -> ImageSet:
     """
     digest = hashlib.sha256("".join(map(file_digest, files)).encode()).hexdigest()
     parts = [_read_labels(path) for path in files]
-    names = next((part["names"] for part in parts if part["names"]), [])
+    names: list[str] = next((part["names"] for part in parts if part["names"]), [])
     cells = [label for part in parts for label in part["labels"]]
     several = any(isinstance(label, list) for label in cells)
     values = {v for cell in cells for v in (cell if isinstance(cell, list) else [cell])}
@@ -123,7 +123,7 @@ def _unpack(path: Path, folder: Path) -> None:
                         f"{EXPECTED} Store the bytes of the files, not their paths."
                     )
                 suffix = "jpg" if kind == "jpeg" else kind
-                (folder / f"{index:07d}.{suffix}").write_bytes(data)
+                (folder / f"{index:07d}.{suffix}").write_bytes(data or b"")
                 index += 1
 
 

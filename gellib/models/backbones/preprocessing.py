@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gellib.data.images import Color
 from gellib.models.backbones.architectures import BackboneError, default_weights, input_statistics
 
 CONTRASTS = ("none", "stretch")
@@ -31,7 +32,7 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: str = "bilinear"
-    color: str = "grey"
+    color: Color = "grey"
     crop: str = "center"
     contrast: str = "none"
 
@@ -73,7 +74,7 @@ def preprocessing_for(
         mean=mean,
         std=std,
         interpolation=str(transforms.interpolation.value),
-        color=color,
+        color="grey" if color == "grey" else "rgb",
         contrast=contrast,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class FeatureStore:
     Files lie in `cache_dir`, may be deleted at any time, and can be used by several processes.
     Features of more than `shard` images are computed in shards, each a file of its own until the
     whole is there: whoever is killed has lost one shard, and several machines can share the work.
-    A multiple of the batch sizes gives the very features that no shards give. `seconds` is what
+    A multiple of the batch sizes gives the same features as no shards. `seconds` is what
     computing all that was asked for takes, also where another run has done it; `files` are the
     names of the files that hold it.
     """
@@ -86,7 +86,9 @@ class FeatureStore:
 
         return self._cached(facts, (len(images), backbone.dim), compute, what)
 
-    def statistics(self, imageset: ImageSet, rows: Sequence[int], backbone: Backbone) -> np.ndarray:
+    def statistics(
+        self, imageset: ImageSet, rows: Sequence[int] | np.ndarray, backbone: Backbone
+    ) -> np.ndarray:
         """Get `view_statistics` of the plain views of some rows: (len(rows), N) float32."""
         table = _with_digests(imageset).table.iloc[list(rows)]
         facts = {
@@ -235,7 +237,7 @@ class FeatureStore:
     def _facts(
         self,
         backbone: Backbone,
-        digests: Sequence[str],
+        digests: Iterable[str],
         precision: str,
         device: torch.device | str,
     ) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Phase:
 
 @dataclass
 class Log:
-    """What the loop writes down: a row an epoch, an epoch and class, a step of the optimiser."""
+    """What the loop writes down: one row per epoch, an epoch and class, a step of the optimiser."""
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     classes: list[dict[str, Any]] = field(default_factory=list)

@@ -25,10 +25,10 @@ from gellib.models.training.phases import compute_features, plan_phases, rows_of
 class TrainResult:
     """A trained head (and backbone, where that is trained too), and how it went.
 
-    `history` has a row an epoch: epoch (from 1), loss, accuracy and f1 (the mean over the classes)
-    of `train_` and `val_`, learning_rate (of the epoch's last step), seconds. The losses are plain
+    `history` has one row per epoch: epoch (from 1), loss, accuracy and f1 (mean over classes) of
+    `train_` and `val_`, learning_rate (of the epoch's last step), seconds. The losses are plain
     cross entropies, whatever was minimised. `class_history` has the precision, recall and f1 of
-    each class in each epoch and split; `learning_rates` has a row a step of the optimiser.
+    each class in each epoch and split; `learning_rates` has one row per step of the optimiser.
     `best_epoch` is the one whose parameters were kept, `stopped_epoch` the last that ran.
     `features_s` is what computing the features takes, also where an earlier run has done it,
     `training_s` the time of the epochs, `seconds` both.

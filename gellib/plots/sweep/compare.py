@@ -42,7 +42,7 @@ def ranking(
     Parameters
     ----------
     table
-        A row a model, with `<score>_low` and `<score>_high`.
+        One row per model, with `<score>_low` and `<score>_high`.
     tied
         Whether a model cannot be told from the highest, by its number, in the order of the ranking.
     chosen

@@ -42,8 +42,8 @@ def metric_bars(
     Parameters
     ----------
     table
-        A row a model. `<metric>_low` and `<metric>_high` bound it; `<metric>_seeds` has the value
-        of every seed, shown as dots.
+        One row per model. `<metric>_low` and `<metric>_high` bound it; `<metric>_seeds` has the
+        value of every seed, shown as dots.
     references
         Scores that a model has to beat, drawn as lines: name and value.
     """

@@ -82,7 +82,7 @@ def search_3d(table: pd.DataFrame) -> Figure:
 
 
 def search_heatmap(table: pd.DataFrame) -> Figure:
-    """Lowest validation loss by batch size and learning rate, a panel a network; lowest framed."""
+    """Lowest validation loss by batch size and rate, one panel per network; lowest framed."""
     rows = _rows(table)
     if rows.empty:
         return message("No finished run has a validation loss.", _HEADING)

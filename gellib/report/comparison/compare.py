@@ -48,11 +48,11 @@ class Comparison:
     Attributes
     ----------
     table
-        A row a run, as the sweep's folder has it.
+        One row per run, as the sweep's folder has it.
     repeats
-        A row a configuration and seed; folds are pooled.
+        One row per configuration and seed; folds are pooled.
     models
-        A row a configuration; seeds are averaged. `label` says what varies.
+        One row per configuration; seeds are averaged. `label` says what varies.
     factors
         Names of the parameters that the sweep varies; of a grid beside a list, those of the grid.
     experiments

@@ -18,7 +18,7 @@ from gellib.report.comparison import Comparison, words
 from gellib.report.comparison.compare import MOST_LEVELS
 from gellib.runs import Record, RunFolder
 
-# A history is a file a run; beyond this many only the best by validation are read.
+# A history is one file per run; beyond this many only the best by validation are read.
 _MOST_HISTORIES = 500
 _MOST_MATRICES = 12
 

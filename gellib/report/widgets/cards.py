@@ -17,7 +17,7 @@ BAR_PX = 220
 
 
 def verdict(answer: Prediction, record: Record | None, truth: str = "") -> str:
-    """HTML: the verdict in words, a bar a class, and which model said so; None: no training."""
+    """HTML: the verdict in words, one bar per class, and which model said so; None: no training."""
     labels = sorted(answer.labels, key=lambda name: -answer.probabilities[name])
     said = [f"{html.escape(name)}, {percent(answer.probabilities[name], 0)}" for name in labels]
     size = "1.6em" if len(labels) < 3 else "1.2em"
