@@ -1,5 +1,6 @@
 """The pages build as a site without a warning, with the reference and the gallery in it."""
 
+import ast
 import os
 import re
 import subprocess
@@ -38,3 +39,18 @@ def test_the_site_builds_without_a_warning(tmp_path):
     shown = re.findall(r'src="([^"]+[.]png)"', gallery.read_text(encoding="utf-8"))
     assert any(name.endswith("ranking.png") for name in shown)
     assert all((gallery.parent / name).is_file() for name in shown)
+
+
+@pytest.mark.parametrize("wing", ["api.py", "audit", "config"])
+def test_functions_of_four_parameters_or_more_document_them(wing):
+    path = PROJECT_ROOT / "gellib" / wing
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    missing = []
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+                continue
+            names = {arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)} - {"self", "cls"}
+            if len(names) >= 4 and "Parameters\n" not in (ast.get_docstring(node) or ""):
+                missing.append(f"{file.name}: {node.name}")
+    assert not missing

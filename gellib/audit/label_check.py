@@ -25,8 +25,22 @@ def doubtful_labels(
 ) -> pd.DataFrame:
     """List the `k` most doubtful labels, by models that never saw the image or its duplicates.
 
-    They judge by the features of a frozen `network`, or by plain image statistics if it is empty.
-    The table is empty where labels cannot be judged: several an image, or a class of one image.
+    The table is empty where labels cannot be judged: several per image, or a class of one image.
+
+    Parameters
+    ----------
+    report
+        What `check_dataset` found; images that cannot be read are left out.
+    network
+        Frozen backbone whose features the models use; empty: plain image statistics.
+    k
+        Rows of the table at most.
+    cache_dir
+        Folder of cached features; empty: the usual one.
+    limits
+        Largest file and image that are read.
+    progress
+        Whether to show a progress bar.
     """
     from gellib.audit.suspects import image_features, label_suspects, out_of_fold
     from gellib.data.duplicates import look_at

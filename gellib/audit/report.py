@@ -144,7 +144,18 @@ def check_dataset(
 ) -> CheckReport:
     """Decode every image of a set once, and look for what would make its results worth little.
 
-    `progress` wraps an iterable and takes its `total`, as `tqdm` does.
+    Parameters
+    ----------
+    dataset_dir
+        Folder of the images, in any layout that `load_imageset` knows.
+    test_dir
+        Separate folder of test images; empty: none.
+    limits
+        Largest file and image that are read.
+    seed
+        Fixes the splits by which shortcuts and families are measured.
+    progress
+        Wraps an iterable and takes its `total`, as `tqdm` does.
 
     Raises
     ------

@@ -34,6 +34,17 @@ def image_features(
 
     That is what a frozen network sees in it or, without a network, what its `looks` say: a very
     small picture, brightness, contrast, and how its detail is spread over fine and coarse.
+
+    Parameters
+    ----------
+    images
+        n images.
+    backbone, store
+        Frozen network, and where its features are kept; both or none.
+    looks
+        Without a network: what `look_at` found of each image, in their order.
+    progress
+        Whether to show a progress bar while features are computed.
     """
     if backbone is not None and store is not None:
         return np.array(store.plain(images, backbone, progress=progress))
@@ -64,6 +75,22 @@ def out_of_fold(
     """Probability of each class for each image (n, classes) from models that never saw it.
 
     Nor did they see its duplicates, or others of its group: those would vouch for a wrong label.
+
+    Parameters
+    ----------
+    images
+        n images with one label each.
+    features
+        (n, features), a row for each image.
+    duplicates
+        Images that stay on one side of each fold, besides those of one group.
+    seed
+        Fixes the folds.
+
+    Raises
+    ------
+    ValueError
+        With several labels per image, or where a class has a single image or group.
     """
     if images.task == "multilabel":
         raise ValueError("labels are judged where an image has one; this set has several an image")

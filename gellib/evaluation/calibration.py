@@ -133,7 +133,17 @@ def reliability(y_true: np.ndarray, probabilities: np.ndarray) -> dict[str, np.n
 def calibration_record(
     y_true: np.ndarray, raw: np.ndarray, calibrated: np.ndarray, temperature: Temperature
 ) -> dict[str, Any]:
-    """Collect the scores before and after, for a record: `ece`, `ece_calibrated` and so on."""
+    """Collect the scores before and after, for a record: `ece`, `ece_calibrated` and so on.
+
+    Parameters
+    ----------
+    y_true
+        (n,) class numbers, or (n, C) of 0 and 1 with several labels per image.
+    raw, calibrated
+        (n, C) probabilities without and with the temperature.
+    temperature
+        The one that was fitted, with the reason where there is none.
+    """
     before, after = (calibration_scores(y_true, p) for p in (raw, calibrated))
     return {
         "temperature": temperature.value,

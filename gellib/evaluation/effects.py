@@ -135,7 +135,19 @@ def compare_pairs(
     value: str = "accuracy",
     scores: ImageScores | None = None,
 ) -> Effect:
-    """Compare runs with their partners, row by row: `one` minus `two`; `p` is not adjusted yet."""
+    """Compare runs with their partners, row by row: `one` minus `two`; `p` is not adjusted yet.
+
+    Parameters
+    ----------
+    factor, a, b
+        The parameter that differs, and its value in the runs of `one` and of `two`.
+    one, two
+        Runs, one per row; partners are in the same row.
+    value
+        Column of the score, 0..1.
+    scores
+        Scores of single images, which the test then uses; None: it compares pairs of runs.
+    """
     gaps = one[value].to_numpy(dtype=float) - two[value].to_numpy(dtype=float)
     blocks = _seeds(one)
     by_seed = pd.Series(gaps).groupby(blocks).mean().to_numpy()
