@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 from scipy.stats import t as student
 
+from gellib.evaluation.registry import table_metrics
 from gellib.evaluation.resampling import (
     TAILS,
     Interval,
@@ -59,11 +60,17 @@ def intervals(
     sample = _Sample(y_true, probabilities, groups)
     table, effect = sample.table, sample.design_effect()
     rng = np.random.default_rng([seed, 1])
-    drawn = table_scores(draw_tables(table / effect, rng))
+    draws = draw_tables(table / effect, rng)
+    drawn = table_scores(draws)
     given = table_scores(table)
     out = {name: _around(given[name], drawn[name]) for name in ("precision", "recall", "f1")}
     if (table.sum(axis=0) * table.sum(axis=1)).sum() < table.sum() ** 2:
         out["kappa"] = _around(given["kappa"], drawn["kappa"])
+    of_draws = table_metrics(draws)
+    for name, value in table_metrics(table).items():
+        known = of_draws[name][np.isfinite(of_draws[name])]
+        if np.isfinite(value) and len(known):
+            out[name] = _around(value, known)
     out["accuracy"] = list(wilson(np.trace(table) / effect, table.sum() / effect))
     if len(classes) == 2:
         place = list(classes).index(positive) if positive else len(classes) - 1

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as skm
 
+from gellib.evaluation.registry import table_metrics
+
 
 def evaluate(
     y_true: np.ndarray,
@@ -35,9 +37,11 @@ def evaluate(
         `n`, `accuracy`, macro `precision`, `recall` and `f1`, `roc_auc` (from probabilities; for
         more than two classes macro one-vs-rest; None where a class is absent), `loss` (mean
         negative log-likelihood, nats), `kappa` (Cohen's, at most 1; None where truth and verdicts
-        are all of one class), `confusion_matrix` (rows: true class) and `per_class`; for two
-        classes `positive`, its name, and of that class `sensitivity` and `specificity` (None
-        without images of it, or of the other). All but `n`, `loss` and `kappa` lie in 0..1.
+        are all of one class), the metrics of `registry.py` that follow from the confusion
+        matrix (None where they are undefined), `confusion_matrix` (rows: true class) and
+        `per_class`; for two classes `positive`, its name, and of that class `sensitivity` and
+        `specificity` (None without images of it, or of the other). All but `n`, `loss` and the
+        registered metrics that are no share lie in 0..1.
 
     Raises
     ------
@@ -70,6 +74,10 @@ def evaluate(
     )
     likelihood = probabilities[np.arange(len(y_true)), y_true]
     confusion = skm.confusion_matrix(y_true, predicted, labels=numbers)
+    registered = {
+        name: float(value) if np.isfinite(value) else None
+        for name, value in table_metrics(confusion).items()
+    }
     return {
         "n": len(y_true),
         "accuracy": float((predicted == y_true).mean()),
@@ -79,6 +87,7 @@ def evaluate(
         "roc_auc": roc_auc(y_true, probabilities, classes, positive=positive),
         "loss": float(-np.log(np.clip(likelihood, 1e-12, 1.0)).mean()),
         "kappa": _kappa(confusion),
+        **registered,
         **(_of_positive(confusion, classes, positive) if len(classes) == 2 else {}),
         "confusion_matrix": confusion.tolist(),
         "per_class": {

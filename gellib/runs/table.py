@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from gellib.config import FACTS
 from gellib.base.files import write_csv
+from gellib.evaluation.registry import metric_names, all_metrics
 from gellib.runs.record import SCHEMA, Record
 
 # The reference's columns, in its order; `results.csv` begins with them.
@@ -32,14 +33,6 @@ REFERENCE_COLUMNS = (
 PERCENT_COLUMNS = ("accuracy", "precision", "recall", "roc_auc")
 # The columns of parameters that do not have their own name, by that.
 _COLUMNS = {name: facts.column for name, facts in FACTS.items() if facts.column != name}
-# Columns of a table that has runs with several labels an image.
-MULTILABEL_COLUMNS = (
-    "f1_samples",
-    "f1_micro",
-    "mean_average_precision",
-    "hamming_loss",
-)
-
 # Its row names the columns of a table without runs.
 _EMPTY = Record(version=SCHEMA, status="failed", config={})
 
@@ -81,7 +74,16 @@ def record_row(record: Record) -> dict[str, Any]:
         "parameters": nan if total is None else total,
         "config_hash": record.config_hash,
         "folder": record.name,
+        **{m.name: _number(test.get(m.name)) for m in all_metrics("singlelabel") if m.name not in _OWN},
     }
+
+
+# Metrics whose columns stand where they always stood.
+_OWN = {"accuracy", "precision", "recall", "f1", "roc_auc"}
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def tabulate(records: Sequence[Record]) -> pd.DataFrame:
@@ -101,13 +103,13 @@ def tabulate(records: Sequence[Record]) -> pd.DataFrame:
     tests = [r.test if r.done else {} for r in records]
     vals = [r.val if r.done else {} for r in records]
     if any("f1_samples" in test for test in tests):
-        for name in MULTILABEL_COLUMNS:
-            table[name] = pd.Series([test.get(name) for test in tests], dtype=float)
+        for metric in all_metrics("multilabel"):
+            table[metric.name] = pd.Series([test.get(metric.name) for test in tests], dtype=float)
         table["val_f1_samples"] = pd.Series([val.get("f1_samples") for val in vals], dtype=float)
-    for metric in (*PERCENT_COLUMNS, "f1", *MULTILABEL_COLUMNS):
-        bounds = [(test.get("intervals") or {}).get(metric) or (nan, nan) for test in tests]
+    for name in metric_names():
+        bounds = [(test.get("intervals") or {}).get(name) or (nan, nan) for test in tests]
         if any(low == low for low, _ in bounds):
-            table[f"{metric}_low"], table[f"{metric}_high"] = np.array(bounds, dtype=float).T
+            table[f"{name}_low"], table[f"{name}_high"] = np.array(bounds, dtype=float).T
     table.attrs["factors"] = factors
     return table
 

@@ -24,6 +24,7 @@ from gellib.evaluation import (
     temper,
     tune_thresholds,
 )
+from gellib.evaluation.registry import all_metrics
 
 SPLITS = ("train", "val", "test")
 
@@ -166,8 +167,10 @@ def _shown(values: dict[str, Any]) -> dict[str, str]:
     if values.get("positive"):
         for name in ("sensitivity", "specificity"):
             shares[name] = f"{name} ({values['positive']})"
-    if "kappa" in values:
-        plain["kappa"] = "Cohen's kappa"
+    if "hamming_loss" not in values:
+        for metric in all_metrics("singlelabel"):
+            if metric.name in values and metric.name not in shares:
+                (shares if metric.share else plain)[metric.name] = metric.title
     result = {"images": str(values["n"])} if "n" in values else {}
     for wanted, form in ((shares, ".1%"), (plain, ".3f")):
         for name, heading in wanted.items():

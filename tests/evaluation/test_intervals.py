@@ -36,12 +36,13 @@ def test_every_score_lies_in_its_interval(n_classes, quality):
     scores = evaluate(y, p, classes)
     found = intervals(y, p, classes)
     names = {"accuracy", "precision", "recall", "f1", "kappa", "loss", "roc_auc"}
+    names |= {"balanced_accuracy", "mcc"}
     names |= {"sensitivity", "specificity"} if n_classes == 2 else set()
     assert set(found) == names
     for name, (low, high) in found.items():
         assert low - 1e-9 <= scores[name] <= high + 1e-9, name
         assert low < high, f"{name}: an interval without a width says that all is known"
-        assert name in ("loss", "kappa") or 0 <= low and high <= 1
+        assert name in ("loss", "kappa", "mcc") or 0 <= low and high <= 1
     for name, parts in class_intervals(y, p, classes).items():
         for score, (low, high) in parts.items():
             assert low - 1e-9 <= scores["per_class"][name][score] <= high + 1e-9 <= 1 + 1e-8

@@ -14,8 +14,9 @@ from PIL import Image
 from sweepmaker import CLASSES, make_sweep, make_table
 
 from gellib import plots
+from gellib.evaluation.registry import all_metrics
 from gellib.plots.base import ORANGE, PALE, Chart, three_digits
-from gellib.plots.sweep import METRICS, id_ranges
+from gellib.plots.sweep import id_ranges
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def texts(axes):
     return [text.get_text() for text in axes.texts]
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", [m.name for m in all_metrics("singlelabel") if m.shown])
 def test_metric_bars_are_the_table(sweep, metric):
     table = sweep.table()
     done = table[table.status == "done"]
@@ -36,7 +37,9 @@ def test_metric_bars_are_the_table(sweep, metric):
     (axes,) = fig.axes
     widths = [bar.get_width() for bar in axes.patches]
     assert widths == pytest.approx(done[metric].tolist())
-    assert texts(axes) == [f"{100 * value:.1f} %" for value in done[metric]]
+    percent = metric not in ("kappa", "mcc")
+    wanted = [f"{100 * v:.1f} %" if percent else f"{v:.2f}" for v in done[metric]]
+    assert texts(axes) == wanted
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[0] == "1  cpu resnet18 single adam"
     assert len(labels) == 11
@@ -79,9 +82,10 @@ def test_heatmap_writes_every_value(sweep):
     table = sweep.table()
     done = table[table.status == "done"]
     fig = plots.metrics_heatmap(table)
-    written = np.array(texts(fig.axes[0])).reshape(len(done), 4)
+    written = np.array(texts(fig.axes[0])).reshape(len(done), 5)
     assert written[:, 0].tolist() == [f"{100 * v:.1f} %" for v in done.accuracy]
     assert written[:, 3].tolist() == [f"{100 * v:.1f} %" for v in done.roc_auc]
+    assert written[:, 4].tolist() == [f"{100 * v:.1f} %" for v in done.balanced_accuracy]
 
 
 def test_accuracy_by_shows_every_run_and_the_mean():

@@ -110,7 +110,7 @@ def test_summary_draws_and_keeps_every_figure(sweep):
     for name in summary.figure_names():
         summary.figure(name)
         assert Image.open(sweep.figures / f"{name}.png").width > 300
-    assert len(summary.figure_names()) == 18
+    assert len(summary.figure_names()) == 21
     with pytest.raises(ValueError, match="no figure 'nonsense'; there are: accuracy, "):
         summary.figure("nonsense")
 

@@ -6,8 +6,6 @@ from gellib.plots.sweep.configurations import metric_bars, metrics_heatmap
 from gellib.plots.sweep.factors import accuracy_by, time_by_architecture
 from gellib.plots.sweep.names import (
     FACTORS,
-    METRICS,
-    MULTILABEL_METRICS,
     TIMES,
     id_ranges,
     metrics_of,
@@ -17,8 +15,6 @@ from gellib.plots.sweep.search import search_3d, search_heatmap
 
 __all__ = [
     "FACTORS",
-    "METRICS",
-    "MULTILABEL_METRICS",
     "TIMES",
     "accuracy_by",
     "class_scores",

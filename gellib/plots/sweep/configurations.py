@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gellib.evaluation.registry import find_metric
 from gellib.plots.base import (
     BLUE,
     INK,
@@ -22,10 +23,6 @@ from gellib.plots.base import (
     tidy,
 )
 from gellib.plots.sweep.names import (
-    HEADINGS,
-    LOWER_IS_BETTER,
-    METRICS,
-    MULTILABEL_METRICS,
     absent,
     finished,
     metrics_of,
@@ -48,13 +45,14 @@ def metric_bars(
         Scores that a model has to beat, drawn as lines: name and value.
     """
     done = finished(table, metric)
-    heading = {**METRICS, **MULTILABEL_METRICS}[metric]
+    known = metrics_of(table).get(metric) or find_metric(metric)
+    heading = known.title
     if done.empty:
         return message(f"No run has a value. {absent(table)}", heading)
     rest = absent(table, metric)
     done, left_out = most(done)
     values = done[metric].to_numpy(dtype=float)
-    lower = metric in LOWER_IS_BETTER
+    lower = not known.higher_is_better
     best = values <= values.min() + 1e-12 if lower else values >= values.max() - 1e-12
     fig = Chart(figsize=(8.2, 1.25 + 0.265 * len(done)))
     axes = fig.subplots()
@@ -66,10 +64,17 @@ def metric_bars(
     for place, value, end, top in zip(places, values, ends, best, strict=True):
         weight = "bold" if top else "normal"
         axes.text(
-            end + 0.008, place, percent(value), va="center", fontsize=8, fontweight=weight,
+            max(end, 0) + 0.008, place, known.text(value), va="center", fontsize=8,
+            fontweight=weight,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}, zorder=5,
         )  # fmt: skip
-    percent_axis(axes.xaxis, axes, "x", top=1.11)
+    if known.share:
+        percent_axis(axes.xaxis, axes, "x", top=1.11)
+    else:
+        # Below 0 is worse than chance: room for it where a bar or its interval goes there.
+        low = done.get(f"{metric}_low", done[metric]).fillna(done[metric]).min()
+        axes.set_xlim(min(0.0, float(np.floor(low * 5) / 5)), 1.11)
+        axes.axvline(0, color=INK, linewidth=0.8)
     tidy(axes, "x")
     axes.tick_params(axis="y", length=0)
     legend = _reference_lines(axes, references or {})
@@ -130,19 +135,23 @@ def metrics_heatmap(table: pd.DataFrame) -> Figure:
     if done.empty:
         return message(f"No run has finished. {absent(table)}", "Models by metrics")
     done, left_out = most(done)
-    metrics = [name for name in metrics_of(table) if name not in LOWER_IS_BETTER]
+    of_table = metrics_of(table)
+    # One scale of colours is for what can be read on it: shares, the higher the better.
+    metrics = [
+        name for name, metric in of_table.items() if metric.higher_is_better and metric.share
+    ]
     values = done[metrics].to_numpy(dtype=float)
     fig = Chart(figsize=(7.6, 1.5 + 0.27 * len(done)))
     axes = fig.subplots()
     low = float(np.floor(np.nanmin(values) * 10) / 10)
     cmap = "cividis"
     image = axes.imshow(values, aspect="auto", cmap=cmap, vmin=min(low, 0.9), vmax=1.0)
-    axes.set_xticks(range(len(metrics)), [HEADINGS[name] for name in metrics])
+    axes.set_xticks(range(len(metrics)), [of_table[name].heading for name in metrics])
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(done)), model_labels(done), fontsize=8.5)
     middle = (min(low, 0.9) + 1.0) / 2
     for (row, column), value in np.ndenumerate(values):
-        text = percent(value) if np.isfinite(value) else "–"
+        text = of_table[metrics[column]].text(value) if np.isfinite(value) else "–"
         colour = INK if value > middle else "white"
         colour = colour if np.isfinite(value) else INK
         top = np.isfinite(value) and value >= np.nanmax(values[:, column]) - 1e-12

@@ -6,34 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from gellib.evaluation.registry import Metric, Task, all_metrics
 from gellib.plots.base import short_name
 from gellib.runs import in_order
 
-METRICS = {
-    "accuracy": "Accuracy",
-    "precision": "Precision (mean over the classes)",
-    "recall": "Recall (mean over the classes)",
-    "roc_auc": "Area under the ROC curve",
-}
-MULTILABEL_METRICS = {
-    "f1_samples": "F1 per image",
-    "f1_micro": "F1 of all labels together",
-    "f1": "F1 (mean over the classes)",
-    "mean_average_precision": "Average precision (mean over the classes)",
-    "hamming_loss": "Hamming loss (share of wrong labels)",
-}
-LOWER_IS_BETTER = {"hamming_loss"}
-HEADINGS = {
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "roc_auc": "ROC AUC",
-    "f1_samples": "F1 per image",
-    "f1_micro": "micro F1",
-    "f1": "macro F1",
-    "mean_average_precision": "mean AP",
-    "hamming_loss": "Hamming loss",
-}
+_ALWAYS = {"accuracy", "precision", "recall", "roc_auc"}
 FACTORS = {
     "pretrained_model": "architecture",
     "hardware_type": "hardware",
@@ -48,9 +25,12 @@ TIMES = {
 MOST_MODELS = 48
 
 
-def metrics_of(table: pd.DataFrame) -> dict[str, str]:
-    """Metrics of a table's runs, with their headings: one label an image, or several."""
-    return MULTILABEL_METRICS if "f1_samples" in table else METRICS
+def metrics_of(table: pd.DataFrame) -> dict[str, Metric]:
+    """Metrics that a table's runs are shown with, by name: of one label an image, or of several."""
+    task: Task = "multilabel" if "f1_samples" in table else "singlelabel"
+    shown = (m for m in all_metrics(task) if m.shown and m.name in table)
+    # Records of an older version have no value of a metric that was added since.
+    return {m.name: m for m in shown if m.name in _ALWAYS or table[m.name].notna().any()}
 
 
 def model_labels(table: pd.DataFrame) -> list[str]:

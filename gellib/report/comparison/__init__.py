@@ -2,7 +2,6 @@
 
 from gellib.report.comparison.compare import Comparison
 from gellib.report.comparison.configurations import (
-    METRICS,
     configurations,
     model_names,
     pool_folds,
@@ -11,7 +10,6 @@ from gellib.report.comparison.configurations import (
 )
 
 __all__ = [
-    "METRICS",
     "Comparison",
     "configurations",
     "model_names",

@@ -13,21 +13,11 @@ from scipy import stats
 from gellib.base.text import shorten
 from gellib.config import FACTS, NAMED
 from gellib.evaluation import evaluate
+from gellib.evaluation.registry import metric_names
 from gellib.runs import RunFolder
 
-METRICS = (
-    "accuracy",
-    "precision",
-    "recall",
-    "f1",
-    "roc_auc",
-    "f1_samples",
-    "f1_micro",
-    "mean_average_precision",
-    "hamming_loss",
-)
 _TIMES = ("training_time_mins", "inference_time_secs", "features_s", "total_s", "images_per_s")
-_MEANS = (*METRICS, *_TIMES, "val_accuracy", "val_loss", "val_f1_samples", "n_val", "parameters")
+_OTHERS = (*_TIMES, "val_accuracy", "val_loss", "val_f1_samples", "n_val", "parameters")
 
 
 def words(parameter: str) -> str:
@@ -82,7 +72,10 @@ def pool_folds(
             rows.append({**runs.iloc[0].to_dict(), "folds_done": 0})
             continue
         first = finished.iloc[0].to_dict()
-        row = {**first, **{c: finished[c].mean() for c in _MEANS if c in finished}}
+        row = {
+            **first,
+            **{c: finished[c].mean() for c in (*metric_names(), *_OTHERS) if c in finished},
+        }
         row |= {"folds_done": len(finished), "n_test": finished["n_test"].sum()}
         # Intervals of single folds are none of the whole.
         row |= {c: np.nan for c in finished if c.endswith(("_low", "_high"))}
@@ -108,7 +101,7 @@ def _pooled(
         values = evaluate(truth, columns, list(classes), positive=positive)
     except (OSError, ValueError, KeyError):
         return found
-    found |= {name: values[name] for name in METRICS if values.get(name) is not None}
+    found |= {name: values[name] for name in metric_names() if values.get(name) is not None}
     return found | {"conf_mat": values["confusion_matrix"], "n_test": values["n"]}
 
 
@@ -124,13 +117,13 @@ def configurations(table: pd.DataFrame) -> pd.DataFrame:
         out = table.copy()
         out["runs"] = [[name] for name in out["name"]]
         return out.assign(seeds=1)
-    metrics = [name for name in METRICS if name in table]
+    metrics = [name for name in metric_names() if name in table]
     done = table[table["status"] == "done"]
     groups = done.groupby("model_id", sort=False)
     first = table.sort_values("status", key=lambda s: s != "done", kind="stable")
     out = first.drop_duplicates("model_id").set_index("model_id")
     order = list(dict.fromkeys(table["model_id"]))
-    means = groups[[c for c in _MEANS if c in done]].mean()
+    means = groups[[c for c in (*metric_names(), *_OTHERS) if c in done]].mean()
     n = groups.size()
     half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) / np.sqrt(n)
     spread = groups[metrics].std()

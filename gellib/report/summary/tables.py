@@ -10,9 +10,9 @@ from pandas.io.formats.style import Styler
 
 from gellib.base.text import shorten
 from gellib.config import NAMED
+from gellib.evaluation.registry import find_metric
 from gellib.plots.base import percent, three_digits
 from gellib.plots.sweep import metrics_of
-from gellib.plots.sweep.names import HEADINGS, LOWER_IS_BETTER
 from gellib.report.comparison import Comparison, words
 
 # Thirteen columns are to fit on a page.
@@ -30,9 +30,10 @@ def style_table(comparison: Comparison) -> Styler:
     order = comparison.done
     done = comparison.models.loc[sorted(order.index[:MOST_ROWS])]
     score = comparison.score
-    metrics = list(metrics_of(comparison.table))
-    shares = {f"valid. {HEADINGS[score]}": done[f"val_{score}"]}
-    shares |= {HEADINGS[name]: done[name].astype(float) for name in metrics}
+    metrics = list(metrics_of(comparison.table).values())
+    heading_of_score = find_metric(score).heading
+    shares = {f"valid. {heading_of_score}": done[f"val_{score}"]}
+    shares |= {metric.heading: done[metric.name].astype(float) for metric in metrics}
     parts = {**_settings(comparison, done)}
     if comparison.seeds > 1:
         parts["seeds"] = done["seeds"]
@@ -42,7 +43,7 @@ def style_table(comparison: Comparison) -> Styler:
     }
     for heading, values in shares.items():
         parts[heading] = values
-        if heading == HEADINGS[score] and f"{score}_low" in done:
+        if heading == heading_of_score and f"{score}_low" in done:
             bounds = zip(done[f"{score}_low"], done[f"{score}_high"], strict=True)
             parts["95 % interval"] = [_interval(low, high) for low, high in bounds]
     if score == "accuracy":
@@ -50,11 +51,14 @@ def style_table(comparison: Comparison) -> Styler:
     style = pd.DataFrame(parts).style.hide(axis="index").set_uuid("models")
     times = ["training, s", "inference, s"]
     style = style.set_table_styles(_COMPACT)
-    style = style.format(percent, subset=list(shares), na_rep="–")
+    numbers = {metric.heading: metric.text for metric in metrics if not metric.share}
+    style = style.format(percent, subset=[h for h in shares if h not in numbers], na_rep="–")
+    for heading, text in numbers.items():
+        style = style.format(text, subset=[heading], na_rep="–")
     style = style.format(three_digits, subset=times, na_rep="–")
     if done.empty:
         return style.set_caption("No run has finished.")
-    lower = [HEADINGS[name] for name in metrics if name in LOWER_IS_BETTER]
+    lower = [metric.heading for metric in metrics if not metric.higher_is_better]
     higher = [name for name in shares if name not in lower]
     style = style.highlight_max(subset=higher, props="font-weight:bold")
     style = style.highlight_min(subset=times + lower, props="font-weight:bold")
@@ -129,7 +133,7 @@ def ranking_table(comparison: Comparison) -> Styler | None:
         {
             "model": ids,
             "": rows["label"].to_numpy(),
-            HEADINGS[score]: [percent(value) for value in rows[score]],
+            find_metric(score).heading: [percent(value) for value in rows[score]],
             "95 % interval": [
                 _interval(low, high)
                 for low, high in zip(rows[f"{score}_low"], rows[f"{score}_high"], strict=True)
@@ -221,7 +225,7 @@ def experiments_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | 
         for metric in metrics:
             value = models.at[entry["model_id"], metric]
             before = models.at[parent, metric] if parent is not None else np.nan
-            row[HEADINGS.get(metric, metric)] = _step(value, before)
+            row[find_metric(metric).heading] = _step(value, before)
         loss = losses["test_loss"]
         now, before = loss.get(entry["model_id"], np.nan), loss.get(parent, np.nan)
         row["loss"] = "–" if np.isnan(now) else f"{now:.2f}{_bracket(now - before, 1, 2)}"
