@@ -69,7 +69,8 @@ def test_the_parent_of_a_clone_is_a_place_like_any_other(tmp_path, command):
 
 
 @pytest.mark.notebooks
-def test_what_lies_in_the_current_folder_is_not_imported(tmp_path, command):
+@pytest.mark.parametrize("path", ["absolute", "relative"])
+def test_what_lies_in_the_current_folder_is_not_imported(tmp_path, command, path):
     """Command, server, kernels and workers: a sweep runs to its end beside hostile modules."""
     make_images(tmp_path / "images", train=6, test=2)
     (tmp_path / "tiny.yaml").write_text(SWEEP)
@@ -78,6 +79,8 @@ def test_what_lies_in_the_current_folder_is_not_imported(tmp_path, command):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     script, env = command
+    if path == "relative":
+        env = {"PYTHONPATH": os.path.relpath(PROJECT_ROOT, tmp_path)}
     done = run([*script, "sweep", "tiny.yaml", "--no-summary"], tmp_path, **env)
     assert done.returncode == 0, done.stdout + done.stderr
     record = json.loads((tmp_path / "tiny" / "01" / "record.json").read_text())

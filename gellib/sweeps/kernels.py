@@ -32,6 +32,8 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
+from gellib.base.paths import PROJECT_ROOT, SHIPPED
+
 CAN_FORK = sys.platform.startswith("linux")
 LOG_VARIABLE = "GELLIB_KERNEL_LOG"  # file that takes what a kernel prints outside its notebook
 THREADS_VARIABLE = "GELLIB_THREADS"
@@ -258,6 +260,7 @@ def _server_environment() -> Iterator[None]:
         SERVER_VARIABLE: "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's advice to who starts one
+        "PYTHONPATH": os.pathsep.join(_python_path()),
         # Threads that wait sleep: spinning ones take the cores from the other runs.
         "OMP_WAIT_POLICY": "PASSIVE",
         # Whoever has tuned the allocator himself knows why.
@@ -273,6 +276,13 @@ def _server_environment() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _python_path() -> list[str]:
+    """Let the server import what this process does, though it is started from another folder."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    ours = [str(PROJECT_ROOT)] if SHIPPED == PROJECT_ROOT else []
+    return [*ours, *(os.path.abspath(path) for path in given if path)]
 
 
 @contextlib.contextmanager
