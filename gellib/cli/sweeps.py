@@ -200,13 +200,13 @@ def _list_runs(loaded) -> None:
     for name, state in statuses.items():
         run = RunFolder(loaded.folder / name)
         record = run.read_record()
-        more = record.reason if record is not None and state in ("failed", "skipped") else ""
+        more = f"{record.reason:.120}" if record and state in ("failed", "skipped") else ""
         if record is None:
             more = str(run.unreadable() or "")
         elif state == "done":
             test = record.test
             more = f"test accuracy {test['accuracy']:.1%} of {test['n']} images"
-        click.echo(f"{name:<{width}}  {state:<8} {more:.120}".rstrip())
+        click.echo(f"{name:<{width}}  {state:<8} {more}".rstrip())
     click.echo(_counts(Counter(statuses.values())))
 
 

@@ -138,7 +138,7 @@ def test_features_are_made_once_in_shards_by_all_workers_and_runs_spread(
 def assert_features_are_those_without_shards(sweep, folder):
     from gellib.models.features import FeatureStore
     from gellib.models.training import compute_features
-    from gellib.sweeps.prepare import survey
+    from gellib.sweeps.prepare import load_image_set
     from gellib.training_run import load_backbone
 
     (note,) = (folder / "cache").glob("ready-*.json")
@@ -148,7 +148,9 @@ def assert_features_are_those_without_shards(sweep, folder):
     assert not [shape for shape in shapes if shape[-2:] == (4, 512)]
     config = next(iter(sweep.configs.values()))
     store = FeatureStore(folder / "again")
-    compute_features(config, survey(config), load_backbone(config), store=store, progress=False)
+    compute_features(
+        config, load_image_set(config), load_backbone(config), store=store, progress=False
+    )
     assert len(names) == 3  # batch norms, plain and random views
     assert store.files == names
     for name in names:
