@@ -47,6 +47,7 @@ def test_names_that_are_not_there_are_refused():
         gellib.no_such_thing  # noqa: B018
 
 
+@pytest.mark.slow
 def test_a_check_is_a_page_and_a_text(tmp_path):
     make_images(tmp_path / "images", train=6, test=3)
     found = gellib.check(tmp_path / "images")
@@ -76,6 +77,7 @@ class TestSweep:
         with pytest.raises(FileNotFoundError, match="no record of a run"):
             gellib.open_sweep(tmp_path)
 
+    @pytest.mark.slow
     def test_a_model_predicts_whatever_an_image_comes_as(self, swept):
         model = gellib.load(swept.folder)
         assert model.classes == ("dots", "stripes") and model.name in repr(model)
@@ -111,6 +113,7 @@ class TestSweep:
         with pytest.raises(TypeError, match="image 1: got .*; expected"):
             gellib.load(swept.folder).predict([image])
 
+    @pytest.mark.slow
     def test_from_a_notebook(self, swept, tmp_path):
         """Cells as a scientist types them, in a kernel; each shows something."""
         lines = [

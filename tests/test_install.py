@@ -56,6 +56,7 @@ def command(tmp_path_factory):
     return [sys.executable, str(file)], {"PYTHONPATH": str(PROJECT_ROOT)}
 
 
+@pytest.mark.slow
 def test_the_parent_of_a_clone_is_a_place_like_any_other(tmp_path, command):
     """There, the clone's folder `gellib/` is no package, though it has the name of one."""
     (tmp_path / "gellib" / "runs").mkdir(parents=True)

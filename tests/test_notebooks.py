@@ -91,6 +91,7 @@ class TestExecuted:
             str(PROJECT_ROOT / "notebooks" / name), str(output), parameters, progress_bar=False
         )
 
+    @pytest.mark.slow
     def test_training_alone_honours_the_paths_it_is_given(self, tmp_path):
         make_images(tmp_path / "images")
         paths = {
@@ -118,6 +119,7 @@ class TestExecuted:
 
         assert load_model(paths["model_path"])[2]["classes"] == ["dots", "stripes"]
 
+    @pytest.mark.slow
     def test_misspelt_parameter_ends_it_before_any_work(self, tmp_path):
         with pytest.raises(papermill.PapermillExecutionError) as caught:
             self.execute("2_train.ipynb", tmp_path / "out.ipynb", learnin_rate=0.1)
@@ -125,6 +127,7 @@ class TestExecuted:
         assert "'learnin_rate' is unknown: did you mean 'learning_rate'" in caught.value.evalue
         assert "Traceback" not in str(caught.value)
 
+    @pytest.mark.slow
     def test_explore_names_what_cannot_be_read(self, tmp_path):
         folder = make_images(tmp_path / "images")
         (folder / "train" / "dots" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -141,6 +144,7 @@ class TestExecuted:
             "image/png" in o.get("data", {}) for c in node.cells for o in c.get("outputs", [])
         )
 
+    @pytest.mark.slow
     def test_pretraining_shows_classes_curves_and_confusion(self, tmp_path):
         asked = {
             "backbone": "mobilenet-v3",
@@ -158,6 +162,7 @@ class TestExecuted:
         asked_of = ZeroShot("mobilenet-v3", weights=tmp_path / "w" / "mobilenet-v3.safetensors")
         assert asked_of.classes == card["classes"]
 
+    @pytest.mark.slow
     def test_predict_opens_without_any_run_and_says_what_to_do(self, tmp_path):
         node = self.execute("4_predict.ipynb", tmp_path / "out.ipynb", runs_dir=str(tmp_path))
         shown = "".join(str(o) for c in node.cells for o in c.get("outputs", []))

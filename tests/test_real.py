@@ -28,6 +28,7 @@ def test_every_image_is_read_and_split(real_data, folder, classes, positive):
     assert counts.to_numpy().sum() == len(images)
 
 
+@pytest.mark.slow
 def test_brain_images_keep_to_their_partition(real_data, tmp_path):
     images, _ = partition(real_data / "brain_mri", val=0.1, test=0.1, out=tmp_path)
     assert partition_table(images).loc["images"].to_dict() == {
@@ -56,6 +57,7 @@ def test_pictures_are_not_empty(real_data):
         assert image.min() < image.max(), path
 
 
+@pytest.mark.slow
 def test_random_features_and_a_linear_head_beat_chance_on_gels(real_data, tmp_path):
     from gellib.training_run import TrainingRun
 

@@ -39,6 +39,7 @@ def report(messy):
     return check_dataset(messy)
 
 
+@pytest.mark.slow
 def test_json_keeps_its_contract(messy, report):
     result = CliRunner().invoke(main, ["check", str(messy), "--json"])
     assert result.exit_code == 1
@@ -80,6 +81,7 @@ def test_text_says_what_was_found(report):
     assert max(map(len, text.splitlines())) < 130
 
 
+@pytest.mark.slow
 def test_the_page_holds_its_pictures(report, tmp_path):
     page = write_page(report, tmp_path / "new" / "page.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 5
@@ -125,6 +127,7 @@ def test_several_labels_and_given_parts(tmp_path):
     assert any("two given parts" in sentence for sentence in report.verdict)
 
 
+@pytest.mark.slow
 def test_slices_of_subjects_are_reported_and_grouped(tmp_path):
     pictures, labels, subjects = subject_slices(1)
     for i, picture in enumerate(pictures):
@@ -147,6 +150,7 @@ def test_slices_of_subjects_are_reported_and_grouped(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_shortcuts_of_any_shape_are_found_and_noise_is_not():
     rng = np.random.default_rng(0)
     labels = np.arange(120) % 3
@@ -163,6 +167,7 @@ def test_shortcuts_of_any_shape_are_found_and_noise_is_not():
     assert sentence.startswith("The width (AUC 0.")
 
 
+@pytest.mark.slow
 def test_chance_is_rarely_taken_for_a_shortcut():
     alarms = 0
     for seed in range(30):
@@ -190,6 +195,7 @@ def test_figures_have_something_in_them(report):
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_mode_of_the_real_gels_is_found(real_data):
     report = check_dataset(real_data / "gel")
     best = {s.name: s for s in report.shortcuts}["mode"]

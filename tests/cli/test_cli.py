@@ -154,6 +154,7 @@ def test_list_shows_size_networks_and_purpose(tmp_path):
     assert "no sweep files" in gellib("list", tmp_path / "empty").output
 
 
+@pytest.mark.slow
 def test_quick_look_without_images_has_a_few_simulated_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gellib.sweeps.run_sweep", lambda sweep, **_: ran.append(sweep) or stop())

@@ -56,6 +56,7 @@ def test_what_is_written_is_read_back(folder):
     assert table_of(run) == table_of(images)
 
 
+@pytest.mark.slow
 def test_another_partition_takes_force(folder):
     first = {path: path.read_text() for path in partition(folder, seed=0)[1]}
     partition(folder, seed=0)

@@ -66,6 +66,7 @@ def test_sensitivity_is_that_of_the_positive_class():
     assert intervals(y, p, CLASSES, positive="not_gel")["sensitivity"] == list(wilson(5, 10))
 
 
+@pytest.mark.slow
 def test_area_has_the_spread_that_leaving_images_out_shows():
     y, p = drawn(200)
     truth, value, alone = (y == 1)[:, None], p[:, 1:], np.arange(200)
@@ -126,6 +127,7 @@ def test_bca_of_a_mean_agrees_with_the_normal_interval_and_copes_with_equal_valu
 
 
 @pytest.mark.parametrize(("n", "distance"), [(22, 3.0), (100, 2.0)])
+@pytest.mark.slow
 def test_they_hold_the_truth_nearly_as_often_as_they_say(n, distance):
     # By its path: `coverage` is the name of a package too.
     spec = spec_from_file_location("simulated", BENCHMARKS / "coverage.py")

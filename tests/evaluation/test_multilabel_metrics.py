@@ -73,6 +73,7 @@ def test_agrees_with_scikit_learn(answers):
     )
 
 
+@pytest.mark.slow
 def test_thresholds_are_the_best_there_are(answers):
     y, p = answers
     tuned = tune_thresholds(y, p)

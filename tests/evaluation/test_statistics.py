@@ -195,6 +195,7 @@ def test_pooling_averages_seeds_image_by_image():
     assert pooled.values.tolist() == [[1, 0], [0, 1], [1, 1]]
 
 
+@pytest.mark.slow
 def test_false_positives_stay_near_their_nominal_rate():
     """Loose bounds on 120 repeats; the benchmark beside this file has the figures."""
     found = rates(120, sizes=(22, 100), sweeps=((22, 1), (100, 5)))

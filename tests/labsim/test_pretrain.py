@@ -62,6 +62,7 @@ def tiny_file(quick, tmp_path):
 
 
 class TestLessons:
+    @pytest.mark.slow
     def test_the_same_number_is_the_same_lesson(self):
         views, labels = batches.lesson(0, 5, 32)
         again, same = batches.lesson(0, 5, 32)
@@ -90,6 +91,7 @@ class TestLessons:
         view = batches.random_view(image, Still(), 44, 1)
         assert np.array_equal(view, image)
 
+    @pytest.mark.slow
     def test_worker_processes_draw_the_same(self):
         alone = list(batches.course(0, [32, 32], 0))
         helped = list(batches.course(0, [32, 32], 1))
@@ -114,6 +116,7 @@ class TestRecipe:
         assert rates[5:] == sorted(rates[5:], reverse=True)
 
     @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.slow
     def test_what_is_kept_answers_as_what_was_trained(self, name):
         name = recipe.check_pretrainable(name)
         torch.manual_seed(0)
@@ -153,6 +156,7 @@ class TestRecipe:
         with pytest.raises(PretrainError, match="both minutes and steps"):
             pretrain("resnet18", steps=1, minutes=1, out=tmp_path)
 
+    @pytest.mark.slow
     def test_minutes_become_steps(self, quick):
         cpu = torch.device("cpu")
         assert recipe.steps_in(0.1, "resnet18", cpu, "fp32", recipe.RECIPES["resnet18"]) > 1
@@ -168,6 +172,7 @@ class TestRecipe:
 
 
 class TestFiles:
+    @pytest.mark.slow
     def test_same_seed_and_steps_give_the_same_weights(self, quick, tiny_file, tmp_path):
         torch.rand(7)  # what was drawn before is of no matter
         again = pretrain("resnet18", out=tmp_path / "again", seed=3, **TINY)
@@ -175,6 +180,7 @@ class TestFiles:
         assert file_sha256(again) == file_sha256(tiny_file) != file_sha256(other)
 
     @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.slow
     def test_a_course_goes_on_where_another_one_ended(self, name, quick):
         file = shipped_weights(name)
         network = recipe.student(recipe.check_pretrainable(name), len(CLASSES))
@@ -187,6 +193,7 @@ class TestFiles:
             expected = head(backbone.network(recipe.as_input(views)).flatten(1))
         assert torch.allclose(found, expected, atol=2e-3, rtol=1e-3)
 
+    @pytest.mark.slow
     def test_the_card_names_what_it_started_from(self, quick, tiny_file, tmp_path):
         file = pretrain("resnet18", out=tmp_path / "on", seed=4, start=tiny_file, **TINY)
         origin = read_card(file)["started_from"]
@@ -197,6 +204,7 @@ class TestFiles:
         with pytest.raises(PretrainError, match="one of resnet18; expected one of vgg16"):
             pretrain("vgg16", out=tmp_path, start=tiny_file, **TINY)
 
+    @pytest.mark.slow
     def test_the_card_says_how_it_was_made(self, tiny_file):
         card = read_card(tiny_file)
         assert card["command"] == "gellib pretrain --backbone resnet18 --steps 2 --seed 3"
@@ -210,11 +218,13 @@ class TestFiles:
             assert all(0 <= value <= 1 for value in figures.values())
         assert "commit" in card and card["minutes"] > 0 and card["threads"] >= 1
 
+    @pytest.mark.slow
     def test_only_the_file_and_its_card_are_left(self, tiny_file):
         names = sorted(path.name for path in tiny_file.parent.iterdir())
         assert names == ["resnet18.json", "resnet18.safetensors"]
 
     @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.slow
     def test_it_loads_as_a_backbone_and_as_a_whole(self, name, quick, tmp_path):
         file = pretrain(name, out=tmp_path, **TINY)
         backbone, head, classes = load_class_model(file)
@@ -275,6 +285,7 @@ class TestShipped:
         assert sum(file.stat().st_size for file in files) < 64e6
 
     @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.slow
     def test_they_know_simulated_images(self, name):
         card = read_card(shipped_weights(name))["validation"]["none"]
         held_out = validation.answers(shipped_weights(name), per_class=2)
@@ -344,6 +355,7 @@ class TestZeroShot:
         assert list(judged[4].to_dict()) == ["file", "error"]
         assert judged[5].file == "image 6" and judged[5].label == "gel"
 
+    @pytest.mark.slow
     def test_it_takes_weights_of_ones_own(self, tiny_file):
         answer = ZeroShot(weights=tiny_file).predict([tiny_file])[0]
         assert answer.error

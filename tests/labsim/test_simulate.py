@@ -51,6 +51,7 @@ def test_image_is_grey_of_its_size_and_shows_something(name):
     assert picture(name, np.random.default_rng(0), 150, 90).shape == (90, 150)
 
 
+@pytest.mark.slow
 def test_images_of_a_class_differ_in_brightness():
     for name in CLASSES:
         means = [simulate(name, 2, index, 48).mean() for index in range(20)]
@@ -91,6 +92,7 @@ def test_stream_draws_all_classes_by_their_weights(monkeypatch):
     assert (np.abs(drawn - expected) < 4.5 * np.sqrt(expected)).all()
 
 
+@pytest.mark.slow
 def test_demo_set_has_its_counts(demo_again):
     for folder in (DEMO, demo_again):
         for split, count in (("train", 46), ("test", 11)):
@@ -112,6 +114,7 @@ def test_demo_set_is_what_the_generator_writes(demo_again):
         assert gap.mean() < 1.5, name
 
 
+@pytest.mark.slow
 def test_files_alone_do_not_tell_the_classes_apart(tmp_path):
     write_gel(tmp_path / "set", train=60, test=0, seed=1)
     rows, labels = [], []

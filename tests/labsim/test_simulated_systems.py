@@ -10,6 +10,8 @@ from scipy.stats import rankdata
 from gellib.data import load_imageset
 from gellib.labsim.simulate import SYSTEMS, alzheimer, brain_mri, protein
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def brains(tmp_path_factory):

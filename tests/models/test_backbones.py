@@ -19,6 +19,8 @@ from gellib.models.backbones import (
     seeded,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def resnet():

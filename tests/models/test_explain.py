@@ -18,6 +18,8 @@ from gellib.models.explain.grad_cam import grad_cam
 from gellib.models.heads import build_head
 from gellib.training_run import TrainingRun
 
+pytestmark = pytest.mark.slow
+
 
 def networks(name, image_size=64, kind="single"):
     backbone = build_backbone(name, weights="none", image_size=image_size)

@@ -232,6 +232,7 @@ class TestStore:
         # What it cost is known all the same.
         assert again.seconds == store.seconds > 0
 
+    @pytest.mark.slow
     def test_other_inputs_are_other_features(self, images, backbone, store):
         store.plain(images, backbone, precision="fp32")
         for other in (
@@ -351,6 +352,7 @@ class TestStore:
         with pytest.raises(BadImageError, match=path.rsplit("/", 1)[-1]):
             store.plain(images, backbone)
 
+    @pytest.mark.slow
     def test_calibration_is_cached(self, images, store, monkeypatch):
         first, second = (
             build_backbone("resnet18", weights="none", image_size=32) for _ in range(2)

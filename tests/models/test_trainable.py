@@ -21,6 +21,8 @@ from gellib.models.features import FeatureStore
 from gellib.models.training import load_model, predict_proba, save_model, train
 from gellib.models.training.phases import parameter_groups, plan_phases, training_precision
 
+pytestmark = pytest.mark.slow
+
 LAYER4 = "network.layer4."
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 

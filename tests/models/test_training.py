@@ -23,6 +23,8 @@ from gellib.models.training import (
     train,
 )
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = (
     "epoch train_loss val_loss train_accuracy val_accuracy train_f1 val_f1 learning_rate seconds"
 ).split()

@@ -117,6 +117,7 @@ def test_a_download_of_other_content_is_refused(server, checkpoint, monkeypatch)
     assert not checkpoint_path("resnet18").exists()
 
 
+@pytest.mark.slow
 def test_random_weights_that_were_asked_for_are_named_too():
     info = resolve_weights("vgg16", "none")
     assert info.warning.startswith("RANDOM WEIGHTS, as asked for by `weights: none`: vgg16")

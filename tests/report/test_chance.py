@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from smallset import make_images
 
 from gellib.config import RunConfig
 from gellib.evaluation import wilson
 from gellib.training_run import TrainingRun
+
+pytestmark = pytest.mark.slow
 
 
 def test_shuffled_labels_give_chance_and_true_ones_do_not(tmp_path):

@@ -188,6 +188,7 @@ def test_too_much_text_is_not_read(tmp_path, images):
     assert answers.scores is None and "more than is read" in answers.reason
 
 
+@pytest.mark.slow
 def test_experiments_get_a_table_and_figures_by_class(tmp_path):
     root = tmp_path / "data"
     table = make_images(root, {"train": 5, "val": 4, "test": 8}, CLASSES)
@@ -234,6 +235,7 @@ def test_a_search_is_drawn_in_three_and_in_two_dimensions(tmp_path, images):
     assert np.sort(points._offsets3d[2]) == pytest.approx(np.sort(lowest))
 
 
+@pytest.mark.slow
 def test_several_labels_are_compared_by_f1_per_image(tmp_path, images):
     root, table = images
     names, rng = [], np.random.default_rng(0)

@@ -196,6 +196,7 @@ def test_experiments_are_held_against_what_they_build_on():
     assert "model 3 (bigger)" in text
 
 
+@pytest.mark.slow
 def test_every_number_and_name_is_one_of_the_table():
     """No sentence may name a run that is not there, or a percentage that no column holds."""
     rng = np.random.default_rng(1)

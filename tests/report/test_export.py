@@ -17,6 +17,7 @@ def sweep(tmp_path_factory):
     return make_sweep(folder / "gel", folder / "data", grid=(*GRID, ("gpu", *GRID[0][1:])))
 
 
+@pytest.mark.slow
 def test_mlflow_opens_what_was_sent(sweep, tmp_path):
     mlflow = pytest.importorskip("mlflow")
     pytest.importorskip("alembic")

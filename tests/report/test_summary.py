@@ -102,6 +102,7 @@ def test_images_that_are_split_in_several_ways_are_told_in_one_breath(sweep):
     assert text.count("**Images:**") == 1 and text.count("train + ") == 2
 
 
+@pytest.mark.slow
 def test_summary_draws_and_keeps_every_figure(sweep):
     summary = Summary(sweep.path)
     assert summary.what_was_run().startswith("<blockquote")

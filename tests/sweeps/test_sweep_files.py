@@ -171,6 +171,7 @@ def layers_trained(config):
 @pytest.mark.parametrize(
     "file", sorted((PROJECT_ROOT / "runs").glob("*.yaml")), ids=lambda f: f.stem
 )
+@pytest.mark.slow
 def test_every_run_of_ours_names_layers_and_steps_that_there_are(file):
     for quick in (False, True):
         runs = load_sweep(file, quick=quick).configs.values()

@@ -12,6 +12,8 @@ from gellib.runs import RunFolder
 from gellib.training_run import TrainingRun
 from gellib.training_run.predictor import Predictor
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("bright", "lines", "spot")
 
 

@@ -26,6 +26,8 @@ from gellib.training_run.predictor import (
     list_runs,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runs_dir(tmp_path_factory):

@@ -71,6 +71,7 @@ def test_training_needs_images_and_backbone(run):
         run.train()
 
 
+@pytest.mark.slow
 def test_a_repeated_step_makes_the_later_ones_due_again_and_gives_the_same(run):
     run.load_images()
     run.load_backbone()

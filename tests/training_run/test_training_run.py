@@ -44,6 +44,7 @@ def answers_agree(run, images, predictions, atol):
     np.testing.assert_allclose(ours, theirs, atol=atol)
 
 
+@pytest.mark.slow
 def test_trained_layers(folder):
     run, images, predictions = finish(
         folder,
@@ -65,6 +66,7 @@ def test_trained_layers(folder):
     assert len(classes) == 4 * record.stopped_epoch
 
 
+@pytest.mark.slow
 def test_lbfgs(folder, capsys):
     run, images, predictions = finish(folder, "lbfgs", opt_alg="lbfgs", lbfgs_c=1)
     assert "without augmentation" in capsys.readouterr().out

@@ -37,6 +37,7 @@ def test_a_head_without_dropout_has_the_entropy_of_its_answer():
 
 
 @pytest.mark.parametrize("task", ["single_label", "multilabel"])
+@pytest.mark.slow
 def test_dropout_samples_disagree_by_less_than_they_doubt(task):
     head = build_head("multi", 8, 3, task=task, seed=0)
     assert has_dropout(head)
