@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,7 +188,8 @@ class Model:
             For a folder without images.
         """
         sources: list[Any] = []
-        given = [images] if isinstance(images, _ONE) else list(images)
+        alone = isinstance(images, _ONE) or not isinstance(images, Iterable)
+        given = [images] if alone else list(images)
         for number, image in enumerate(given, start=1):
             sources += _sources_of(image, number)
         return _predictions_table(self._predictor.predict(sources), self.classes)

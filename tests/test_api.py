@@ -112,6 +112,9 @@ class TestSweep:
     def test_what_is_no_image_is_refused_in_words(self, swept, image):
         with pytest.raises(TypeError, match="image 1: got .*; expected"):
             gellib.load(swept.folder).predict([image])
+        if not isinstance(image, tuple):
+            with pytest.raises(TypeError, match="image 1: got .*; expected"):
+                gellib.load(swept.folder).predict(image)
 
     @pytest.mark.slow
     def test_from_a_notebook(self, swept, tmp_path):
