@@ -189,7 +189,8 @@ class Model:
         """
         sources: list[Any] = []
         alone = isinstance(images, _ONE) or not isinstance(images, Iterable)
-        given = [images] if alone else list(images)
+        several: Any = images
+        given: list[Any] = [images] if alone else list(several)
         for number, image in enumerate(given, start=1):
             sources += _sources_of(image, number)
         return _predictions_table(self._predictor.predict(sources), self.classes)
