@@ -95,6 +95,8 @@ def find_metric(name: str) -> Metric:
 
 def table_metrics(tables: np.ndarray) -> dict[str, np.ndarray]:
     """Compute the registered metrics that follow from confusion matrices (..., C, C)."""
+    # Products of counts overflow whole numbers from some ten thousand images on, without a word.
+    tables = np.asarray(tables, dtype=float)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             metric.name: np.asarray(metric.of_tables(tables), dtype=float)
@@ -112,6 +114,7 @@ def balanced_accuracy(tables: np.ndarray) -> np.ndarray:
 
 def matthews_correlation(tables: np.ndarray) -> np.ndarray:
     """Correlation of truth and prediction (Gorodkin 2004); NaN where one of them has one class."""
+    tables = np.asarray(tables, dtype=float)
     of_class, predicted = tables.sum(axis=-1), tables.sum(axis=-2)
     n = of_class.sum(axis=-1)
     right = np.trace(tables, axis1=-2, axis2=-1)

@@ -43,6 +43,28 @@ def test_they_agree_with_scikit_learn(n_classes, seed):
         assert low <= value <= high and high - low < 0.6
 
 
+@pytest.mark.parametrize("n_classes", [2, 4, 10])
+@pytest.mark.parametrize("n", [60_000, 100_000, 1_000_000])
+def test_large_sets_overflow_no_metric(n, n_classes):
+    """Three of four right, the others spread evenly: known values, from counts and from images."""
+    wrong = n // n_classes // 4 // (n_classes - 1)
+    table = np.full((n_classes, n_classes), wrong, dtype=np.int64)
+    np.fill_diagonal(table, 3 * wrong * (n_classes - 1))
+    correlation = (0.75 * n_classes - 1) / (n_classes - 1)
+    for counts in (table, table.astype(np.int32), table.astype(float)):
+        assert known.matthews_correlation(counts) == pytest.approx(correlation)
+        found = known.table_metrics(counts)
+        assert found["mcc"] == pytest.approx(correlation)
+        assert found["balanced_accuracy"] == pytest.approx(0.75)
+    truth, predicted = (
+        np.repeat(side, table.ravel()) for side in np.indices(table.shape).reshape(2, -1)
+    )
+    names = [f"c{i}" for i in range(n_classes)]
+    scores = evaluate(truth, probabilities(predicted, n_classes), names)
+    for name in ("mcc", "kappa"):
+        assert scores[name] == pytest.approx(correlation), name
+
+
 def test_balanced_accuracy_is_of_the_classes_that_are_there():
     truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
     found = evaluate(truth, probabilities(predicted, 3), ["a", "b", "c"])
