@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from pydantic import Field
@@ -91,11 +91,8 @@ def read_facts(name: str, field: FieldInfo) -> Facts:
     given = field.json_schema_extra
     if not isinstance(given, dict) or given.get("stage") not in (*STAGES, "output"):
         raise TypeError(f"parameter {name!r} has no stage: declare it by param(..., stage=...)")
-    known: dict[str, Any] = {key: given[key] for key in asdict(_EXAMPLE)}
+    known: dict[str, Any] = {fact.name: given[fact.name] for fact in fields(Facts)}
     known["label"] = known["label"] or name.replace("_", " ")
     known["short"] = known["short"] or known["label"]
     known["column"] = known["column"] or name
     return Facts(**known)
-
-
-_EXAMPLE = Facts("head", "", "", "")
