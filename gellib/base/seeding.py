@@ -1,4 +1,4 @@
-"""Randomness by name: every draw has its own seed, and torch's global state is left as it was."""
+"""Random numbers by name: each use has its own seed, and torch's global state is restored."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 
-def named_seed(seed: int, *names: object) -> int:
-    """Derive the seed of one named draw, such as `named_seed(0, "order", epoch)`, below 2**63."""
+def derive_seed(seed: int, *names: object) -> int:
+    """Derive a seed below 2**63 for one named use of randomness.
+
+    For example `derive_seed(0, "order", epoch)`.
+    """
     text = "/".join(str(part) for part in (seed, *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 @contextmanager
-def seeded(
+def isolated_rng(
     seed: int, *names: object, device: torch.device | str = "cpu"
 ) -> Iterator[torch.Generator]:
-    """Run a block on its own random numbers; the global generators are as before afterwards."""
+    """Run a block with its own random numbers, and restore the global generators afterwards."""
     device = torch.device(device)
-    value = named_seed(seed, *names)
+    value = derive_seed(seed, *names)
     with torch.random.fork_rng(devices=[]):
-        # `torch.manual_seed` would reseed every CUDA device too, for good.
+        # `torch.manual_seed` would also reseed every CUDA device permanently.
         generator = torch.default_generator.manual_seed(value)
         if device.type == "cuda":
             with torch.random.fork_rng(devices=[device.index or 0]), torch.cuda.device(device):
@@ -35,19 +38,20 @@ def seeded(
             yield generator
 
 
-class NoDraws(TorchFunctionMode):
-    """While it is entered, tensors are not filled with random numbers but left as they are.
+class SkipInitialisation(TorchFunctionMode):
+    """While this mode is active, `torch.nn.init` leaves tensors as they are.
 
-    For networks whose weights are loaded next: VGG's 138 million draws take two seconds.
+    For networks whose weights are loaded next: VGG's 138 million random numbers take two seconds.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Return the tensor in place of filling it."""
+        """Return the tensor instead of filling it."""
         kwargs = kwargs or {}
-        # Those of torch.nn.init that hand themselves over, with the tensor by name: they fill all
-        # large linear layers. Tensor's own draws take place: `trunc_normal_` waits for good ones.
+        # The functions of torch.nn.init that support this protocol pass the tensor by keyword; they
+        # fill all large linear layers. The random methods of Tensor still run: `trunc_normal_`
+        # draws until the numbers are in range.
         if getattr(func, "__module__", "") == "torch.nn.init":
             return kwargs["tensor"]
         return func(*args, **kwargs)

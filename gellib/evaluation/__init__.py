@@ -5,11 +5,11 @@ All on plain arrays and tables; nothing here knows about torch or files.
 
 from gellib.evaluation.calibration import (
     Temperature,
+    apply_temperature,
     calibration_record,
     calibration_scores,
     fit_temperature,
     reliability,
-    temper,
 )
 from gellib.evaluation.effects import (
     ALPHA,
@@ -81,7 +81,7 @@ __all__ = [
     "seeds_needed",
     "sign_flip",
     "t_test",
-    "temper",
+    "apply_temperature",
     "tune_thresholds",
     "variance_of_mean",
     "wilson",

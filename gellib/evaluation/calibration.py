@@ -50,7 +50,7 @@ def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperatur
     if n < 2:
         return Temperature(1.0, n, f"{n} validation images are too few to choose a temperature")
     several = np.ndim(y_true) == 2
-    tempered = (temper(probabilities, t, several=several) for t in _TRIED)
+    tempered = (apply_temperature(probabilities, t, several=several) for t in _TRIED)
     losses = np.stack([_losses(y_true, p) for p in tempered], axis=1)
     penalty = np.log(_TRIED) ** 2 / (2 * _PRIOR**2)
     total = losses.sum(axis=0)
@@ -63,7 +63,9 @@ def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperatur
     return Temperature(float(_TRIED[best]), n)
 
 
-def temper(probabilities: np.ndarray, temperature: float, *, several: bool = False) -> np.ndarray:
+def apply_temperature(
+    probabilities: np.ndarray, temperature: float, *, several: bool = False
+) -> np.ndarray:
     """Divide the logits behind probabilities (n, C) by a temperature.
 
     Rows sum to one again, or every probability is by itself: `several` labels an image.

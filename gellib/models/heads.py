@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from gellib.models.backbones import seeded
+from gellib.models.backbones import isolated_rng
 
 TASKS = ("single_label", "multilabel")
 _RESIDUAL = ((512, 0.5), (512, 0.4), (256, 0.3), (128, 0.2))  # width and dropout, layer by layer
@@ -70,7 +70,7 @@ def build_head(
         raise ValueError(f"task of a head: got {task!r}, expected one of {', '.join(TASKS)}")
     if n_classes < 2 and task == "single_label":
         raise ValueError(f"a head needs at least two classes, got {n_classes}")
-    with seeded(seed, "head", kind), torch.device("cpu"):
+    with isolated_rng(seed, "head", kind), torch.device("cpu"):
         return Head(kind, in_features, n_classes, task, dropout)
 
 

@@ -13,6 +13,7 @@ from gellib.data import ImageSet
 from gellib.evaluation import (
     Temperature,
     Thresholds,
+    apply_temperature,
     calibration_record,
     class_intervals,
     evaluate,
@@ -21,7 +22,6 @@ from gellib.evaluation import (
     intervals,
     multi_hot,
     multilabel_intervals,
-    temper,
     tune_thresholds,
 )
 from gellib.evaluation.registry import all_metrics
@@ -82,7 +82,7 @@ def evaluate_run(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) 
     else:
         truth = images.table["label"].to_numpy(dtype=int)
     temperature = fit_temperature(truth[val], raw[val])
-    probabilities = temper(raw, temperature.value, several=several)
+    probabilities = apply_temperature(raw, temperature.value, several=several)
     if several:
         thresholds = tune_thresholds(truth[val], probabilities[val])
         given = probabilities >= thresholds.values

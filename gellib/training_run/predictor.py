@@ -13,7 +13,7 @@ from gellib.base.paths import find_path, shown_path
 from gellib.base.text import join_labels
 from gellib.data.images import BadImageError, ImageLimits, read_image
 from gellib.data.layouts.folders import find_images
-from gellib.evaluation import temper
+from gellib.evaluation import apply_temperature
 from gellib.runs import Record, RecordError, RunFolder, SweepFolder, rank_runs
 
 # A picture to be read: a file, its bytes, or its name and bytes.
@@ -179,7 +179,7 @@ class Predictor:
             device=self.device,
         )
         raw = head_probabilities(self.head, features)
-        rows = temper(raw, self.temperature, several=bool(self.thresholds))
+        rows = apply_temperature(raw, self.temperature, several=bool(self.thresholds))
         if self.detector is None:
             return [(row, None) for row in rows]
         scores = self.detector.score(features, np.stack([view_statistics(v) for v in views]))

@@ -13,10 +13,10 @@ from gellib.models.backbones import (
     check_backbone,
     device_for,
     device_missing,
+    isolated_rng,
     list_backbones,
     normalise,
     resolve_precision,
-    seeded,
 )
 
 pytestmark = pytest.mark.slow
@@ -148,9 +148,9 @@ def test_seeds_decide_and_global_randomness_is_untouched():
     assert a.weights.sha256 == b.weights.sha256 != c.weights.sha256
     assert a.identity() == b.identity() != c.identity()
     assert a.weights.source == "seed 3"
-    with seeded(0, "a"):
+    with isolated_rng(0, "a"):
         first = torch.rand(3)
-    with seeded(0, "b"):
+    with isolated_rng(0, "b"):
         assert not torch.equal(torch.rand(3), first)
 
 
@@ -272,6 +272,6 @@ def test_cuda_gives_the_features_of_the_cpu(resnet, precision):
     again = resnet.extract(pixels(), precision=precision, device="cuda")
     assert torch.equal(found, again)
     assert torch.cosine_similarity(found, expected).min() > 0.999
-    with seeded(0, "x", device="cuda"):
+    with isolated_rng(0, "x", device="cuda"):
         torch.rand(2, device="cuda")
     assert torch.equal(torch.cuda.get_rng_state(), state)

@@ -6,7 +6,13 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from gellib import plots
-from gellib.evaluation import entropy, error_detection, label_entropy, risk_coverage, temper
+from gellib.evaluation import (
+    apply_temperature,
+    entropy,
+    error_detection,
+    label_entropy,
+    risk_coverage,
+)
 from gellib.models.explain import (
     OutOfDistribution,
     fit_out_of_distribution,
@@ -32,7 +38,7 @@ def test_a_head_without_dropout_has_the_entropy_of_its_answer():
     found = uncertainty(head, FEATURES, temperature=2.0)
     with torch.inference_mode():
         p = head(torch.from_numpy(FEATURES)).double().softmax(1).numpy()
-    assert found.entropy == pytest.approx(entropy(temper(p, 2.0)))
+    assert found.entropy == pytest.approx(entropy(apply_temperature(p, 2.0)))
     assert found.mutual_information is None and found.samples == 0 and not has_dropout(head)
 
 

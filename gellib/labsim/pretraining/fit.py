@@ -27,7 +27,7 @@ from gellib.labsim.pretraining.recipe import (
 from gellib.labsim.pretraining.resume import take_up
 from gellib.labsim.pretraining.validation import PER_CLASS, validate
 from gellib.labsim.simulate import CLASSES
-from gellib.models.backbones import file_sha256, resolve_precision, seeded
+from gellib.models.backbones import file_sha256, isolated_rng, resolve_precision
 from gellib.models.backbones.architectures import batch_norms
 from gellib.training_run.environment import git_commit
 
@@ -93,7 +93,7 @@ def pretrain(
         if value is not None and value <= 0:
             raise PretrainError(f"{what}: got {value}, expected more than 0")
     started = time.perf_counter()
-    with seeded(seed, "pretrain", name, device=device):
+    with isolated_rng(seed, "pretrain", name, device=device):
         if steps is None:
             steps = (
                 recipe.steps
@@ -102,7 +102,7 @@ def pretrain(
             )
     views_seen = steps * recipe.batch
     # Again from the start: measuring the speed has used up random numbers.
-    with seeded(seed, "pretrain", name, device=device):
+    with isolated_rng(seed, "pretrain", name, device=device):
         network = student(name, len(CLASSES)).to(device)
         if start:
             views, _ = lesson(seed, 0, recipe.sizes(steps)[0])

@@ -1,6 +1,6 @@
 """Networks of torchvision as feature extractors; where their weights come from; grey input."""
 
-from gellib.base.seeding import named_seed, seeded
+from gellib.base.seeding import derive_seed, isolated_rng
 from gellib.models.backbones.adapters import INPUT_ADAPTERS
 from gellib.models.backbones.architectures import (
     ALIASES,
@@ -58,11 +58,11 @@ __all__ = [
     "exact_arithmetic",
     "file_sha256",
     "list_backbones",
-    "named_seed",
+    "derive_seed",
     "normalise",
     "resolve_precision",
     "resolve_weights",
-    "seeded",
+    "isolated_rng",
     "state_sha256",
     "stretch_contrast",
     "trained_layers",

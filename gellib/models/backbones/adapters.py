@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gellib.base.seeding import seeded
+from gellib.base.seeding import isolated_rng
 from gellib.models.backbones.architectures import first_convolution, input_statistics, replace_layer
 from gellib.models.backbones.preprocessing import Preprocessing
 
@@ -23,7 +23,7 @@ def adapt_first_convolution(
         key: getattr(old, key)
         for key in ("kernel_size", "stride", "padding", "dilation", "padding_mode")
     }
-    with seeded(seed, "first convolution", name):
+    with isolated_rng(seed, "first convolution", name):
         bias = old.bias is not None or adapter == "sum"
         new = nn.Conv2d(1, old.out_channels, bias=bias, **options)
     if adapter == "sum":

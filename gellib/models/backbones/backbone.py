@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from gellib.base.seeding import NoDraws, seeded
+from gellib.base.seeding import SkipInitialisation, isolated_rng
 from gellib.models.backbones.adapters import INPUT_ADAPTERS, adapt_first_convolution
 from gellib.models.backbones.architectures import (
     BackboneError,
@@ -216,8 +216,8 @@ def build_backbone(
         resolve_weights(name, weights, progress=progress) if isinstance(weights, str) else weights
     )
     # What is loaded next needs no random numbers; that all of it is there, `load_weights` checks.
-    draws = nullcontext() if info.name == "none" else NoDraws()
-    with seeded(seed, "network", name), draws:
+    draws = nullcontext() if info.name == "none" else SkipInitialisation()
+    with isolated_rng(seed, "network", name), draws:
         network = make_network(name, image_size)
     if info.name != "none":
         file = shipped_weights(name) if info.name == "labsim" else info.source

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from gellib.evaluation import entropy, label_entropy, temper
-from gellib.models.backbones import seeded
+from gellib.evaluation import apply_temperature, entropy, label_entropy
+from gellib.models.backbones import isolated_rng
 from gellib.models.heads import Head
 
 SAMPLES = 50
@@ -64,13 +64,13 @@ def _asked(head, features, temperature, samples, seed, measure, several):
     for layer in _dropouts(head):
         layer.train(samples > 0)
     try:
-        with torch.inference_mode(), seeded(seed, "monte carlo dropout", device=device):
+        with torch.inference_mode(), isolated_rng(seed, "monte carlo dropout", device=device):
             for start in range(0, len(features), _ROWS_AT_ONCE):
                 rows = slice(start, start + _ROWS_AT_ONCE)
                 x = torch.from_numpy(np.array(features[rows])).to(device)
                 for _ in range(max(samples, 1)):
                     p = head.probabilities(head(x).double()).cpu().numpy()
-                    p = temper(p, temperature, several=several)
+                    p = apply_temperature(p, temperature, several=several)
                     mean[rows] += p / max(samples, 1)
                     inner[rows] += measure(p) / max(samples, 1)
     finally:

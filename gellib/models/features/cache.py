@@ -69,14 +69,14 @@ def cached_array(
         return np.lib.format.open_memmap(file, "r"), seconds
 
 
-def forget(folder: Path, files: Iterable[str]) -> None:
+def delete_entries(folder: Path, files: Iterable[str]) -> None:
     """Delete arrays by the names of their files, the notes that make them count first."""
     for name in files:
         for suffix in (".json", ".npy", ".lock"):
             (folder / name).with_suffix(suffix).unlink(missing_ok=True)
 
 
-def release(array: np.ndarray) -> None:
+def drop_pages(array: np.ndarray) -> None:
     """Give the memory of a mapped array back to the system, which reads it again if need be.
 
     What was written is not lost; without this a process seems to hold all that it has touched.

@@ -14,7 +14,7 @@ from gellib.data import ImageSet
 from gellib.data.images import ImageLimits
 from gellib.models.backbones import Backbone, exact_arithmetic, normalise
 from gellib.models.features.augmentation import check_augmentation
-from gellib.models.features.cache import release
+from gellib.models.features.cache import drop_pages
 from gellib.models.features.extraction import (
     augmented_views,
     default_batch_size,
@@ -96,5 +96,5 @@ def join_shards(
     for start in range(0, count, size):
         rows = range(start, min(start + size, count))
         out[..., rows.start : rows.stop, :] = features_of(rows)
-        release(out)
+        drop_pages(out)
         bar.update(views * rows.stop - bar.n)  # those that were there before count as well

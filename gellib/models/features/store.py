@@ -22,7 +22,7 @@ from gellib.models.backbones import (
     resolve_precision,
 )
 from gellib.models.features.augmentation import check_augmentation
-from gellib.models.features.cache import cache_key, cached_array, forget
+from gellib.models.features.cache import cache_key, cached_array, delete_entries
 from gellib.models.features.extraction import (
     plain_views,
     progress_bar,
@@ -228,7 +228,7 @@ class FeatureStore:
         what: str,
     ) -> np.ndarray:
         array, seconds = cached_array(Path(self.cache_dir), facts, shape, compute, what=what)
-        forget(Path(self.cache_dir), self._joined)
+        delete_entries(Path(self.cache_dir), self._joined)
         self._joined.clear()
         self.seconds += seconds
         self.files.append(f"{cache_key(facts)}.npy")

@@ -16,7 +16,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from gellib.config import RunConfig
-from gellib.models.backbones import seeded
+from gellib.models.backbones import isolated_rng
 from gellib.models.training.epoch_scores import METRICS, EpochScores, score
 from gellib.models.training.inputs import CachedInputs, OnlineInputs
 from gellib.models.training.monitor import Watch, check_monitor
@@ -178,7 +178,7 @@ class Fit:
         batches = self._batches(phase, epoch)
         network.train()
         seen = []
-        with seeded(config.seed, "dropout", epoch, device=self.device):
+        with isolated_rng(config.seed, "dropout", epoch, device=self.device):
             inputs = phase.inputs.train_batches(epoch, batches)
             for positions, x, factor in zip(batches, inputs, factors, strict=True):
                 rate = set_rate(optimizer, factor)

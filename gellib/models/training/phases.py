@@ -22,7 +22,7 @@ from gellib.models.training.optimise import make_optimizer
 ACTIVATION_BYTES = 4 << 30
 
 
-class TrainedPart(nn.Module):
+class Tail(nn.Module):
     """The layers of a backbone behind a cut: activations to features."""
 
     def __init__(self, backbone: Backbone, back: nn.Module) -> None:
@@ -32,10 +32,10 @@ class TrainedPart(nn.Module):
 
     def forward(self, activations: torch.Tensor) -> torch.Tensor:
         """Compute features (N, dim)."""
-        return self._back[0](laid_out(activations)).flatten(1)
+        return self._back[0](channels_last(activations)).flatten(1)
 
 
-class OnImages(nn.Module):
+class ImageBackbone(nn.Module):
     """A backbone that takes its images as they are read."""
 
     def __init__(self, backbone: Backbone) -> None:
@@ -44,10 +44,10 @@ class OnImages(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Compute features (N, dim)."""
-        return self.backbone(laid_out(images))
+        return self.backbone(channels_last(images))
 
 
-def laid_out(batch: torch.Tensor) -> torch.Tensor:
+def channels_last(batch: torch.Tensor) -> torch.Tensor:
     """Lay a batch of images out channel by channel on a CPU, where training is faster so."""
     if batch.device.type != "cpu" or batch.ndim != 4:
         return batch
@@ -109,7 +109,7 @@ def _phases(
     elif first:
         _move(backbone, device)
         optimizer = make_optimizer(config, parameter_groups(backbone, head, rate))
-        network = nn.Sequential(OnImages(backbone), head)
+        network = nn.Sequential(ImageBackbone(backbone), head)
         yield Phase(first, network, images, optimizer, precision=precision)
     if second:
         _move(backbone, device)
@@ -117,7 +117,7 @@ def _phases(
         if first:
             rate = config.unfreeze_learning_rate or rate
         groups = parameter_groups(backbone, head, rate, config.layer_decay)
-        part, inputs = cut or (OnImages(backbone), images)
+        part, inputs = cut or (ImageBackbone(backbone), images)
         optimizer = make_optimizer(config, groups, fused=True)
         network = nn.Sequential(part, head)
         yield Phase(second, network, inputs, optimizer, precision=precision)
@@ -192,7 +192,7 @@ def _cut_inputs(
         store.activations(imageset, rows[part], backbone, front, progress=progress, **options)
         for part in ("train", "val")
     )
-    return TrainedPart(backbone, back), CachedInputs(train[None], val)
+    return Tail(backbone, back), CachedInputs(train[None], val)
 
 
 def compute_features(

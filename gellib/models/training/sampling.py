@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gellib.models.backbones import named_seed
+from gellib.models.backbones import derive_seed
 from gellib.models.training.objective import class_counts
 
 
@@ -22,7 +22,7 @@ def sampling_weights(targets: np.ndarray, n_classes: int) -> np.ndarray:
 def draw_order(count: int, seed: int, epoch: int, weights: np.ndarray | None) -> np.ndarray:
     """Draw the images of an epoch: all of them once, or by weight and with replacement."""
     name = "order" if weights is None else "sampler"
-    generator = torch.Generator().manual_seed(named_seed(seed, name, epoch))
+    generator = torch.Generator().manual_seed(derive_seed(seed, name, epoch))
     if weights is None:
         return torch.randperm(count, generator=generator).numpy()
     chances = torch.from_numpy(weights).double()
