@@ -47,7 +47,7 @@ def image_features(
         Whether to show a progress bar while features are computed.
     """
     if backbone is not None and store is not None:
-        return np.array(store.plain(images, backbone, progress=progress))
+        return np.array(store.unaugmented(images, backbone, progress=progress))
     pictures = np.stack([look.small for look in looks if look.small is not None]).astype(np.float32)
     n, full = pictures.shape[:2]
     factor = full // _STATISTICS_SIDE

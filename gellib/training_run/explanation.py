@@ -11,7 +11,7 @@ import torch
 from gellib.data import ImageSet
 from gellib.data.images import ImageLimits
 from gellib.models.explain import Explanation, explain_views
-from gellib.models.features import plain_views
+from gellib.models.features import unaugmented_views
 from gellib.models.training import TrainResult
 from gellib.training_run.evaluation import RunEvaluation
 
@@ -51,7 +51,7 @@ def explain_some(
     if not len(rows):
         return None
     paths = list(images.table["path"].iloc[rows])
-    views = list(plain_views(paths, result.backbone.preprocessing, limits))
+    views = list(unaugmented_views(paths, result.backbone.preprocessing, limits))
     found = explain_views(
         result.backbone,
         result.head,

@@ -167,10 +167,10 @@ class Predictor:
 
     def _asked(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
         """Probabilities of each image, and how unlike the training images it is."""
-        from gellib.models.features import plain_view, view_statistics
+        from gellib.models.features import unaugmented_view, view_statistics
         from gellib.models.training import head_probabilities, view_features
 
-        views = [plain_view(image, self.backbone.preprocessing) for image in images]
+        views = [unaugmented_view(image, self.backbone.preprocessing) for image in images]
         features = view_features(
             self.backbone,
             (view[None] for view in views),

@@ -28,7 +28,7 @@ def measure(folder: str, count: int, network: str, image_size: int) -> dict[str,
 
     from gellib.data import load_imageset
     from gellib.models.backbones import build_backbone
-    from gellib.models.features import FeatureStore, extract_stream, plain_views
+    from gellib.models.features import FeatureStore, extract_stream, unaugmented_views
 
     torch.set_num_threads(cores())
     backbone = build_backbone(network, weights="none", image_size=image_size)
@@ -39,7 +39,9 @@ def measure(folder: str, count: int, network: str, image_size: int) -> dict[str,
     store = FeatureStore(Path(folder).parent / "cache")
     few = min(count, ALONE)
     paths = list(images.table["path"][:few])
-    block = np.concatenate(list(plain_views(paths[:256], backbone.preprocessing, store.limits)))
+    block = np.concatenate(
+        list(unaugmented_views(paths[:256], backbone.preprocessing, store.limits))
+    )
 
     def rate(work: Any, number: int) -> float:
         started = time.perf_counter()
@@ -52,11 +54,11 @@ def measure(folder: str, count: int, network: str, image_size: int) -> dict[str,
         return extract_stream(parts, backbone, precision="auto", device="cpu", total=number)
 
     rate(forward(16), 16)
-    decode = rate(plain_views(paths, backbone.preprocessing, store.limits), few)
+    decode = rate(unaugmented_views(paths, backbone.preprocessing, store.limits), few)
     alone = rate(forward(few), few)
     with Memory() as memory:
         started = time.perf_counter()
-        store.plain(images, backbone, progress=True)
+        store.unaugmented(images, backbone, progress=True)
         both = count / (time.perf_counter() - started)
     limit = 1 / (1 / decode + 1 / alone)
     return {

@@ -39,7 +39,7 @@ def compare(network: str, cache: Path, **params: Any) -> dict[str, Any]:
         backbone = build_backbone(network, weights=config.weights, image_size=config.image_size)
         store = FeatureStore(cache / precision)
         started = time.perf_counter()
-        features[precision] = store.plain(images, backbone, precision=precision)
+        features[precision] = store.unaugmented(images, backbone, precision=precision)
         img_s[precision] = len(test) / (time.perf_counter() - started)
         chosen = config.model_copy(update={"precision": precision})
         result = train(chosen, images, backbone, store=store, progress=False)

@@ -95,14 +95,14 @@ def forward_passes(config: RunConfig) -> float:
         augmented_views,
         check_augmentation,
         extract_stream,
-        plain_views,
+        unaugmented_views,
     )
     from gellib.training_run import load_backbone, load_images
 
     torch.set_num_threads(cores())
     backbone = load_backbone(config)
     table = load_images(config).images.table
-    views = list(plain_views(list(table["path"]), backbone.preprocessing, ImageLimits()))
+    views = list(unaugmented_views(list(table["path"]), backbone.preprocessing, ImageLimits()))
     if config.draws_views:
         train = table[table["split"] == "train"]
         blocks = augmented_views(

@@ -23,7 +23,7 @@ from gellib.labsim.simulate.stains import fluorescent
 from gellib.labsim.simulate.textures import texture
 from gellib.models.backbones import Backbone, build_backbone
 from gellib.models.explain import explain_views
-from gellib.models.features import plain_view
+from gellib.models.features import unaugmented_view
 from gellib.models.heads import Head, build_head
 
 PAGE = 320
@@ -56,7 +56,7 @@ def trained(network: str, n: int, image_size: int = 224, seed: int = 0) -> tuple
     for is_gel, names in kinds.items():
         for i in range(n):
             image = picture(names[i % len(names)], rng, 280, 280)
-            views.append(plain_view(image, backbone.preprocessing))
+            views.append(unaugmented_view(image, backbone.preprocessing))
             y.append(int(is_gel))
     parts = torch.from_numpy(np.stack(views)).split(16)
     features = torch.cat([backbone.extract(part) for part in parts]).numpy()
@@ -74,7 +74,7 @@ def lane_ratios(
     """Ratios of `n` pages, and those with the maps of other pages."""
     rng = np.random.default_rng([seed, 1])
     pages = [gel_on_page(rng) for _ in range(n)]
-    views = np.stack([plain_view(image, backbone.preprocessing) for image, _ in pages])
+    views = np.stack([unaugmented_view(image, backbone.preprocessing) for image, _ in pages])
     maps = explain_views(backbone, head, views, [1] * n).maps
     size, before = backbone.preprocessing.image_size, backbone.preprocessing.resize_size
     cut = (before - size) // 2

@@ -24,7 +24,7 @@ from gellib.data import load_imageset
 from gellib.data.images import read_image
 from gellib.labsim.pretraining.files import load_class_model
 from gellib.models.backbones import stretch_contrast
-from gellib.models.features import plain_view
+from gellib.models.features import unaugmented_view
 
 SAME = 0.98  # correlation of thumbnails, above which two pictures are one
 THUMBNAIL_PX = 32
@@ -51,7 +51,7 @@ def judge(path: str, images: list[np.ndarray], is_gel: np.ndarray, groups: np.nd
     result: dict = {}
     for contrast in ("none", "stretch"):
         shown = images if contrast == "none" else [stretch_contrast(image) for image in images]
-        views = np.stack([plain_view(image, backbone.preprocessing) for image in shown])
+        views = np.stack([unaugmented_view(image, backbone.preprocessing) for image in shown])
         parts = torch.from_numpy(views).split(16)
         features = torch.cat([backbone.extract(part) for part in parts])
         with torch.inference_mode():

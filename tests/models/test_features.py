@@ -19,9 +19,9 @@ from gellib.models.features import (
     extract_stream,
     image_key,
     in_threads,
-    plain_view,
     prepare,
     random_views,
+    unaugmented_view,
 )
 from gellib.models.features import store as store_module
 
@@ -71,7 +71,7 @@ class TestViews:
         # The left half is dim, the right half bright: a crop from the middle of either must keep
         # its place between black and white.
         image = np.repeat(np.array([[100] * 40 + [140] * 40], np.uint8), 80, axis=0)
-        view = plain_view(image, given)
+        view = unaugmented_view(image, given)
         assert (view[0, :, 2], view[0, :, -3]) == pytest.approx((0, 255))
         crops = random_views(
             image, given, check_augmentation("random_resized_crop"), seed=0, key=1, epochs=range(30)
@@ -180,7 +180,7 @@ class TestCheckAugmentation:
 
 class TestStore:
     def test_plain_features_are_the_networks(self, images, backbone, store):
-        features = store.plain(images, backbone, precision="fp32")
+        features = store.unaugmented(images, backbone, precision="fp32")
         assert features.shape == (12, 512)
         assert features.dtype == np.float32
         assert isinstance(features, np.memmap)
@@ -191,7 +191,7 @@ class TestStore:
 
     def test_views_are_those_of_augment(self, images, backbone, store):
         rows = [7, 2, 5]
-        features = store.views(
+        features = store.augmented(
             images, rows, backbone, augmentation=STEPS, seed=3, epochs=4, precision="fp32"
         )
         assert features.shape == (4, 3, 512)
@@ -210,10 +210,10 @@ class TestStore:
             np.testing.assert_allclose(features[1, position], expected, rtol=1e-3, atol=1e-4)
 
     def test_another_contrast_is_another_entry(self, images, backbone, store):
-        plain = np.array(store.plain(images, backbone))
+        plain = np.array(store.unaugmented(images, backbone))
         stretched = build_backbone("resnet18", weights="none", image_size=32, contrast="stretch")
         assert stretched.identity() != backbone.identity()
-        assert not np.array_equal(store.plain(images, stretched), plain)
+        assert not np.array_equal(store.unaugmented(images, stretched), plain)
 
     def test_more_epochs_than_are_made_at_once(self, images, backbone, monkeypatch):
         monkeypatch.setattr("gellib.models.features.extraction.EPOCHS_AT_ONCE", 2)
@@ -225,28 +225,28 @@ class TestStore:
         ]
 
     def test_nothing_is_computed_twice(self, images, backbone, store, monkeypatch):
-        first = np.array(store.plain(images, backbone))
-        monkeypatch.setattr(store_module, "fill_plain", None)
+        first = np.array(store.unaugmented(images, backbone))
+        monkeypatch.setattr(store_module, "fill_unaugmented", None)
         again = FeatureStore(store.cache_dir)
-        assert np.array_equal(again.plain(images, backbone), first)
+        assert np.array_equal(again.unaugmented(images, backbone), first)
         # What it cost is known all the same.
         assert again.seconds == store.seconds > 0
 
     @pytest.mark.slow
     def test_other_inputs_are_other_features(self, images, backbone, store):
-        store.plain(images, backbone, precision="fp32")
+        store.unaugmented(images, backbone, precision="fp32")
         for other in (
             build_backbone("resnet18", weights="none", image_size=32, seed=1),
             build_backbone("resnet18", weights="none", image_size=40),
             build_backbone("resnet18", weights="none", image_size=32, input_adapter="sum"),
         ):
-            store.plain(images, other, precision="fp32")
-        store.plain(images, backbone, precision="bf16")
+            store.unaugmented(images, other, precision="fp32")
+        store.unaugmented(images, backbone, precision="bf16")
         assert len(list(store.cache_dir.glob("*.npy"))) == 5
 
     @pytest.mark.parametrize("damage", ["cut", "flip", "no note", "wrong note"])
     def test_damaged_files_are_computed_again(self, images, backbone, store, damage, caplog):
-        first = np.array(store.plain(images, backbone))
+        first = np.array(store.unaugmented(images, backbone))
         (file,) = store.cache_dir.glob("*.npy")
         (note,) = store.cache_dir.glob("*.json")
         content = bytearray(file.read_bytes())
@@ -260,27 +260,27 @@ class TestStore:
         else:
             note.write_text("{")
         with caplog.at_level(logging.WARNING):
-            again = store.plain(images, backbone)
+            again = store.unaugmented(images, backbone)
         assert np.array_equal(again, first)
         assert ("are damaged" in caplog.text) == (damage != "no note")
 
     def test_large_files_are_checked_by_parts(self, images, backbone, store, monkeypatch):
         monkeypatch.setattr("gellib.models.features.cache._HASH_WHOLE_BELOW", 1000)
         monkeypatch.setattr("gellib.models.features.cache._BLOCK", 100)
-        first = np.array(store.plain(images, backbone))
+        first = np.array(store.unaugmented(images, backbone))
         (file,) = store.cache_dir.glob("*.npy")
         content = bytearray(file.read_bytes())
         content[-50] ^= 1
         file.write_bytes(content)
-        assert np.array_equal(store.plain(images, backbone), first)
+        assert np.array_equal(store.unaugmented(images, backbone), first)
 
     def test_a_failure_leaves_nothing_behind(self, images, backbone, store, monkeypatch):
         def fail(*args, **options):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(store_module, "fill_plain", fail)
+        monkeypatch.setattr(store_module, "fill_unaugmented", fail)
         with pytest.raises(KeyboardInterrupt):
-            store.plain(images, backbone)
+            store.unaugmented(images, backbone)
         assert {path.suffix for path in store.cache_dir.iterdir()} <= {".lock"}
 
     def test_shards_give_the_same_features_and_are_gone_then(self, tmp_path, images, backbone):
@@ -290,8 +290,8 @@ class TestStore:
         options = {"precision": "fp32", "batch_size": 4}
         drawn = {"augmentation": STEPS, "seed": 3, "epochs": 2}
         for store in (whole, shards):
-            store.plain(images, backbone, **options)
-            store.views(images, rows, backbone, **drawn, **options)
+            store.unaugmented(images, backbone, **options)
+            store.augmented(images, rows, backbone, **drawn, **options)
         assert shards.files == whole.files
         found = sorted(p.name for p in shards.cache_dir.iterdir())
         assert found == sorted(p.name for p in whole.cache_dir.iterdir())
@@ -301,34 +301,34 @@ class TestStore:
             )
 
     def test_a_shard_that_is_there_is_not_computed_again(self, images, backbone, store, caplog):
-        store.plain(images.take(range(4, 8)), backbone, precision="fp32")
+        store.unaugmented(images.take(range(4, 8)), backbone, precision="fp32")
         again = FeatureStore(store.cache_dir, shard=4)
         made = []
-        real = store_module.fill_plain
+        real = store_module.fill_unaugmented
 
         def note(out, part, *args, **options):
             made.append(list(part.table["file"]))
             return real(out, part, *args, **options)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(store_module, "fill_plain", note)
-            again.plain(images, backbone, precision="fp32")
+            patch.setattr(store_module, "fill_unaugmented", note)
+            again.unaugmented(images, backbone, precision="fp32")
         files = list(images.table["file"])
         assert made == [files[:4], files[8:]]
         assert again.seconds > store.seconds > 0
 
     def test_several_at_once_compute_once(self, images, backbone, store, monkeypatch):
         calls = []
-        real = store_module.fill_plain
+        real = store_module.fill_unaugmented
 
         def count(*args, **options):
             calls.append(1)
             return real(*args, **options)
 
-        monkeypatch.setattr(store_module, "fill_plain", count)
+        monkeypatch.setattr(store_module, "fill_unaugmented", count)
         results = []
         threads = [
-            threading.Thread(target=lambda: results.append(store.plain(images, backbone)))
+            threading.Thread(target=lambda: results.append(store.unaugmented(images, backbone)))
             for _ in range(3)
         ]
         for thread in threads:
@@ -342,7 +342,7 @@ class TestStore:
         usage = type("Usage", (), {"free": 10})
         monkeypatch.setattr("gellib.models.features.cache.shutil.disk_usage", lambda path: usage)
         with pytest.raises(OSError, match="make room there or set cache_dir"):
-            store.plain(images, backbone)
+            store.unaugmented(images, backbone)
 
     def test_bad_images_are_named(self, tmp_path, backbone, store):
         images = make_set(tmp_path / "images", per_class=4)
@@ -350,7 +350,7 @@ class TestStore:
         with open(path, "wb") as file:
             file.write(b"nonsense")
         with pytest.raises(BadImageError, match=path.rsplit("/", 1)[-1]):
-            store.plain(images, backbone)
+            store.unaugmented(images, backbone)
 
     @pytest.mark.slow
     def test_calibration_is_cached(self, images, store, monkeypatch):
@@ -363,7 +363,7 @@ class TestStore:
         store.calibrate(images, rows, second)
         assert first.identity() == second.identity()
         assert not second.needs_calibration
-        features = store.plain(images, second)
+        features = store.unaugmented(images, second)
         assert 0.01 < np.std(features) < 100
 
 

@@ -90,7 +90,7 @@ def test_sgd_is_that_of_the_reference(images, store):
         store=store,
         progress=False,
     )
-    features = torch.from_numpy(np.array(store.plain(images, result.backbone)))
+    features = torch.from_numpy(np.array(store.unaugmented(images, result.backbone)))
     train_rows = (images.table["split"] == "train").to_numpy(copy=True)
     x, y = features[train_rows], torch.tensor(images.table["label"].to_numpy()[train_rows])
     head = build_head("single", 512, 2, seed=0)

@@ -5,16 +5,16 @@ from gellib.models.features.augmentation import (
     augment,
     check_augmentation,
     image_key,
-    plain_view,
     prepare,
     random_views,
+    unaugmented_view,
 )
 from gellib.models.features.extraction import (
     augmented_views,
     default_batch_size,
     extract_stream,
     in_threads,
-    plain_views,
+    unaugmented_views,
 )
 from gellib.models.features.image_statistics import view_statistics
 from gellib.models.features.store import FeatureStore
@@ -29,8 +29,8 @@ __all__ = [
     "extract_stream",
     "image_key",
     "in_threads",
-    "plain_view",
-    "plain_views",
+    "unaugmented_view",
+    "unaugmented_views",
     "prepare",
     "random_views",
     "view_statistics",

@@ -28,7 +28,7 @@ def check_augmentation(text: str) -> list[Call]:
 
 def prepare(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
     """Make the plain view of an image: (channels, H, W) float, normalised for the network."""
-    return normalise(torch.from_numpy(plain_view(image, preprocessing)), preprocessing)
+    return normalise(torch.from_numpy(unaugmented_view(image, preprocessing)), preprocessing)
 
 
 def augment(
@@ -55,7 +55,7 @@ def image_key(digest: str) -> int:
     return int(digest[:16], 16)
 
 
-def plain_view(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+def unaugmented_view(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """Make the plain view in uint8, (1 or 3, image_size, image_size)."""
     return _channels_first(_centre(_picture(image, preprocessing), preprocessing))
 

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from gellib.data.images import ImageLimits, read_image
 from gellib.models.backbones import Backbone, Preprocessing
-from gellib.models.features.augmentation import image_key, plain_view, random_views
+from gellib.models.features.augmentation import image_key, random_views, unaugmented_view
 
 # Larger batches are no faster on a CPU: their activations no longer come from the allocator's
 # free lists, and page faults take a third of the time.
@@ -54,14 +54,14 @@ def in_threads(
                 future.cancel()
 
 
-def plain_views(
+def unaugmented_views(
     paths: Sequence[str], preprocessing: Preprocessing, limits: ImageLimits
 ) -> Iterator[np.ndarray]:
     """Yield the plain view of each file in turn, (1, channels, H, W) uint8."""
 
     def work(path: str) -> np.ndarray:
         image = read_image(path, color=preprocessing.color, limits=limits)
-        return plain_view(image, preprocessing)[None]
+        return unaugmented_view(image, preprocessing)[None]
 
     return in_threads(work, paths, ahead=_ahead(preprocessing, 1))
 

@@ -19,23 +19,23 @@ from gellib.models.features.extraction import (
     augmented_views,
     default_batch_size,
     extract_stream,
-    plain_views,
     rebatch,
+    unaugmented_views,
 )
 
 
-def fill_plain(
+def fill_unaugmented(
     out: np.ndarray, images: ImageSet, backbone: Backbone, limits: ImageLimits, **options: Any
 ) -> None:
     """Fill (n, dim) with the features of all images; `options` are those of `extract_stream`."""
-    views = plain_views(list(images.table["path"]), backbone.preprocessing, limits)
+    views = unaugmented_views(list(images.table["path"]), backbone.preprocessing, limits)
     done = 0
     for features in extract_stream(views, backbone, total=len(images), **options):
         out[done : done + len(features)] = features
         done += len(features)
 
 
-def fill_views(
+def fill_augmented(
     out: np.ndarray,
     images: ImageSet,
     backbone: Backbone,

@@ -24,10 +24,15 @@ from gellib.models.backbones import (
 from gellib.models.features.augmentation import check_augmentation
 from gellib.models.features.cache import cache_key, cached_array, delete_entries
 from gellib.models.features.extraction import (
-    plain_views,
     progress_bar,
+    unaugmented_views,
 )
-from gellib.models.features.fill import fill_activations, fill_plain, fill_views, join_shards
+from gellib.models.features.fill import (
+    fill_activations,
+    fill_augmented,
+    fill_unaugmented,
+    join_shards,
+)
 from gellib.models.features.image_statistics import N_STATISTICS, view_statistics
 
 # Raised whenever the same inputs give other features than before, so that old files do not count.
@@ -56,7 +61,7 @@ class FeatureStore:
     files: list[str] = field(default_factory=list, init=False)
     _joined: list[str] = field(default_factory=list, init=False, repr=False)
 
-    def plain(
+    def unaugmented(
         self,
         imageset: ImageSet,
         backbone: Backbone,
@@ -79,9 +84,11 @@ class FeatureStore:
             with progress_bar(progress, len(images), what) as bar:
                 same = options | {"progress": bar}
                 if len(images) <= self.shard:
-                    return fill_plain(out, images, backbone, self.limits, **same)
+                    return fill_unaugmented(out, images, backbone, self.limits, **same)
                 return self._join(
-                    out, bar, lambda store, rows: store.plain(images.take(rows), backbone, **same)
+                    out,
+                    bar,
+                    lambda store, rows: store.unaugmented(images.take(rows), backbone, **same),
                 )
 
         return self._cached(facts, (len(images), backbone.dim), compute, what)
@@ -99,7 +106,7 @@ class FeatureStore:
         }
 
         def compute(out: np.ndarray) -> None:
-            views = plain_views(list(table["path"]), backbone.preprocessing, self.limits)
+            views = unaugmented_views(list(table["path"]), backbone.preprocessing, self.limits)
             for row, view in zip(out, views, strict=True):
                 row[:] = view_statistics(view[0])
 
@@ -107,7 +114,7 @@ class FeatureStore:
         shape = (len(table), N_STATISTICS)
         return cached_array(Path(self.cache_dir), facts, shape, compute, what="statistics")[0]
 
-    def views(
+    def augmented(
         self,
         imageset: ImageSet,
         rows: Sequence[int],
@@ -138,10 +145,10 @@ class FeatureStore:
             with progress_bar(progress, epochs * len(images), what) as bar:
                 same = options | {"progress": bar}
                 if len(images) <= self.shard:
-                    return fill_views(out, images, backbone, self.limits, **same)
+                    return fill_augmented(out, images, backbone, self.limits, **same)
                 same["epochs"] = epochs
                 return self._join(
-                    out, bar, lambda store, rows: store.views(images, rows, backbone, **same)
+                    out, bar, lambda store, rows: store.augmented(images, rows, backbone, **same)
                 )
 
         shape = (epochs, len(images), backbone.dim)
@@ -175,7 +182,7 @@ class FeatureStore:
 
         def compute(out: np.ndarray) -> None:
             with progress_bar(progress, len(paths), what) as bar:
-                views = plain_views(paths, backbone.preprocessing, self.limits)
+                views = unaugmented_views(paths, backbone.preprocessing, self.limits)
                 fill_activations(out, views, backbone, front, device, bar)
 
         return self._cached(facts, shape, compute, what)
@@ -199,7 +206,7 @@ class FeatureStore:
         buffers = [b for layer in layers for b in (layer.running_mean, layer.running_var)]
 
         def compute(out: np.ndarray) -> None:
-            views = plain_views(list(table["path"]), backbone.preprocessing, self.limits)
+            views = unaugmented_views(list(table["path"]), backbone.preprocessing, self.limits)
             calibrate_batchnorm(backbone, _even_batches(views, len(table), backbone))
             out[:] = torch.cat(buffers).numpy()
 

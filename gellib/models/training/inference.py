@@ -12,7 +12,7 @@ import torch
 from gellib.data import ImageSet
 from gellib.data.images import ImageLimits
 from gellib.models.backbones import Backbone
-from gellib.models.features import FeatureStore, extract_stream, plain_view, plain_views
+from gellib.models.features import FeatureStore, extract_stream, unaugmented_view, unaugmented_views
 from gellib.models.heads import Head
 
 _ROWS_AT_ONCE = 4096
@@ -73,12 +73,12 @@ def image_features(
     """
     options: dict[str, Any] = {"precision": precision, "device": device, "progress": progress}
     if store is not None and backbone.frozen:
-        features = store.plain(imageset, backbone, **options)
+        features = store.unaugmented(imageset, backbone, **options)
         return features if rows is None else features[np.asarray(rows, dtype=int)]
     rows = np.arange(len(imageset.table)) if rows is None else np.asarray(rows, dtype=int)
     limits = limits or (store.limits if store is not None else ImageLimits())
     paths = list(imageset.table["path"].iloc[rows])
-    views = plain_views(paths, backbone.preprocessing, limits)
+    views = unaugmented_views(paths, backbone.preprocessing, limits)
     return view_features(backbone, views, len(paths), **options)
 
 
@@ -91,7 +91,7 @@ def predict_images(
     device: torch.device | str = "cpu",
 ) -> np.ndarray:
     """Predict images that are in memory, as `gellib.data.images.read_image` gives them."""
-    views = (plain_view(image, backbone.preprocessing)[None] for image in images)
+    views = (unaugmented_view(image, backbone.preprocessing)[None] for image in images)
     features = view_features(backbone, views, len(images), precision=precision, device=device)
     return head_probabilities(head, features)
 

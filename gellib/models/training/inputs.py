@@ -11,7 +11,7 @@ import torch
 
 from gellib.data.images import ImageLimits, read_image
 from gellib.models.backbones import Preprocessing, normalise
-from gellib.models.features import image_key, in_threads, plain_view, random_views
+from gellib.models.features import image_key, in_threads, random_views, unaugmented_view
 
 _KEPT_BYTES = 512 << 20  # decoded images that are kept from epoch to epoch
 _VALIDATION_BATCH = 256
@@ -102,7 +102,7 @@ class OnlineInputs:
     def _plain(self, path: str) -> np.ndarray:
         # It is the same in every epoch, so it is kept as it goes into the network.
         return self._kept_or(
-            ("plain", path), lambda: plain_view(self._read(path), self.preprocessing)
+            ("plain", path), lambda: unaugmented_view(self._read(path), self.preprocessing)
         )
 
     def _read(self, path: str) -> np.ndarray:

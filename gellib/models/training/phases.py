@@ -258,12 +258,12 @@ def _features(
         "device": torch.device(device),
         "progress": progress,
     }
-    plain = store.plain(images, backbone, **options) if len(images) else None
+    plain = store.unaugmented(images, backbone, **options) if len(images) else None
     if not len(train) or not config.draws_views:
         return plain, None
     drawn = {"augmentation": config.augmentation, "seed": config.seed}
     drawn |= {"epochs": config.head_epochs}
-    return plain, store.views(imageset, train, backbone, **drawn, **options)
+    return plain, store.augmented(imageset, train, backbone, **drawn, **options)
 
 
 def rows_of(imageset: ImageSet) -> dict[str, np.ndarray]:
