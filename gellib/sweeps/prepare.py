@@ -16,7 +16,7 @@ import torch
 import gellib
 from gellib.config import ConfigError, RunConfig
 from gellib.data import ImageSet
-from gellib.models.backbones import device_for, device_missing, resolve_weights
+from gellib.models.backbones import choose_device, device_missing, resolve_weights
 from gellib.models.features import FeatureStore
 from gellib.models.training import compute_features, compute_shard
 from gellib.sweeps.machine import Machine
@@ -90,4 +90,4 @@ def _store(config: RunConfig, shard: int) -> FeatureStore:
 
 
 def _device(config: RunConfig) -> torch.device:
-    return device_for(config.hardware_type)
+    return choose_device(config.hardware_type)

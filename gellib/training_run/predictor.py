@@ -87,7 +87,7 @@ class Predictor:
 
     def __init__(self, run: RunFolder | str | Path) -> None:
         # Only here: torch takes seconds to import, and listing runs does not need it.
-        from gellib.models.backbones import device_for, device_missing
+        from gellib.models.backbones import choose_device, device_missing
         from gellib.models.explain import OutOfDistribution
         from gellib.models.training import load_model, load_tensors
 
@@ -126,7 +126,7 @@ class Predictor:
         # The arithmetic of the run, so that the answers are those of its own predictions; a run
         # of a GPU that is not here is asked on the CPU, and agrees to rounding.
         here = not device_missing(config["hardware_type"])
-        self.device = device_for(config["hardware_type"] if here else "cpu")
+        self.device = choose_device(config["hardware_type"] if here else "cpu")
         self.precision = record.environment.precision if here else "auto"
         self.head.to(self.device)
 

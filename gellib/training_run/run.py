@@ -17,7 +17,7 @@ from gellib.base.files import write_csv
 from gellib.base.paths import shown_path
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.data import ImageSet
-from gellib.models.backbones import device_for
+from gellib.models.backbones import choose_device
 from gellib.models.training import (
     TrainResult,
     head_probabilities,
@@ -73,7 +73,7 @@ class TrainingRun(RunFigures):
         """Build the backbone with its weights, on the device that the configuration asks for."""
         self._result = self._evaluated = None
         config = self.config
-        device, store = device_for(config.hardware_type), feature_store(config)
+        device, store = choose_device(config.hardware_type), feature_store(config)
         with self._timed("weights_s"):
             backbone = load_backbone(config)
         if backbone.weights.warning:

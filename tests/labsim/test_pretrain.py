@@ -33,7 +33,7 @@ from gellib.models.backbones import (
 )
 from gellib.models.backbones.labsim import (
     PRETRAINABLE,
-    class_network,
+    make_classifier,
     pretrained_facts,
     shipped_weights,
 )
@@ -125,7 +125,7 @@ class TestRecipe:
         network.train()(recipe.as_input(views))  # statistics that are not those of no data
         kept = recipe.kept_form(network, name, 5)
         assert not any("bn" in key for key in kept.state_dict() if name == "vgg16")
-        assert set(kept.state_dict()) == set(class_network(name, 5).state_dict())
+        assert set(kept.state_dict()) == set(make_classifier(name, 5).state_dict())
         with torch.inference_mode():
             wanted = network.eval()(recipe.as_input(views))
             assert torch.allclose(kept(recipe.as_input(views)), wanted, atol=1e-3, rtol=1e-3)

@@ -11,7 +11,7 @@ from gellib.models.backbones import (
     build_backbone,
     calibrate_batchnorm,
     check_backbone,
-    device_for,
+    choose_device,
     device_missing,
     isolated_rng,
     list_backbones,
@@ -254,12 +254,12 @@ def test_precision_is_what_the_device_can():
 def test_a_missing_device_is_explained(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert device_for("cpu") == torch.device("cpu")
+    assert choose_device("cpu") == torch.device("cpu")
     assert device_missing("cpu") == ""
     with pytest.raises(DeviceMissing, match=r"no GPU .*torch 2\."):
-        device_for("gpu")
+        choose_device("gpu")
     with pytest.raises(BackboneError, match="hardware_type: got 'tpu'"):
-        device_for("tpu")
+        choose_device("tpu")
 
 
 @pytest.mark.gpu

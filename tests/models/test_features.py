@@ -18,7 +18,7 @@ from gellib.models.features import (
     check_augmentation,
     extract_stream,
     image_key,
-    in_threads,
+    map_in_threads,
     prepare,
     random_views,
     unaugmented_view,
@@ -368,16 +368,16 @@ class TestStore:
 
 
 def test_threads_keep_the_order_and_pass_errors_on():
-    assert list(in_threads(lambda x: x * x, range(50), ahead=3, workers=4)) == [
+    assert list(map_in_threads(lambda x: x * x, range(50), ahead=3, workers=4)) == [
         x * x for x in range(50)
     ]
     with pytest.raises(ZeroDivisionError):
-        list(in_threads(lambda x: 1 // x, [1, 0, 1], ahead=1))
+        list(map_in_threads(lambda x: 1 // x, [1, 0, 1], ahead=1))
 
 
 def test_threads_run_ahead_only_so_far():
     started = []
-    stream = in_threads(started.append, range(100), ahead=2, workers=1)
+    stream = map_in_threads(started.append, range(100), ahead=2, workers=1)
     for _ in range(5):
         next(stream)
     assert len(started) <= 8

@@ -9,14 +9,14 @@ from tinyset import make_set
 from gellib.config import ConfigError, RunConfig
 from gellib.models.backbones import (
     BackboneError,
-    blocks_of,
     build_backbone,
     cut_network,
+    list_blocks,
     resolve_precision,
     trained_layers,
 )
 from gellib.models.backbones.devices import DTYPES
-from gellib.models.backbones.layers import layers_of
+from gellib.models.backbones.layers import list_layers
 from gellib.models.features import FeatureStore
 from gellib.models.training import load_model, predict_proba, save_model, train
 from gellib.models.training.phases import parameter_groups, plan_phases, training_precision
@@ -75,18 +75,18 @@ class TestLayers:
         ):
             with torch.device("meta"):
                 network = build_network(name)
-            blocks = blocks_of(network)
+            blocks = list_blocks(network)
             assert (blocks[0].name, blocks[-1].name, len(blocks)) == (first, last, count)
             together = [layer for block in blocks for layer in block.layers]
-            assert sorted(together) == sorted(layers_of(network))
+            assert sorted(together) == sorted(list_layers(network))
 
     def test_a_norm_belongs_to_what_it_follows(self):
-        assert blocks_of(backbone().network)[0].layers == ("conv1", "bn1")
+        assert list_blocks(backbone().network)[0].layers == ("conv1", "bn1")
 
     def test_names_of_what_is_trained(self):
         network = backbone().network
         assert trained_layers(network, "head") == ()
-        assert trained_layers(network, "all") == tuple(layers_of(network))
+        assert trained_layers(network, "all") == tuple(list_layers(network))
         assert trained_layers(network, "last:2") == trained_layers(network, "from:layer4")
         one = ("layer4.1.conv2", "layer4.1.bn2")
         assert trained_layers(network, "from:layer4.1.conv2") == one
@@ -94,7 +94,7 @@ class TestLayers:
     def test_thirty_layers_of_efficientnet_b2_are_frozen_from_features_2_2_on(self):
         with torch.device("meta"):
             network = build_network("efficientnet_b2")
-        layers = layers_of(network)
+        layers = list_layers(network)
         assert trained_layers(network, "from:features.2.2") == tuple(layers[30:])
 
     @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ class TestCut:
     @pytest.mark.parametrize("name", ["resnet18", "mobilenet-v3", "densenet121", "vit_b_16"])
     def test_both_parts_together_are_the_network(self, name):
         network = backbone(name, image_size=64).network
-        blocks = blocks_of(network)
+        blocks = list_blocks(network)
         x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             for block in (blocks[1], blocks[-1]):

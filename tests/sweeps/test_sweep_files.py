@@ -10,7 +10,7 @@ from gellib.base.paths import PROJECT_ROOT
 from gellib.config import RunConfig
 from gellib.labsim.simulate import SYSTEMS
 from gellib.models.backbones.architectures import check_backbone, make_network
-from gellib.models.backbones.layers import layers_of, trained_layers
+from gellib.models.backbones.layers import list_layers, trained_layers
 from gellib.sweeps import SweepError, list_sweeps, load_sweep
 from gellib.sweeps.feature_tasks import feature_key, has_shared_features
 from gellib.sweeps.plan import fingerprints_of
@@ -165,7 +165,7 @@ def layers_trained(config):
     """Names of all layers of a run's network, and of those that it trains; takes no memory."""
     with torch.device("meta"):
         network = make_network(check_backbone(config.pretrained_model), config.image_size)
-    return layers_of(network), trained_layers(network, config.trainable)
+    return list_layers(network), trained_layers(network, config.trainable)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from gellib.base.text import did_you_mean
 from gellib.labsim.pretraining.batches import LESSON_VIEWS
 from gellib.labsim.simulate import CLASSES
 from gellib.models.backbones.architectures import ALIASES
-from gellib.models.backbones.labsim import PRETRAINABLE, class_network
+from gellib.models.backbones.labsim import PRETRAINABLE, make_classifier
 
 
 class PretrainError(ValueError):
@@ -100,7 +100,7 @@ def check_pretrainable(backbone: str) -> str:
 
 def student(name: str, n_classes: int) -> nn.Module:
     """Build the network to train, with random weights."""
-    network = class_network(RECIPES[name].trained_as or name, n_classes)
+    network = make_classifier(RECIPES[name].trained_as or name, n_classes)
     return network.to(memory_format=torch.channels_last)
 
 
@@ -118,7 +118,7 @@ def kept_form(network: nn.Module, name: str, n_classes: int) -> nn.Module:
             layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
         else:
             layers.append(layer)
-    kept = class_network(name, n_classes)
+    kept = make_classifier(name, n_classes)
     kept.features = nn.Sequential(*layers)
     kept.classifier = network.classifier
     return kept.eval()

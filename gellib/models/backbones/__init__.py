@@ -13,12 +13,12 @@ from gellib.models.backbones.calibration import calibrate_batchnorm
 from gellib.models.backbones.cutting import cut_network
 from gellib.models.backbones.devices import (
     DeviceMissing,
-    device_for,
+    choose_device,
     device_missing,
     exact_arithmetic,
     resolve_precision,
 )
-from gellib.models.backbones.layers import blocks_of, check_layers, trained_layers
+from gellib.models.backbones.layers import check_layers, list_blocks, trained_layers
 from gellib.models.backbones.preprocessing import (
     CONTRASTS,
     Preprocessing,
@@ -46,14 +46,14 @@ __all__ = [
     "Preprocessing",
     "WeightsError",
     "WeightsInfo",
-    "blocks_of",
+    "list_blocks",
     "build_backbone",
     "calibrate_batchnorm",
     "check_backbone",
     "check_layers",
     "checkpoint_path",
     "cut_network",
-    "device_for",
+    "choose_device",
     "device_missing",
     "exact_arithmetic",
     "file_sha256",

@@ -31,7 +31,7 @@ def device_missing(hardware_type: str) -> str:
     return f"no GPU found: torch {version} sees no CUDA device, and there is no Apple MPS"
 
 
-def device_for(hardware_type: str) -> torch.device:
+def choose_device(hardware_type: str) -> torch.device:
     """Choose the device for `cpu` or `gpu` (CUDA, else Apple's MPS).
 
     Raises

@@ -69,7 +69,7 @@ def pool_features(network: nn.Module) -> nn.Module:
     return network
 
 
-def class_network(name: str, n_classes: int) -> nn.Module:
+def make_classifier(name: str, n_classes: int) -> nn.Module:
     """Build one of `PRETRAINABLE` (or `vgg16_bn`) for some classes, with random weights."""
     network = make_network(name, _IMAGE_SIZE)
     if name.startswith("vgg"):

@@ -34,16 +34,16 @@ class Block(NamedTuple):
     layers: tuple[str, ...]
 
 
-def layers_of(network: nn.Module) -> list[str]:
+def list_layers(network: nn.Module) -> list[str]:
     """List the modules that hold parameters of their own, in the order of the network."""
     return [name for name, module in network.named_modules() if _own_parameters(module)]
 
 
-def blocks_of(network: nn.Module) -> list[Block]:
+def list_blocks(network: nn.Module) -> list[Block]:
     """List the blocks of a network, in order; parameters outside of them count as the first's."""
     found: list[list[str]] = []
     _collect(network, "", found)
-    layers = layers_of(network)
+    layers = list_layers(network)
     blocks = [
         [name for name in layers if any(_is_below(name, part) for part in parts)] for parts in found
     ]
@@ -93,7 +93,7 @@ def trained_layers(network: nn.Module, text: str) -> tuple[str, ...]:
         names its blocks.
     """
     word, rest = check_trainable(text)
-    layers, blocks = layers_of(network), blocks_of(network)
+    layers, blocks = list_layers(network), list_blocks(network)
     names = ", ".join(block.name for block in blocks)
     if word == "head":
         return ()

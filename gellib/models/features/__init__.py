@@ -13,7 +13,7 @@ from gellib.models.features.extraction import (
     augmented_views,
     default_batch_size,
     extract_stream,
-    in_threads,
+    map_in_threads,
     unaugmented_views,
 )
 from gellib.models.features.image_statistics import view_statistics
@@ -28,7 +28,7 @@ __all__ = [
     "default_batch_size",
     "extract_stream",
     "image_key",
-    "in_threads",
+    "map_in_threads",
     "unaugmented_view",
     "unaugmented_views",
     "prepare",

@@ -35,7 +35,7 @@ def default_batch_size(device: torch.device | str) -> int:
     return CPU_BATCH if torch.device(device).type == "cpu" else GPU_BATCH
 
 
-def in_threads(
+def map_in_threads(
     work: Callable[[Task], Item], tasks: Iterable[Task], *, ahead: int, workers: int | None = None
 ) -> Iterator[Item]:
     """Do `work` on each task in threads, yield the results in order, at most `ahead` waiting."""
@@ -63,7 +63,7 @@ def unaugmented_views(
         image = read_image(path, color=preprocessing.color, limits=limits)
         return unaugmented_view(image, preprocessing)[None]
 
-    return in_threads(work, paths, ahead=_ahead(preprocessing, 1))
+    return map_in_threads(work, paths, ahead=_ahead(preprocessing, 1))
 
 
 def augmented_views(
@@ -90,7 +90,9 @@ def augmented_views(
         return i, part, views
 
     tasks = ((i, part) for i in range(len(paths)) for part in parts)
-    return in_threads(work, tasks, ahead=_ahead(preprocessing, min(len(epochs), EPOCHS_AT_ONCE)))
+    return map_in_threads(
+        work, tasks, ahead=_ahead(preprocessing, min(len(epochs), EPOCHS_AT_ONCE))
+    )
 
 
 def _ahead(preprocessing: Preprocessing, views: int) -> int:

@@ -11,7 +11,7 @@ import torch
 
 from gellib.data.images import ImageLimits, read_image
 from gellib.models.backbones import Preprocessing, normalise
-from gellib.models.features import image_key, in_threads, random_views, unaugmented_view
+from gellib.models.features import image_key, map_in_threads, random_views, unaugmented_view
 
 _KEPT_BYTES = 512 << 20  # decoded images that are kept from epoch to epoch
 _VALIDATION_BATCH = 256
@@ -86,14 +86,14 @@ class OnlineInputs:
             )[0]
 
         order = [int(position) for positions in batches for position in positions]
-        views = in_threads(work, order, ahead=2 * max(len(positions) for positions in batches))
+        views = map_in_threads(work, order, ahead=2 * max(len(positions) for positions in batches))
         for positions in batches:
             pixels = np.stack([next(views) for _ in positions])
             yield normalise(torch.from_numpy(pixels), self.preprocessing)
 
     def val_batches(self) -> Iterator[torch.Tensor]:
         """Yield the inputs of all validation images in order."""
-        views = in_threads(self._plain, self.val_paths, ahead=2 * self.val_batch)
+        views = map_in_threads(self._plain, self.val_paths, ahead=2 * self.val_batch)
         for start in range(0, len(self.val_paths), self.val_batch):
             count = min(self.val_batch, len(self.val_paths) - start)
             pixels = np.stack([next(views) for _ in range(count)])

@@ -11,7 +11,7 @@ from torch import nn
 
 from gellib.config import RunConfig
 from gellib.data import ImageSet
-from gellib.models.backbones import Backbone, blocks_of, cut_network, resolve_precision
+from gellib.models.backbones import Backbone, cut_network, list_blocks, resolve_precision
 from gellib.models.features import FeatureStore, check_augmentation
 from gellib.models.heads import Head
 from gellib.models.training.fit import Phase
@@ -156,7 +156,7 @@ def parameter_groups(
     A block's is `decay` times that of the one behind it, the last block's `decay` times the head's.
     """
     groups = [{"params": list(head.parameters()), "lr": rate}]
-    for block in reversed(blocks_of(backbone.network)):
+    for block in reversed(list_blocks(backbone.network)):
         rate *= decay
         layers = (backbone.network.get_submodule(name) for name in block.layers)
         own = (parameter for layer in layers for parameter in layer.parameters(recurse=False))
@@ -177,7 +177,7 @@ def _cut_inputs(
     progress: bool,
 ) -> tuple[nn.Module, CachedInputs] | None:
     """Compute what the frozen layers give; None where nothing is frozen, or it is too much."""
-    blocks = blocks_of(backbone.network)
+    blocks = list_blocks(backbone.network)
     number = next(i for i, block in enumerate(blocks) if layers[0] in block.layers)
     cut = cut_network(backbone.network, blocks[number].name) if number else None
     if cut is None:
