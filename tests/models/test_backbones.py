@@ -101,7 +101,7 @@ def test_wrong_choices_are_named():
         build_backbone("resnet18", weights="none", input_adapter="add")
     with pytest.raises(BackboneError, match="takes grey images"):
         build_backbone("resnet18", weights="none", input_adapter="sum", color="rgb")
-    with pytest.raises(BackboneError, match="image_size: got 65, which vit_b_32 cannot take"):
+    with pytest.raises(BackboneError, match="image_size: got 65, which vit_b_32 does not"):
         build_backbone("vit_b_32", weights="none", image_size=65)
 
 

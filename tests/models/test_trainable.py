@@ -100,8 +100,8 @@ class TestLayers:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("last:10", r"got 'last:10', but the network has 9 blocks: conv1, layer1.0, "),
-            ("from:layer5", r"no layer 'layer5': did you mean 'from:layer\d'\? Blocks of the net"),
+            ("last:10", r"got 'last:10', but the backbone has 9 blocks: conv1, layer1.0, "),
+            ("from:layer5", r"no layer 'layer5': did you mean 'from:layer\d'\? Expected one"),
             ("lost:3", r"did you mean 'last'\? Expected head, last:<number of blocks>"),
             ("last:0", "Expected head"),
             ("last:-1", "Expected head"),

@@ -112,7 +112,7 @@ def test_a_download_of_other_content_is_refused(server, checkpoint, monkeypatch)
     wrong.write_bytes(checkpoint.read_bytes())
     url = ResNet18_Weights.DEFAULT.url.replace(checkpoint.name, wrong.name)
     point_to(monkeypatch, url)
-    with pytest.raises(WeightsError, match=r"what came has sha256 .*expected 12345678"):
+    with pytest.raises(WeightsError, match=r"the download has sha256 .*expected 12345678"):
         resolve_weights("resnet18", "imagenet", progress=False)
     assert not checkpoint_path("resnet18").exists()
 
@@ -120,7 +120,7 @@ def test_a_download_of_other_content_is_refused(server, checkpoint, monkeypatch)
 @pytest.mark.slow
 def test_random_weights_that_were_asked_for_are_named_too():
     info = resolve_weights("vgg16", "none")
-    assert info.warning.startswith("RANDOM WEIGHTS, as asked for by `weights: none`: vgg16")
+    assert info.warning.startswith("RANDOM WEIGHTS, as requested by `weights: none`: vgg16")
     assert build_backbone("vgg16", weights=info, image_size=32).weights.warning == info.warning
 
 
@@ -129,10 +129,10 @@ def test_without_weights_auto_warns_and_imagenet_stops(monkeypatch):
     path = checkpoint_path("resnet18")
     info = resolve_weights("resnet18", "auto")
     assert info.name == "none"
-    assert info.warning.startswith("NO PRETRAINED WEIGHTS: resnet18 works with random weights")
-    with pytest.raises(WeightsError, match="cannot be had: no /") as caught:
+    assert info.warning.startswith("NO PRETRAINED WEIGHTS: resnet18 has random weights")
+    with pytest.raises(WeightsError, match="are not available: no /") as caught:
         resolve_weights("resnet18", "imagenet")
-    assert f"get {DEAD_URL} and put it at {path}" in str(caught.value)
+    assert f"Download {DEAD_URL} and save it as {path}" in str(caught.value)
     backbone = build_backbone("resnet18", weights="auto", image_size=64)
     assert backbone.weights.name == "none"
     assert backbone.weights.warning == info.warning
@@ -227,10 +227,10 @@ def test_a_file_with_code_in_it_is_refused(tmp_path):
     with pytest.raises(WeightsError, match="cannot be read as a plain state dict"):
         build_backbone("resnet18", weights=str(tmp_path / "w.safetensors"))
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(WeightsError, match="holds no state dict"):
+    with pytest.raises(WeightsError, match="contains no state dict"):
         build_backbone("resnet18", weights=str(tmp_path / "list.pth"))
 
 
 def test_a_missing_file_says_where_it_was_looked_for():
-    with pytest.raises(WeightsError, match="weights: got 'imagnet', and .*imagnet is no file"):
+    with pytest.raises(WeightsError, match="got 'imagnet', and there is no file .*imagnet;"):
         resolve_weights("resnet18", "imagnet")

@@ -1,4 +1,8 @@
-"""Networks of torchvision as feature extractors; where their weights come from; grey input."""
+"""Backbones: networks of torchvision as feature extractors, their weights and their input.
+
+A *network* is a torchvision model, with or without its classifier. A *backbone* is a network up to
+its last linear layer, together with its weights and preprocessing.
+"""
 
 from gellib.base.seeding import derive_seed, isolated_rng
 from gellib.models.backbones.adapters import INPUT_ADAPTERS
@@ -8,7 +12,8 @@ from gellib.models.backbones.architectures import (
     check_backbone,
     list_backbones,
 )
-from gellib.models.backbones.backbone import Backbone, build_backbone
+from gellib.models.backbones.backbone import Backbone
+from gellib.models.backbones.building import build_backbone
 from gellib.models.backbones.calibration import calibrate_batchnorm
 from gellib.models.backbones.cutting import cut_network
 from gellib.models.backbones.devices import (

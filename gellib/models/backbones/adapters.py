@@ -1,4 +1,4 @@
-"""Grey images into a network for colour: the first convolution that replaces its own."""
+"""Grey images as input of a colour backbone: a new first convolution with one channel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,26 @@ INPUT_ADAPTERS = ("replicate", "sum", "reinit")
 def adapt_first_convolution(
     network: nn.Module, name: str, adapter: str, preprocessing: Preprocessing, seed: int
 ) -> None:
-    """Replace the first convolution by one for a single channel: `sum` or `reinit`."""
+    """Replace the first convolution of a network by one for a single channel, in place.
+
+    Parameters
+    ----------
+    network
+        A network whose first convolution takes three channels.
+    name
+        Torchvision's name of the network.
+    adapter
+        `sum`: the weights are summed over the colours. `reinit`: the weights are random.
+    preprocessing
+        Mean and standard deviation of the grey channel, for values in 0..1.
+    seed
+        Seed of the random weights.
+
+    Raises
+    ------
+    BackboneError
+        When the network has no first convolution for three channels.
+    """
     where, old = first_convolution(network)
     options: dict[str, Any] = {
         key: getattr(old, key)
@@ -27,13 +46,12 @@ def adapt_first_convolution(
         bias = old.bias is not None or adapter == "sum"
         new = nn.Conv2d(1, old.out_channels, bias=bias, **options)
     if adapter == "sum":
-        # The colours are normalised differently from the one grey channel; what differs goes
-        # into the weights (scale) and the bias (offset).
+        # The colours are normalised differently from the single grey channel. The weights take up
+        # the difference in scale, the bias the difference in offset.
         mean, std = (torch.tensor(v).reshape(1, 3, 1, 1) for v in input_statistics(name))
         grey_mean, grey_std = preprocessing.mean[0], preprocessing.std[0]
         with torch.no_grad():
             new.weight.copy_((old.weight * (grey_std / std)).sum(1, keepdim=True))
-            new.bias.copy_((old.weight * ((grey_mean - mean) / std)).sum((1, 2, 3)))
-            if old.bias is not None:
-                new.bias.add_(old.bias)
+            offset = (old.weight * ((grey_mean - mean) / std)).sum((1, 2, 3))
+            new.bias = nn.Parameter(offset if old.bias is None else offset + old.bias)
     replace_layer(network, where, new)

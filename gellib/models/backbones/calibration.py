@@ -1,4 +1,4 @@
-"""Batch norms of random weights: statistics of images instead of those of no data at all."""
+"""Batch norms of a backbone with random weights: set their statistics from images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from gellib.models.backbones.devices import exact_arithmetic
 
 
 def calibrate_batchnorm(backbone: Backbone, batches: Iterable[torch.Tensor]) -> None:
-    """Set the batch norms' statistics of random weights to the averages over `batches`.
+    """Set the statistics of a backbone's batch norms to the averages over `batches`.
 
-    `batches` are normalised images (n, channels, H, W) and count alike, whatever their size.
-    Without this the activations of a random network die or explode from layer to layer.
+    `batches` are normalised images (n, channels, H, W). Each batch has the same weight, whatever
+    its size. Without calibration the activations of a backbone with random weights vanish or
+    explode from layer to layer.
     """
     layers = backbone.batch_norms().values()
     momenta = [layer.momentum for layer in layers]

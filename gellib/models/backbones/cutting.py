@@ -1,4 +1,4 @@
-"""A network cut in two before a block, so that the part in front can be computed once."""
+"""Cut a network in two before a block, so that the front part needs to be computed only once."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from torch import fx, nn
 
 
 class _Tracer(fx.Tracer):
-    """Follows the data from block to block, and does not look into them."""
+    """Follows the data from block to block, but not inside a block."""
 
     def __init__(self, block: str) -> None:
         super().__init__()
         self.block = block
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        on_the_way = name == "" or self.block.startswith(f"{name}.")
-        return not on_the_way or name == self.block
+        contains_block = name == "" or self.block.startswith(f"{name}.")
+        return not contains_block or name == self.block
 
 
 def cut_network(network: nn.Module, block: str) -> tuple[nn.Module, nn.Module] | None:
     """Cut a network before a block: (front, back), with back(front(x)) equal to network(x).
 
-    Both share their layers with the network. None where something passes the block by, or the way
-    of the data cannot be followed.
+    Both parts share their layers with the network. The result is None where data bypass the block,
+    or where the network cannot be traced.
     """
     try:
         graph = _Tracer(block).trace(network)
@@ -38,7 +38,9 @@ def cut_network(network: nn.Module, block: str) -> tuple[nn.Module, nn.Module] |
 
 
 def _front(graph: fx.Graph, border: fx.Node) -> fx.Graph:
-    front, copies = fx.Graph(), {}
+    """Copy the nodes up to the border, which becomes the output."""
+    front = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
         copies[node] = front.node_copy(node, copies.__getitem__)
         if node is border:
@@ -48,16 +50,18 @@ def _front(graph: fx.Graph, border: fx.Node) -> fx.Graph:
 
 
 def _back(graph: fx.Graph, border: fx.Node) -> fx.Graph | None:
+    """Copy the nodes that depend on the border, which becomes the input; None if not only on it."""
     back = fx.Graph()
     copies = {border: back.placeholder("activations")}
     for node in graph.nodes:
         inputs = node.all_input_nodes
         if node is border or not any(needed in copies for needed in inputs):
-            continue  # it stands before the border
+            continue  # it comes before the border
         for needed in inputs:
-            if needed not in copies and needed.op != "get_attr":
-                return None  # something passes the border by
-            copies.setdefault(needed, None)
-            copies[needed] = copies[needed] or back.node_copy(needed, copies.__getitem__)
+            if needed in copies:
+                continue
+            if needed.op != "get_attr":
+                return None  # it bypasses the border
+            copies[needed] = back.node_copy(needed, copies.__getitem__)
         copies[node] = back.node_copy(node, copies.__getitem__)
     return back

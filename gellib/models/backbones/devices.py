@@ -1,8 +1,9 @@
-"""Devices and arithmetic: what this machine has, and a copy of a network that is fast on it."""
+"""Devices and precision: what this machine has, and a fast copy of a network for inference."""
 
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,17 +11,17 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from gellib.models.backbones.architectures import BackboneError
+from gellib.models.backbones.architectures import BackboneError, running_statistics
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class DeviceMissing(RuntimeError):  # noqa: N818 (a state of the machine rather than an error)
-    """The machine lacks the device that a run asks for; the message is the reason."""
+    """The machine does not have the device that a run requires; the message is the reason."""
 
 
 def device_missing(hardware_type: str) -> str:
-    """Say why `cpu` or `gpu` cannot be used here; empty if it can."""
+    """Return why `cpu` or `gpu` cannot be used on this machine; empty if it can."""
     if hardware_type == "cpu" or torch.cuda.is_available():
         return ""
     if torch.backends.mps.is_available():
@@ -37,7 +38,9 @@ def choose_device(hardware_type: str) -> torch.device:
     Raises
     ------
     DeviceMissing
-        When there is none.
+        When the machine does not have it.
+    BackboneError
+        For other names.
     """
     if hardware_type not in ("cpu", "gpu"):
         raise BackboneError(f"hardware_type: got {hardware_type!r}, expected 'cpu' or 'gpu'")
@@ -50,7 +53,7 @@ def choose_device(hardware_type: str) -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device | str) -> str:
-    """Choose `fp32`, `bf16` or `fp16`; `auto` is bf16 where the hardware computes in it.
+    """Choose `fp32`, `bf16` or `fp16`; `auto` is `bf16` where the hardware supports it.
 
     Raises
     ------
@@ -74,14 +77,14 @@ def _has_bf16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
-    # Private names of torch, which has no public way to ask; absent in some releases.
+    # Private functions of torch, as there is no public one; some releases do not have them.
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
 
 
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
-    """Let CUDA compute the same bits every time, and fp32 as fp32."""
+    """Make results on CUDA reproducible to the bit, and do not let fp32 be computed as TF32."""
     with torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     ):
@@ -89,45 +92,44 @@ def exact_arithmetic() -> Iterator[None]:
 
 
 def fast_copy(network: nn.Module, precision: str, device: torch.device | str) -> nn.Module:
-    """Copy a network in eval mode for inference: batch norms folded, channels last, reduced type.
+    """Copy a network in eval mode for inference: batch norms folded, channels last, `precision`.
 
-    Folding a batch norm into the convolution before it saves a pass over the activations, and a
-    rounding; it nearly doubles the speed of ResNet and MobileNet on a CPU. Tensors that come out
-    as they were are the network's own: to copy all of VGG's first would take a second.
+    Folding a batch norm into the convolution before it saves a pass over the activations and a
+    rounding; it nearly doubles the speed of ResNet and MobileNet on a CPU. Tensors that stay the
+    same are shared with the network: to copy those of a VGG would take a second.
     """
     shared = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in network.parameters()}
     folded = _fold_batch_norms(copy.deepcopy(network, shared).eval())
-    return folded.to(device=device, dtype=DTYPES[precision], memory_format=torch.channels_last)
+    folded = folded.to(device=device, dtype=DTYPES[precision])
+    return folded.to(memory_format=torch.channels_last)
 
 
 def _fold_batch_norms(network: nn.Module) -> nn.Module:
     try:
         traced = fx.symbolic_trace(network)
-    except fx.proxy.TraceError:  # its code branches on values: it works unfolded
+    except fx.proxy.TraceError:  # its code depends on values: used without folding
         return network
-    modules = dict(traced.named_modules())
-    uses: dict[str, int] = {}
-    for node in traced.graph.nodes:
-        if node.op == "call_module":
-            uses[node.target] = uses.get(node.target, 0) + 1
+    uses = Counter(node.target for node in traced.graph.nodes if node.op == "call_module")
     for node in list(traced.graph.nodes):
         before = node.args[0] if node.args else None
-        if not (
-            node.op == "call_module"
-            and type(modules[node.target]) is nn.BatchNorm2d
-            and isinstance(before, fx.Node)
-            and before.op == "call_module"
-            and type(modules[before.target]) is nn.Conv2d
-            and len(before.users) == 1
-            and uses[before.target] == uses[node.target] == 1
-        ):
+        if not isinstance(before, fx.Node) or len(before.users) != 1:
             continue
-        conv, norm = modules[before.target], modules[node.target]
-        moments = norm.running_mean, norm.running_var, norm.eps
+        norm, conv = _called_module(traced, node), _called_module(traced, before)
+        if type(norm) is not nn.BatchNorm2d or type(conv) is not nn.Conv2d:
+            continue
+        if uses[node.target] != 1 or uses[before.target] != 1:
+            continue
+        mean, var = running_statistics(norm)
         conv.weight, conv.bias = fuse_conv_bn_weights(
-            conv.weight, conv.bias, *moments, norm.weight, norm.bias
+            conv.weight, conv.bias, mean, var, norm.eps, norm.weight, norm.bias
         )
         node.replace_all_uses_with(before)
         traced.graph.erase_node(node)
     traced.recompile()
     return traced
+
+
+def _called_module(traced: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    if node.op != "call_module" or not isinstance(node.target, str):
+        return None
+    return traced.get_submodule(node.target)

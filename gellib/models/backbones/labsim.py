@@ -1,4 +1,4 @@
-"""Networks pretrained on simulated images: their form, and what their files say of themselves."""
+"""Networks pretrained on simulated images: their weights, architecture and metadata."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from gellib.models.backbones.architectures import (
 )
 
 WEIGHTS_DIR = Path(__file__).resolve().parents[2] / "labsim" / "weights"
-FACTS_KEY = "gellib_pretrained"  # of the metadata in the header of a safetensors file
+FACTS_KEY = "gellib_pretrained"  # in the metadata of a safetensors file
 PRETRAINABLE = ("resnet18", "mobilenet_v3_large", "vgg16")
 _IMAGE_SIZE = 224
 
 
 def shipped_weights(name: str) -> Path:
-    """Find the file of weights that comes with gellib for a network (a name or an alias).
+    """Return the file with the weights that gellib includes for a backbone (a name or an alias).
 
     Raises
     ------
@@ -37,18 +37,24 @@ def shipped_weights(name: str) -> Path:
     except KeyError:
         shipped = ", ".join(sorted(file.stem for file in files.values())) or "none"
         raise BackboneError(
-            f"no weights pretrained on simulated images come with gellib for {name!r}; there are: "
-            f"{shipped}"
+            f"gellib includes no weights pretrained on simulated images for {name!r}; it includes "
+            f"those of: {shipped}"
         ) from None
 
 
 def has_shipped_weights(name: str) -> bool:
-    """Whether weights come with gellib for a network (a name or an alias)."""
+    """Whether gellib includes weights for a backbone (a name or an alias)."""
     return ALIASES.get(name, name) in _shipped()
 
 
 def shipped_card(name: str) -> dict[str, Any]:
-    """Read the card of a network's shipped weights: how they were made, how good they are."""
+    """Read the card of a backbone's included weights: how they were made, how good they are.
+
+    Raises
+    ------
+    BackboneError
+        When gellib includes no weights for it.
+    """
     return json.loads(shipped_weights(name).with_suffix(".json").read_text(encoding="utf-8"))
 
 
@@ -58,19 +64,19 @@ def _shipped() -> dict[str, Path]:
 
 
 def pool_features(network: nn.Module) -> nn.Module:
-    """Put one linear layer on the average of VGG's convolutions, in place of its three.
+    """Replace VGG's three linear layers by one on the average of its last convolution, in place.
 
-    Those hold 120 of its 138 million numbers: too many to learn in minutes, or to ship.
+    The three have 120 of its 138 million weights: too many to train in minutes, or to include.
     """
-    convolutions = [layer for layer in network.features if isinstance(layer, nn.Conv2d)]
-    channels = convolutions[-1].out_channels
+    layers = network.get_submodule("features").modules()
+    channels = [layer.out_channels for layer in layers if isinstance(layer, nn.Conv2d)][-1]
     network.avgpool = nn.AdaptiveAvgPool2d(1)
     network.classifier = nn.Sequential(nn.Linear(channels, 1))
     return network
 
 
 def make_classifier(name: str, n_classes: int) -> nn.Module:
-    """Build one of `PRETRAINABLE` (or `vgg16_bn`) for some classes, with random weights."""
+    """Build one of `PRETRAINABLE` (or `vgg16_bn`) for `n_classes` classes, with random weights."""
     network = make_network(name, _IMAGE_SIZE)
     if name.startswith("vgg"):
         pool_features(network)
@@ -80,11 +86,11 @@ def make_classifier(name: str, n_classes: int) -> nn.Module:
 
 
 def pretrained_facts(path: str | Path) -> dict[str, Any] | None:
-    """Read what `gellib pretrain` wrote into the header of its file; None for any other file.
+    """Read the metadata that `gellib pretrain` wrote into its file; None for any other file.
 
-    They are `backbone` (torchvision's name), `classes` (name of each simulated class in the order
-    of the class head: is it a gel), `classifier` (name of the head's layer) and `pooled` (whether
-    the network is that of `pool_features`).
+    The keys are `backbone` (torchvision's name), `classes` (whether each simulated class is a gel,
+    by name, in the order of the class head), `classifier` (name of the head's layer) and `pooled`
+    (whether the network was changed by `pool_features`).
     """
     try:
         with safe_open(Path(path).expanduser(), framework="pt") as file:

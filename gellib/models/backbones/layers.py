@@ -1,8 +1,8 @@
-"""Which layers of a network are trained: its blocks in order, and what `trainable` names of them.
+"""The layers and blocks of a network, and which of them the parameter `trainable` selects.
 
-A *block* is a convolution, a residual or a transformer block, or whatever else torchvision lists
-in the sequence of a network; a normalisation behind it belongs to it. A *layer* is a module that
-holds parameters of its own: a block has one or several.
+A *block* is a convolution, a residual or transformer block, or any other item that torchvision
+lists in the sequence of a network; a normalisation after it belongs to it. A *layer* is a module
+with parameters of its own: a block has one or more.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Block(NamedTuple):
 
 
 def list_layers(network: nn.Module) -> list[str]:
-    """List the modules that hold parameters of their own, in the order of the network."""
+    """List the modules with parameters of their own, in the order of the network."""
     return [name for name, module in network.named_modules() if _own_parameters(module)]
 
 
 def list_blocks(network: nn.Module) -> list[Block]:
-    """List the blocks of a network, in order; parameters outside of them count as the first's."""
+    """List the blocks of a network, in order; layers outside of blocks belong to the first one."""
     found: list[list[str]] = []
     _collect(network, "", found)
     layers = list_layers(network)
@@ -56,7 +56,7 @@ def _collect(module: nn.Module, prefix: str, found: list[list[str]]) -> None:
     for name, child in module.named_children():
         if not _has_parameters(child):
             continue
-        if type(child) in _SEQUENCES:  # their sub-classes are blocks
+        if type(child) in _SEQUENCES:  # their subclasses are blocks
             _collect(child, f"{prefix}{name}.", found)
         elif isinstance(child, _NORMS) and found:
             found[-1].append(f"{prefix}{name}")
@@ -65,7 +65,7 @@ def _collect(module: nn.Module, prefix: str, found: list[list[str]]) -> None:
 
 
 def check_trainable(text: str) -> tuple[str, str]:
-    """Read `head`, `all`, `last:2` or `from:layer4`: the word, and what is behind the colon.
+    """Parse `head`, `all`, `last:2` or `from:layer4`: the word, and the text after the colon.
 
     Raises
     ------
@@ -84,13 +84,15 @@ def check_trainable(text: str) -> tuple[str, str]:
 
 
 def trained_layers(network: nn.Module, text: str) -> tuple[str, ...]:
-    """Name the layers that are trained: none for `head`, else all from one on, in order.
+    """List the layers that are trained: none for `head`, else all from a certain layer on.
 
     Raises
     ------
     BackboneError
         For a layer that the network does not have, and for more blocks than it has; the message
-        names its blocks.
+        lists its blocks.
+    ValueError
+        As `check_trainable`.
     """
     word, rest = check_trainable(text)
     layers, blocks = list_layers(network), list_blocks(network)
@@ -102,7 +104,7 @@ def trained_layers(network: nn.Module, text: str) -> tuple[str, ...]:
     if word == "last":
         if int(rest) > len(blocks):
             raise BackboneError(
-                f"trainable: got {text!r}, but the network has {len(blocks)} blocks: {names}"
+                f"trainable: got {text!r}, but the backbone has {len(blocks)} blocks: {names}"
             )
         return tuple(name for block in blocks[-int(rest) :] for name in block.layers)
     start = next((i for i, name in enumerate(layers) if _is_below(name, rest)), None)
@@ -110,14 +112,14 @@ def trained_layers(network: nn.Module, text: str) -> tuple[str, ...]:
         known = [n for n, module in network.named_modules() if n and _has_parameters(module)]
         hint = did_you_mean(text, [f"from:{name}" for name in known])
         raise BackboneError(
-            f"trainable: got {text!r}, and there is no layer {rest!r}: {hint}Blocks of the "
-            f"network: {names}; any layer in one may be named too"
+            f"trainable: got {text!r}, and there is no layer {rest!r}: {hint}Expected one of the "
+            f"backbone's blocks, {names}, or a layer in one of them"
         )
     return tuple(layers[start:])
 
 
 def check_layers(name: str, image_size: int, text: str) -> None:
-    """Check what `trainable` names in a network, without making its weights.
+    """Check that a backbone has the layers that `trainable` selects, without creating weights.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Weights from a file into a network, or a readable reason why they do not fit."""
+"""Load weights from a file into a network, or explain why they do not fit."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$
 
 
 def load_weights(network: nn.Module, path: str | Path) -> None:
-    """Load a `.safetensors` file or a state dict into a network, whose last layer is left alone.
+    """Load a `.safetensors` file or a state dict into a network, except for its classifier.
 
-    A vision transformer's position embeddings are interpolated where its input has another size.
+    The position embeddings of a vision transformer are interpolated if its input has another size.
     State dicts are read with `weights_only=True`, so that no code in the file can run.
 
     Raises
     ------
     WeightsError
-        For a file that is neither, or whose tensors are not the network's.
+        For a file of another kind, and for tensors that do not fit the network.
     """
     path = Path(path).expanduser()
     state = _read(path)
@@ -70,7 +70,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
         )
     with torch.no_grad():
         for name, tensor in given.items():
-            wanted[name].copy_(tensor)  # these share their memory with the network's
+            wanted[name].copy_(tensor)  # shares its memory with the network's tensor
 
 
 def _positions_fitted(
@@ -97,13 +97,16 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError) as err:
         reason = str(err).strip().split("\n")[0]
         raise WeightsError(
-            f"weights: {path} cannot be read as a plain state dict ({reason}); files that hold "
+            f"weights: {path} cannot be read as a plain state dict ({reason}); files that contain "
             "more than tensors are refused because they could run code. Save "
-            "`model.state_dict()`, best as .safetensors"
+            "`model.state_dict()`, preferably as .safetensors"
         ) from err
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise WeightsError(f"weights: {path} holds no state dict (names with tensors)")
+        raise WeightsError(
+            f"weights: {path} contains no state dict; expected tensors by name, as saved from "
+            "`model.state_dict()`"
+        )
     return state

@@ -1,4 +1,4 @@
-"""How an image becomes the input of a network: part of the network, stored with its weights."""
+"""How an image becomes the input of a backbone; stored with the backbone's weights."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from gellib.data.images import Color
 from gellib.models.backbones.architectures import BackboneError, default_weights, input_statistics
 
 CONTRASTS = ("none", "stretch")
-# Further in than for deep pixels, whose shades are to be kept: here pictures are to look alike,
-# however they were exposed.
+# Stronger than for images deeper than 8 bits, where all grey levels are kept: the purpose here is
+# that images look alike whatever their exposure.
 _STRETCH_PERCENTILES = (1, 99)
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Sizes in pixels, and mean and standard deviation per channel of values in 0..1.
+    """Sizes in pixels, and mean and standard deviation per channel for values in 0..1.
 
-    The shorter side becomes `resize_size`, then the middle `image_size` x `image_size` is cut out.
-    Before that, contrast `stretch` makes the 1st and 99th percentile of the whole image 0 and 255.
-    The network takes one channel or three, as many as `mean` has; a grey image is repeated for
-    three.
+    First, contrast `stretch` scales the levels so that the 1st and 99th percentile of the whole
+    image become 0 and 255. Then the shorter side is resized to `resize_size`, and the central
+    `image_size` x `image_size` is cropped. The backbone takes as many channels as `mean` has, one
+    or three; a grey image is repeated for three.
     """
 
     image_size: int
@@ -42,17 +42,35 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
-        """Build from what `to_dict` gave."""
+        """Build from the values that `to_dict` returned."""
         return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
 
 def preprocessing_for(
     name: str, *, image_size: int, color: str, input_adapter: str, contrast: str = "none"
 ) -> Preprocessing:
-    """Take size, interpolation and normalisation from the weights' own transforms.
+    """Take size, interpolation and normalisation from the transforms of torchvision's weights.
 
-    The ratio of resized to cut-out size is kept for other image sizes. For an adapter that takes
-    one channel, mean and standard deviation are the averages over the colours.
+    The ratio of resized to cropped size is the same for all image sizes. For an adapter with one
+    channel, mean and standard deviation are the averages over the colours.
+
+    Parameters
+    ----------
+    name
+        Torchvision's name of the network.
+    image_size
+        Side of the input in pixels.
+    color
+        How images are read: `grey` or `rgb`.
+    input_adapter
+        One of `INPUT_ADAPTERS`; all but `replicate` have one channel.
+    contrast
+        One of `CONTRASTS`.
+
+    Raises
+    ------
+    BackboneError
+        For an unknown `color` or `contrast`, and for `rgb` with an adapter for grey images.
     """
     if color not in ("grey", "rgb"):
         raise BackboneError(f"color: got {color!r}, expected 'grey' or 'rgb'")
@@ -82,7 +100,8 @@ def preprocessing_for(
 def stretch_contrast(image: np.ndarray) -> np.ndarray:
     """Scale uint8 levels linearly so that the 1st and 99th percentile become 0 and 255.
 
-    The channels of a colour image are scaled alike, so that no tint comes in. An even image stays.
+    All channels of a colour image are scaled alike, so that its tint stays the same. An image of
+    one level is returned as it is.
     """
     low, high = np.percentile(image, _STRETCH_PERCENTILES)
     if high <= low:
@@ -92,7 +111,7 @@ def stretch_contrast(image: np.ndarray) -> np.ndarray:
 
 
 def normalise(images: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
-    """Turn uint8 (..., 1 or 3, H, W) into the float input of the network (..., channels, H, W)."""
+    """Convert uint8 (..., 1 or 3, H, W) to the backbone's input (..., channels, H, W), float32."""
     shape = (-1, 1, 1)
     mean = torch.tensor(preprocessing.mean, device=images.device).reshape(shape)
     std = torch.tensor(preprocessing.std, device=images.device).reshape(shape)

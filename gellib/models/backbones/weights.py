@@ -1,4 +1,4 @@
-"""Where the weights of a backbone come from, checked by hash; what to do without them."""
+"""Find or download the weights of a backbone, check their hash, or fall back to others."""
 
 from __future__ import annotations
 
@@ -27,22 +27,21 @@ from gellib.models.backbones.labsim import (
 
 TIMEOUT_ENV = "GELLIB_WEIGHTS_TIMEOUT_S"
 DEFAULT_TIMEOUT_S = 3.0
-STALL_TIMEOUT_S = 30.0  # a download that brings nothing for so long has failed
+STALL_TIMEOUT_S = 30.0  # a download that receives nothing for this long has failed
 _CHUNK = 1 << 20
 
 
 class WeightsError(BackboneError):
-    """Weights are missing, damaged or do not fit; the message says where they are looked for."""
+    """Weights are missing, damaged or do not fit; the message says where they were searched."""
 
 
 @dataclass(frozen=True)
 class WeightsInfo:
     """Which weights a backbone has.
 
-    `name` is `imagenet`, `labsim`, `none` or the name of a file; `source` says where they are from:
-    a path, or the seed for `none`. `sha256` is that of the file, or of the initial state for
-    `none`. `warning` is empty, or says why the results mean little and is to be shown wherever
-    they are.
+    `name` is `imagenet`, `labsim`, `none` or the name of a file. `source` says where they come
+    from: a path, or the seed for `none`. `sha256` is that of the file, or of the initial state for
+    `none`. `warning` is empty, or says why results mean little; show it together with the results.
     """
 
     name: str
@@ -58,27 +57,36 @@ class WeightsInfo:
 def resolve_weights(
     name: str, weights: str, *, timeout_s: float | None = None, progress: bool = True
 ) -> WeightsInfo:
-    """Decide which weights to use and have them on disk, downloaded and checked if need be.
+    """Decide which weights to use; download and check them if necessary.
 
-    `weights` is `imagenet` (what torchvision recommends for the network: the enum member
-    `DEFAULT`), `labsim` (trained on simulated images alone, come with gellib), `none` (random,
-    with a warning), a file
-    (`.safetensors` or a state dict), or `auto`: `imagenet` if it is in torch's checkpoint cache or
-    can be reached within `timeout_s`, else `labsim` if the network has such, else `none` with a
-    warning.
-    `timeout_s` defaults to the environment variable `GELLIB_WEIGHTS_TIMEOUT_S`, else to 3; with 0
-    the network is not tried.
+    Parameters
+    ----------
+    name
+        Name or alias of the backbone.
+    weights
+        `imagenet`: those that torchvision recommends (the enum member `DEFAULT`). `labsim`: those
+        trained on simulated images only, which gellib includes. `none`: random ones, with a
+        warning. A path: a `.safetensors` file or a state dict. `auto`: `imagenet` if they are in
+        torch's checkpoint cache or their server answers within `timeout_s`, else `labsim` if
+        gellib includes them for this backbone, else `none` with a warning.
+    timeout_s
+        Seconds to wait for the server; 0 means no download. The default is the environment variable
+        `GELLIB_WEIGHTS_TIMEOUT_S`, or 3 if it is not set.
+    progress
+        Whether to show a progress bar during a download.
 
     Raises
     ------
+    BackboneError
+        For an unknown name.
     WeightsError
-        When certain weights were asked for and cannot be had.
+        When weights other than `auto` are not available or are damaged.
     """
     name = check_backbone(name)
     if weights == "none":
         warning = (
-            f"RANDOM WEIGHTS, as asked for by `weights: none`: {name} has learned nothing before, "
-            "so its accuracy says little about transfer learning."
+            f"RANDOM WEIGHTS, as requested by `weights: none`: {name} is not pretrained, so its "
+            "accuracy says little about transfer learning."
         )
         return WeightsInfo("none", "seeded initialisation", warning=warning)
     if weights == "labsim":
@@ -94,21 +102,21 @@ def resolve_weights(
         if has_shipped_weights(name):
             return _labsim(name)
         warning = (
-            f"NO PRETRAINED WEIGHTS: {name} works with random weights, so its accuracy says "
-            f"little about transfer learning. {err}"
+            f"NO PRETRAINED WEIGHTS: {name} has random weights, so its accuracy says little about "
+            f"transfer learning. {err}"
         )
         return WeightsInfo("none", "seeded initialisation", warning=warning)
-    return WeightsInfo("imagenet", shown(path), sha256)
+    return WeightsInfo("imagenet", home_relative(path), sha256)
 
 
-def shown(path: Path) -> str:
-    """Write a path with `~` for the home folder: records and notebooks travel."""
+def home_relative(path: Path) -> str:
+    """Write a path with `~` for the home folder, so that records hold on other machines."""
     path, home = path.absolute(), Path.home()
     return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 
 def checkpoint_path(name: str) -> Path:
-    """Where torch keeps the ImageNet weights of a network, whether they are there or not."""
+    """Return where torch keeps the ImageNet weights of a backbone, whether they exist or not."""
     file = default_weights(check_backbone(name)).url.rpartition("/")[2]
     return Path(torch.hub.get_dir()) / "checkpoints" / file
 
@@ -125,10 +133,10 @@ def _from_file(text: str) -> WeightsInfo:
     path = Path(text).expanduser()
     if not path.is_file():
         raise WeightsError(
-            f"weights: got {text!r}, and {path.absolute()} is no file; expected auto, imagenet, "
-            "labsim, none, or the path of a .safetensors file or a state dict"
+            f"weights: got {text!r}, and there is no file {path.absolute()}; expected auto, "
+            "imagenet, labsim, none, or the path of a .safetensors file or a state dict"
         )
-    return WeightsInfo(path.name, shown(path.resolve()), file_sha256(path))
+    return WeightsInfo(path.name, home_relative(path.resolve()), file_sha256(path))
 
 
 def file_sha256(path: Path) -> str:
@@ -145,10 +153,10 @@ def _labsim(name: str) -> WeightsInfo:
     sha256, expected = file_sha256(path), shipped_card(name)["sha256"]
     if sha256 != expected:
         raise WeightsError(
-            f"weights: {shown(path)} is damaged (sha256 {sha256[:8]}..., expected "
+            f"weights: {home_relative(path)} is damaged (sha256 {sha256[:8]}..., expected "
             f"{expected[:8]}...); install gellib again"
         )
-    # No path: a record is to say the same wherever gellib is installed.
+    # Not an absolute path: records must be the same wherever gellib is installed.
     source = f"simulated images alone (gellib/labsim/weights/{path.name})"
     if (pretrained_facts(path) or {}).get("pooled"):
         source += "; features are the averages of its last convolutions"
@@ -160,56 +168,58 @@ def _imagenet(name: str, timeout_s: float, progress: bool) -> tuple[Path, str]:
     match = re.search(r"-([a-f0-9]{8,})\.", path.name)
     prefix = match.group(1) if match else ""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):  # several runs may want the same file at once
-        tried = [f"no {shown(path)}"]
+    with FileLock(f"{path}.lock"):  # several runs may need the same file at the same time
+        tried = [f"no {home_relative(path)}"]
         if path.is_file():
             sha256 = file_sha256(path)
             if sha256.startswith(prefix):
                 return path, sha256
-            tried = [f"{shown(path)} is damaged (sha256 {sha256[:8]}..., expected {prefix}...)"]
+            tried = [
+                f"{home_relative(path)} is damaged (sha256 {sha256[:8]}..., expected {prefix}...)"
+            ]
         try:
             return path, _download(url, path, prefix, timeout_s, progress)
         except OSError as err:  # urllib's errors are among them
             tried.append(f"tried {url} ({_short(err)})")
     raise WeightsError(
-        f"The ImageNet weights of {name} cannot be had: {'; '.join(tried)}. By hand: get {url} "
-        f"and put it at {shown(path)}, or give a file as `weights`."
+        f"The ImageNet weights of {name} are not available: {'; '.join(tried)}. Download {url} "
+        f"and save it as {home_relative(path)}, or set `weights` to a file."
     )
 
 
 def _download(url: str, path: Path, prefix: str, timeout_s: float, progress: bool) -> str:
-    _reach(url, timeout_s)
+    _check_reachable(url, timeout_s)
     digest = hashlib.sha256()
     with atomic_path(path) as part:
-        with urllib.request.urlopen(_request(url), timeout=STALL_TIMEOUT_S) as answer:
-            total = int(answer.headers.get("Content-Length") or 0) or None
+        with urllib.request.urlopen(_request(url), timeout=STALL_TIMEOUT_S) as response:
+            total = int(response.headers.get("Content-Length") or 0) or None
             bar = tqdm(total=total, unit="B", unit_scale=True, desc=path.name, disable=not progress)
             with bar, open(part, "wb") as file:
-                while block := answer.read(_CHUNK):
+                while block := response.read(_CHUNK):
                     file.write(block)
                     digest.update(block)
                     bar.update(len(block))
         sha256 = digest.hexdigest()
         if not sha256.startswith(prefix):
-            raise OSError(f"what came has sha256 {sha256[:8]}..., expected {prefix}...")
+            raise OSError(f"the download has sha256 {sha256[:8]}..., expected {prefix}...")
     return sha256
 
 
-def _reach(url: str, timeout_s: float) -> None:
+def _check_reachable(url: str, timeout_s: float) -> None:
     """Raise OSError unless the server answers in time."""
     if timeout_s <= 0:
-        raise OSError("not tried again: it could not be reached, or is not to be")
+        raise OSError("not tried: the time-out is 0, or an earlier attempt failed")
     failure: list[BaseException | None] = [TimeoutError(f"no answer within {timeout_s:g} s")]
 
-    def ask() -> None:
+    def send_request() -> None:
         try:
             with urllib.request.urlopen(_request(url, method="HEAD"), timeout=timeout_s):
                 failure[0] = None
         except (OSError, ValueError) as err:
             failure[0] = err if isinstance(err, OSError) else OSError(str(err))
 
-    # In a thread, because looking up a host name knows no time-out.
-    thread = threading.Thread(target=ask, daemon=True)
+    # In a thread, because the look-up of a host name has no time-out.
+    thread = threading.Thread(target=send_request, daemon=True)
     thread.start()
     thread.join(timeout_s)
     if failure[0] is not None:
@@ -227,11 +237,11 @@ def _short(err: OSError) -> str:
 
 
 def state_sha256(state: dict[str, Any]) -> str:
-    """Compute the sha256 of a state dict: names, shapes, types and values, in order of name."""
+    """Compute the sha256 of a state dict: names, shapes, types and values, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        # uint8 of a flat view, because numpy has no bfloat16.
+        # As bytes, because numpy has no bfloat16.
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
