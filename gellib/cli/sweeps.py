@@ -51,7 +51,7 @@ def sweep(
     there, it makes a few simulated ones.
     """
     if not dry_run:
-        from gellib.sweeps.kernels import start_server
+        from gellib.sweeps.kernel_server import start_server
 
         start_server()  # it imports what the runs need, while this process imports its own
     loaded = _load(file, overrides, out, quick)

@@ -16,7 +16,7 @@ from gellib.base.files import write_json
 from gellib.base.paths import find_path
 from gellib.config import RunConfig
 from gellib.runs import RunFolder, SweepFolder
-from gellib.sweeps import kernels
+from gellib.sweeps import kernel_server
 from gellib.sweeps.cluster import Task, connect, missing_on_cluster
 from gellib.sweeps.execute import NotebookError, execute
 from gellib.sweeps.feature_tasks import feature_key
@@ -89,7 +89,7 @@ def run_sweep(
         Before anything is run: another sweep runs in the folder, finished runs there are of
         another configuration, or the images cannot be read.
     """
-    kernels.start_server()
+    kernel_server.start_server()
     folder = SweepFolder(sweep.folder)
     with locked(folder):
         fingerprints, counts = fingerprints_of(sweep)
@@ -127,7 +127,7 @@ def _probe_machine(sweep: Sweep, log: Callable[[str], None]) -> Machine:
     )  # fmt: skip
     distinct = {checked(config): config for config in sweep.configs.values()}
     try:
-        machine = kernels.call("gellib.sweeps.prepare:probe_machine", list(distinct.values()))
+        machine = kernel_server.call("gellib.sweeps.prepare:probe_machine", list(distinct.values()))
     except ValueError as err:
         raise SweepError(f"{err}; nothing was run") from err
     if machine.package != gellib.__file__:

@@ -26,7 +26,8 @@ from papermill.exceptions import PapermillExecutionError
 from gellib.base.paths import shown_path
 from gellib.config import RunConfig
 from gellib.runs import RunFolder
-from gellib.sweeps.kernels import LOG_VARIABLE, THREADS_VARIABLE, ForkedKernelManager
+from gellib.sweeps.kernel_main import LOG_VARIABLE, THREADS_VARIABLE
+from gellib.sweeps.kernels import SweepKernelManager
 
 _SAVE_EVERY_S = 5.0
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -52,7 +53,7 @@ class _LimitedEngine(NBClientEngine):
         client = PapermillNotebookClient(
             nb_man,
             kernel_name=kernel_name,
-            kernel_manager_class=ForkedKernelManager,
+            kernel_manager_class=SweepKernelManager,
             startup_timeout=300,  # the first one waits for the imports of the server
             timeout=None,
             **kwargs,

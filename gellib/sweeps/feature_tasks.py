@@ -10,7 +10,7 @@ from typing import Any
 from gellib.base.files import write_json
 from gellib.base.paths import cache_folder
 from gellib.config import RunConfig
-from gellib.sweeps import kernels
+from gellib.sweeps import kernel_server
 
 # Views in one shard of a large set: some 20 s of resnet18 on two cores.
 SHARD_VIEWS = 4096
@@ -84,7 +84,7 @@ def load_image_set(config: RunConfig) -> dict[str, Any]:
 
 def _in_fork(function: str, *args: Any, limit_s: float | None = None) -> Any:
     try:
-        return kernels.call(f"gellib.sweeps.prepare:{function}", *args, limit_s=limit_s)
+        return kernel_server.call(f"gellib.sweeps.prepare:{function}", *args, limit_s=limit_s)
     except Exception as err:
         return {"problem": f"{type(err).__name__}: {err}"}
 

@@ -14,7 +14,7 @@ import gc
 import importlib
 import os
 
-from gellib.sweeps.kernels import SERVER_VARIABLE
+from gellib.sweeps.kernel_server import SERVER_VARIABLE
 
 # None of them may start threads or touch CUDA on import, nor look for a running IPython then, as
 # matplotlib_inline does: figures would not show.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from common import Memory, cores, make_images, parse, report
 
-from gellib.sweeps import kernels
+from gellib.sweeps import kernel_server
 
 ALONE = 4000  # images by which decoding and forward passes are measured alone, at most
 
@@ -85,7 +85,9 @@ def main() -> None:
         for count in sizes:
             folder = make_images(Path(name) / "images", count)
             rows.append(
-                kernels.call("bench_extract:measure", str(folder), count, "resnet18", image_size)
+                kernel_server.call(
+                    "bench_extract:measure", str(folder), count, "resnet18", image_size
+                )
             )
     more = {"network": "resnet18", "image_size": image_size}
     if len(rows) > 1:

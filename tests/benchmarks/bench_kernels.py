@@ -17,7 +17,7 @@ import nbformat
 import papermill
 from common import parse, report
 
-from gellib.sweeps import kernels
+from gellib.sweeps import kernel_server
 from gellib.sweeps.execute import execute
 
 IMPORTS = """
@@ -39,7 +39,7 @@ def main() -> None:
         nbformat.write(node, notebook)
         # The server imports once a sweep: its time is given by itself.
         started = time.perf_counter()
-        kernels.call("builtins:abs", 1)
+        kernel_server.call("builtins:abs", 1)
         server_s = time.perf_counter() - started
         for number in range(pairs):
             out = folder / f"{number}.ipynb"

@@ -29,7 +29,7 @@ from common import NETWORKS, REFERENCE_STEPS, cores, gellib, parse, report, run,
 
 from gellib.base.paths import find_path
 from gellib.config import RunConfig
-from gellib.sweeps import kernels
+from gellib.sweeps import kernel_server
 
 
 def reference_epoch(config: RunConfig) -> float:
@@ -163,7 +163,7 @@ def measure(folder: Path, spec: dict[str, Any], augmentation: str, quick: bool) 
         with ProcessPoolExecutor(1, get_context("spawn")) as plain:
             epoch_s = plain.submit(reference_epoch, config).result()
         a += epoch_s * config.num_epochs * len(each)
-        e += kernels.call("bench_sweep:forward_passes", config)
+        e += kernel_server.call("bench_sweep:forward_passes", config)
         one = RunConfig.check({**params, "pretrained_model": network, **each[0]})
         b += cold_papermill(folder / f"cold-{network}", one) * len(each)
     file = write_sweep(folder, params=params, grid=grid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,13 +13,26 @@ import time
 import nbformat
 import pytest
 
-from gellib.sweeps import kernels
+import gellib
+from gellib.base.paths import PROJECT_ROOT
+from gellib.sweeps import kernel_server, kernels
 from gellib.sweeps.execute import NotebookError, execute
 
-pytestmark = [
-    pytest.mark.notebooks,
-    pytest.mark.skipif(not kernels.CAN_FORK, reason="kernels are forked on Linux only"),
-]
+pytestmark = pytest.mark.notebooks
+forks = pytest.mark.skipif(not kernel_server.CAN_FORK, reason="kernels are forked on Linux only")
+HOSTILE = {
+    "torch.py": "raise RuntimeError('torch of the current folder')",
+    "random.py": "raise RuntimeError('random of the current folder')",
+    "gellib/__init__.py": "raise RuntimeError('gellib of the current folder')",
+}
+
+
+@pytest.fixture(params=[pytest.param("forked", marks=forks), "without fork"])
+def kind(request, monkeypatch):
+    """Each kind of kernel: a fork, and what macOS and Windows have."""
+    if request.param == "without fork":
+        monkeypatch.setattr(kernel_server, "CAN_FORK", False)
+    return request.param
 
 
 def notebook(path, *sources):
@@ -50,6 +64,7 @@ def wait_until(condition, seconds=20):
         time.sleep(0.05)
 
 
+@forks
 def test_kernel_has_its_imports_its_own_process_and_shows_figures(tmp_path):
     source = notebook(
         tmp_path / "a {braces}.ipynb",
@@ -70,6 +85,7 @@ def test_kernel_has_its_imports_its_own_process_and_shows_figures(tmp_path):
     ]
 
 
+@forks
 def test_each_kernel_starts_clean(tmp_path):
     source = notebook(
         tmp_path / "a.ipynb",
@@ -80,7 +96,7 @@ def test_each_kernel_starts_clean(tmp_path):
         assert outputs(tmp_path / "out.ipynb")[0][0].text == "None\n"
 
 
-def test_threads_and_environment_reach_the_kernel(tmp_path):
+def test_threads_and_environment_reach_the_kernel(tmp_path, kind):
     source = notebook(
         tmp_path / "a.ipynb",
         "import os, threadpoolctl, torch\n"
@@ -102,7 +118,7 @@ def test_failing_cell_is_told_and_the_half_executed_notebook_kept(tmp_path):
     assert "never" not in kept
 
 
-def test_killed_kernel_is_a_failure(tmp_path):
+def test_killed_kernel_is_a_failure(tmp_path, kind):
     source = notebook(
         tmp_path / "a.ipynb",
         "import os\nos.write(2, b'last words\\n')",
@@ -112,6 +128,7 @@ def test_killed_kernel_is_a_failure(tmp_path):
         execute(source, tmp_path / "out.ipynb", {}, log=tmp_path / "log.txt")
 
 
+@forks
 def test_time_limit_stops_a_notebook_and_its_processes(tmp_path):
     source = notebook(
         tmp_path / "a.ipynb",
@@ -126,6 +143,7 @@ def test_time_limit_stops_a_notebook_and_its_processes(tmp_path):
     wait_until(lambda: not alive(pid))
 
 
+@forks
 def test_killed_sweep_leaves_no_orphan(tmp_path):
     source = notebook(
         tmp_path / "a.ipynb",
@@ -150,11 +168,12 @@ def test_killed_sweep_leaves_no_orphan(tmp_path):
     wait_until(lambda: not alive(pid))
 
 
+@forks
 def test_kernel_can_be_interrupted_and_restarted():
     from jupyter_client.utils import run_sync
 
     async def scenario():
-        manager = kernels.ForkedKernelManager(kernel_name="python3")
+        manager = kernels.SweepKernelManager(kernel_name="python3")
         await manager.start_kernel()
         client = manager.client()
         client.start_channels()
@@ -178,18 +197,54 @@ def test_kernel_can_be_interrupted_and_restarted():
     assert not alive(first_pid)
 
 
+@forks
 def test_server_has_the_allocator_settings_and_nobody_else(tmp_path):
-    names = sorted(kernels.ALLOCATOR)
-    assert kernels.call("os:getenv", names[0]) == kernels.ALLOCATOR[names[0]]
+    names = sorted(kernel_server.ALLOCATOR)
+    assert kernel_server.call("os:getenv", names[0]) == kernel_server.ALLOCATOR[names[0]]
     assert not set(names) & set(os.environ)
     source = notebook(tmp_path / "a.ipynb", f"import os\n[n for n in {names} if n in os.environ]")
     execute(source, tmp_path / "out.ipynb", {})
     assert outputs(tmp_path / "out.ipynb")[0][0].data["text/plain"] == "[]"
 
 
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_what_lies_in_the_current_folder_comes_last(tmp_path, monkeypatch, kind, hostile):
+    file = tmp_path / hostile
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(HOSTILE[hostile])
+    (tmp_path / "my_helper.py").write_text("answer = 42")
+    source = notebook(
+        tmp_path / "a.ipynb",
+        "import gellib, random, torch, my_helper\n"
+        "[gellib.__file__, random.__file__, torch.__file__, my_helper.answer]",
+    )
+    monkeypatch.chdir(tmp_path)
+    execute(source, tmp_path / "out.ipynb", {}, threads=1)
+    import torch
+
+    expected = [gellib.__file__, random.__file__, torch.__file__, 42]
+    assert outputs(tmp_path / "out.ipynb")[0][0].data["text/plain"].replace("\n", "") == str(
+        expected
+    )
+
+
+def test_a_kernel_imports_the_gellib_of_the_sweep_though_the_path_is_relative(
+    tmp_path, monkeypatch, kind
+):
+    """A second package in the current folder, and a path that means another folder from there."""
+    source = notebook(tmp_path / "a.ipynb", "import gellib\nprint(gellib.__file__)")
+    (tmp_path / "gellib").mkdir()
+    (tmp_path / "gellib" / "__init__.py").write_text("__version__ = 'another'")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.path.relpath(PROJECT_ROOT, tmp_path))
+    execute(source, tmp_path / "out.ipynb", {})
+    assert outputs(tmp_path / "out.ipynb")[0][0].text.strip() == gellib.__file__
+
+
+@forks
 def test_call_returns_raises_and_notices_death():
-    assert kernels.call("builtins:divmod", 7, 2) == (3, 1)
+    assert kernel_server.call("builtins:divmod", 7, 2) == (3, 1)
     with pytest.raises(ValueError, match="invalid literal"):
-        kernels.call("builtins:int", "x")
+        kernel_server.call("builtins:int", "x")
     with pytest.raises(RuntimeError, match="os:_exit ended without an answer.*status 3"):
-        kernels.call("os:_exit", 3)
+        kernel_server.call("os:_exit", 3)

@@ -1,0 +1,237 @@
+"""One process that has imported torch, and the functions that run in forks of it.
+
+A new interpreter spends seconds of processor time on importing torch, torchvision, scikit-learn and
+seaborn, again for every run of a sweep. Here one server process imports them once; kernels and
+other work that needs torch are forks of it, each a process of its own, up in a moment.
+
+Where fork is not safe (macOS, Windows) there is no server.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from typing import Any
+
+from gellib.base.paths import PROJECT_ROOT, SHIPPED
+
+CAN_FORK = sys.platform.startswith("linux")
+SERVER_VARIABLE = "GELLIB_KERNEL_SERVER"  # set in the process that does nothing but fork
+
+# Large allocations come from the heap, which keeps what it has got, in huge pages where it can:
+# by default glibc maps each one anew, and page faults take a quarter of vgg16's time.
+ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+
+_alive: set[ForkedProcess] = set()
+
+
+class ForkedProcess:
+    """A function running in a fork of the preloaded server; looks like a `subprocess.Popen`.
+
+    The process dies with the one that asked for it, however that one ends: it watches a pipe
+    whose other end only the asking process holds.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, target: Callable[..., None], *args: Any) -> None:
+        context = _fork_context()
+        theirs, self._lifeline = context.Pipe()
+        self._process = context.Process(target=_in_fork, args=(theirs, os.getcwd(), target, args))
+        with _children_allowed():
+            self._process.start()
+        theirs.close()
+        self.pid = self._process.pid
+        _alive.add(self)
+
+    def poll(self) -> int | None:
+        """Return the exit status, None while it runs."""
+        status = self._process.exitcode
+        if status is not None:
+            _alive.discard(self)
+        return status
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for the end, at most `timeout` seconds."""
+        self._process.join(timeout)
+        return self.poll()
+
+    def send_signal(self, signum: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, signum)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+def start_server() -> None:
+    """Start the server and its imports now, in the background; a no-op where fork is not safe."""
+    if CAN_FORK:
+        _fork_context()
+        with _server_environment(), _nowhere():
+            forkserver.ensure_running()
+
+
+def call(function: str, *args: Any, limit_s: float | None = None) -> Any:
+    """Call a function, named `module:function`, in a forked process and return what it returns.
+
+    For work that needs torch, in a process that should not import it, or that gains by the
+    server's allocator. Where fork is not safe the function is called right here.
+
+    Raises
+    ------
+    RuntimeError
+        When the process died; exceptions of the function itself are raised as they are.
+    TimeoutError
+        When it took longer than `limit_s` seconds; the process is ended.
+    """
+    if not CAN_FORK:
+        return _resolve(function)(*args)
+    context = _fork_context()
+    receiver, sender = context.Pipe(duplex=False)
+    process = ForkedProcess(_send_result, sender, function, args)
+    sender.close()
+    if not receiver.poll(limit_s):
+        process.kill()
+        process.wait()
+        raise TimeoutError(f"{function} was stopped at the time limit of {limit_s:g} s")
+    try:
+        succeeded, value = receiver.recv()
+    except EOFError:
+        status = process.wait()
+        raise RuntimeError(
+            f"{function} ended without an answer: its process died with exit status {status} "
+            "(-9 is often: out of memory)"
+        ) from None
+    process.wait()
+    if not succeeded:
+        raise value
+    return value
+
+
+def _resolve(function: str) -> Callable[..., Any]:
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _send_result(sender: Connection, function: str, args: tuple[Any, ...]) -> None:
+    try:
+        answer = (True, _resolve(function)(*args))
+    except Exception as err:  # it is raised again in the calling process
+        answer = (False, err)
+    sender.send(answer)
+    sender.close()
+
+
+def _in_fork(
+    lifeline: Connection, cwd: str, target: Callable[..., None], args: tuple[Any, ...]
+) -> None:
+    os.setsid()
+    os.chdir(cwd)
+
+    def watch() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            lifeline.recv()
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True, name="lifeline").start()
+    target(*args)
+
+
+def _fork_context() -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["gellib.sweeps.preload"])
+    return context
+
+
+@contextlib.contextmanager
+def _server_environment() -> Iterator[None]:
+    """Set what must be in the environment when the server starts and imports its modules.
+
+    It is gone again for this process and for the kernels, which get the environment of the sweep.
+    """
+    ours = {
+        SERVER_VARIABLE: "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's advice to who starts one
+        "PYTHONPATH": os.pathsep.join(python_path()),
+        # Threads that wait sleep: spinning ones take the cores from the other runs.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        # Whoever has tuned the allocator himself knows why.
+        **{name: value for name, value in ALLOCATOR.items() if name not in os.environ},
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def python_path() -> list[str]:
+    """Let the server import what this process does, though it is started from another folder."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    ours = [str(PROJECT_ROOT)] if SHIPPED == PROJECT_ROOT else []
+    return [*ours, *(os.path.abspath(path) for path in given if path)]
+
+
+@contextlib.contextmanager
+def _nowhere() -> Iterator[None]:
+    """Stand in no project while the server is started: `python -c` imports from where it stands."""
+    if getattr(forkserver._forkserver, "_forkserver_pid", None) is not None:
+        yield
+        return
+    here = os.getcwd()
+    os.chdir(os.sep)
+    try:
+        yield
+    finally:
+        os.chdir(here)
+
+
+@contextlib.contextmanager
+def _children_allowed() -> Iterator[None]:
+    """Let a daemonic process (a Dask worker under its nanny) start processes.
+
+    multiprocessing forbids it because such children could outlive the daemon; ours cannot.
+    """
+    start_server()
+    config: dict[str, Any] = vars(multiprocessing.current_process())["_config"]
+    daemonic = config.pop("daemon", None)
+    try:
+        yield
+    finally:
+        if daemonic is not None:
+            config["daemon"] = daemonic
+
+
+@atexit.register
+def _kill_all() -> None:
+    # multiprocessing would wait for them at exit.
+    for process in list(_alive):
+        with contextlib.suppress(OSError):
+            process.kill()
