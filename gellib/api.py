@@ -203,7 +203,7 @@ _ONE = (str, Path, bytes, tuple, np.ndarray, Image.Image)
 
 
 def check(folder: str | Path, *, test_dir: str | Path = "") -> Check:
-    """Look for what would make results on a folder of images worth little; nothing is changed.
+    """Find what would make results on a folder of images unreliable; nothing is changed.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""What is wrong with a data set, before anything is trained on it: `gellib check`."""
+"""Find out what is wrong with a data set before training on it: `gellib check`."""
 
 from gellib.audit.label_check import doubtful_labels
 from gellib.audit.outliers import Outlier
 from gellib.audit.page import (
+    clusters_figure,
     duplicates_figure,
-    families_figure,
     outliers_figure,
     render_page,
     write_page,
@@ -18,7 +18,7 @@ __all__ = [
     "check_dataset",
     "doubtful_labels",
     "duplicates_figure",
-    "families_figure",
+    "clusters_figure",
     "outliers_figure",
     "render_page",
     "report_text",

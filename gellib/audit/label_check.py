@@ -23,18 +23,18 @@ def doubtful_labels(
     limits: ImageLimits | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """List the `k` most doubtful labels, by models that never saw the image or its duplicates.
+    """List the `k` most doubtful labels, by models not trained on the image or its duplicates.
 
-    The table is empty where labels cannot be judged: several per image, or a class of one image.
+    The table is empty if labels cannot be checked: several per image, or a class of one image.
 
     Parameters
     ----------
     report
-        What `check_dataset` found; images that cannot be read are left out.
+        Result of `check_dataset`; images that cannot be read are left out.
     network
-        Frozen backbone whose features the models use; empty: plain image statistics.
+        Frozen backbone whose features the models use; empty: image statistics.
     k
-        Rows of the table at most.
+        Maximum number of rows of the table.
     cache_dir
         Folder of cached features; empty: the usual one.
     limits
@@ -43,7 +43,7 @@ def doubtful_labels(
         Whether to show a progress bar.
     """
     from gellib.audit.suspects import image_features, label_suspects, out_of_fold
-    from gellib.data.duplicates import look_at
+    from gellib.data.duplicates import summarise_images
     from gellib.models.backbones import build_backbone
     from gellib.models.features import FeatureStore
 
@@ -56,7 +56,8 @@ def doubtful_labels(
         store = FeatureStore(cache_folder(cache_dir or ""), limits)
         features = image_features(images, backbone=backbone, store=store, progress=progress)
     else:
-        features = image_features(images, looks=look_at(list(images.table["path"]), limits))
+        summaries = summarise_images(list(images.table["path"]), limits)
+        features = image_features(images, summaries=summaries)
     readable = set(images.table["file"])
     probabilities = out_of_fold(images, features, duplicates=report.duplicates.only(readable))
     return label_suspects(images, probabilities, k)

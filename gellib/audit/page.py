@@ -1,4 +1,4 @@
-"""A report as one HTML page with its pictures in it."""
+"""A report as one HTML page that contains its figures."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ table { border-collapse: collapse; } td, th { padding: 3px 14px 3px 0; text-alig
 </style></head><body>
 <h1>Check of {{ name|e }}</h1>
 <div class="verdict">{% if verdict %}<ul>{% for line in verdict %}<li>{{ line|e }}</li>
-{% endfor %}</ul>{% else %}<p>Nothing wrong was found.</p>{% endif %}</div>
-{% for heading, text, picture, alt in sections %}<h2>{{ heading|e }}</h2>
+{% endfor %}</ul>{% else %}<p>No problem was found.</p>{% endif %}</div>
+{% for heading, text, figure, alt in sections %}<h2>{{ heading|e }}</h2>
 {% if text %}<p>{{ text|e }}</p>{% endif %}
-{% if picture %}<img src="data:image/png;base64,{{ picture }}" alt="{{ alt|e }}">{% endif %}
+{% if figure %}<img src="data:image/png;base64,{{ figure }}" alt="{{ alt|e }}">{% endif %}
 {% endfor %}
 {% if unreadable %}<h2>Files that cannot be read</h2><table><tr><th>file</th><th>reason</th></tr>
 {% for file, reason in unreadable %}<tr><td>{{ file|e }}</td><td>{{ reason|e }}</td></tr>
@@ -59,19 +59,19 @@ def render_page(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
         _section("Images per class", "", plots.class_counts(images)),
         _section(
             "Duplicates",
-            _DUPLICATES if pairs else "No picture is there twice.",
+            _DUPLICATES if pairs else "No image occurs twice.",
             duplicates_figure(report) if pairs else None,
         ),
         _section(
-            "Families of look-alikes",
-            _families(report),
-            families_figure(report) if report.families else None,
+            "Near-duplicate clusters",
+            _clusters_text(report),
+            clusters_figure(report) if report.clusters else None,
         ),
         _section("Shortcuts", _SHORTCUTS, plots.shortcut_bars(report.shortcuts)),
         _section("Sizes", "", plots.image_sizes(report.infos)),
         _section(
-            "Unlike the others",
-            "In size, brightness or contrast. Not wrong by itself; worth a look."
+            "Outliers",
+            "Unlike the others in size, brightness or contrast. Not wrong by itself; check them."
             if odd
             else "No image is far from the others in size, brightness or contrast.",
             outliers_figure(report) if odd else None,
@@ -79,7 +79,7 @@ def render_page(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
     ]
     if doubtful is not None and len(doubtful):
         text = (
-            "Models that never saw the image find its label unlikely. 1_explore has a form for it."
+            "Models not trained on the image find its label unlikely. 1_explore has a review form."
         )
         sections.append(_section("Doubtful labels", text, doubtful_figure(report, doubtful)))
     return PAGE.render(
@@ -91,7 +91,7 @@ def render_page(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
 
 
 def duplicates_figure(report: CheckReport) -> Chart:
-    """Pairs of duplicates of a report, side by side."""
+    """Show the pairs of duplicates of a report side by side."""
     table, classes = report.images.table, report.images.classes
     labels = {
         file: join_labels(classes[i] for i in (label if isinstance(label, tuple) else (label,)))
@@ -100,46 +100,46 @@ def duplicates_figure(report: CheckReport) -> Chart:
     return plots.duplicate_pairs(report.duplicates.pairs(), report.images.root, labels=labels)
 
 
-def families_figure(report: CheckReport) -> Chart:
-    """Families of a report."""
-    return plots.family_samples(report.families, report.images.root)
+def clusters_figure(report: CheckReport) -> Chart:
+    """Show the near-duplicate clusters of a report."""
+    return plots.cluster_samples(report.clusters, report.images.root)
 
 
 def outliers_figure(report: CheckReport) -> Chart:
-    """Images of a report that are unlike the others."""
+    """Show the outliers of a report."""
     odd = [(outlier.file, outlier.why) for outlier in report.outliers]
     heading = "Unlike the others in size, brightness or contrast"
     return plots.odd_images(odd, report.images.root, heading=heading)
 
 
 def doubtful_figure(report: CheckReport, doubtful: pd.DataFrame) -> Chart:
-    """The images of doubtful labels."""
+    """Show the images of doubtful labels."""
     words = [
         (str(row.file), f"{row.label} {row.p_label:.1%}, looks like {row.suggested}")
         for row in doubtful.itertuples(index=False)
     ]
-    return plots.odd_images(words, report.images.root, heading="Labels that are in doubt")
+    return plots.odd_images(words, report.images.root, heading="Doubtful labels")
 
 
 _DUPLICATES = (
-    "The same picture but for saving, scale, a crop or brightness. Distance 0 is the same picture, "
-    "1 has nothing in common."
+    "The same image with another compression, scale, crop or brightness. Distance 0 is the same "
+    "image, 1 has nothing in common."
 )
 _SHORTCUTS = (
-    "Each fact alone, and all together, as a classifier: cross-validated area under the ROC curve, "
-    "and how often any fact does as well when the labels are shuffled (p)."
+    "Each property alone, and all together, as a classifier: cross-validated ROC AUC, and how "
+    "often any property does as well when the labels are shuffled (p)."
 )
 
 
-def _families(report: CheckReport) -> str:
+def _clusters_text(report: CheckReport) -> str:
     leak = report.leak
     if leak.nn_random is None:
-        return "There are too few images of some class to look for them."
-    none = "" if report.families else " No families were found."
+        return "Some class has too few images to search for them."
+    none = "" if report.clusters else " No clusters were found."
     return (
         f"The nearest neighbour on small raw pixels is right on {leak.nn_random:.0%} of the images "
-        f"in a random split and on {leak.nn_grouped:.0%} where look-alikes stay together; naming "
-        f"the largest class, on {leak.chance:.0%}.{none}"
+        f"in a random split and on {leak.nn_grouped:.0%} if each cluster stays in one split; "
+        f"always predicting the largest class, on {leak.chance:.0%}.{none}"
     )
 
 

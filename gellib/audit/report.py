@@ -1,4 +1,4 @@
-"""Look at a data set once and report what is wrong with it."""
+"""Decode a data set once and report what is wrong with it."""
 
 from __future__ import annotations
 
@@ -11,52 +11,55 @@ import numpy as np
 import pandas as pd
 
 from gellib.audit.outliers import Outlier, find_outliers
-from gellib.audit.shortcuts import Shortcut, facts_of, find_shortcuts, sentences
+from gellib.audit.shortcuts import Shortcut, find_shortcuts, image_properties, sentences
 from gellib.base.files import write_csv
 from gellib.base.text import join_labels
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import (
+    Clusters,
     Duplicates,
-    Families,
     conflicting_pairs,
+    cross_split_pairs,
+    find_clusters,
     find_duplicates,
-    find_families,
     group_images,
-    look_at,
-    torn_pairs,
+    summarise_images,
 )
 from gellib.data.images import ImageInfo, ImageLimits
 
-# Label sets of several labels that are rarer than this are taken as one.
+# Sets of several labels that fewer images than this have are pooled. No benchmark set it.
 _RARE = 5
-_UNEVEN = 10
+# Images of the largest class per image of the smallest from which class imbalance is reported.
+# No benchmark set it.
+_IMBALANCE = 10
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """All that was found out about a data set.
+    """Everything that the check found in a data set.
 
-    Files are named as in the column `file` of `images`, that is relative to its folder; `families`
-    holds lists of them.
+    Files are named as in the column `file` of `images`, that is relative to its folder. `clusters`
+    holds the files of each near-duplicate cluster, `leak` the evidence that clusters leak,
+    `unreadable` pairs of file and reason.
     """
 
     images: ImageSet
     infos: tuple[ImageInfo, ...]
     duplicates: Duplicates
-    families: tuple[tuple[str, ...], ...]
-    leak: Families
+    clusters: tuple[tuple[str, ...], ...]
+    leak: Clusters
     shortcuts: tuple[Shortcut, ...]
     outliers: tuple[Outlier, ...]
     unreadable: tuple[tuple[str, str], ...]
 
     @property
     def classes(self) -> dict[str, int]:
-        """Images of each class."""
+        """Number of images of each class."""
         return {str(name): int(n) for name, n in self.images.counts().sum(axis=1).items()}
 
     @property
     def verdict(self) -> list[str]:
-        """What is wrong, a sentence each; empty when nothing is."""
+        """What is wrong, one sentence per problem; empty if nothing is."""
         return [
             *self._about_files(),
             *self._about_duplicates(),
@@ -65,16 +68,16 @@ class CheckReport:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `gellib check --json` prints them."""
+        """Return plain values, as `gellib check --json` prints them."""
         return {
             "duplicates": {
                 "exact": [list(pair) for pair in self.duplicates.exact],
                 "near": [list(pair) for pair in self.duplicates.near],
             },
             "groups": self.duplicates.groups(),
-            "families": {
-                "count": len(self.families),
-                "sizes": sorted(map(len, self.families), reverse=True),
+            "clusters": {
+                "count": len(self.clusters),
+                "sizes": sorted(map(len, self.clusters), reverse=True),
                 "nn_random": self.leak.nn_random,
                 "nn_grouped": self.leak.nn_grouped,
             },
@@ -95,10 +98,10 @@ class CheckReport:
             )
         counts = self.classes
         small, large = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-        if counts[large] >= _UNEVEN * max(counts[small], 1):
+        if counts[large] >= _IMBALANCE * max(counts[small], 1):
             found.append(
-                f"The classes are very uneven: {large} has {counts[large]} images, {small} "
-                f"{counts[small]}; to name {large} every time is right on "
+                f"The classes are imbalanced: {large} has {counts[large]} images, {small} "
+                f"{counts[small]}; always predicting {large} is right on "
                 f"{counts[large] / sum(counts.values()):.0%}."
             )
         return found
@@ -114,22 +117,24 @@ class CheckReport:
                 f"{sum(map(len, groups))} images are duplicates in {len(groups)} "
                 f"group{'' if len(groups) == 1 else 's'} ({' and '.join(kinds)} "
                 f"pair{'' if len(pairs) == 1 else 's'}), such as {a} and {b} (distance "
-                f"{distance:g}). A run keeps groups whole; other software tears them apart and "
-                "tests on what it was trained on."
+                f"{distance:g}). A run keeps each group in one split; other software "
+                "may separate them and test on images that it was trained on."
             )
-        torn = torn_pairs(self.images, self.duplicates)
-        if torn:
-            one = len(torn) == 1
+        separated = cross_split_pairs(self.images, self.duplicates)
+        if separated:
+            one = len(separated) == 1
             found.append(
-                f"{len(torn)} {'pair' if one else 'pairs'} of duplicates "
-                f"{'lies' if one else 'lie'} in two given parts of the set, such as {torn[0][0]} "
-                f"and {torn[0][1]}: the test is in part a test of memory. Remove one of each."
+                f"{len(separated)} {'pair' if one else 'pairs'} of duplicates "
+                f"{'lies' if one else 'lie'} in two given splits of the set, such as "
+                f"{separated[0][0]} and {separated[0][1]}: the test is in part a test of memory. "
+                "Remove one of each."
             )
-        doubted = conflicting_pairs(self.images, self.duplicates)
-        if doubted:
+        conflicts = conflicting_pairs(self.images, self.duplicates)
+        if conflicts:
             found.append(
-                f"{len(doubted)} pair{' has' if len(doubted) == 1 else 's have'} different labels "
-                f"on one picture, such as {doubted[0][0]} and {doubted[0][1]}: one label is wrong."
+                f"{len(conflicts)} pair{' has' if len(conflicts) == 1 else 's have'} different "
+                f"labels on one image, such as {conflicts[0][0]} and {conflicts[0][1]}: one label "
+                "is wrong."
             )
         return found
 
@@ -142,7 +147,7 @@ def check_dataset(
     seed: int = 0,
     progress: Callable[..., Iterable[Any]] | None = None,
 ) -> CheckReport:
-    """Decode every image of a set once, and look for what would make its results worth little.
+    """Decode every image of a set once, and find what would make its results unreliable.
 
     Parameters
     ----------
@@ -153,61 +158,61 @@ def check_dataset(
     limits
         Largest file and image that are read.
     seed
-        Fixes the splits by which shortcuts and families are measured.
+        Seed of the splits with which shortcuts and near-duplicate clusters are measured.
     progress
         Wraps an iterable and takes its `total`, as `tqdm` does.
 
     Raises
     ------
     DatasetError
-        When the folder is no data set.
+        When the folder is not a data set.
     """
     images = load_imageset(dataset_dir, test_dir=test_dir).with_digests()
-    looks = look_at(list(images.table["path"]), limits, progress=progress)
-    duplicates = find_duplicates(images, looks=looks, progress=progress)
+    summaries = summarise_images(list(images.table["path"]), limits, progress=progress)
+    duplicates = find_duplicates(images, summaries=summaries, progress=progress)
     files, labels = list(images.table["file"]), _label_codes(images)
     place = {file: row for row, file in enumerate(files)}
-    readable = [row for row, look in enumerate(looks) if look.small is not None]
+    readable = [row for row, summary in enumerate(summaries) if summary.thumbnail is not None]
     position = {row: number for number, row in enumerate(readable)}
     shown = duplicates.only({files[row] for row in readable})
     groups = [[position[place[file]] for file in group] for group in shown.groups()]
-    pictures = np.array([looks[row].small for row in readable])
-    leak = find_families(pictures, labels[np.array(readable, int)], groups, seed=seed)
-    families = tuple(tuple(files[readable[i]] for i in rows) for rows in leak.groups)
-    # Images of one group or family are not independent: one stands for all.
+    thumbnails = np.array([summaries[row].thumbnail for row in readable])
+    leak = find_clusters(thumbnails, labels[np.array(readable, int)], groups, seed=seed)
+    clusters = tuple(tuple(files[readable[i]] for i in rows) for rows in leak.groups)
+    # Images of one group or cluster are not independent: only the first one of each is used.
     others = {i for rows in (*groups, *leak.groups) for i in sorted(rows)[1:]}
     alone = [row for number, row in enumerate(readable) if number not in others]
-    facts = facts_of([looks[row] for row in alone])
+    facts = image_properties([summaries[row] for row in alone])
     shortcuts = find_shortcuts(facts, labels[np.array(alone, int)], seed=seed)
     return CheckReport(
         images=images,
-        infos=tuple(look.info for look in looks),
+        infos=tuple(summary.info for summary in summaries),
         duplicates=duplicates,
-        families=families,
+        clusters=clusters,
         leak=leak,
         shortcuts=tuple(shortcuts),
         outliers=tuple(
-            find_outliers([files[row] for row in readable], [looks[row] for row in readable])
+            find_outliers([files[row] for row in readable], [summaries[row] for row in readable])
         ),
         unreadable=tuple(
-            (file, look.info.reason)
-            for file, look in zip(files, looks, strict=True)
-            if look.info.reason
+            (file, summary.info.reason)
+            for file, summary in zip(files, summaries, strict=True)
+            if summary.info.reason
         ),
     )
 
 
 def write_groups(report: CheckReport, path: str | Path) -> Path:
-    """Write a table `file,label,split,group` in which duplicates and families have one group.
+    """Write a table `file,label,split,group` in which each cluster and its duplicates are a group.
 
-    As `labels.csv` in the folder of the images it is the set itself.
+    Saved as `labels.csv` in the folder of the images, it defines the data set.
     """
     table = group_images(report.images, report.duplicates).table
     groups = dict(zip(table["file"], table["group"], strict=True))
-    for number, files in enumerate(report.families, 1):
+    for number, files in enumerate(report.clusters, 1):
         names = {groups[file] for file in files} - {""}
         own = {file for file, group in groups.items() if group in names} | set(files)
-        groups.update(dict.fromkeys(own, f"family {number}"))
+        groups.update(dict.fromkeys(own, f"cluster {number}"))
     classes = report.images.classes
     labels = [
         join_labels(classes[i] for i in (label if isinstance(label, tuple) else (label,)))
@@ -220,7 +225,7 @@ def write_groups(report: CheckReport, path: str | Path) -> Path:
 
 
 def _label_codes(images: ImageSet) -> np.ndarray:
-    """A number for each label; each set of several labels is one, rare sets together are one."""
+    """Number the labels; each set of several labels has one number, rare sets share one."""
     if images.task != "multilabel":
         return images.table["label"].to_numpy(int)
     codes, sets = images.table["label"].factorize()

@@ -14,26 +14,26 @@ WIDTH = 100
 
 
 def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> str:
-    """All of a report, the verdict last, where a reader of a terminal looks."""
+    """Return a report as text, the verdict last: a terminal shows the last lines."""
     sizes = ", ".join(f"{name} {n}" for name, n in report.classes.items())
     parts = [f"{len(report.images)} images in {len(report.classes)} classes: {sizes}"]
     parts += _section("Cannot be read", [f"{f}: {why}" for f, why in report.unreadable])
     pairs = [f"{a}  =  {b}" for a, b in report.duplicates.exact]
     pairs += [f"{a}  ~  {b}  (distance {d:g})" for a, b, d in report.duplicates.near]
     parts += _section("Duplicates: = exact, ~ near", pairs)
-    families = [f"{len(files)} images: {files[0]} ..." for files in report.families]
-    parts += _section("Families of look-alikes", families)
+    clusters = [f"{len(files)} images: {files[0]} ..." for files in report.clusters]
+    parts += _section("Near-duplicate clusters", clusters)
     if report.leak.nn_random is not None:
         grouped = report.leak.nn_grouped
         parts.append(
             f"Nearest neighbour on raw pixels: {report.leak.nn_random:.0%} right in a random "
-            f"split, {grouped:.0%} with look-alikes kept together "
-            f"(the largest class alone: {report.leak.chance:.0%})"
+            f"split, {grouped:.0%} with each cluster in one split "
+            f"(largest class alone: {report.leak.chance:.0%})"
         )
     rows = [f"{s.label:<26} AUC {s.auc:.2f}   p {s.p:.3f}" for s in report.shortcuts]
-    parts += _section("What tells the classes apart without being the picture", rows)
+    parts += _section("Properties that separate the classes without the image content", rows)
     odd = [f"{outlier.file}: {outlier.why}" for outlier in report.outliers]
-    parts += _section("Unlike the others", odd)
+    parts += _section("Outliers", odd)
     if doubtful is not None:
         lines = [
             f"{row.file}: {row.label} {row.p_label:.1%}, looks like {row.suggested}"
@@ -42,7 +42,7 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
         parts += _section("Doubtful labels", lines)
     verdict = report.verdict
     if not verdict:
-        return "\n\n".join([*parts, "Nothing wrong was found."])
+        return "\n\n".join([*parts, "No problem was found."])
     lines = [
         textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
         for sentence in verdict
@@ -51,8 +51,8 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
 
 
 def verdict_table(report: CheckReport) -> pd.DataFrame:
-    """The verdict as a table for a notebook."""
-    return pd.DataFrame({"what is wrong": report.verdict or ["nothing was found"]})
+    """Return the verdict as a table for a notebook."""
+    return pd.DataFrame({"what is wrong": report.verdict or ["no problem was found"]})
 
 
 def _section(heading: str, lines: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: those that a classifier which never saw them finds unlikely."""
+"""Labels that are probably wrong: classifiers not trained on the image find them unlikely."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from gellib.data import ImageSet
-from gellib.data.duplicates import Duplicates, Look, group_images
+from gellib.data.duplicates import Duplicates, ImageSummary, group_images
 from gellib.models.backbones import Backbone
 from gellib.models.features import FeatureStore
 
@@ -27,39 +27,40 @@ def image_features(
     *,
     backbone: Backbone | None = None,
     store: FeatureStore | None = None,
-    looks: Sequence[Look] = (),
+    summaries: Sequence[ImageSummary] = (),
     progress: bool = False,
 ) -> np.ndarray:
-    """Describe each image by numbers (n, features) to judge its label by.
+    """Describe each image by numbers, (n, features), with which its label is checked.
 
-    That is what a frozen network sees in it or, without a network, what its `looks` say: a very
-    small picture, brightness, contrast, and how its detail is spread over fine and coarse.
+    These are the features of a frozen backbone or, without one, image statistics: a very small
+    image, brightness, contrast, and how its detail is spread over spatial frequencies.
 
     Parameters
     ----------
     images
         n images.
     backbone, store
-        Frozen network, and where its features are kept; both or none.
-    looks
-        Without a network: what `look_at` found of each image, in their order.
+        Frozen backbone, and the store of its features; both or neither.
+    summaries
+        Without a backbone: the result of `summarise_images`, one per image, in their order.
     progress
         Whether to show a progress bar while features are computed.
     """
     if backbone is not None and store is not None:
         return np.array(store.unaugmented(images, backbone, progress=progress))
-    pictures = np.stack([look.small for look in looks if look.small is not None]).astype(np.float32)
-    n, full = pictures.shape[:2]
+    found = [s.thumbnail for s in summaries if s.thumbnail is not None]
+    thumbnails = np.stack(found).astype(np.float32)
+    n, full = thumbnails.shape[:2]
     factor = full // _STATISTICS_SIDE
-    tiny = pictures.reshape(n, _STATISTICS_SIDE, factor, _STATISTICS_SIDE, factor).mean((2, 4))
-    level, spread = pictures.mean((1, 2)), pictures.std((1, 2))
+    tiny = thumbnails.reshape(n, _STATISTICS_SIDE, factor, _STATISTICS_SIDE, factor).mean((2, 4))
+    level, spread = thumbnails.mean((1, 2)), thumbnails.std((1, 2))
     tiny = (tiny - level[:, None, None]) / np.maximum(spread[:, None, None], 1)
-    power = np.abs(np.fft.rfft2(pictures - level[:, None, None]))
+    power = np.abs(np.fft.rfft2(thumbnails - level[:, None, None]))
     rows = np.abs(np.fft.fftfreq(full) * full)[:, None]
     columns = np.arange(power.shape[2])[None]
     spectrum = []
     for low, high in ((1, 2), (2, 4), (4, 8), (8, 16), (16, 33)):
-        for flat in (rows >= columns, rows < columns):  # lying and standing detail apart
+        for flat in (rows >= columns, rows < columns):  # horizontal and vertical detail
             ring = flat & (np.hypot(rows, columns) >= low) & (np.hypot(rows, columns) < high)
             spectrum.append(np.log1p(power[:, ring].mean(axis=1)))
     return np.column_stack([tiny.reshape(n, -1), level, spread, *spectrum])
@@ -72,20 +73,25 @@ def out_of_fold(
     duplicates: Duplicates | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """Probability of each class for each image (n, classes) from models that never saw it.
+    """Predict each image with models that were not trained on it, its duplicates or its group.
 
-    Nor did they see its duplicates, or others of its group: those would vouch for a wrong label.
+    A duplicate with the same wrong label would confirm it.
 
     Parameters
     ----------
     images
         n images with one label each.
     features
-        (n, features), a row for each image.
+        (n, features): one row per image.
     duplicates
         Images that stay on one side of each fold, besides those of one group.
     seed
-        Fixes the folds.
+        Seed of the folds.
+
+    Returns
+    -------
+    probabilities
+        (n, classes).
 
     Raises
     ------
@@ -93,7 +99,10 @@ def out_of_fold(
         With several labels per image, or where a class has a single image or group.
     """
     if images.task == "multilabel":
-        raise ValueError("labels are judged where an image has one; this set has several an image")
+        raise ValueError(
+            "got a set with several labels per image. Expected one label per image; labels of "
+            "other sets cannot be checked."
+        )
     labels = images.table["label"].to_numpy(int)
     grouped = group_images(images, duplicates) if duplicates else images
     names = [group or file for group, file in grouped.table[["group", "file"]].to_numpy()]
@@ -101,13 +110,13 @@ def out_of_fold(
     folds = min(FOLDS, len(set(groups)), int(np.bincount(labels).min()))
     if folds < 2:
         raise ValueError(
-            "labels cannot be judged: some class has a single image or group. Expected two or "
-            "more of each class."
+            "labels cannot be checked: some class has a single image or group. Expected two or "
+            "more of each class. Add images, or remove the class."
         )
     probabilities = np.full((len(labels), len(images.classes)), 1 / len(images.classes))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for train, test in splitter.split(features, labels, groups):
-        # The more features, the stronger the penalty: they must not learn single images by heart.
+        # The more features, the stronger the penalty, so that single images are not memorised.
         penalised = LogisticRegression(C=10 / features.shape[1], max_iter=500)
         model = make_pipeline(StandardScaler(), penalised)
         with warnings.catch_warnings():
@@ -120,10 +129,11 @@ def out_of_fold(
 
 
 def label_suspects(images: ImageSet, probabilities: np.ndarray, k: int = 20) -> pd.DataFrame:
-    """List the `k` labels that are the least likely, the most doubtful first.
+    """List the `k` least likely labels, the most doubtful first.
 
-    Columns: `file`, `label`, `p_label` (how likely the label is), `suggested` and `p_suggested`
-    (the likeliest class). Labels that are likely themselves are left out, so there may be fewer.
+    Columns: `file`, `label`, `p_label` (probability of the label), `suggested` (the most probable
+    class) and `p_suggested`. Labels that are the most probable class are left out, so there may be
+    fewer than `k` rows.
     """
     labels = images.table["label"].to_numpy(int)
     rows = np.arange(len(labels))

@@ -90,11 +90,11 @@ def check(
     groups_file: str | None,
     most_labels: int | None,
 ) -> None:
-    """Look for what would make the results on the images of DIR worth little.
+    """Find what would make the results on the images of DIR unreliable.
 
-    Duplicates, families such as slices of one subject, shortcuts such as a file type that gives
-    the class away, files that cannot be read. Nothing in DIR is changed. The exit status is 0 when
-    nothing is wrong, 1 when something is, and 2 when DIR could not be looked at.
+    Duplicates, near-duplicate clusters such as slices of one subject, shortcuts such as a file type
+    that reveals the class, files that cannot be read. Nothing in DIR is changed. The exit status is
+    0 when no problem was found, 1 when one was, and 2 when DIR could not be checked.
     """
     from tqdm import tqdm
 

@@ -1,6 +1,6 @@
 """Every figure, each a function that returns a matplotlib `Figure`; none computes a metric."""
 
-from gellib.plots.audit import duplicate_pairs, family_samples, odd_images, shortcut_bars
+from gellib.plots.audit import cluster_samples, duplicate_pairs, odd_images, shortcut_bars
 from gellib.plots.base import Chart, message, save
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.demo import demo_predictions
@@ -38,7 +38,7 @@ __all__ = [
     "demo_predictions",
     "duplicate_pairs",
     "effects",
-    "family_samples",
+    "cluster_samples",
     "explanations",
     "image_kinds",
     "image_sizes",

@@ -1,4 +1,4 @@
-"""The figures of a check: duplicates side by side, families, shortcuts, odd images."""
+"""The figures of a check: duplicates side by side, clusters, shortcuts, outliers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from gellib.audit.shortcuts import Shortcut
 
 MOST_PAIRS = 24
-MOST_FAMILIES = 8
-MOST_OF_FAMILY = 8
-_PAIRS_A_ROW = 3
+MOST_CLUSTERS = 8
+MOST_OF_CLUSTER = 8
+_PAIRS_PER_ROW = 3
 
 
 def duplicate_pairs(
@@ -29,10 +29,10 @@ def duplicate_pairs(
     """
     heading = "Duplicates"
     if not pairs:
-        return message("No picture is there twice.", heading)
+        return message("No image occurs twice.", heading)
     ordered = sorted(pairs, key=lambda pair: (labels[pair[0]] == labels[pair[1]], -pair[2]))
     shown = ordered[:MOST_PAIRS]
-    across = min(_PAIRS_A_ROW, len(shown))
+    across = min(_PAIRS_PER_ROW, len(shown))
     down = -(-len(shown) // across)
     fig = Chart(figsize=(3.3 * across, 0.5 + 1.85 * down))
     panels = fig.subfigures(down, across, squeeze=False, wspace=0.06)
@@ -52,12 +52,12 @@ def duplicate_pairs(
     return fig
 
 
-def family_samples(families: Sequence[Sequence[str]], root: str | Path) -> Chart:
-    """Families of look-alikes, a row a family, the largest first."""
-    if not families:
-        return message("No families of look-alikes were found.", "Families")
-    shown = sorted(families, key=len, reverse=True)[:MOST_FAMILIES]
-    most = min(MOST_OF_FAMILY, len(shown[0]))
+def cluster_samples(clusters: Sequence[Sequence[str]], root: str | Path) -> Chart:
+    """Show near-duplicate clusters, one row per cluster, the largest first."""
+    if not clusters:
+        return message("No near-duplicate clusters were found.", "Clusters")
+    shown = sorted(clusters, key=len, reverse=True)[:MOST_CLUSTERS]
+    most = min(MOST_OF_CLUSTER, len(shown[0]))
     fig = Chart(figsize=(0.6 + 1.15 * most, 0.4 + 1.35 * len(shown)))
     for row, files in zip(fig.subplots(len(shown), most, squeeze=False), shown, strict=True):
         for axes, file in zip(row, files, strict=False):
@@ -65,16 +65,16 @@ def family_samples(families: Sequence[Sequence[str]], root: str | Path) -> Chart
         for axes in row[len(files) :]:
             axes.set_axis_off()
         row[0].set_ylabel(f"{len(files)} images", fontsize=8.5, color=INK)
-    rest = f", {len(shown)} of them shown" if len(families) > len(shown) else ""
-    headline(fig, f"{len(families)} families of look-alikes{rest}")
+    rest = f", {len(shown)} of them shown" if len(clusters) > len(shown) else ""
+    headline(fig, f"{len(clusters)} near-duplicate clusters{rest}")
     return fig
 
 
 def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Chart:
-    """How well each fact that is not the picture tells the classes apart, as bars from chance."""
-    heading = "What tells the classes apart without being the picture"
+    """Show how well each property apart from the content separates the classes, as bars."""
+    heading = "Properties that separate the classes without the image content"
     if not shortcuts:
-        return message("There are too few images of some class to tell.", heading)
+        return message("Some class has too few images to measure this.", heading)
     fig = Chart(figsize=(7.4, 1.0 + 0.3 * len(shortcuts)))
     axes = fig.subplots()
     names = [shortcut.label for shortcut in shortcuts]
@@ -84,11 +84,11 @@ def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Chart:
     bars = axes.barh(names, lengths, left=0.5, color=colors)
     words = [f"{shortcut.auc:.2f}   p {shortcut.p:.3f}" for shortcut in shortcuts]
     axes.bar_label(bars, words, padding=4, fontsize=9, color=INK)
-    axes.axvline(min(s.least_auc for s in shortcuts), color=GREY, linewidth=0.8, linestyle=":")
+    axes.axvline(min(s.min_auc for s in shortcuts), color=GREY, linewidth=0.8, linestyle=":")
     axes.invert_yaxis()
     axes.set_xlim(0.5, 1.15)
     axes.set_xticks([0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
-    axes.set_xlabel("cross-validated AUC, 0.5 is chance; orange: warned of")
+    axes.set_xlabel("cross-validated AUC, 0.5 is chance; orange: reported")
     tidy(axes, "x")
     title(axes, heading)
     return fig

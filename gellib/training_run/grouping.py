@@ -1,4 +1,4 @@
-"""Duplicates in a run: kept on one side of the split, counted, and warned of where torn."""
+"""Duplicates in a run: kept together in one split, counted, and warned about where they are not."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tqdm.auto import tqdm
 from gellib.data import ImageSet
 from gellib.data.duplicates import (
     Duplicates,
-    count_moved,
+    count_reassigned,
+    cross_split_pairs,
     find_duplicates,
     group_images,
-    torn_pairs,
 )
 from gellib.data.images import ImageLimits
 from gellib.data.splits import SplitError
@@ -26,20 +26,21 @@ _BAR_FROM = 500
 
 @dataclass(frozen=True)
 class DuplicatesFound:
-    """What a run says of its duplicates.
+    """What a run reports about its duplicates.
 
-    `images` are in one of `groups`; of them `moved` would lie apart from most of their group, had
-    the split not kept groups whole; `torn` pairs lie in two parts that the data set gives.
-    `given` says that the data set itself puts each group of them into one of its own, such as the
-    slices of one person; `problem` why no split could keep groups whole, if so.
+    `images` counts the images in one of `groups`; `reassigned` those of them that a split which
+    ignores duplicates separates from most of their group; `cross_split_pairs` are in two splits
+    that the data set gives. `given` is whether the data set itself has each group of duplicates
+    within a group of its own, such as the slices of one person; `problem` says why no split could
+    keep groups together, if so.
     """
 
     exact: int = 0
     near: int = 0
     groups: int = 0
     images: int = 0
-    moved: int = 0
-    torn: tuple[tuple[str, str, float], ...] = ()
+    reassigned: int = 0
+    cross_split_pairs: tuple[tuple[str, str, float], ...] = ()
     given: bool = False
     problem: str = ""
     checked: bool = False
@@ -57,11 +58,11 @@ class DuplicatesFound:
         return (
             f"{self.images} images are duplicates of each other, in {self.groups} "
             f"group{'' if one else 's'}; the split keeps {'it' if one else 'each'} whole, which "
-            f"moved {self.moved} image{'' if self.moved == 1 else 's'}."
+            f"reassigned {self.reassigned} image{'' if self.reassigned == 1 else 's'}."
         )
 
     def warning(self) -> str:
-        """Say which given parts share a picture, or that groups are torn; empty if neither is."""
+        """Say which given splits share an image, or that groups are separated; empty if neither."""
         words = []
         if self.problem:
             words.append(
@@ -69,12 +70,12 @@ class DuplicatesFound:
                 f"no split can keep them together: {self.problem} They are split one by one, so "
                 "the test is in part a test of memory. gellib check shows them."
             )
-        if self.torn:
-            a, b, distance = self.torn[0]
-            one = len(self.torn) == 1
+        if self.cross_split_pairs:
+            a, b, distance = self.cross_split_pairs[0]
+            one = len(self.cross_split_pairs) == 1
             words.append(
-                f"{len(self.torn)} {'pair' if one else 'pairs'} of duplicates "
-                f"{'lies' if one else 'lie'} in two given parts of the data set, such as {a} and "
+                f"{len(self.cross_split_pairs)} {'pair' if one else 'pairs'} of duplicates "
+                f"{'lies' if one else 'lie'} in two given splits of the data set, such as {a} and "
                 f"{b} (distance {distance:g}): the test is in part a test of memory. Remove one "
                 "of each; gellib check shows them."
             )
@@ -88,10 +89,10 @@ class DuplicatesFound:
             "near": self.near,
             "groups": self.groups,
             "images": self.images,
-            "moved": self.moved,
+            "reassigned": self.reassigned,
             "given": self.given,
             "problem": self.problem,
-            "torn": [list(pair) for pair in self.torn],
+            "cross_split_pairs": [list(pair) for pair in self.cross_split_pairs],
         }
 
 
@@ -110,10 +111,10 @@ def split_with_duplicates(
             return tqdm(items, total=total, desc="duplicates", leave=False)
 
     found = find_duplicates(images, cache_dir=cache_dir, limits=limits, progress=progress)
-    torn = torn_pairs(images, found)
+    separated = cross_split_pairs(images, found)
     kept = Duplicates(
-        tuple(pair for pair in found.exact if (*pair, 0.0) not in torn),
-        tuple(pair for pair in found.near if pair not in torn),
+        tuple(pair for pair in found.exact if (*pair, 0.0) not in separated),
+        tuple(pair for pair in found.near if pair not in separated),
     )
     groups = kept.groups()
     problem = ""
@@ -129,9 +130,9 @@ def split_with_duplicates(
         near=len(found.near),
         groups=len(groups),
         images=sum(map(len, groups)),
-        moved=_moved(images, split, kept) if groups and not problem else 0,
+        reassigned=_reassigned(images, split, kept) if groups and not problem else 0,
         problem=problem,
-        torn=tuple(torn),
+        cross_split_pairs=tuple(separated),
         given=_given(images, groups),
         checked=True,
     )
@@ -143,8 +144,8 @@ def _given(images: ImageSet, groups: list[list[str]]) -> bool:
     return all(len(name) == 1 and name != {""} for name in names)
 
 
-def _moved(images: ImageSet, split: Callable[[ImageSet], ImageSet], found: Duplicates) -> int:
+def _reassigned(images: ImageSet, split: Callable[[ImageSet], ImageSet], found: Duplicates) -> int:
     try:
-        return count_moved(split(images), found)
+        return count_reassigned(split(images), found)
     except SplitError:  # only with its duplicates together can this set be split
         return 0

@@ -46,14 +46,14 @@ def test_json_keeps_its_contract(messy, report):
     found = json.loads(result.stdout)
     assert found == json.loads(json.dumps(report.to_dict()))
     assert list(found) == [
-        "duplicates", "groups", "families", "shortcuts", "unreadable", "classes", "verdict",
+        "duplicates", "groups", "clusters", "shortcuts", "unreadable", "classes", "verdict",
     ]  # fmt: skip
     assert found["duplicates"]["exact"] == [["a/00.png", "a/copy.png"]]
     ((first, second, distance),) = found["duplicates"]["near"]
     assert (first, second) == ("a/02.png", "b/near.png") and 0 <= distance <= 0.26
     assert found["groups"] == [["a/00.png", "a/copy.png"], ["a/02.png", "b/near.png"]]
-    assert set(found["families"]) == {"count", "sizes", "nn_random", "nn_grouped"}
-    assert found["families"]["count"] == 0 and found["families"]["sizes"] == []
+    assert set(found["clusters"]) == {"count", "sizes", "nn_random", "nn_grouped"}
+    assert found["clusters"]["count"] == 0 and found["clusters"]["sizes"] == []
     assert {s["name"] for s in found["shortcuts"]} == set(NAMES)
     best = {s["name"]: s for s in found["shortcuts"]}["mode"]
     assert best["auc"] == 1.0 and best["p"] < 0.01
@@ -62,7 +62,7 @@ def test_json_keeps_its_contract(messy, report):
     assert found["classes"] == {"a": 22, "b": 22}
     words = " ".join(found["verdict"])
     assert "4 images are duplicates in 2 groups" in words
-    assert "different labels on one picture, such as a/02.png and b/near.png" in words
+    assert "different labels on one image, such as a/02.png and b/near.png" in words
     assert "The file mode (AUC 1.00" in words and "read as grey, which removes it" in words
     assert "b/broken.png" in words
 
@@ -96,7 +96,7 @@ def test_clean_is_quiet_with_status_0(tmp_path):
     assert found["verdict"] == [] and result.exit_code == 0
     assert found["duplicates"] == {"exact": [], "near": []} and found["groups"] == []
     text = CliRunner().invoke(main, ["check", str(tmp_path / "set")])
-    assert text.exit_code == 0 and "Nothing wrong was found." in text.stdout
+    assert text.exit_code == 0 and "No problem was found." in text.stdout
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty"])
@@ -124,7 +124,7 @@ def test_several_labels_and_given_parts(tmp_path):
     (tmp_path / "labels.csv").write_text("\n".join([*rows, "leak.png,x,test"]))
     report = check_dataset(tmp_path)
     assert report.classes == {"x": 14, "y": 13}
-    assert any("two given parts" in sentence for sentence in report.verdict)
+    assert any("two given splits" in sentence for sentence in report.verdict)
 
 
 @pytest.mark.slow
@@ -133,9 +133,9 @@ def test_slices_of_subjects_are_reported_and_grouped(tmp_path):
     for i, picture in enumerate(pictures):
         write_png(tmp_path / "set" / "ab"[labels[i]] / f"{i:03d}.png", picture.astype(np.uint8))
     report = check_dataset(tmp_path / "set")
-    families = report.to_dict()["families"]
-    assert families["count"] >= 16 and sum(families["sizes"]) == len(labels)
-    assert families["nn_random"] > 0.95 and families["nn_grouped"] < 0.75
+    clusters = report.to_dict()["clusters"]
+    assert clusters["count"] >= 16 and sum(clusters["sizes"]) == len(labels)
+    assert clusters["nn_random"] > 0.95 and clusters["nn_grouped"] < 0.75
     assert any("is the leak" in sentence for sentence in report.verdict)
     write_groups(report, tmp_path / "set" / "labels.csv")
     grouped = load_imageset(tmp_path / "set")
@@ -144,9 +144,9 @@ def test_slices_of_subjects_are_reported_and_grouped(tmp_path):
                   for s in range(20)]  # fmt: skip
     assert all(len(found) == 1 and "" not in found for found in of_subject)
     assert (
-        plots.family_samples(report.families, report.images.root)
+        plots.cluster_samples(report.clusters, report.images.root)
         .headline()
-        .startswith(f"{families['count']} families")
+        .startswith(f"{clusters['count']} near-duplicate clusters")
     )
 
 
@@ -189,7 +189,7 @@ def test_figures_have_something_in_them(report):
     titles = [panel.get_suptitle() for panel in fig.subfigs]
     assert titles[0].endswith("a / b") and titles[1] == "exact, a"
     assert (
-        "No picture is there twice"
+        "No image occurs twice"
         in plots.duplicate_pairs([], ".", labels={}).axes[0].texts[0].get_text()
     )
 
@@ -200,4 +200,4 @@ def test_the_mode_of_the_real_gels_is_found(real_data):
     report = check_dataset(real_data / "gel")
     best = {s.name: s for s in report.shortcuts}["mode"]
     assert best.auc > 0.95 and best.p < 0.01
-    assert len(report.duplicates.near) == 19 and report.families == ()
+    assert len(report.duplicates.near) == 19 and report.clusters == ()

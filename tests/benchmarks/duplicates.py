@@ -84,7 +84,7 @@ def quiet(first: int = 0, end: int = 100) -> None:
             write_gel(path, train=46, test=11, seed=seed)
             report = check_dataset(path, seed=seed)
             loud += bool(report.verdict)
-            kinds = {"duplicates": report.duplicates.groups(), "families": report.families}
+            kinds = {"duplicates": report.duplicates.groups(), "clusters": report.clusters}
             kinds["shortcuts"] = [s for s in report.shortcuts if s.high]
             for name, found in kinds.items():
                 alarms[name] = alarms.get(name, 0) + bool(found)

@@ -14,11 +14,11 @@ from gellib.data.duplicates import (
     Duplicates,
     components,
     conflicting_pairs,
-    count_moved,
+    count_reassigned,
+    cross_split_pairs,
+    find_clusters,
     find_duplicates,
-    find_families,
     group_images,
-    torn_pairs,
 )
 from gellib.data.splits import split_imageset
 from gellib.training_run import load_images
@@ -80,7 +80,7 @@ def test_the_cache_saves_the_look_and_notices_a_new_file(tmp_path, plain, monkey
     images = make(tmp_path / "data", plain | {"b/copy.png": CHANGES["resized"](blobs(4))})
     first = find_duplicates(images, cache_dir=tmp_path / "cache")
     monkeypatch.setattr(
-        "gellib.data.duplicates.groups.look_at", lambda *_, **__: pytest.fail("looked")
+        "gellib.data.duplicates.groups.summarise_images", lambda *_, **__: pytest.fail("looked")
     )
     assert find_duplicates(images, cache_dir=tmp_path / "cache") == first
     monkeypatch.undo()
@@ -103,12 +103,12 @@ def test_groups_stay_whole_and_join_those_given(tmp_path, plain):
     assert names["a/00.png"] == names["a/copy0.png"] == "G"
     assert names["a/02.png"] == names["a/copy2.png"] == "same as a/02.png"
     assert names["b/01.png"] == ""
-    torn = 0
+    reassigned = 0
     for seed in range(20):
         parts = split_imageset(grouped, seed=seed)
-        assert count_moved(parts, found) == 0 and torn_pairs(parts, found) == []
-        torn += count_moved(split_imageset(images, seed=seed), found)
-    assert torn > 0, "without groups some pair is torn apart"
+        assert count_reassigned(parts, found) == 0 and cross_split_pairs(parts, found) == []
+        reassigned += count_reassigned(split_imageset(images, seed=seed), found)
+    assert reassigned > 0, "without groups some pair is separated"
 
 
 def test_given_parts_are_kept_and_their_pairs_named(tmp_path, plain):
@@ -118,7 +118,7 @@ def test_given_parts_are_kept_and_their_pairs_named(tmp_path, plain):
     files["train/a/twin.png"] = CHANGES["resaved"](blobs(0))
     images = make(tmp_path, files)
     found = find_duplicates(images)
-    assert [pair[:2] for pair in torn_pairs(images, found)] == [
+    assert [pair[:2] for pair in cross_split_pairs(images, found)] == [
         ("test/a/leak.png", "train/a/02.png")
     ]
     config = RunConfig(dataset_dir=str(tmp_path), cache_dir=str(tmp_path / ".cache"))
@@ -129,7 +129,10 @@ def test_given_parts_are_kept_and_their_pairs_named(tmp_path, plain):
     assert "1 pair of duplicates lies" in loaded.duplicates.warning()
     assert "2 images are duplicates" in loaded.duplicates.sentence()
     record = loaded.duplicates.to_dict()
-    assert record["near"] == 2 and record["torn"][0][:2] == ["test/a/leak.png", "train/a/02.png"]
+    assert record["near"] == 2 and record["cross_split_pairs"][0][:2] == [
+        "test/a/leak.png",
+        "train/a/02.png",
+    ]
 
 
 def test_duplicates_within_the_groups_of_the_data_set_are_told_as_such(tmp_path, plain):
@@ -176,7 +179,7 @@ def test_a_squeezed_copy_is_found(tmp_path, plain):
     assert [pair[:2] for pair in found.near] == [("a/04.png", "b/copy.png")]
 
 
-def test_what_many_images_share_is_a_pattern_and_no_picture(tmp_path):
+def test_what_many_images_share_is_a_pattern_and_no_duplicate(tmp_path):
     rng = np.random.default_rng(0)
     files = {}
     for i in range(20):
@@ -192,25 +195,27 @@ def test_components_of_pairs():
     assert components(pairs) == [["a", "b"], ["c", "d", "e"]]
 
 
-def test_slices_of_a_subject_are_families_and_the_leak_is_measured():
+def test_slices_of_a_subject_are_clusters_and_the_leak_is_measured():
     pictures, labels, subjects = subject_slices(1)
-    found = find_families(pictures, labels)
+    found = find_clusters(pictures, labels)
     assert len(found.groups) >= 16, "two subjects of one class may look alike by chance"
-    family = {row: number for number, rows in enumerate(found.groups) for row in rows}
-    assert len(family) == len(labels)
-    assert all(len({family[row] for row in np.flatnonzero(subjects == s)}) == 1 for s in range(20))
+    cluster_of = {row: number for number, rows in enumerate(found.groups) for row in rows}
+    assert len(cluster_of) == len(labels)
+    assert all(
+        len({cluster_of[row] for row in np.flatnonzero(subjects == s)}) == 1 for s in range(20)
+    )
     assert found.nn_random == 1.0 and found.nn_grouped < 0.75
     assert "is the leak" in found.sentence()
 
 
-def test_classes_that_look_alike_are_no_families():
+def test_classes_that_look_alike_are_no_clusters():
     rng = np.random.default_rng(0)
     for signal in (0.0, 0.3, 3.0):
         stripes = np.zeros((64, 64))
         stripes[::8] = 120 * signal
         labels = np.arange(80) % 2
         pictures = rng.normal(120, 30, (80, 64, 64)) + labels[:, None, None] * stripes
-        found = find_families(pictures, labels)
+        found = find_clusters(pictures, labels)
         assert found.groups == () and found.sentence() == ""
         assert abs(found.nn_random - found.nn_grouped) < 0.25
 

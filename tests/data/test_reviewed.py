@@ -7,7 +7,7 @@ from twins import blobs, write_png
 
 from gellib.audit.suspects import image_features, label_suspects, out_of_fold
 from gellib.data import DatasetError, load_imageset, read_decisions
-from gellib.data.duplicates import Duplicates, find_duplicates, look_at
+from gellib.data.duplicates import Duplicates, find_duplicates, summarise_images
 from gellib.report.widgets import ReviewWidget
 
 
@@ -111,9 +111,9 @@ def mislabelled(tmp_path_factory):
 
 
 def test_wrong_labels_are_the_most_doubtful(mislabelled):
-    looks = look_at(list(mislabelled.table["path"]))
-    features = image_features(mislabelled, looks=looks)
-    duplicates = find_duplicates(mislabelled, looks=looks)
+    summaries = summarise_images(list(mislabelled.table["path"]))
+    features = image_features(mislabelled, summaries=summaries)
+    duplicates = find_duplicates(mislabelled, summaries=summaries)
     probabilities = out_of_fold(mislabelled, features, duplicates=duplicates)
     assert np.allclose(probabilities.sum(axis=1), 1)
     found = label_suspects(mislabelled, probabilities, k=6)
@@ -145,8 +145,8 @@ def form(mislabelled, tmp_path):
 
     shutil.copytree(mislabelled.root, tmp_path / "data")
     images = load_imageset(tmp_path / "data")
-    looks = look_at(list(images.table["path"]))
-    probabilities = out_of_fold(images, image_features(images, looks=looks))
+    summaries = summarise_images(list(images.table["path"]))
+    probabilities = out_of_fold(images, image_features(images, summaries=summaries))
     return ReviewWidget(images, label_suspects(images, probabilities, k=4))
 
 

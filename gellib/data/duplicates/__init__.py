@@ -1,29 +1,29 @@
-"""The same picture more than once: found, grouped and kept on one side of every split."""
+"""Duplicate images: found, grouped, and kept together in one split."""
 
-from gellib.data.duplicates.families import Families, find_families
+from gellib.data.duplicates.clusters import Clusters, find_clusters
 from gellib.data.duplicates.groups import (
     Duplicates,
     components,
     conflicting_pairs,
-    count_moved,
+    count_reassigned,
+    cross_split_pairs,
     find_duplicates,
     group_images,
-    torn_pairs,
 )
-from gellib.data.duplicates.pictures import Look, look_at
+from gellib.data.duplicates.image_summary import ImageSummary, summarise_images
 from gellib.data.duplicates.search import near_pairs
 
 __all__ = [
     "Duplicates",
-    "Families",
-    "Look",
+    "Clusters",
+    "ImageSummary",
     "components",
     "conflicting_pairs",
-    "count_moved",
+    "count_reassigned",
     "find_duplicates",
-    "find_families",
+    "find_clusters",
     "group_images",
-    "look_at",
+    "summarise_images",
     "near_pairs",
-    "torn_pairs",
+    "cross_split_pairs",
 ]

@@ -1,4 +1,4 @@
-"""Lay one small picture over another: shift and stretch it until the two agree best."""
+"""Align one small image with another: shift and stretch it until the two agree best."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ FULL = 64
 SIDES = (16, 32, FULL)
 STEPS = {16: 8, 32: 6, FULL: 4}
 WHOLE = np.array([0.0, 1.0, 0.0, 1.0], np.float32)
-# An edge of the one picture lies at most so far from the other's, as a share of its side.
-REACH = np.float32(0.15)
-# A pair that agrees less than this on 32 pixels is not looked at on 64.
-GO_ON = 0.6
+# Largest distance of an edge of one image from the same edge of the other, as a share of the side.
+# No benchmark set it: it leaves room for the crops of up to 10 % per side that count as copies.
+MAX_SHIFT = np.float32(0.15)
+# A pair that agrees less than this at 32 pixels is not compared at 64. Chosen by hand;
+# `tests/benchmarks/duplicates.py twins` measures what is missed with it.
+MIN_AT_32 = 0.6
 BATCH = 128
 _CENTRES = {side: ((np.arange(side) + 0.5) / side).astype(np.float32) for side in SIDES}
 
 
-def detail(pictures: np.ndarray, side: int) -> np.ndarray:
-    """Reduce pictures (n, 64, 64) to `side` pixels and take off what varies slowly.
+def detail(images: np.ndarray, side: int) -> np.ndarray:
+    """Reduce images (n, 64, 64) to `side` pixels and remove what varies slowly.
 
-    Light falls off alike in many photographs; what is left is what the picture shows. Contrast is
-    evened out over the picture, so that the paper's edge does not outweigh the gels on it. Each
-    result has mean 0 and length 1; an even picture becomes 0.
+    Light falls off in the same way in many photographs; what remains is the content of the image.
+    Local contrast is normalised, so that the edge of the paper does not outweigh the gels on it.
+    Each result has mean 0 and length 1; a uniform image becomes 0.
     """
-    n, factor = len(pictures), FULL // side
-    small = pictures.reshape(n, side, factor, side, factor).mean(axis=(2, 4), dtype=np.float32)
+    n, factor = len(images), FULL // side
+    small = images.reshape(n, side, factor, side, factor).mean(axis=(2, 4), dtype=np.float32)
     small = gaussian_filter(small, (0, 0.7, 0.7), mode="nearest")
     wide = (0, side / 10, side / 10)
     small -= gaussian_filter(small, wide, mode="nearest")
@@ -36,33 +38,41 @@ def detail(pictures: np.ndarray, side: int) -> np.ndarray:
     return np.divide(small, length, out=np.zeros_like(small), where=length > 0.1)
 
 
-def crop(pictures: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Cut the same window (left, right, top, bottom) out of all pictures, and stretch it."""
-    side = pictures.shape[1]
+def crop(images: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Cut the same window (left, right, top, bottom) out of all images, and stretch it."""
+    side = images.shape[1]
     across, _ = _resampling(window[None, 0], window[None, 1], side)
     down, _ = _resampling(window[None, 2], window[None, 3], side)
-    return down @ pictures.astype(np.float32) @ across.transpose(0, 2, 1)
+    return down @ images.astype(np.float32) @ across.transpose(0, 2, 1)
 
 
 def agreement(
-    pictures: np.ndarray,
+    images: np.ndarray,
     details: dict[int, np.ndarray],
     first: np.ndarray,
     second: np.ndarray,
     start: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Align pairs from coarse to fine: how alike each is then (-1 .. 1, 1 is the same), and where.
+    """Align pairs from coarse to fine.
 
     Parameters
     ----------
-    pictures
+    images
         (n, 64, 64).
     details
-        By side, what `detail` gives for all pictures.
+        By side in pixels, the result of `detail` for all images.
     first, second
-        Positions of the two pictures of each pair.
+        (pairs,): positions of the two images of each pair.
     start
-        (pairs, 4): left, right, top and bottom of the first in the second, to begin with.
+        (pairs, 4): left, right, top and bottom of the first image within the second, as shares of
+        its side, to begin with.
+
+    Returns
+    -------
+    values
+        (pairs,): agreement after the alignment, -1 to 1; 1 is the same image.
+    windows
+        (pairs, 4): where the first image lies within the second, as `start`.
     """
     result = np.full(len(first), -1.0, np.float32)
     windows = start.astype(np.float32)
@@ -71,53 +81,53 @@ def agreement(
         window = windows[rows]
         for side in SIDES:
             a, b = details[side][first[rows]], details[side][second[rows]]
-            value, window = _climb(a, b, window, STEPS[side])
+            value, window = _optimise_window(a, b, window, STEPS[side])
             if side == 32:
-                rows, window = rows[value >= GO_ON], window[value >= GO_ON]
+                rows, window = rows[value >= MIN_AT_32], window[value >= MIN_AT_32]
                 if not len(rows):
                     break
         else:
-            warped, mask = _lay(pictures[second[rows]], window)
-            result[rows] = _local_correlation(pictures[first[rows]], warped, mask)
+            warped, mask = _warp(images[second[rows]], window)
+            result[rows] = _local_correlation(images[first[rows]], warped, mask)
             windows[rows] = window
     return result, windows
 
 
 def _local_correlation(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Mean over the picture of the correlation in a small neighbourhood of each place.
+    """Return the mean over the image of the correlation around each pixel.
 
-    A border, a caption or a wedge of light that two pictures share makes them agree there alone.
+    A border, a caption or a gradient of light that two images share makes them agree only there.
     """
-    fine = [_between(picture.astype(np.float32), 0.7, 2.5) * mask for picture in (a, b)]
+    fine = [_band_pass(image.astype(np.float32), 0.7, 2.5) * mask for image in (a, b)]
     share = _blur(mask, 2.5) + 1e-6
-    mean = [_blur(picture, 2.5) / share for picture in fine]
+    mean = [_blur(image, 2.5) / share for image in fine]
     power = [
-        np.maximum(_blur(picture**2, 2.5) / share - middle**2, 0)
-        for picture, middle in zip(fine, mean, strict=True)
+        np.maximum(_blur(image**2, 2.5) / share - middle**2, 0)
+        for image, middle in zip(fine, mean, strict=True)
     ]
     both = _blur(fine[0] * fine[1], 2.5) / share - mean[0] * mean[1]
-    # The constant keeps what 8 bits cannot hold from counting as a likeness.
+    # The constant keeps rounding to 8 bits from counting as agreement.
     local = both / np.sqrt(power[0] * power[1] + 0.02)
     return (local * mask).sum(axis=(1, 2)) / mask.sum(axis=(1, 2))
 
 
-def _climb(
+def _optimise_window(
     a: np.ndarray, b: np.ndarray, window: np.ndarray, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move the four edges uphill (Gauss-Newton); the best correlation met, and its window."""
+    """Optimise the four edges by Gauss-Newton; return the best correlation and its window."""
     c = _CENTRES[a.shape[1]]
     basis = np.stack([1 - c, c])
     squares = np.stack([basis[0] ** 2, basis[0] * basis[1], basis[1] ** 2])
     best, kept = np.full(len(a), -1.0, np.float32), window
     for step in range(steps + 1):
-        warped, mask = _lay(b, window)
-        left, right = _standard(a, mask), _standard(warped, mask)
+        warped, mask = _warp(b, window)
+        left, right = _standardise(a, mask), _standardise(warped, mask)
         value = np.einsum("nij,nij->n", left, right)
         better = value > best
         best, kept = np.where(better, value, best), np.where(better[:, None], window, kept)
         if step == steps:
             break
-        gx, gy = _slopes(right, mask, window)
+        gx, gy = _gradients(right, mask, window)
         rest = left - right
         h, g = np.empty((len(a), 4, 4), np.float32), np.empty((len(a), 4), np.float32)
         xx = np.einsum("nij,nij->nj", gx, gx) @ squares.T
@@ -131,49 +141,49 @@ def _climb(
         damping = 2e-3 * np.einsum("nii->n", h) + 1e-6
         h += damping[:, None, None] * np.eye(4, dtype=np.float32)
         move = np.linalg.solve(h, g[:, :, None])[:, :, 0]
-        window = WHOLE + np.clip(window + np.clip(move, -0.05, 0.05) - WHOLE, -REACH, REACH)
+        window = WHOLE + np.clip(window + np.clip(move, -0.05, 0.05) - WHOLE, -MAX_SHIFT, MAX_SHIFT)
     return best, kept
 
 
-def _lay(pictures: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each picture as seen through its window, and where it reaches."""
-    side = pictures.shape[1]
+def _warp(images: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each image within its window, and the mask of where the image covers it."""
+    side = images.shape[1]
     across, inside_x = _resampling(window[:, 0], window[:, 1], side)
     down, inside_y = _resampling(window[:, 2], window[:, 3], side)
-    warped = down @ pictures.astype(np.float32) @ across.transpose(0, 2, 1)
+    warped = down @ images.astype(np.float32) @ across.transpose(0, 2, 1)
     return warped, inside_y[:, :, None] * inside_x[:, None, :]
 
 
 def _resampling(low: np.ndarray, high: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Matrices that interpolate at `side` places between two edges, and which places are inside."""
+    """Return matrices that interpolate at `side` places between two edges; which are inside."""
     places = (low[:, None] + (high - low)[:, None] * _CENTRES[side]) * side - 0.5
     inside = ((places >= -0.5) & (places <= side - 0.5)).astype(np.float32)
     away = np.clip(places, 0, side - 1)[:, :, None] - np.arange(side, dtype=np.float32)
     return np.maximum(1 - np.abs(away), 0).astype(np.float32), inside
 
 
-def _standard(pictures: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Mean 0 and length 1 within the mask, 0 outside."""
+def _standardise(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Scale to mean 0 and length 1 within the mask, 0 outside."""
     count = mask.sum(axis=(1, 2), keepdims=True)
-    masked = pictures * mask
+    masked = images * mask
     masked = (masked - masked.sum(axis=(1, 2), keepdims=True) / count) * mask
     length = np.sqrt(np.einsum("nij,nij->n", masked, masked))[:, None, None]
     return masked / np.maximum(length, 1e-6)
 
 
-def _slopes(
-    pictures: np.ndarray, mask: np.ndarray, window: np.ndarray
+def _gradients(
+    images: np.ndarray, mask: np.ndarray, window: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    side = pictures.shape[1]
-    gy, gx = np.gradient(pictures, axis=(1, 2))
+    side = images.shape[1]
+    gy, gx = np.gradient(images, axis=(1, 2))
     gx *= mask * (side / (window[:, 1] - window[:, 0]))[:, None, None]
     gy *= mask * (side / (window[:, 3] - window[:, 2]))[:, None, None]
     return gx, gy
 
 
-def _blur(pictures: np.ndarray, sigma: float) -> np.ndarray:
-    return gaussian_filter(pictures, (0, sigma, sigma), mode="nearest")
+def _blur(images: np.ndarray, sigma: float) -> np.ndarray:
+    return gaussian_filter(images, (0, sigma, sigma), mode="nearest")
 
 
-def _between(pictures: np.ndarray, fine: float, coarse: float) -> np.ndarray:
-    return _blur(pictures, fine) - _blur(pictures, coarse)
+def _band_pass(images: np.ndarray, fine: float, coarse: float) -> np.ndarray:
+    return _blur(images, fine) - _blur(images, coarse)

@@ -1,4 +1,4 @@
-"""Find the pairs of pictures that are the same but for saving, scale, crop and brightness."""
+"""Find pairs of images that differ only in compression, scale, crop and brightness."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 
 from gellib.data.duplicates.align import SIDES, agreement, crop, detail
 
-# From how much agreement on a pair is one picture. Chosen on simulated pictures and their twins;
-# tests/benchmarks/duplicates.py says how often it errs.
+# Agreement from which a pair counts as one image. Chosen on simulated images and their changed
+# copies: `tests/benchmarks/duplicates.py twins` measures how often it is wrong.
 AGREE = 0.74
-# A copy that is also squeezed, not only cropped, by more than this (as a logarithm) has to agree so
-# much: drawings of one kind differ in little else than their proportions.
+# A copy whose aspect ratio changed by more than cropping explains (difference of logarithms) needs
+# the higher agreement: drawings of one kind often differ in little except their proportions.
+# Chosen by hand; the same benchmark measures it, and test_a_squeezed_copy_is_found guards it.
 _SQUEEZED, _AGREE_SQUEEZED = 0.1, 0.94
-# Coarse likeness (16 pixels, best of 16 crops) from which a pair is looked at more closely.
+# Coarse correlation (16 pixels, best of 16 crops) from which a pair is aligned, and how many such
+# pairs are aligned per image at most. Chosen by hand; the same benchmark measures what they miss.
 COARSE = 0.5
 NEIGHBOURS = 8
 _CUT = 0.06
@@ -26,24 +28,36 @@ CROPS = np.array(list(itertools.product(_LOW, _HIGH, _LOW, _HIGH)), np.float32)
 
 
 def near_pairs(
-    pictures: np.ndarray,
+    thumbnails: np.ndarray,
     aspects: np.ndarray | None = None,
     *,
     progress: Callable[..., Iterable[Any]] | None = None,
 ) -> list[tuple[int, int, float]]:
-    """Find near-duplicates among small grey pictures (n, 64, 64), squeezed to a square.
+    """Find near-duplicates among small grey images.
 
-    `aspects` are their widths over their heights before they were squeezed.
-    Returns (i, j, distance) with i < j in this order; the distance is 0 for the same picture and
-    1 for what has nothing in common. Not all pairs are looked at: crops of 16 pixels find for each
-    picture the `NEIGHBOURS` that it may be cut out of, which are then aligned.
+    Not all pairs are compared: crops of 16 pixels find for each image the `NEIGHBOURS` that it may
+    be cut out of, and only these pairs are aligned.
+
+    Parameters
+    ----------
+    thumbnails
+        (n, 64, 64) grey levels 0 to 255, resized to a square.
+    aspects
+        (n,) width divided by height before the resizing; None if unknown.
+    progress
+        Wraps an iterable and takes its `total`, as `tqdm` does.
+
+    Returns
+    -------
+    list of (i, j, distance)
+        Positions i < j, sorted; distance 0 is the same image, 1 has nothing in common.
     """
-    if len(pictures) < 2:
+    if len(thumbnails) < 2:
         return []
-    pictures = np.asarray(pictures, np.float32)
-    details = {side: detail(pictures, side) for side in SIDES}
-    first, second, start = _candidates(pictures, details[SIDES[0]], progress)
-    values, windows = agreement(pictures, details, first, second, start)
+    thumbnails = np.asarray(thumbnails, np.float32)
+    details = {side: detail(thumbnails, side) for side in SIDES}
+    first, second, start = _candidates(thumbnails, details[SIDES[0]], progress)
+    values, windows = agreement(thumbnails, details, first, second, start)
     enough = np.full(len(values), AGREE)
     if aspects is not None:
         left, right, top, bottom = windows.T
@@ -59,17 +73,17 @@ def near_pairs(
 
 
 def _candidates(
-    pictures: np.ndarray, coarse: np.ndarray, progress: Callable[..., Iterable[Any]] | None
+    thumbnails: np.ndarray, coarse: np.ndarray, progress: Callable[..., Iterable[Any]] | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs (first, second) and where the first may lie within the second."""
-    n = len(pictures)
+    """Return pairs (first, second) and where the first may lie within the second."""
+    n = len(thumbnails)
     whole = coarse.reshape(n, -1)
     most = min(NEIGHBOURS, n - 1)
     first, second, start = [], [], []
     blocks = range(0, n, _BLOCK)
     for at in progress(blocks, total=len(blocks)) if progress else blocks:
         rows = np.arange(at, min(at + _BLOCK, n))
-        cuts = [detail(crop(pictures[rows], window), SIDES[0]) for window in CROPS]
+        cuts = [detail(crop(thumbnails[rows], window), SIDES[0]) for window in CROPS]
         cuts = [cut.reshape(len(rows), -1) for cut in cuts]
         best = cuts[0] @ whole.T
         for cut in cuts[1:]:
