@@ -9,7 +9,7 @@ import pandas as pd
 from gellib.audit.report import CheckReport
 from gellib.base.paths import cache_folder
 from gellib.data import drop_images
-from gellib.data.images import ImageLimits
+from gellib.data.image_files import ImageLimits
 
 COLUMNS = ("file", "label", "p_label", "suggested", "p_suggested")
 

@@ -25,7 +25,7 @@ from gellib.data.duplicates import (
     group_images,
     summarise_images,
 )
-from gellib.data.images import ImageInfo, ImageLimits
+from gellib.data.image_files import ImageInfo, ImageLimits
 
 # Sets of several labels that fewer images than this have are pooled. No benchmark set it.
 _RARE = 5

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gellib.data.images import file_digest
+from gellib.data.image_files import file_digest
 
 SPLITS = ("train", "val", "test")
 COLUMNS = ("file", "path", "label", "split", "group", "digest")

@@ -12,7 +12,8 @@ import pandas as pd
 import PIL
 
 from gellib.base.cached_json import cached_json
-from gellib.data.images import BadImageError, ImageInfo, ImageLimits, inspect_image
+from gellib.data.image_files import BadImageError, ImageInfo, ImageLimits
+from gellib.data.images import inspect_image
 from gellib.data.imageset import ImageSet
 
 # Raised whenever other images can be read than before.

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gellib.data.images import BadImageError, ImageLimits, read_image
+from gellib.data.image_files import BadImageError, ImageLimits
+from gellib.data.images import read_image
 from gellib.labsim.pretraining import load_class_model, read_card
 from gellib.models.backbones.labsim import shipped_weights
 from gellib.models.training import predict_images

@@ -12,7 +12,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from PIL import Image
 
 from gellib.data import ImageSet
-from gellib.data.images import BadImageError, ImageInfo, read_image
+from gellib.data.image_files import BadImageError, ImageInfo
+from gellib.data.images import read_image
 from gellib.plots.base import (
     BLUE,
     GREEN,

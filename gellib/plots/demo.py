@@ -14,7 +14,8 @@ from matplotlib.patches import Rectangle
 from PIL import Image, ImageOps
 
 from gellib.base.text import labels_of
-from gellib.data.images import BadImageError, read_image
+from gellib.data.image_files import BadImageError
+from gellib.data.images import read_image
 from gellib.plots.base import INK, Chart, headline, message, note, percent, short_name
 
 THUMBNAIL_PX = 150

@@ -24,7 +24,8 @@ from sklearn.preprocessing import StandardScaler
 
 from gellib.base.files import write_json
 from gellib.base.text import join_labels, labels_of
-from gellib.data.images import ImageLimits, read_image
+from gellib.data.image_files import ImageLimits
+from gellib.data.images import read_image
 
 MAJORITY, STATISTICS = "commonest class", "image statistics"
 # Images are looked at this small: statistics of intensity and edges need no more.

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from gellib.data import ImageSet
-from gellib.data.images import ImageLimits
+from gellib.data.image_files import ImageLimits
 from gellib.models.explain import Explanation, explain_views
 from gellib.models.features import unaugmented_views
 from gellib.models.training import TrainResult

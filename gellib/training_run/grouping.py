@@ -17,7 +17,7 @@ from gellib.data.duplicates import (
     find_duplicates,
     group_images,
 )
-from gellib.data.images import ImageLimits
+from gellib.data.image_files import ImageLimits
 from gellib.data.splits import SplitError
 
 # Fewer images take seconds, and a bar would be all that is left of them in the notebook.

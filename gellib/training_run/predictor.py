@@ -11,7 +11,8 @@ import numpy as np
 
 from gellib.base.paths import find_path, shown_path
 from gellib.base.text import join_labels
-from gellib.data.images import BadImageError, ImageLimits, read_image
+from gellib.data.image_files import BadImageError, ImageLimits
+from gellib.data.images import read_image
 from gellib.data.layouts.folders import find_images
 from gellib.evaluation import apply_temperature
 from gellib.runs import Record, RecordError, RunFolder, SweepFolder, rank_runs

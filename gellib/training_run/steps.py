@@ -11,7 +11,7 @@ from gellib.base import paths
 from gellib.base.text import did_you_mean
 from gellib.config import ConfigError, RunConfig
 from gellib.data import ImageSet, check_images, drop_images, limit_images, load_imageset
-from gellib.data.images import BadImageError, ImageLimits
+from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.splits import split_imageset
 from gellib.models.backbones import Backbone, build_backbone, check_backbone, check_layers
 from gellib.models.features import FeatureStore, check_augmentation

@@ -90,7 +90,7 @@ def forward_passes(config: RunConfig) -> float:
     """Time the forward passes of all that a configuration's features need, and nothing else."""
     import torch
 
-    from gellib.data.images import ImageLimits
+    from gellib.data.image_files import ImageLimits
     from gellib.models.features import (
         augmented_views,
         check_augmentation,

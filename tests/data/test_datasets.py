@@ -18,7 +18,7 @@ from gellib.data import (
     load_imageset,
     unreadable,
 )
-from gellib.data.images import ImageLimits, file_digest
+from gellib.data.image_files import ImageLimits, file_digest
 
 
 @pytest.fixture

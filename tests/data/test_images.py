@@ -12,14 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from gellib.data.images import (
-    BadImageError,
-    ImageLimits,
-    file_digest,
-    inspect_image,
-    read_image,
-    stretch,
-)
+from gellib.data.image_files import BadImageError, ImageLimits, file_digest
+from gellib.data.images import inspect_image, read_image
+from gellib.data.pixels import stretch
 
 SIZE = (12, 8)  # width, height
 TYPES = {"PNG": "png", "JPEG": "jpg", "TIFF": "tif", "BMP": "bmp", "GIF": "gif", "WEBP": "webp"}
@@ -292,7 +287,7 @@ def test_sources(tmp_path):
         assert np.array_equal(read_image(source), ramp())
     with open(tmp_path / "a", "rb") as stream:
         assert np.array_equal(read_image(stream), ramp())
-    with pytest.raises(ValueError, match="^color: got 'gray', expected 'grey' or 'rgb'$"):
+    with pytest.raises(ValueError, match="^color: got 'gray'. Expected 'grey' or 'rgb'.$"):
         read_image(data, color="gray")
 
 

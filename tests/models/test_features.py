@@ -9,7 +9,8 @@ from PIL import Image
 from tinyset import make_set
 from torchvision.models import ResNet18_Weights
 
-from gellib.data.images import BadImageError, ImageLimits, read_image
+from gellib.data.image_files import BadImageError, ImageLimits
+from gellib.data.images import read_image
 from gellib.models.backbones import build_backbone, normalise, stretch_contrast
 from gellib.models.features import (
     FeatureStore,

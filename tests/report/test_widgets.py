@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from sweepmaker import make_sweep
 
-from gellib.data.images import BadImageError, read_image
+from gellib.data.image_files import BadImageError
+from gellib.data.images import read_image
 from gellib.labsim.zeroshot import ZeroShotPrediction
 from gellib.report.widgets import (
     MOST_CARDS,

@@ -14,7 +14,7 @@ from gellib.base.cached_json import cached_json
 from gellib.data import ImageSet
 from gellib.data.duplicates.image_summary import ImageSummary, summarise_images
 from gellib.data.duplicates.search import near_pairs
-from gellib.data.images import ImageLimits
+from gellib.data.image_files import ImageLimits
 
 # Raised whenever the same images give other pairs than before, so that old files are not used.
 _VERSION = 3

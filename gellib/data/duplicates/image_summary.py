@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from gellib.data.duplicates.align import FULL
-from gellib.data.images import ImageInfo, ImageLimits, examine_image
+from gellib.data.image_files import ImageInfo, ImageLimits
+from gellib.data.images import examine_image
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gellib.base.text import quote_some
-from gellib.data.images import sniff_type
+from gellib.data.image_files import sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset, sort_classes
 
 SPLIT_NAMES = {

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from gellib.base.files import atomic_folder
 from gellib.base.text import quote_some
-from gellib.data.images import file_digest, sniff_type
+from gellib.data.image_files import file_digest, sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
 from gellib.data.layouts.folders import SPLIT_NAMES
 from gellib.data.layouts.label_table import ALIASES

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from gellib.data.images import ImageLimits, read_image
+from gellib.data.image_files import ImageLimits
+from gellib.data.images import read_image
 from gellib.models.backbones import Backbone, Preprocessing
 from gellib.models.features.augmentation import image_key, random_views, unaugmented_view
 

@@ -11,7 +11,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from gellib.data import ImageSet
-from gellib.data.images import ImageLimits
+from gellib.data.image_files import ImageLimits
 from gellib.models.backbones import Backbone, exact_arithmetic, normalise
 from gellib.models.features.augmentation import check_augmentation
 from gellib.models.features.cache import drop_pages

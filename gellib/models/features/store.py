@@ -14,7 +14,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from gellib.data import ImageSet
-from gellib.data.images import ImageLimits
+from gellib.data.image_files import ImageLimits
 from gellib.models.backbones import (
     Backbone,
     calibrate_batchnorm,

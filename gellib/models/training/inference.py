@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gellib.data import ImageSet
-from gellib.data.images import ImageLimits
+from gellib.data.image_files import ImageLimits
 from gellib.models.backbones import Backbone
 from gellib.models.features import FeatureStore, extract_stream, unaugmented_view, unaugmented_views
 from gellib.models.heads import Head

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gellib.data.images import ImageLimits, read_image
+from gellib.data.image_files import ImageLimits
+from gellib.data.images import read_image
 from gellib.models.backbones import Preprocessing, normalise
 from gellib.models.features import image_key, map_in_threads, random_views, unaugmented_view
 

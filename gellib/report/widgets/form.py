@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from PIL import Image
 
-from gellib.data.images import BadImageError, read_image
+from gellib.data.image_files import BadImageError
+from gellib.data.images import read_image
 from gellib.report.summary import image_root
 from gellib.report.widgets.cards import about, about_untrained, box, run_label, verdict
 from gellib.runs import Record, RunFolder

@@ -1,0 +1,77 @@
+"""What an image file is before it is decoded: its type, its limits, its digest, why it is bad."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+# Bytes from the start of a file that `sniff_type` needs.
+HEAD_BYTES = 32
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")
+
+
+class BadImageError(ValueError):
+    """A file is not an image that can be read: `path` is the file, `reason` says why."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """Largest file, in bytes, and largest image, in pixels, that are decoded."""
+
+    max_bytes: int = 200_000_000
+    max_pixels: int = 100_000_000
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """Properties of one file, as far as they are known; `reason` is empty if it can be read.
+
+    `width` and `height` are pixels of the first page after EXIF rotation; `bit_depth` is bits per
+    channel as stored; `frames` is the number of pages; `bytes` is the size of the file.
+    """
+
+    path: str
+    file_type: str = ""
+    mode: str = ""
+    bit_depth: int = 0
+    width: int = 0
+    height: int = 0
+    frames: int = 0
+    bytes: int = 0
+    reason: str = ""
+
+
+def sniff_type(head: bytes) -> str:
+    """Return the file type by the first `HEAD_BYTES` of a file: a name like `PNG`, or empty."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(_TIFF_STARTS):
+        return "TIFF"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    # Texts may start with "BM" too, so the size of the header must be a valid one.
+    if head.startswith(b"BM") and head[15:18] == b"\0\0\0" and head[14:15] in b"\x0c(4@8l|":
+        return "BMP"
+    return ""
+
+
+def file_digest(path: str | Path) -> str:
+    """Compute the sha256 of a file's bytes, 64 hex digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
