@@ -16,6 +16,7 @@ from gellib.models.features import (
     FeatureStore,
     augment,
     augmented_views,
+    calibrate_on_images,
     check_augmentation,
     extract_stream,
     image_key,
@@ -359,9 +360,9 @@ class TestStore:
             build_backbone("resnet18", weights="none", image_size=32) for _ in range(2)
         )
         rows = np.flatnonzero(images.table["split"] == "train")
-        store.calibrate(images, rows, first)
-        monkeypatch.setattr(store_module, "calibrate_batchnorm", None)
-        store.calibrate(images, rows, second)
+        calibrate_on_images(store, images, rows, first)
+        monkeypatch.setattr("gellib.models.features.batch_norms.calibrate_batchnorm", None)
+        calibrate_on_images(store, images, rows, second)
         assert first.identity() == second.identity()
         assert not second.needs_calibration
         features = store.unaugmented(images, second)
@@ -407,7 +408,7 @@ def test_out_of_gpu_memory_halves_the_batch(caplog):
     assert np.concatenate(found).ravel().tolist() == list(range(20))
     # Halved until it fits, and never tried larger again.
     assert network.sizes == [8, 4] + [2] * 10
-    assert "going on with 2 images at once" in caplog.text
+    assert "continuing with batches of 2 images" in caplog.text
 
 
 def test_one_image_too_many_for_the_gpu_is_an_error():

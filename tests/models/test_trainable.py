@@ -17,7 +17,7 @@ from gellib.models.backbones import (
 )
 from gellib.models.backbones.devices import DTYPES
 from gellib.models.backbones.layers import list_layers
-from gellib.models.features import FeatureStore
+from gellib.models.features import FeatureStore, calibrate_on_images
 from gellib.models.training import load_model, predict_proba, save_model, train
 from gellib.models.training.phases import parameter_groups, plan_phases, training_precision
 
@@ -55,7 +55,7 @@ def run(images, store, network=None, **changes):
 def moved(images, store, **changes):
     """Train, and name what of the backbone's state has changed, statistics apart from weights."""
     network = backbone()
-    store.calibrate(images, np.arange(8), network)
+    calibrate_on_images(store, images, np.arange(8), network)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     result = run(images, store, network, **changes)
     after = result.backbone.state_dict()

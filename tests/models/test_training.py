@@ -11,7 +11,7 @@ from tinyset import make_set
 from gellib.config import RunConfig
 from gellib.data.images import read_image
 from gellib.models.backbones import build_backbone, resolve_precision
-from gellib.models.features import FeatureStore
+from gellib.models.features import FeatureStore, calibrate_on_images
 from gellib.models.heads import build_head
 from gellib.models.training import (
     ModelError,
@@ -153,7 +153,7 @@ def test_the_same_again_is_the_same_to_the_last_bit(images, tmp_path):
 @pytest.mark.parametrize("cached", [True, False])
 def test_a_frozen_backbone_is_left_as_it_is(images, store, cached):
     network = backbone()
-    store.calibrate(images, np.arange(10), network)
+    calibrate_on_images(store, images, np.arange(10), network)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     train(config(), images, network, store=store, progress=False, cached=cached)
     after = network.state_dict()
@@ -163,7 +163,7 @@ def test_a_frozen_backbone_is_left_as_it_is(images, store, cached):
 def test_reinit_trains_the_first_convolution_and_the_head(images, store, tmp_path):
     settings = config(input_adapter="reinit", num_epochs=2)
     network = backbone(input_adapter="reinit")
-    store.calibrate(images, np.arange(10), network)
+    calibrate_on_images(store, images, np.arange(10), network)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     result = train(settings, images, network, store=store, progress=False)
     after = result.backbone.state_dict()

@@ -11,6 +11,7 @@ from gellib.models.backbones.architectures import (
     BackboneError,
     check_backbone,
     list_backbones,
+    running_statistics,
 )
 from gellib.models.backbones.backbone import Backbone
 from gellib.models.backbones.building import build_backbone
@@ -67,6 +68,7 @@ __all__ = [
     "normalise",
     "resolve_precision",
     "resolve_weights",
+    "running_statistics",
     "isolated_rng",
     "state_sha256",
     "stretch_contrast",

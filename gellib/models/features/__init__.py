@@ -1,5 +1,6 @@
-"""Features of images through a frozen backbone, of plain and of random views, cached on disk."""
+"""Features of images by a frozen backbone, of unaugmented and of random views, cached on disk."""
 
+from gellib.models.features.activations import activation_shape, cached_activations
 from gellib.models.features.augmentation import (
     STEPS,
     augment,
@@ -9,6 +10,7 @@ from gellib.models.features.augmentation import (
     random_views,
     unaugmented_view,
 )
+from gellib.models.features.batch_norms import calibrate_on_images
 from gellib.models.features.extraction import (
     augmented_views,
     default_batch_size,
@@ -22,8 +24,11 @@ from gellib.models.features.store import FeatureStore
 __all__ = [
     "STEPS",
     "FeatureStore",
+    "activation_shape",
     "augment",
     "augmented_views",
+    "cached_activations",
+    "calibrate_on_images",
     "check_augmentation",
     "default_batch_size",
     "extract_stream",

@@ -1,4 +1,4 @@
-"""Views of an image: the plain one, and random ones that are drawn again just the same."""
+"""Views of an image: the unaugmented one, and random ones that are reproducible."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from gellib.base.calls import Call, read_calls
 from gellib.models.backbones import Preprocessing, normalise, stretch_contrast
 from gellib.models.features.steps import STEPS, known_steps, resize
 
-# An image this many times larger than the network's input is shrunk once before all its views.
-_SHRINK_FROM = 8
+# An image this many times larger than the backbone's input is reduced once for all its views.
+_REDUCE_FROM = 8
 
 
 def check_augmentation(text: str) -> list[Call]:
-    """Read `random_resized_crop horizontal_flip rotation(10)`; `none` or nothing is no step.
+    """Parse `random_resized_crop horizontal_flip rotation(10)`; `none` or an empty text is no step.
 
     Raises
     ------
     ValueError
-        For unknown steps, with the nearest known one, and for wrong numbers.
+        For unknown steps, with the nearest known one, and for numbers out of range.
     """
     example = "horizontal_flip rotation(10)"
     return read_calls(text, known_steps(), parameter="augmentation", noun="step", example=example)
 
 
 def prepare(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
-    """Make the plain view of an image: (channels, H, W) float, normalised for the network."""
+    """Make the unaugmented view of an image, normalised for the backbone.
+
+    Returns (channels, image_size, image_size), float32.
+    """
     return normalise(torch.from_numpy(unaugmented_view(image, preprocessing)), preprocessing)
 
 
@@ -40,10 +43,34 @@ def augment(
     key: int,
     epoch: int,
 ) -> torch.Tensor:
-    """Make one random view: (channels, H, W) float, normalised for the network.
+    """Make one random view of an image, normalised for the backbone.
 
-    It depends on the image, the steps, `seed`, `key` (of the image: `image_key`) and `epoch`
-    alone.
+    It depends on the parameters only, so that it can be made again.
+
+    Parameters
+    ----------
+    image
+        Grey (H, W) or colour (H, W, 3), uint8.
+    preprocessing
+        Size and normalisation of the view.
+    augmentation
+        The random steps, as for `check_augmentation`.
+    seed
+        Seed of the run.
+    key
+        Number of the image: its `image_key`.
+    epoch
+        Number of the epoch; each has its own view.
+
+    Returns
+    -------
+    torch.Tensor
+        The view (channels, image_size, image_size), float32.
+
+    Raises
+    ------
+    ValueError
+        As `check_augmentation`.
     """
     steps = check_augmentation(augmentation)
     pixels = random_views(image, preprocessing, steps, seed=seed, key=key, epochs=[epoch])[0]
@@ -51,27 +78,51 @@ def augment(
 
 
 def image_key(digest: str) -> int:
-    """Turn an image's sha256 into the number that its random views are drawn by."""
+    """Convert an image's sha256 to the number from which its random views are generated."""
     return int(digest[:16], 16)
 
 
 def unaugmented_view(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Make the plain view in uint8, (1 or 3, image_size, image_size)."""
-    return _channels_first(_centre(_picture(image, preprocessing), preprocessing))
+    """Make the unaugmented view of an image (H, W) or (H, W, 3), uint8.
+
+    Returns (1 or 3, image_size, image_size), uint8.
+    """
+    return _channels_first(_resize_and_crop(_to_pillow(image, preprocessing), preprocessing))
 
 
 def random_views(
     image: np.ndarray,
     preprocessing: Preprocessing,
-    steps: list[tuple[str, dict[str, float]]],
+    steps: list[Call],
     *,
     seed: int,
     key: int,
     epochs: list[int] | range,
 ) -> np.ndarray:
-    """Make one random view per epoch in uint8, (epochs, 1 or 3, image_size, image_size)."""
+    """Make one random view of an image per epoch.
+
+    Parameters
+    ----------
+    image
+        Grey (H, W) or colour (H, W, 3), uint8.
+    preprocessing
+        Size of the views, contrast and interpolation.
+    steps
+        The random steps, as `check_augmentation` returns them.
+    seed
+        Seed of the run.
+    key
+        Number of the image: its `image_key`.
+    epochs
+        Numbers of the epochs.
+
+    Returns
+    -------
+    np.ndarray
+        Views (epochs, 1 or 3, image_size, image_size), uint8.
+    """
     size = preprocessing.image_size
-    original = _shrink(_picture(image, preprocessing), size)
+    original = _reduce(_to_pillow(image, preprocessing), size)
     channels = 3 if image.ndim == 3 else 1
     views = np.empty((len(epochs), channels, size, size), dtype=np.uint8)
     for i, epoch in enumerate(epochs):
@@ -80,26 +131,26 @@ def random_views(
         for name, numbers in steps:
             view = STEPS[name](view, rng, preprocessing, **numbers)
         if view.size != (size, size):
-            view = _centre(view, preprocessing)
+            view = _resize_and_crop(view, preprocessing)
         views[i] = _channels_first(view)
     return views
 
 
-def _picture(image: np.ndarray, preprocessing: Preprocessing) -> Image.Image:
-    # Of the whole image, not of what is cut out: how bright a band is then does not depend on
-    # where the view lies.
+def _to_pillow(image: np.ndarray, preprocessing: Preprocessing) -> Image.Image:
+    # The contrast of the whole image, not of the crop: the brightness of a band then does not
+    # depend on the position of the view.
     stretched = preprocessing.contrast == "stretch"
     return Image.fromarray(stretch_contrast(image) if stretched else image)
 
 
-def _shrink(image: Image.Image, size: int) -> Image.Image:
-    factor = min(image.size) * 2 // (_SHRINK_FROM * size)
+def _reduce(image: Image.Image, size: int) -> Image.Image:
+    factor = min(image.size) * 2 // (_REDUCE_FROM * size)
     return image.reduce(factor) if factor > 1 else image
 
 
-def _centre(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
-    # Resize, then crop, in one go: only what is cut out is computed, so that an image of
-    # 1 x 100,000,000 pixels is no bomb.
+def _resize_and_crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    # Both at once: only the crop is computed, so that an image of 1 x 100,000,000 pixels does not
+    # exhaust the memory.
     width, height = image.size
     side = min(width, height) * preprocessing.image_size / preprocessing.resize_size
     left, top = (width - side) / 2, (height - side) / 2
@@ -107,5 +158,5 @@ def _centre(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
 
 
 def _channels_first(image: Image.Image) -> np.ndarray:
-    pixels = np.array(image)  # a copy: torch warns of arrays that cannot be written
+    pixels = np.array(image)  # a copy: torch warns about read-only arrays
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -1,4 +1,4 @@
-"""Arrays on disk under a key: computed once, whole or not there, checked when read."""
+"""Arrays cached on disk under a key: computed once, written atomically, verified when read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BLOCKS = 64
 
 
 def cache_key(facts: dict[str, Any]) -> str:
-    """Compute 40 hex digits from plain values."""
+    """Compute the key of plain values: 40 hex digits."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
@@ -38,18 +38,37 @@ def cached_array(
     *,
     what: str,
 ) -> tuple[np.ndarray, float]:
-    """Get the float32 array that `facts` identify, and the seconds that it took to compute.
+    """Return the float32 array that `facts` identify, and the seconds that computing it took.
 
-    The array is read-only and memory-mapped. If it is not on disk, `compute` fills an array that
-    is, and may return the seconds where not it has spent them; processes that want the same array
-    wait for each other. A file that is damaged is computed again, with a warning in the log.
+    The array is read-only and memory-mapped. If it is not on disk, it is computed; processes that
+    need the same array wait for each other. A damaged file is computed again, with a warning in
+    the log.
+
+    Parameters
+    ----------
+    folder
+        Folder of the cache; created if it does not exist.
+    facts
+        Plain values on which the array depends, for `cache_key`.
+    shape
+        Shape of the array.
+    compute
+        A function that fills a memory-mapped array of this shape. It may return the seconds that
+        the computation took, if they are not the time spent in it.
+    what
+        What the array contains, for its note.
+
+    Raises
+    ------
+    OSError
+        When the disk has too little space for the array, or cannot be written.
     """
     key = cache_key(facts)
     file = folder / f"{key}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{key}.lock"):
-        if (known := _read(file, shape)) is not None:
-            return known
+        if (cached := _read(file, shape)) is not None:
+            return cached
         for leftover in folder.glob(f".{key}.*"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         _check_space(folder, shape)
@@ -60,26 +79,27 @@ def cached_array(
             seconds = compute(array)
             seconds = time.perf_counter() - started if seconds is None else seconds
             array.flush()
-            del array  # Windows renames no file that is mapped
+            del array  # Windows does not rename a mapped file
             note = {"what": what, "shape": list(shape), "seconds": seconds}
             note |= _fingerprint(temporary)
-            # First the array, then its note: without the note it does not count.
+            # First the array, then its note: an array without a note is ignored.
             note_file.unlink(missing_ok=True)
         write_text(note_file, json.dumps(note, indent=1))
         return np.lib.format.open_memmap(file, "r"), seconds
 
 
 def delete_entries(folder: Path, files: Iterable[str]) -> None:
-    """Delete arrays by the names of their files, the notes that make them count first."""
+    """Delete arrays by the names of their files; their notes first, so that none is half there."""
     for name in files:
         for suffix in (".json", ".npy", ".lock"):
             (folder / name).with_suffix(suffix).unlink(missing_ok=True)
 
 
 def drop_pages(array: np.ndarray) -> None:
-    """Give the memory of a mapped array back to the system, which reads it again if need be.
+    """Return the memory of a mapped array to the system, which reads it again if necessary.
 
-    What was written is not lost; without this a process seems to hold all that it has touched.
+    Written values are not lost. Without this, the memory of a process seems to include all parts of
+    the array that it has read or written.
     """
     mapped = getattr(array, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
@@ -93,10 +113,10 @@ def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None
     try:
         note = json.loads(note_file.read_text(encoding="utf-8"))
         if note["fingerprint"] != _fingerprint(file)["fingerprint"]:
-            raise ValueError("its checksum is another")
+            raise ValueError("its checksum differs")
         array = np.lib.format.open_memmap(file, "r")
         if array.shape != shape or array.dtype != np.float32:
-            raise ValueError(f"it holds {array.dtype} of shape {array.shape}")
+            raise ValueError(f"it contains {array.dtype} of shape {array.shape}")
         return array, float(note["seconds"])
     except (OSError, ValueError, KeyError, TypeError) as err:
         log.warning("the cached features in %s are damaged (%s); computing them again", file, err)
@@ -104,7 +124,7 @@ def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None
 
 
 def _fingerprint(file: Path) -> dict[str, Any]:
-    """Hash the file; of a large one its size and blocks spread evenly over it."""
+    """Hash a file; for a large one, its size and evenly spaced blocks."""
     size = file.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with open(file, "rb") as stream:

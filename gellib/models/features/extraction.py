@@ -1,4 +1,4 @@
-"""Images through a network, fast: files are decoded in threads while the network computes."""
+"""Compute features fast: threads decode the files while the backbone computes."""
 
 from __future__ import annotations
 
@@ -13,39 +13,56 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from gellib.base.calls import Call
 from gellib.data.image_files import ImageLimits
 from gellib.data.images import read_image
 from gellib.models.backbones import Backbone, Preprocessing
 from gellib.models.features.augmentation import image_key, random_views, unaugmented_view
 
-# Larger batches are no faster on a CPU: their activations no longer come from the allocator's
+# Larger batches are not faster on a CPU: their activations no longer come from the allocator's
 # free lists, and page faults take a third of the time.
 CPU_BATCH = 16
 GPU_BATCH = 256
-EPOCHS_AT_ONCE = 32  # views that are made of an image while it is decoded
+EPOCHS_AT_ONCE = 32  # views that are made per decoding of an image
 _AHEAD_BYTES = 64 << 20
 
 log = logging.getLogger(__name__)
 
-Task = TypeVar("Task")
-Item = TypeVar("Item")
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 def default_batch_size(device: torch.device | str) -> int:
-    """Choose how many images to send through the network at once."""
+    """Choose the number of images per batch through the backbone."""
     return CPU_BATCH if torch.device(device).type == "cpu" else GPU_BATCH
 
 
 def map_in_threads(
-    work: Callable[[Task], Item], tasks: Iterable[Task], *, ahead: int, workers: int | None = None
-) -> Iterator[Item]:
-    """Do `work` on each task in threads, yield the results in order, at most `ahead` waiting."""
+    function: Callable[[Argument], Result],
+    arguments: Iterable[Argument],
+    *,
+    ahead: int,
+    workers: int | None = None,
+) -> Iterator[Result]:
+    """Call a function in threads, and yield its results in the order of the arguments.
+
+    Parameters
+    ----------
+    function
+        Called once per argument.
+    arguments
+        Its arguments.
+    ahead
+        Greatest number of results that are kept before they are needed.
+    workers
+        Number of threads; None: as many as torch uses, at most 8.
+    """
     workers = workers or max(1, min(torch.get_num_threads(), 8))
     with ThreadPoolExecutor(workers, thread_name_prefix="gellib-decode") as pool:
-        waiting: deque[Future[Item]] = deque()
+        waiting: deque[Future[Result]] = deque()
         try:
-            for task in tasks:
-                waiting.append(pool.submit(work, task))
+            for argument in arguments:
+                waiting.append(pool.submit(function, argument))
                 if len(waiting) > ahead + workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -58,13 +75,13 @@ def map_in_threads(
 def unaugmented_views(
     paths: Sequence[str], preprocessing: Preprocessing, limits: ImageLimits
 ) -> Iterator[np.ndarray]:
-    """Yield the plain view of each file in turn, (1, channels, H, W) uint8."""
+    """Yield the unaugmented view of each file in order, (1, channels, H, W) uint8."""
 
-    def work(path: str) -> np.ndarray:
+    def read_view(path: str) -> np.ndarray:
         image = read_image(path, color=preprocessing.color, limits=limits)
         return unaugmented_view(image, preprocessing)[None]
 
-    return map_in_threads(work, paths, ahead=_ahead(preprocessing, 1))
+    return map_in_threads(read_view, paths, ahead=_items_ahead(preprocessing, 1))
 
 
 def augmented_views(
@@ -73,30 +90,51 @@ def augmented_views(
     preprocessing: Preprocessing,
     limits: ImageLimits,
     *,
-    steps: list[tuple[str, dict[str, float]]],
+    steps: list[Call],
     seed: int,
     epochs: range,
 ) -> Iterator[tuple[int, range, np.ndarray]]:
-    """Yield (position, epochs, views (len(epochs), channels, H, W) uint8), an image after another.
+    """Yield the random views of each file, image by image.
 
-    Every image is decoded once for `EPOCHS_AT_ONCE` views.
+    An image is decoded once per `EPOCHS_AT_ONCE` views.
+
+    Parameters
+    ----------
+    paths
+        The files.
+    digests
+        The sha256 of each file.
+    preprocessing
+        Colour, size, contrast and interpolation of the views.
+    limits
+        Size of files and images that are refused.
+    steps
+        The random steps, as `check_augmentation` returns them.
+    seed
+        Seed of the run.
+    epochs
+        Numbers of the epochs; each has its own view.
+
+    Yields
+    ------
+    tuple[int, range, np.ndarray]
+        Position of the file, epochs, and views (len(epochs), channels, H, W), uint8.
     """
     parts = [epochs[i : i + EPOCHS_AT_ONCE] for i in range(0, len(epochs), EPOCHS_AT_ONCE)]
 
-    def work(task: tuple[int, range]) -> tuple[int, range, np.ndarray]:
-        i, part = task
+    def make_views(argument: tuple[int, range]) -> tuple[int, range, np.ndarray]:
+        i, part = argument
         image = read_image(paths[i], color=preprocessing.color, limits=limits)
         key = image_key(digests[i])
         views = random_views(image, preprocessing, steps, seed=seed, key=key, epochs=part)
         return i, part, views
 
-    tasks = ((i, part) for i in range(len(paths)) for part in parts)
-    return map_in_threads(
-        work, tasks, ahead=_ahead(preprocessing, min(len(epochs), EPOCHS_AT_ONCE))
-    )
+    arguments = ((i, part) for i in range(len(paths)) for part in parts)
+    ahead = _items_ahead(preprocessing, min(len(epochs), EPOCHS_AT_ONCE))
+    return map_in_threads(make_views, arguments, ahead=ahead)
 
 
-def _ahead(preprocessing: Preprocessing, views: int) -> int:
+def _items_ahead(preprocessing: Preprocessing, views: int) -> int:
     channels = 3 if preprocessing.color == "rgb" else 1
     item_bytes = views * channels * preprocessing.image_size**2
     return min(64, _AHEAD_BYTES // item_bytes)
@@ -113,11 +151,40 @@ def extract_stream(
     progress: bool | tqdm = False,
     what: str = "",
 ) -> Iterator[np.ndarray]:
-    """Send blocks of views (n, channels, H, W) uint8 through the network in even batches.
+    """Compute the features of a stream of views in batches of equal size.
 
-    Yields features (batch, dim) float32 in the order of the views. `total` views are expected;
-    `progress` may be a bar of more than these, which is moved on. Batches that do not fit in the
-    GPU's memory are halved, with a warning in the log.
+    Batches that do not fit into the GPU's memory are halved, with a warning in the log.
+
+    Parameters
+    ----------
+    views
+        Blocks of views (n, channels, H, W), uint8.
+    backbone
+        The backbone.
+    precision
+        `fp32`, `bf16`, `fp16`, or `auto`.
+    device
+        Where to compute.
+    batch_size
+        Views per batch; None: `default_batch_size`.
+    total
+        Number of views, for the progress bar.
+    progress
+        Whether to show a progress bar, or one to advance, which may count more than these views.
+    what
+        Title of a new progress bar.
+
+    Yields
+    ------
+    np.ndarray
+        Features (batch, dim), float32, in the order of the views.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        When a single image does not fit into the GPU's memory.
+    BackboneError
+        When features are not finite.
     """
     size = batch_size or default_batch_size(device)
     with progress_bar(progress, total, what) as bar:
@@ -131,11 +198,11 @@ def extract_stream(
                     if len(part) == 1:
                         raise
                     features = None
-                # Only here, where the error is gone, is what it held on to free.
+                # The memory is free only here, where the error no longer refers to it.
                 if features is None:
                     size = len(part) // 2
                     torch.cuda.empty_cache()
-                    log.warning("out of GPU memory: going on with %d images at once", size)
+                    log.warning("out of GPU memory: continuing with batches of %d images", size)
                     continue
                 yield features.numpy()
                 waiting = waiting[len(part) :]
@@ -144,7 +211,7 @@ def extract_stream(
 
 @contextmanager
 def progress_bar(progress: bool | tqdm, total: int, what: str) -> Iterator[tqdm]:
-    """Open a bar of images, with images a second and the time left, or go on with a given one."""
+    """Open a progress bar that counts images, or use the given one."""
     if not isinstance(progress, bool):
         yield progress
         return
@@ -153,7 +220,7 @@ def progress_bar(progress: bool | tqdm, total: int, what: str) -> Iterator[tqdm]
 
 
 def rebatch(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Cut and join blocks along their first axis so that all but the last have `size` rows."""
+    """Split and join blocks along their first axis so that all but the last have `size` rows."""
     waiting: list[np.ndarray] = []
     count = 0
     for block in blocks:

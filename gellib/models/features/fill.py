@@ -1,25 +1,21 @@
-"""Arrays filled with features: of plain views, of random ones, or from shards of both."""
+"""Fill arrays with features: of unaugmented views, of random views, or from shards of both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 from tqdm.auto import tqdm
 
 from gellib.data import ImageSet
 from gellib.data.image_files import ImageLimits
-from gellib.models.backbones import Backbone, exact_arithmetic, normalise
+from gellib.models.backbones import Backbone
 from gellib.models.features.augmentation import check_augmentation
 from gellib.models.features.cache import drop_pages
 from gellib.models.features.extraction import (
     augmented_views,
-    default_batch_size,
     extract_stream,
-    rebatch,
     unaugmented_views,
 )
 
@@ -27,7 +23,21 @@ from gellib.models.features.extraction import (
 def fill_unaugmented(
     out: np.ndarray, images: ImageSet, backbone: Backbone, limits: ImageLimits, **options: Any
 ) -> None:
-    """Fill (n, dim) with the features of all images; `options` are those of `extract_stream`."""
+    """Fill an array with the features of all images.
+
+    Parameters
+    ----------
+    out
+        The array to fill, (n, dim) float32.
+    images
+        The n images.
+    backbone
+        The backbone.
+    limits
+        Size of files and images that are refused.
+    **options
+        As for `extract_stream`.
+    """
     views = unaugmented_views(list(images.table["path"]), backbone.preprocessing, limits)
     done = 0
     for features in extract_stream(views, backbone, total=len(images), **options):
@@ -45,7 +55,25 @@ def fill_augmented(
     seed: int,
     **options: Any,
 ) -> None:
-    """Fill (epochs, n, dim) with the features of random views, from epoch 1 on."""
+    """Fill an array with the features of one random view per image and epoch.
+
+    Parameters
+    ----------
+    out
+        The array to fill, (epochs, n, dim) float32; its first entry is epoch 1.
+    images
+        The n images, with their digests.
+    backbone
+        The backbone.
+    limits
+        Size of files and images that are refused.
+    augmentation
+        The random steps, as for `check_augmentation`.
+    seed
+        Seed of the run.
+    **options
+        As for `extract_stream`.
+    """
     where: list[tuple[int, int]] = []
 
     def blocks() -> Iterator[np.ndarray]:
@@ -68,33 +96,26 @@ def fill_augmented(
         del where[: len(features)]
 
 
-def fill_activations(
-    out: np.ndarray,
-    views: Iterable[np.ndarray],
-    backbone: Backbone,
-    front: nn.Module,
-    device: torch.device | str,
-    bar: tqdm,
-) -> None:
-    """Fill (n, ...) with what the front of a cut backbone gives for plain views, in fp32."""
-    done = 0
-    with torch.inference_mode(), exact_arithmetic():
-        for pixels in rebatch(views, default_batch_size(device)):
-            images = torch.from_numpy(pixels).to(device)
-            values = front(normalise(images, backbone.preprocessing))
-            out[done : done + len(pixels)] = values.cpu().numpy()
-            done += len(pixels)
-            bar.update(len(pixels))
-
-
 def join_shards(
     out: np.ndarray, size: int, features_of: Callable[[range], np.ndarray], bar: tqdm
 ) -> None:
-    """Fill (..., n, dim) from the features of `size` images after another."""
+    """Fill an array with features that are computed shard by shard.
+
+    Parameters
+    ----------
+    out
+        The array to fill, (..., n, dim) float32.
+    size
+        Number of images per shard.
+    features_of
+        A function that returns the features (..., size, dim) of a range of images.
+    bar
+        The progress bar to advance, which counts views.
+    """
     count = out.shape[-2]
     views = out[..., 0].size // count
     for start in range(0, count, size):
         rows = range(start, min(start + size, count))
         out[..., rows.start : rows.stop, :] = features_of(rows)
         drop_pages(out)
-        bar.update(views * rows.stop - bar.n)  # those that were there before count as well
+        bar.update(views * rows.stop - bar.n)  # including cached shards, whose views no one counted

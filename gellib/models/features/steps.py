@@ -1,7 +1,7 @@
-"""The random steps of a view: cuts, flips, turns, colours, erasing; each a named function.
+"""The random steps of augmentation: crops, flips, rotation, colours, erasing; one function each.
 
-They work on 8-bit images with Pillow, as the reference systems' transforms do: one thread, so that
-no setting of torch changes a pixel.
+They process 8-bit images with Pillow, like the transforms of the reference systems. Pillow uses
+one thread, so that no setting of torch changes a pixel.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _FILTERS = {
 def step(**bounds: tuple[float, float]) -> Callable[[Step], Step]:
     """Register a random step: a function of (image, rng, preprocessing) and numbers with defaults.
 
-    `bounds` gives the allowed range of each number. The step returns the new image and draws from
-    `rng` alone.
+    `bounds` gives the allowed range of each number. `image` is grey (mode `L`) or colour (`RGB`),
+    and the step returns the new image in the same mode. `rng` is its only source of random numbers.
+    `preprocessing` gives size, interpolation and mean of the backbone's input.
     """
 
     def register(function: Step) -> Step:
@@ -49,9 +50,16 @@ def random_resized_crop(
     preprocessing: Preprocessing,
     scale_min: float = 0.08,
 ) -> Image.Image:
-    """Cut out a part of at least `scale_min` of the area, 3:4 to 4:3, at the network's size.
+    """Crop a random part, of aspect ratio 3:4 to 4:3, and resize it to the backbone's input.
 
-    Drawn as torchvision's RandomResizedCrop does.
+    The part is chosen as by torchvision's RandomResizedCrop.
+
+    Parameters
+    ----------
+    image, rng, preprocessing
+        As for every `step`.
+    scale_min
+        Smallest area of the part, as a fraction of the image.
     """
     width, height = image.size
     for _ in range(10):
@@ -59,9 +67,9 @@ def random_resized_crop(
         ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:
-            left, top = rng.integers(width - w + 1), rng.integers(height - h + 1)
+            left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
             break
-    else:  # a very long image: its middle, as near to square as the limits of the ratio allow
+    else:  # a very long image: its centre, as large as the limits of the ratio allow
         w, h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
         w, h = max(w, 1), max(h, 1)
         left, top = (width - w) // 2, (height - h) // 2
@@ -75,9 +83,16 @@ def random_crop(
     preprocessing: Preprocessing,
     padding: float = 0.06,
 ) -> Image.Image:
-    """Shift by up to `padding` of the sides; what comes in at the edges is the image mirrored.
+    """Shift the image; the empty border is filled with the mirrored image.
 
-    That is to pad all round and to cut out a window of the old size.
+    This is the same as padding all sides and cropping a window of the original size.
+
+    Parameters
+    ----------
+    image, rng, preprocessing
+        As for every `step`.
+    padding
+        Largest shift, as a fraction of the side.
     """
     places = []
     for side in image.size:
@@ -91,7 +106,15 @@ def random_crop(
 def horizontal_flip(
     image: Image.Image, rng: np.random.Generator, preprocessing: Preprocessing, p: float = 0.5
 ) -> Image.Image:
-    """Mirror left and right with probability `p`."""
+    """Flip the image horizontally.
+
+    Parameters
+    ----------
+    image, rng, preprocessing
+        As for every `step`.
+    p
+        Probability of a flip.
+    """
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < p else image
 
 
@@ -99,18 +122,31 @@ def horizontal_flip(
 def vertical_flip(
     image: Image.Image, rng: np.random.Generator, preprocessing: Preprocessing, p: float = 0.5
 ) -> Image.Image:
-    """Turn upside down, mirrored, with probability `p`."""
+    """Flip the image vertically.
+
+    Parameters
+    ----------
+    image, rng, preprocessing
+        As for every `step`.
+    p
+        Probability of a flip.
+    """
     return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if rng.random() < p else image
 
 
 @step(degrees=(0, 180))
 def rotation(
-    image: Image.Image,
-    rng: np.random.Generator,
-    preprocessing: Preprocessing,
-    degrees: float = 10,
+    image: Image.Image, rng: np.random.Generator, preprocessing: Preprocessing, degrees: float = 10
 ) -> Image.Image:
-    """Turn by up to `degrees` either way; the corners become black."""
+    """Rotate the image about its centre; its corners become black.
+
+    Parameters
+    ----------
+    image, rng, preprocessing
+        As for every `step`.
+    degrees
+        Largest angle in degrees, in both directions.
+    """
     return image.rotate(rng.uniform(-degrees, degrees), _FILTERS[preprocessing.interpolation])
 
 
@@ -124,9 +160,18 @@ def color_jitter(
     saturation: float = 0.2,
     hue: float = 0.02,
 ) -> Image.Image:
-    """Change the colours, in random order: three by a factor of 1 - x to 1 + x, the hue by turns.
+    """Change brightness, contrast, saturation and hue, in random order.
 
-    Of a grey image, saturation and hue change nothing.
+    Saturation and hue of a grey image do not change.
+
+    Parameters
+    ----------
+    image, rng, preprocessing
+        As for every `step`.
+    brightness, contrast, saturation
+        Each is multiplied by a factor between 1 - x and 1 + x.
+    hue
+        Largest change of the hue, in turns of the colour circle, in both directions.
     """
     factors = 1 + rng.uniform(-1, 1, 3) * [brightness, contrast, saturation]
     turn = rng.uniform(-hue, hue)
@@ -137,13 +182,13 @@ def color_jitter(
         elif image.mode == "RGB" and number == 2:
             image = ImageEnhance.Color(image).enhance(factors[2])
         elif image.mode == "RGB":
-            image = _turned_hue(image, turn)
+            image = _rotate_hue(image, turn)
     return image
 
 
-def _turned_hue(image: Image.Image, turn: float) -> Image.Image:
+def _rotate_hue(image: Image.Image, turn: float) -> Image.Image:
     hue, saturation, value = image.convert("HSV").split()
-    shift = round(turn * 256)  # hues are a circle of 256
+    shift = round(turn * 256)  # the colour circle has 256 levels
     hue = hue.point([(number + shift) % 256 for number in range(256)])
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 
@@ -156,9 +201,18 @@ def random_erasing(
     p: float = 0.5,
     scale_max: float = 0.33,
 ) -> Image.Image:
-    """Cover a rectangle of 2 % to `scale_max` of the area with the mean grey, with probability `p`.
+    """Fill a random rectangle, of aspect ratio 1:3 to 3:1, with the mean colour.
 
-    Its sides are 1:3 to 3:1. The mean is that of the network's input, which makes it 0 there.
+    The mean is that of `preprocessing`, so that the rectangle is 0 in the backbone's input.
+
+    Parameters
+    ----------
+    image, rng, preprocessing
+        As for every `step`.
+    p
+        Probability of a rectangle.
+    scale_max
+        Largest area of the rectangle, as a fraction of the image; the smallest is 0.02.
     """
     if rng.random() >= p:
         return image
@@ -176,7 +230,7 @@ def random_erasing(
 
 
 def known_steps() -> dict[str, dict[str, Number]]:
-    """List the steps with their numbers: default and allowed range of each."""
+    """Return the steps by name, with the default and allowed range of each of their numbers."""
     return {
         name: {key: Number(_default(name, key), *bounds) for key, bounds in numbers.items()}
         for name, numbers in _BOUNDS.items()
@@ -190,6 +244,6 @@ def _default(name: str, key: str) -> float:
 def resize(
     image: Image.Image, preprocessing: Preprocessing, box: tuple[float, float, float, float]
 ) -> Image.Image:
-    """Resize a part of an image to the network's input."""
+    """Resize a part of an image, (left, top, right, bottom) in pixels, to the backbone's input."""
     size = (preprocessing.image_size, preprocessing.image_size)
     return image.resize(size, _FILTERS[preprocessing.interpolation], box=box)

@@ -1,4 +1,4 @@
-"""Features of a set of images through a frozen backbone, computed once and kept on disk."""
+"""Cache for the features of images: computed once by a frozen backbone, and kept on disk."""
 
 from __future__ import annotations
 
@@ -10,48 +10,47 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from tqdm.auto import tqdm
 
 from gellib.data import ImageSet
 from gellib.data.image_files import ImageLimits
-from gellib.models.backbones import (
-    Backbone,
-    calibrate_batchnorm,
-    normalise,
-    resolve_precision,
-)
+from gellib.models.backbones import Backbone, resolve_precision
 from gellib.models.features.augmentation import check_augmentation
 from gellib.models.features.cache import cache_key, cached_array, delete_entries
-from gellib.models.features.extraction import (
-    progress_bar,
-    unaugmented_views,
-)
-from gellib.models.features.fill import (
-    fill_activations,
-    fill_augmented,
-    fill_unaugmented,
-    join_shards,
-)
+from gellib.models.features.extraction import progress_bar, unaugmented_views
+from gellib.models.features.fill import fill_augmented, fill_unaugmented, join_shards
 from gellib.models.features.image_statistics import N_STATISTICS, view_statistics
 
-# Raised whenever the same inputs give other features than before, so that old files do not count.
+# Increased whenever the same input has other features than before, so that old files are not used.
 _VERSION = 2
-CALIBRATION_IMAGES = 1024
-_CALIBRATION_BATCH = 32
 SHARD_IMAGES = 4096
 
 
 @dataclass
 class FeatureStore:
-    """Features by content: image bytes, backbone, weights, preprocessing, precision and views.
+    """Cache of features, by image bytes, backbone, weights, preprocessing, precision and views.
 
-    Files lie in `cache_dir`, may be deleted at any time, and can be used by several processes.
-    Features of more than `shard` images are computed in shards, each a file of its own until the
-    whole is there: whoever is killed has lost one shard, and several machines can share the work.
-    A multiple of the batch sizes gives the same features as no shards. `seconds` is what
-    computing all that was asked for takes, also where another run has done it; `files` are the
-    names of the files that hold it.
+    Its files can be deleted at any time and shared by several processes. Features of more than
+    `shard` images are computed in shards, each in a file of its own until all are complete: an
+    interrupted process loses at most one shard, and several machines can share the work. The
+    features are the same as without shards if `shard` is a multiple of the batch size.
+
+    Parameters
+    ----------
+    cache_dir
+        Folder of the files.
+    limits
+        Size of files and images that are refused.
+    shard
+        Number of images per shard.
+
+    Attributes
+    ----------
+    seconds
+        Time that computing all requested features takes, whether this process computed them or
+        read them from the cache.
+    files
+        Names of the files that contain them.
     """
 
     cache_dir: Path
@@ -71,33 +70,55 @@ class FeatureStore:
         batch_size: int | None = None,
         progress: bool | tqdm = False,
     ) -> np.ndarray:
-        """Get the features of all images as they are, in order of the table: (n, dim) float32."""
-        images = _with_digests(imageset)
+        """Get the features of all images without augmentation.
+
+        Parameters
+        ----------
+        imageset
+            The n images.
+        backbone
+            The backbone.
+        precision
+            `fp32`, `bf16`, `fp16`, or `auto`.
+        device
+            Where to compute.
+        batch_size
+            Views per batch; None: `default_batch_size`.
+        progress
+            Whether to show a progress bar, or one to advance.
+
+        Returns
+        -------
+        np.ndarray
+            Features (n, dim), float32, in the order of the table; read-only.
+        """
+        images = ensure_digests(imageset)
         precision = resolve_precision(precision, device)
-        facts = self._facts(backbone, images.table["digest"], precision, device)
-        facts |= {"view": "plain"}
+        facts = self.facts(backbone, images.table["digest"], precision, device) | {"view": "plain"}
         what = f"{backbone.name} features"
-        options: dict[str, Any] = {"precision": precision, "device": device}
-        options |= {"batch_size": batch_size}
+        options: dict[str, Any] = {
+            "precision": precision,
+            "device": device,
+            "batch_size": batch_size,
+        }
 
         def compute(out: np.ndarray) -> float | None:
             with progress_bar(progress, len(images), what) as bar:
                 same = options | {"progress": bar}
-                if len(images) <= self.shard:
-                    return fill_unaugmented(out, images, backbone, self.limits, **same)
-                return self._join(
-                    out,
-                    bar,
-                    lambda store, rows: store.unaugmented(images.take(rows), backbone, **same),
-                )
+                if len(images) > self.shard:
+                    return self._join(
+                        out, bar, lambda s, rows: s.unaugmented(images.take(rows), backbone, **same)
+                    )
+                fill_unaugmented(out, images, backbone, self.limits, **same)
+                return None
 
-        return self._cached(facts, (len(images), backbone.dim), compute, what)
+        return self.cached(facts, (len(images), backbone.dim), compute, what)
 
     def statistics(
         self, imageset: ImageSet, rows: Sequence[int] | np.ndarray, backbone: Backbone
     ) -> np.ndarray:
-        """Get `view_statistics` of the plain views of some rows: (len(rows), N) float32."""
-        table = _with_digests(imageset).table.iloc[list(rows)]
+        """Get `view_statistics` of the unaugmented views of some rows: (len(rows), N) float32."""
+        table = ensure_digests(imageset).table.iloc[list(rows)]
         facts = {
             "version": _VERSION,
             "images": list(table["digest"]),
@@ -110,9 +131,9 @@ class FeatureStore:
             for row, view in zip(out, views, strict=True):
                 row[:] = view_statistics(view[0])
 
-        # Not of the features' files or time: training does without.
-        shape = (len(table), N_STATISTICS)
-        return cached_array(Path(self.cache_dir), facts, shape, compute, what="statistics")[0]
+        # Not counted in `files` and `seconds`: training does not need them.
+        folder, shape = Path(self.cache_dir), (len(table), N_STATISTICS)
+        return cached_array(folder, facts, shape, compute, what="statistics")[0]
 
     def augmented(
         self,
@@ -128,15 +149,33 @@ class FeatureStore:
         batch_size: int | None = None,
         progress: bool | tqdm = False,
     ) -> np.ndarray:
-        """Get the features of random views of some rows: (epochs, len(rows), dim) float32.
+        """Get the features of one random view per image and epoch.
 
-        Epochs count from 1: entry `e` holds what `augment` draws for epoch `e + 1`.
+        Parameters
+        ----------
+        imageset, rows
+            The images, and which of them, as rows of the table.
+        backbone
+            The backbone.
+        augmentation
+            The random steps, as for `check_augmentation`.
+        seed
+            Seed of the run.
+        epochs
+            Number of epochs.
+        precision, device, batch_size, progress
+            As for `unaugmented`.
+
+        Returns
+        -------
+        np.ndarray
+            Features (epochs, len(rows), dim), float32, read-only. Epochs count from 1: entry `e`
+            belongs to the view that `augment` makes for epoch `e + 1`.
         """
-        images = _with_digests(imageset).take(rows)
+        images = ensure_digests(imageset).take(rows)
         precision = resolve_precision(precision, device)
-        drawn = {"steps": check_augmentation(augmentation), "seed": seed, "epochs": epochs}
-        facts = self._facts(backbone, images.table["digest"], precision, device)
-        facts |= {"view": drawn}
+        view = {"steps": check_augmentation(augmentation), "seed": seed, "epochs": epochs}
+        facts = self.facts(backbone, images.table["digest"], precision, device) | {"view": view}
         what = f"{backbone.name} features, {epochs} views each"
         options: dict[str, Any] = {"precision": precision, "device": device}
         options |= {"batch_size": batch_size, "augmentation": augmentation, "seed": seed}
@@ -144,110 +183,32 @@ class FeatureStore:
         def compute(out: np.ndarray) -> float | None:
             with progress_bar(progress, epochs * len(images), what) as bar:
                 same = options | {"progress": bar}
-                if len(images) <= self.shard:
-                    return fill_augmented(out, images, backbone, self.limits, **same)
-                same["epochs"] = epochs
-                return self._join(
-                    out, bar, lambda store, rows: store.augmented(images, rows, backbone, **same)
-                )
+                if len(images) > self.shard:
+                    same["epochs"] = epochs
+                    return self._join(
+                        out, bar, lambda s, rows: s.augmented(images, rows, backbone, **same)
+                    )
+                fill_augmented(out, images, backbone, self.limits, **same)
+                return None
 
-        shape = (epochs, len(images), backbone.dim)
-        return self._cached(facts, shape, compute, what)
+        return self.cached(facts, (epochs, len(images), backbone.dim), compute, what)
 
-    def activation_shape(self, backbone: Backbone, front: nn.Module) -> torch.Size:
-        """Tell the shape of what the front of a cut backbone makes of an image."""
-        prep = backbone.preprocessing
-        device = next(backbone.parameters()).device
-        image = torch.zeros(1, len(prep.mean), prep.image_size, prep.image_size, device=device)
-        with torch.inference_mode():
-            return front(image).shape[1:]
-
-    def activations(
-        self,
-        imageset: ImageSet,
-        rows: Sequence[int],
-        backbone: Backbone,
-        front: nn.Module,
-        *,
-        before: str,
-        device: torch.device | str = "cpu",
-        progress: bool = False,
-    ) -> np.ndarray:
-        """Get what the front of a backbone, cut before a block, gives for some rows, in fp32."""
-        table = _with_digests(imageset).table.iloc[list(rows)]
-        paths = list(table["path"])
-        facts = self._facts(backbone, table["digest"], "fp32", device) | {"view": f"to {before}"}
-        what = f"{backbone.name} up to {before}"
-        shape = (len(paths), *self.activation_shape(backbone.to(device), front))
-
-        def compute(out: np.ndarray) -> None:
-            with progress_bar(progress, len(paths), what) as bar:
-                views = unaugmented_views(paths, backbone.preprocessing, self.limits)
-                fill_activations(out, views, backbone, front, device, bar)
-
-        return self._cached(facts, shape, compute, what)
-
-    def calibrate(
-        self,
-        imageset: ImageSet,
-        rows: Sequence[int],
-        backbone: Backbone,
-        *,
-        progress: bool = False,
-    ) -> None:
-        """Set the batch norms of random weights from the plain views of some rows, in fp32.
-
-        At most `CALIBRATION_IMAGES` of them, evenly spread, are used. The statistics are cached.
-        """
-        every = max(1, -(-len(rows) // CALIBRATION_IMAGES))
-        table = _with_digests(imageset).table.iloc[list(rows)[::every]]
-        facts = self._facts(backbone, table["digest"], "fp32", "cpu") | {"view": "batch norms"}
-        layers = backbone.batch_norms().values()
-        buffers = [b for layer in layers for b in (layer.running_mean, layer.running_var)]
-
-        def compute(out: np.ndarray) -> None:
-            views = unaugmented_views(list(table["path"]), backbone.preprocessing, self.limits)
-            calibrate_batchnorm(backbone, _even_batches(views, len(table), backbone))
-            out[:] = torch.cat(buffers).numpy()
-
-        shape = (sum(len(buffer) for buffer in buffers),)
-        what = f"{backbone.name} batch norm statistics"
-        values = self._cached(facts, shape, compute, what)
-        parts = torch.from_numpy(np.array(values)).split([len(buffer) for buffer in buffers])
-        for buffer, part in zip(buffers, parts, strict=True):
-            buffer.copy_(part)
-        backbone.calibrated = True
-
-    def _join(
-        self, out: np.ndarray, bar: tqdm, features_of: Callable[[FeatureStore, range], np.ndarray]
-    ) -> float:
-        """Fill an array from shards, made by a store that makes none; return what they took."""
-        store = replace(self, shard=sys.maxsize)
-        join_shards(out, self.shard, lambda rows: features_of(store, rows), bar)
-        self._joined += store.files
-        return store.seconds
-
-    def _cached(
-        self,
-        facts: dict[str, Any],
-        shape: tuple[int, ...],
-        compute: Callable[[np.ndarray], float | None],
-        what: str,
-    ) -> np.ndarray:
-        array, seconds = cached_array(Path(self.cache_dir), facts, shape, compute, what=what)
-        delete_entries(Path(self.cache_dir), self._joined)
-        self._joined.clear()
-        self.seconds += seconds
-        self.files.append(f"{cache_key(facts)}.npy")
-        return array
-
-    def _facts(
-        self,
-        backbone: Backbone,
-        digests: Iterable[str],
-        precision: str,
-        device: torch.device | str,
+    def facts(
+        self, backbone: Backbone, digests: Iterable[str], precision: str, device: torch.device | str
     ) -> dict[str, Any]:
+        """Return the values on which features depend, except for the kind of view.
+
+        Parameters
+        ----------
+        backbone
+            The backbone.
+        digests
+            The sha256 of each image.
+        precision
+            `fp32`, `bf16` or `fp16`.
+        device
+            Where features are computed; only its type counts.
+        """
         return {
             "version": _VERSION,
             "images": list(digests),
@@ -256,14 +217,37 @@ class FeatureStore:
             "device": torch.device(device).type,
         }
 
+    def cached(
+        self,
+        facts: dict[str, Any],
+        shape: tuple[int, ...],
+        compute: Callable[[np.ndarray], float | None],
+        what: str,
+    ) -> np.ndarray:
+        """Get an array by its facts, and count its file and its seconds.
 
-def _with_digests(imageset: ImageSet) -> ImageSet:
+        Parameters
+        ----------
+        facts, shape, compute, what
+            As for `cached_array`.
+        """
+        array, seconds = cached_array(Path(self.cache_dir), facts, shape, compute, what=what)
+        delete_entries(Path(self.cache_dir), self._joined)
+        self._joined.clear()
+        self.seconds += seconds
+        self.files.append(f"{cache_key(facts)}.npy")
+        return array
+
+    def _join(
+        self, out: np.ndarray, bar: tqdm, features_of: Callable[[FeatureStore, range], np.ndarray]
+    ) -> float:
+        """Fill an array from shards, using a store without shards; return the seconds they took."""
+        store = replace(self, shard=sys.maxsize)
+        join_shards(out, self.shard, lambda rows: features_of(store, rows), bar)
+        self._joined += store.files
+        return store.seconds
+
+
+def ensure_digests(imageset: ImageSet) -> ImageSet:
+    """Return the images with the sha256 of every file, computed if one is missing."""
     return imageset if (imageset.table["digest"] != "").all() else imageset.with_digests()
-
-
-def _even_batches(views, count: int, backbone: Backbone):
-    """Join views into normalised batches of nearly equal size, none of a single image."""
-    n_batches = -(-count // _CALIBRATION_BATCH)
-    for part in np.array_split(np.arange(count), n_batches):
-        pixels = torch.from_numpy(np.concatenate([next(views) for _ in part]))
-        yield normalise(pixels, backbone.preprocessing)

@@ -12,7 +12,13 @@ from torch import nn
 from gellib.config import RunConfig
 from gellib.data import ImageSet
 from gellib.models.backbones import Backbone, cut_network, list_blocks, resolve_precision
-from gellib.models.features import FeatureStore, check_augmentation
+from gellib.models.features import (
+    FeatureStore,
+    activation_shape,
+    cached_activations,
+    calibrate_on_images,
+    check_augmentation,
+)
 from gellib.models.heads import Head
 from gellib.models.training.fit import Phase
 from gellib.models.training.inputs import CachedInputs, OnlineInputs, RowsOnDisk
@@ -80,7 +86,7 @@ def plan_phases(
     if first and cached:
         features = compute_features(config, imageset, backbone, **options)
     elif backbone.needs_calibration and not set(backbone.batch_norms()) <= set(layers):
-        store.calibrate(imageset, rows["train"], backbone, progress=progress)
+        calibrate_on_images(store, imageset, rows["train"], backbone)
     images = _online_inputs(config, imageset, rows, backbone, store)
     cut = None
     if second and cached and not images.steps:
@@ -183,13 +189,15 @@ def _cut_inputs(
     if cut is None:
         return None
     front, back = cut
-    shape = store.activation_shape(backbone, front)
+    shape = activation_shape(backbone, front)
     count = len(rows["train"]) + len(rows["val"])
     if 4 * count * shape.numel() > ACTIVATION_BYTES:
         return None
     options: dict[str, Any] = {"before": blocks[number].name, "device": device}
     train, val = (
-        store.activations(imageset, rows[part], backbone, front, progress=progress, **options)
+        cached_activations(
+            store, imageset, rows[part], backbone, front, progress=progress, **options
+        )
         for part in ("train", "val")
     )
     return Tail(backbone, back), CachedInputs(train[None], val)
@@ -252,7 +260,7 @@ def _features(
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Get plain features of `images`, and those of random views, if any, of rows of the set."""
     if backbone.needs_calibration:
-        store.calibrate(imageset, rows_of(imageset)["train"], backbone, progress=progress)
+        calibrate_on_images(store, imageset, rows_of(imageset)["train"], backbone)
     options: dict[str, Any] = {
         "precision": config.precision,
         "device": torch.device(device),
