@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 # An image to predict: a file or folder, an array, a Pillow image, or bytes with or without a name.
 ImageSource = str | Path | bytes | tuple[str, bytes] | np.ndarray | Image.Image
-_SHOWN = ("model_id", "label", "status", "val_accuracy", "accuracy", "roc_auc", "total_s")
 _PAGE_HEIGHT_PX = 640
 
 
@@ -129,9 +128,11 @@ class SweepResult:
         return chosen_sentence(self._summary.comparison).replace("**", "")
 
     def _rows(self) -> pd.DataFrame:
-        models = self._summary.comparison.models
-        shown = models[[name for name in _SHOWN if name in models]].copy()
-        for name in ("val_accuracy", "accuracy", "roc_auc"):
+        models, score = self._summary.comparison.models, self._summary.comparison.score
+        scores = f"val_{score}", score, "roc_auc"
+        columns = "model_id", "label", "status", *scores, "total_s"
+        shown = models[[name for name in columns if name in models]].copy()
+        for name in scores:
             if name in shown:
                 shown[name] = [f"{v:.1%}" if pd.notna(v) else "" for v in shown[name]]
         if "total_s" in shown:

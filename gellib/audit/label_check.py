@@ -49,7 +49,7 @@ def doubtful_labels(
 
     limits = limits or ImageLimits()
     images = drop_images(report.images, [file for file, _ in report.unreadable])
-    if images.task == "multilabel" or images.counts().sum(axis=1).min() < 2:
+    if not images.task.exclusive or images.counts().sum(axis=1).min() < 2:
         return pd.DataFrame(columns=list(COLUMNS))
     if network:
         backbone = build_backbone(network, weights="auto")

@@ -13,7 +13,6 @@ import pandas as pd
 from gellib.audit.outliers import Outlier, find_outliers
 from gellib.audit.shortcuts import Shortcut, find_shortcuts, image_properties, sentences
 from gellib.base.files import write_csv
-from gellib.base.text import join_labels
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import (
     Clusters,
@@ -213,12 +212,7 @@ def write_groups(report: CheckReport, path: str | Path) -> Path:
         names = {groups[file] for file in files} - {""}
         own = {file for file, group in groups.items() if group in names} | set(files)
         groups.update(dict.fromkeys(own, f"cluster {number}"))
-    classes = report.images.classes
-    labels = [
-        join_labels(classes[i] for i in (label if isinstance(label, tuple) else (label,)))
-        for label in table["label"]
-    ]
-    columns = {"file": table["file"], "label": labels, "split": table["split"]}
+    columns = {"file": table["file"], "label": report.images.label_texts(), "split": table["split"]}
     columns["group"] = [groups[file] for file in table["file"]]
     write_csv(Path(path), pd.DataFrame(columns))
     return Path(path)
@@ -226,7 +220,7 @@ def write_groups(report: CheckReport, path: str | Path) -> Path:
 
 def _label_codes(images: ImageSet) -> np.ndarray:
     """Number the labels; each set of several labels has one number, rare sets share one."""
-    if images.task != "multilabel":
+    if images.task.exclusive:
         return images.table["label"].to_numpy(int)
     codes, sets = images.table["label"].factorize()
     counts = np.bincount(codes, minlength=len(sets))

@@ -98,7 +98,7 @@ def out_of_fold(
     ValueError
         With several labels per image, or where a class has a single image or group.
     """
-    if images.task == "multilabel":
+    if not images.task.exclusive:
         raise ValueError(
             "got a set with several labels per image. Expected one label per image; labels of "
             "other sets cannot be checked."

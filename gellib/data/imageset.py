@@ -11,9 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from gellib.base.text import join_labels
 from gellib.data.image_files import file_digest
+from gellib.evaluation.task import Task
 
 SPLITS = ("train", "val", "test")
 COLUMNS = ("file", "path", "label", "split", "group", "digest")
@@ -33,7 +36,7 @@ class ImageSet:
     """Images with their labels, one row of `table` each.
 
     `table` has the columns `file` (relative to `root`, with `/`), `path` (absolute), `label` (index
-    into `classes`; a tuple of them for the task `multilabel`), `split` (`train`, `val`, `test`, or
+    into `classes`; a tuple of them for the task `MULTILABEL`), `split` (`train`, `val`, `test`, or
     empty where the layout does not say), `group` (rows of one group must stay together; empty
     where unknown) and `digest` (sha256 of the file, empty until `with_digests`). Rows are sorted
     by split and file, so their order does not depend on the file system. `labels_digest` is the
@@ -43,7 +46,7 @@ class ImageSet:
     root: Path
     table: pd.DataFrame
     classes: tuple[str, ...]
-    task: str
+    task: Task
     labels_digest: str = ""
 
     def __len__(self) -> int:
@@ -51,12 +54,12 @@ class ImageSet:
 
     @property
     def positive(self) -> str:
-        """Name of the class that is looked for, of two; empty for other tasks.
+        """Name of the class that is looked for, of two that exclude each other; else empty.
 
         That is the class whose name does not begin like `not_`, `non_`, `no`, `normal`, `healthy`,
         `negative` or `0`; the first one if that does not decide.
         """
-        if self.task != "binary":
+        if not self.task.exclusive or len(self.classes) != 2:
             return ""
         yes = [name for name in self.classes if not _NEGATIVE.match(name.casefold())]
         return yes[0] if len(yes) == 1 else self.classes[0]
@@ -70,6 +73,18 @@ class ImageSet:
         counts.index = pd.Index(self.classes, name="class")
         counts.columns = pd.Index([name or "all" for name in splits], name="split")
         return counts
+
+    def targets(self) -> np.ndarray:
+        """Return class numbers (n,), or 0 and 1 (n, classes) where images have several labels."""
+        return self.task.targets(self.table["label"], len(self.classes))
+
+    def memberships(self) -> np.ndarray:
+        """Return booleans (n, classes): which classes each image has."""
+        return self.task.memberships(self.targets(), len(self.classes))
+
+    def label_texts(self) -> list[str]:
+        """Name the labels of each image, several joined by `|`."""
+        return name_labels(self.memberships(), self.classes)
 
     def take(self, rows: Sequence[int]) -> ImageSet:
         """Return the set of some rows of the table, in the order that they are given in."""
@@ -92,8 +107,14 @@ class ImageSet:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def name_labels(given: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """Name the classes that each image is given, booleans (n, C), several joined by `|`."""
+    names = np.array(classes, dtype=object)
+    return [join_labels(names[row]) for row in given]
+
+
 def make_imageset(
-    root: Path, rows: list[dict], classes: tuple[str, ...], task: str, labels_digest: str = ""
+    root: Path, rows: list[dict], classes: tuple[str, ...], task: Task, labels_digest: str = ""
 ) -> ImageSet:
     """Build an `ImageSet` from rows in any order; columns that a row lacks are empty."""
     rows = sorted(rows, key=lambda row: (row.get("split", ""), row["file"]))

@@ -13,6 +13,7 @@ from gellib.data.layouts.folders import check_same_classes, load_folders
 from gellib.data.layouts.label_table import find_partition, load_labels, load_partition
 from gellib.data.layouts.parquet import find_parquet, load_parquet
 from gellib.data.reviewed import apply_decisions
+from gellib.evaluation.task import MULTILABEL, task_of_labels
 
 
 def load_imageset(
@@ -93,7 +94,7 @@ def _join(images: ImageSet, test: ImageSet) -> ImageSet:
         file=[Path(os.path.relpath(path, images.root)).as_posix() for path in test.table["path"]],
     )
     rows = images.table.to_dict("records") + moved.to_dict("records")
-    task = "multilabel" if "multilabel" in (images.task, test.task) else images.task
+    task = task_of_labels(MULTILABEL in (images.task, test.task))
     if images.task != test.task:
         for row in rows:
             label = row["label"]

@@ -7,11 +7,10 @@ import io
 import os
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from gellib.base.files import write_text
-from gellib.base.text import JOIN, join_labels, quote_some
+from gellib.base.text import JOIN, quote_some
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import find_duplicates, group_images
 from gellib.data.imageset import SPLITS
@@ -100,14 +99,9 @@ def partition_table(imageset: ImageSet) -> pd.DataFrame:
 
 def _tables(images: ImageSet, folder: Path) -> dict[str, str]:
     """Write out the rows of each split as text, paths relative to the folder of the tables."""
-    names = np.array(images.classes, dtype=object)
-    several = images.task == "multilabel"
-    labels = [
-        join_labels(names[list(label)]) if several else names[label]
-        for label in images.table["label"]
-    ]
+    labels = images.label_texts()
     read, _ = split_labels(labels)
-    wanted = [label.split(JOIN) if several else [label] for label in labels]
+    wanted = [images.task.labels_of(label) for label in labels]
     wrong = {
         label
         for label, own, got in zip(labels, wanted, read, strict=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gellib.base.text import JOIN, did_you_mean, quote_some
+from gellib.base.text import did_you_mean, quote_some
 from gellib.data.imageset import DatasetError, ImageSet
 
 REVIEWED = "labels_reviewed.csv"
@@ -111,7 +111,7 @@ def apply_decisions(images: ImageSet) -> ImageSet:
 
 
 def _number(decision: Decision, images: ImageSet, path: Path) -> int | tuple[int, ...]:
-    names = decision.label.split(JOIN) if images.task == "multilabel" else [decision.label]
+    names = images.task.labels_of(decision.label)
     wrong = [name for name in names if name not in images.classes]
     if wrong:
         hint = did_you_mean(wrong[0], images.classes)
@@ -119,8 +119,7 @@ def _number(decision: Decision, images: ImageSet, path: Path) -> int | tuple[int
             f"{path}: got the label {wrong[0]!r} for {decision.file!r}: {hint}Expected one of "
             f"{quote_some(images.classes, 20)}. Correct the row."
         )
-    numbers = tuple(sorted({images.classes.index(name) for name in names}))
-    return numbers if images.task == "multilabel" else numbers[0]
+    return images.task.pack(tuple({images.classes.index(name) for name in names}))
 
 
 def _unknown(decision: Decision, images: ImageSet, path: Path) -> None:

@@ -85,8 +85,7 @@ def split_imageset(
             drawn = _draw(members, units, share, rng)
         parts[pool[drawn]] = part
     parts[parts == ""] = "train"
-    several = imageset.task == "multilabel"
-    _check(parts, classes, imageset.classes, table["group"].to_numpy(), method, several)
+    _check(parts, classes, imageset, table["group"].to_numpy(), method)
     split = pd.Series(parts, index=table.index, dtype=object)
     return replace(imageset, table=imageset.table.assign(split=split))
 
@@ -237,15 +236,15 @@ def _targets(counts: np.ndarray, share: float) -> np.ndarray:
 def _check(
     parts: np.ndarray,
     members: np.ndarray,
-    classes: tuple[str, ...],
+    imageset: ImageSet,
     groups: np.ndarray,
     method: str,
-    several: bool,
 ) -> None:
+    classes = imageset.classes
     for part in ("train", "val", "test"):
         counts = members[parts == part].sum(axis=0)
         absent = [name for name, n in zip(classes, counts[:-1], strict=True) if not n]
-        if several and absent and part != "train" and (parts == part).any():
+        if not imageset.task.exclusive and absent and part != "train" and (parts == part).any():
             # Rare labels come with others: no draw of whole images gives each its share.
             warnings.warn(
                 f"{part} has no image of {quote_some(absent)}: it says nothing about them",

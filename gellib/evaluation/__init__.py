@@ -5,7 +5,6 @@ All on plain arrays and tables; nothing here knows about torch or files.
 
 from gellib.evaluation.calibration import (
     Temperature,
-    apply_temperature,
     calibration_record,
     calibration_scores,
     fit_temperature,
@@ -41,16 +40,29 @@ from gellib.evaluation.ranking import Ranking, optimism, rank
 from gellib.evaluation.resampling import group_numbers, wilson
 from gellib.evaluation.scores import evaluate, roc_auc
 from gellib.evaluation.selective import entropy, error_detection, label_entropy, risk_coverage
+from gellib.evaluation.task import (
+    MULTILABEL,
+    SINGLE_LABEL,
+    TASKS,
+    Task,
+    find_task,
+    task_of_labels,
+    task_of_targets,
+)
 
 __all__ = [
     "ALPHA",
     "BETTER",
     "DIFFERENCE",
+    "MULTILABEL",
     "NO_EVIDENCE",
+    "SINGLE_LABEL",
+    "TASKS",
     "WORSE",
     "Effect",
     "ImageScores",
     "Ranking",
+    "Task",
     "Temperature",
     "Thresholds",
     "adjust_for_multiplicity",
@@ -63,6 +75,7 @@ __all__ = [
     "evaluate",
     "evaluate_multilabel",
     "factor_effects",
+    "find_task",
     "fit_temperature",
     "group_numbers",
     "group_sums",
@@ -81,7 +94,8 @@ __all__ = [
     "seeds_needed",
     "sign_flip",
     "t_test",
-    "apply_temperature",
+    "task_of_labels",
+    "task_of_targets",
     "tune_thresholds",
     "variance_of_mean",
     "wilson",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from gellib.evaluation.resampling import wilson
+from gellib.evaluation.task import task_of_targets
 
 MOST_BINS = 15
 IMAGES_PER_BIN = 8
@@ -21,7 +21,6 @@ _TRIED = np.geomspace(1 / 4, 10, 189)
 # A priori log T is normal around 0 with this deviation: a few images, all of them right, must not
 # make every answer as good as certain.
 _PRIOR = 0.25
-_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,9 @@ def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperatur
     n = len(y_true)
     if n < 2:
         return Temperature(1.0, n, f"{n} validation images are too few to choose a temperature")
-    several = np.ndim(y_true) == 2
-    tempered = (apply_temperature(probabilities, t, several=several) for t in _TRIED)
-    losses = np.stack([_losses(y_true, p) for p in tempered], axis=1)
+    task = task_of_targets(y_true)
+    tempered = (task.apply_temperature(probabilities, t) for t in _TRIED)
+    losses = np.stack([task.losses(y_true, p) for p in tempered], axis=1)
     penalty = np.log(_TRIED) ** 2 / (2 * _PRIOR**2)
     total = losses.sum(axis=0)
     best = int(np.argmin(total + penalty))
@@ -61,23 +60,6 @@ def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperatur
     if left_out >= losses[:, as_is].sum() or best == as_is:
         return Temperature(1.0, n, "no temperature lowers the loss of validation images left out")
     return Temperature(float(_TRIED[best]), n)
-
-
-def apply_temperature(
-    probabilities: np.ndarray, temperature: float, *, several: bool = False
-) -> np.ndarray:
-    """Divide the logits behind probabilities (n, C) by a temperature.
-
-    Rows sum to one again, or every probability is by itself: `several` labels an image.
-    """
-    p = np.asarray(probabilities, dtype=np.float64)
-    if temperature == 1.0:
-        return p
-    logs = np.log(np.maximum(p, _TINY)) / temperature
-    if several:
-        return expit(logs - np.log(np.maximum(1 - p, _TINY)) / temperature)
-    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def expected_calibration_error(y_true: np.ndarray, probabilities: np.ndarray) -> float:
@@ -93,17 +75,16 @@ def brier_score(y_true: np.ndarray, probabilities: np.ndarray) -> float:
     Half the sum over the classes, which for two is the square of either's error; of several labels
     an image, the mean over the labels.
     """
-    truth = _one_hot(y_true, probabilities)
-    squares = (np.asarray(probabilities) - truth) ** 2
-    return float(squares.mean() if np.ndim(y_true) == 2 else squares.sum(axis=1).mean() / 2)
+    return task_of_targets(y_true).brier(y_true, probabilities)
 
 
 def calibration_scores(y_true: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Compute `ece`, `brier` and `loss` (mean negative log-likelihood, nats)."""
+    task = task_of_targets(y_true)
     return {
         "ece": expected_calibration_error(y_true, probabilities),
         "brier": brier_score(y_true, probabilities),
-        "loss": float(_losses(y_true, np.asarray(probabilities)).mean()),
+        "loss": float(task.losses(y_true, np.asarray(probabilities)).mean()),
     }
 
 
@@ -115,11 +96,7 @@ def reliability(y_true: np.ndarray, probabilities: np.ndarray) -> dict[str, np.n
     image has several labels, each label is one.
     """
     probabilities = np.asarray(probabilities, dtype=float)
-    if np.ndim(y_true) == 2:
-        sure, right = probabilities.ravel(), np.asarray(y_true, dtype=float).ravel()
-    else:
-        sure = probabilities.max(axis=1)
-        right = (probabilities.argmax(axis=1) == y_true).astype(float)
+    sure, right = task_of_targets(y_true).confidences(y_true, probabilities)
     order = np.argsort(sure, kind="stable")
     bins = np.array_split(order, max(1, min(MOST_BINS, len(order) // IMAGES_PER_BIN)))
     ends = np.array([wilson(right[rows].sum(), len(rows)) for rows in bins])
@@ -155,15 +132,3 @@ def calibration_record(
         **before,
         **{f"{name}_calibrated": value for name, value in after.items()},
     }
-
-
-def _one_hot(y_true: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    return y_true if np.ndim(y_true) == 2 else np.eye(np.shape(probabilities)[1])[y_true]
-
-
-def _losses(y_true: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Negative log-likelihood of each image."""
-    if np.ndim(y_true) == 2:
-        likelihood = np.where(np.asarray(y_true) == 1, p, 1 - p)
-        return -np.log(np.maximum(likelihood, 1e-12)).mean(axis=1)
-    return -np.log(np.maximum(p[np.arange(len(y_true)), y_true], 1e-12))

@@ -16,7 +16,8 @@ from functools import partial
 import numpy as np
 from scipy.stats import t as student
 
-from gellib.evaluation.registry import table_metrics
+from gellib.evaluation.counts import precision_recall_f1
+from gellib.evaluation.registry import all_metrics, find_metric, label_metrics, table_metrics
 from gellib.evaluation.resampling import (
     TAILS,
     Interval,
@@ -24,9 +25,7 @@ from gellib.evaluation.resampling import (
     bca,
     draw_tables,
     group_numbers,
-    ratio,
     roc_auc_interval,
-    table_scores,
     wilson,
 )
 
@@ -60,18 +59,14 @@ def intervals(
     sample = _Sample(y_true, probabilities, groups)
     table, effect = sample.table, sample.design_effect()
     rng = np.random.default_rng([seed, 1])
-    draws = draw_tables(table / effect, rng)
-    drawn = table_scores(draws)
-    given = table_scores(table)
-    out = {name: _around(given[name], drawn[name]) for name in ("precision", "recall", "f1")}
-    if (table.sum(axis=0) * table.sum(axis=1)).sum() < table.sum() ** 2:
-        out["kappa"] = _around(given["kappa"], drawn["kappa"])
-    of_draws = table_metrics(draws)
+    of_draws = table_metrics(draw_tables(table / effect, rng))
+    out: dict[str, Interval] = {}
     for name, value in table_metrics(table).items():
         known = of_draws[name][np.isfinite(of_draws[name])]
-        if np.isfinite(value) and len(known):
+        if (own := find_metric(name, "single_label").interval) is not None:
+            out[name] = own(float(value), table.sum() / effect)
+        elif np.isfinite(value) and len(known):
             out[name] = _around(value, known)
-    out["accuracy"] = list(wilson(np.trace(table) / effect, table.sum() / effect))
     if len(classes) == 2:
         place = list(classes).index(positive) if positive else len(classes) - 1
         for name, row in (("sensitivity", place), ("specificity", 1 - place)):
@@ -95,16 +90,15 @@ def class_intervals(
     sample = _Sample(y_true, probabilities, groups)
     table = sample.table / sample.design_effect()
     drawn = draw_tables(table, np.random.default_rng([seed, 2]))
-    right, of_class = np.diagonal(drawn, axis1=1, axis2=2), drawn.sum(axis=2)
-    predicted = drawn.sum(axis=1)
+    right = np.diagonal(drawn, axis1=1, axis2=2)
+    _, _, f1_drawn = precision_recall_f1(right, drawn.sum(axis=1), drawn.sum(axis=2))
     out: dict[str, dict[str, Interval]] = {}
     for i, name in enumerate(classes):
         row, column = table[i].sum(), table[:, i].sum()
         if not row:
             continue
         f1 = 2 * table[i, i] / (row + column)
-        draws = 2 * right[:, i] / (of_class[:, i] + predicted[:, i])
-        out[name] = {"recall": list(wilson(table[i, i], row)), "f1": _around(f1, draws)}
+        out[name] = {"recall": list(wilson(table[i, i], row)), "f1": _around(f1, f1_drawn[:, i])}
         if column:
             out[name]["precision"] = list(wilson(table[i, i], column))
     return out
@@ -118,16 +112,22 @@ def multilabel_intervals(
     groups: Sequence[object] | None = None,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Compute the 95 % intervals of the scores of several labels an image.
+    """Compute the 95 % intervals of the scores of images with several labels.
 
-    All by the BCa bootstrap over groups, since the labels of an image hang together; but `accuracy`
-    (all labels right) by Wilson and `roc_auc` by DeLong. A score of 0 or 1 in every group has
-    Wilson's interval for as many groups.
+    By the BCa bootstrap over groups, since the labels of an image depend on each other; `roc_auc`
+    by DeLong, and a metric that registers an interval by that. A score of 0 or 1 in every group
+    has Wilson's interval for as many groups.
 
     Parameters
     ----------
     y_true, probabilities
-        (n, C), as for `evaluate_multilabel`, as `thresholds` are.
+        (n, C), as for `evaluate_multilabel`.
+    thresholds
+        C numbers; a label is given where its probability reaches its threshold.
+    groups
+        (n,) names; images of one name are not independent. Empty ones stand alone.
+    seed
+        Of the draws; the global random state is neither used nor changed.
     """
     truth, p = np.asarray(y_true, dtype=bool), np.asarray(probabilities, dtype=float)
     given = p >= np.asarray(thresholds)
@@ -138,8 +138,6 @@ def multilabel_intervals(
     for place, part in enumerate((truth & given, given, truth)):
         np.add.at(counts[:, place], number, part)
     flat = counts.reshape(n_groups, -1)
-    per_image = _image_scores(truth, given)
-    sums = {name: np.bincount(number, values) for name, values in per_image.items()}
 
     def total(w: np.ndarray) -> np.ndarray:
         return (w @ flat).reshape(-1, 3, n_classes)
@@ -147,49 +145,34 @@ def multilabel_intervals(
     def share(values: np.ndarray, w: np.ndarray) -> np.ndarray:
         return (w @ values) / (w @ images)
 
-    def macro(place: int, w: np.ndarray) -> np.ndarray:
-        return _from_counts(total(w))[place].mean(axis=1)
+    def counted(of_counts: Callable[[np.ndarray], np.ndarray], w: np.ndarray) -> np.ndarray:
+        return of_counts(total(w))
 
-    def micro(place: int, w: np.ndarray) -> np.ndarray:
-        return _from_counts(total(w).sum(axis=2))[place]
-
-    scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        name: partial(share, values) for name, values in sums.items()
-    }
-    for place, name in enumerate(("precision", "recall", "f1")):
-        scores[name] = partial(macro, place)
-        scores[f"{name}_micro"] = partial(micro, place)
-    rng = np.random.default_rng([seed, 3])
-    out: dict[str, Interval] = {}
-    for name, score in scores.items():
-        if (found := bca(score, n_groups, rng)) is None:
-            continue
-        if found[0] == found[1]:
-            value = score(np.ones((1, n_groups)))[0]
-            if value not in (0.0, 1.0):
-                continue
-            found = list(wilson(value * n_groups, n_groups))
-        out[name] = found
     right = (truth == given).all(axis=1)
     effect = design_effect(~right, number)
-    out["accuracy"] = list(wilson(right.sum() / effect, len(right) / effect))
+    values = label_metrics(truth, given)
+    scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+    out: dict[str, Interval] = {}
+    for metric in all_metrics("multilabel"):
+        if metric.interval is not None:
+            out[metric.name] = metric.interval(values[metric.name], len(truth) / effect)
+        elif metric.of_counts is not None:
+            scores[metric.name] = partial(counted, metric.of_counts)
+        elif metric.of_images is not None:
+            sums = np.bincount(number, metric.of_images(truth, given))
+            scores[metric.name] = partial(share, sums)
+    for name, score in scores.items():
+        # The same resamples for each: a metric more leaves the intervals of the others as they are.
+        if (found := bca(score, n_groups, np.random.default_rng([seed, 3]))) is None:
+            continue
+        if found[0] == found[1]:
+            if values[name] not in (0.0, 1.0):
+                continue
+            found = list(wilson(values[name] * n_groups, n_groups))
+        out[name] = found
     if (area := roc_auc_interval(truth, p, number, effect=effect)) is not None:
         out["roc_auc"] = area
     return out
-
-
-def _image_scores(truth: np.ndarray, given: np.ndarray) -> dict[str, np.ndarray]:
-    counts = np.stack([part.sum(axis=1) for part in (truth & given, given, truth)], axis=1)
-    none = (counts[:, 1] == 0) & (counts[:, 2] == 0)
-    names = ("precision_samples", "recall_samples", "f1_samples")
-    scores = {n: np.where(none, 1.0, v) for n, v in zip(names, _from_counts(counts), strict=True)}
-    return scores | {"hamming_loss": (truth != given).mean(axis=1)}
-
-
-def _from_counts(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Precision, recall and F1 from (B, 3, ...): both, predicted and true; 0 where undefined."""
-    both, predicted, true = (counts[:, i].astype(float) for i in range(3))
-    return ratio(both, predicted), ratio(both, true), ratio(2 * both, predicted + true)
 
 
 def design_effect(wrong: np.ndarray, groups: np.ndarray) -> float:

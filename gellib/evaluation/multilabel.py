@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as skm
 
+from gellib.evaluation.counts import precision_recall_f1
+from gellib.evaluation.registry import label_metrics
+
 BASELINE = 0.5
 # Below this many images of a class (or without it) the best threshold is a matter of luck.
 MIN_IMAGES = 5
 MOST_COMBINATIONS = 20
-_AVERAGES = (
-    *("accuracy", "hamming_loss", "precision", "recall", "f1"),
-    *(f"{m}_{by}" for by in ("micro", "samples") for m in ("precision", "recall", "f1")),
-)
 
 
 class Thresholds(NamedTuple):
@@ -119,7 +118,7 @@ def evaluate_multilabel(
     loss = -np.where(y_true == 1, np.log(p), np.log1p(-p)).mean()
     return {
         "n": len(y_true),
-        **_averages(y_true, predicted),
+        **label_metrics(y_true > 0, predicted > 0),
         "roc_auc": _mean([values["roc_auc"] for values in per_class.values()]),
         "mean_average_precision": _mean(
             [values["average_precision"] for values in per_class.values()]
@@ -127,7 +126,7 @@ def evaluate_multilabel(
         "loss": float(loss),
         "per_class": per_class,
         "combinations": _combinations(y_true, predicted, classes),
-        "baseline": {"threshold": BASELINE} | _averages(y_true, baseline),
+        "baseline": {"threshold": BASELINE} | label_metrics(y_true > 0, baseline > 0),
     }
 
 
@@ -158,31 +157,6 @@ def _checked(
     return y_true.astype(np.int64), probabilities
 
 
-def _averages(y_true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    both = (y_true & predicted).astype(float)
-    macro = _ratios(both.sum(axis=0), predicted.sum(axis=0), y_true.sum(axis=0))
-    micro = _ratios(both.sum(), predicted.sum(), y_true.sum())
-    samples = _ratios(both.sum(axis=1), predicted.sum(axis=1), y_true.sum(axis=1), nothing=1.0)
-    values = [
-        (y_true == predicted).all(axis=1).mean(),
-        (y_true != predicted).mean(),
-        *(part.mean() for part in (*macro, *micro, *samples)),
-    ]
-    return {name: float(value) for name, value in zip(_AVERAGES, values, strict=True)}
-
-
-def _ratios(
-    both: np.ndarray, predicted: np.ndarray, true: np.ndarray, nothing: float = 0.0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Precision, recall and F1 from counts; `nothing` where there is nothing on either side."""
-
-    def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        share = part / np.maximum(whole, 1)
-        return np.where((predicted == 0) & (true == 0), nothing, share)
-
-    return ratio(both, predicted), ratio(both, true), ratio(2 * both, predicted + true)
-
-
 def _per_class(
     y_true: np.ndarray,
     predicted: np.ndarray,
@@ -191,7 +165,7 @@ def _per_class(
     thresholds: np.ndarray,
 ) -> dict[str, dict[str, Any]]:
     both = (y_true & predicted).sum(axis=0).astype(float)
-    precision, recall, f1 = _ratios(both, predicted.sum(axis=0), y_true.sum(axis=0))
+    precision, recall, f1 = precision_recall_f1(both, predicted.sum(axis=0), y_true.sum(axis=0))
     result = {}
     for c, name in enumerate(classes):
         truth, p = y_true[:, c], probabilities[:, c]

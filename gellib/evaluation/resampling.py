@@ -56,22 +56,6 @@ def draw_tables(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return shares / shares.sum(axis=2, keepdims=True) * table.sum(axis=1)[:, None]
 
 
-def table_scores(tables: np.ndarray) -> dict[str, np.ndarray]:
-    """Accuracy, macro precision, recall, f1 and Cohen's kappa of confusion matrices (..., C, C)."""
-    right = np.diagonal(tables, axis1=-2, axis2=-1)
-    of_class, predicted = tables.sum(axis=-1), tables.sum(axis=-2)
-    n = of_class.sum(axis=-1)
-    accuracy = right.sum(axis=-1) / n
-    by_chance = (of_class * predicted).sum(axis=-1) / n**2
-    return {
-        "accuracy": accuracy,
-        "precision": ratio(right, predicted).mean(axis=-1),
-        "recall": ratio(right, of_class).mean(axis=-1),
-        "f1": ratio(2 * right, of_class + predicted).mean(axis=-1),
-        "kappa": ratio(accuracy - by_chance, 1 - by_chance),
-    }
-
-
 def bca(
     score: Callable[[np.ndarray], np.ndarray], n_groups: int, rng: np.random.Generator
 ) -> Interval | None:
@@ -173,8 +157,3 @@ def _newcombe(area: float, n_pos: float, n_neg: float) -> Interval:
     low = brentq(beyond, tiny, area - tiny) if area > 2 * tiny and beyond(tiny) > 0 else 0.0
     room = area < 1 - 2 * tiny and beyond(1 - tiny) > 0
     return [float(low), float(brentq(beyond, area + tiny, 1 - tiny) if room else 1.0)]
-
-
-def ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """Divide, and give 0 where there is nothing to divide by."""
-    return np.divide(top, bottom, out=np.zeros_like(bottom, dtype=float), where=bottom > 1e-12)

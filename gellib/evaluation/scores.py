@@ -80,14 +80,9 @@ def evaluate(
     }
     return {
         "n": len(y_true),
-        "accuracy": float((predicted == y_true).mean()),
-        "precision": float(precision.mean()),
-        "recall": float(recall.mean()),
-        "f1": float(f1.mean()),
+        **registered,
         "roc_auc": roc_auc(y_true, probabilities, classes, positive=positive),
         "loss": float(-np.log(np.clip(likelihood, 1e-12, 1.0)).mean()),
-        "kappa": _kappa(confusion),
-        **registered,
         **(_of_positive(confusion, classes, positive) if len(classes) == 2 else {}),
         "confusion_matrix": confusion.tolist(),
         "per_class": {
@@ -125,13 +120,6 @@ def roc_auc(
 
 def _column(classes: Sequence[str], positive: str) -> int:
     return list(classes).index(positive) if positive else len(classes) - 1
-
-
-def _kappa(confusion: np.ndarray) -> float | None:
-    """Agreement beyond what the totals of rows and columns would give by chance."""
-    n = confusion.sum()
-    chance = (confusion.sum(axis=0) * confusion.sum(axis=1)).sum() / n**2
-    return float((np.trace(confusion) / n - chance) / (1 - chance)) if chance < 1 else None
 
 
 def _of_positive(

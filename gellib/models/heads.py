@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from gellib.evaluation import SINGLE_LABEL, Task, find_task
 from gellib.models.backbones import isolated_rng
 
-TASKS = ("single_label", "multilabel")
 _RESIDUAL = ((512, 0.5), (512, 0.4), (256, 0.3), (128, 0.2))  # width and dropout, layer by layer
 _ATTENTION_WIDTHS = (512, 256, 128)
 _SQUEEZE = 16
@@ -16,12 +16,11 @@ _SQUEEZE = 16
 class Head(nn.Sequential):
     """Layers from features (N, in_features) to logits (N, n_classes); it knows its own kind.
 
-    Its `task` says what the logits mean: `single_label` ones exclude each other, those of
-    `multilabel` do not.
+    Its `task` says what the logits mean: whether one class excludes the others.
     """
 
     def __init__(
-        self, kind: str, in_features: int, n_classes: int, task: str, dropout: float
+        self, kind: str, in_features: int, n_classes: int, task: Task, dropout: float
     ) -> None:
         super().__init__(*KINDS[kind](in_features, n_classes, dropout))
         self.kind = kind
@@ -31,8 +30,8 @@ class Head(nn.Sequential):
         self.dropout = dropout
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        """Turn logits into probabilities: a softmax, or a sigmoid of each for `multilabel`."""
-        return logits.sigmoid() if self.task == "multilabel" else logits.softmax(dim=1)
+        """Turn logits into probabilities: a softmax of classes that exclude others, or sigmoids."""
+        return logits.softmax(dim=1) if self.task.exclusive else logits.sigmoid()
 
     def facts(self) -> dict[str, str | int | float]:
         """Return what `build_head` needs to build its like."""
@@ -40,7 +39,7 @@ class Head(nn.Sequential):
             "kind": self.kind,
             "in_features": self.in_features,
             "n_classes": self.n_classes,
-            "task": self.task,
+            "task": self.task.name,
             "dropout": self.dropout,
         }
 
@@ -50,7 +49,7 @@ def build_head(
     in_features: int,
     n_classes: int,
     *,
-    task: str = "single_label",
+    task: Task | str = SINGLE_LABEL,
     dropout: float = 0.0,
     seed: int,
 ) -> Head:
@@ -66,9 +65,8 @@ def build_head(
     """
     if kind not in KINDS:
         raise ValueError(f"classifier_head: got {kind!r}, expected one of {', '.join(KINDS)}")
-    if task not in TASKS:
-        raise ValueError(f"task of a head: got {task!r}, expected one of {', '.join(TASKS)}")
-    if n_classes < 2 and task == "single_label":
+    task = find_task(task) if isinstance(task, str) else task
+    if n_classes < 2 and task.exclusive:
         raise ValueError(f"a head needs at least two classes, got {n_classes}")
     with isolated_rng(seed, "head", kind), torch.device("cpu"):
         return Head(kind, in_features, n_classes, task, dropout)

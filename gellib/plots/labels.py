@@ -68,7 +68,7 @@ def class_imbalance(imageset: ImageSet) -> Figure:
     ratio = f"{high / low:.3g} times" if low else "all"
     title(axes, f"The largest class has {ratio} the images of the smallest")
     words = f"Dashed: the mean, {mean:.4g} images."
-    if imageset.task == "multilabel":
+    if not imageset.task.exclusive:
         words += f" An image has {members.sum() / n:.2f} labels on average."
     else:
         words += f" Always answering with the largest class is right for {percent(high / n)}."
@@ -78,7 +78,7 @@ def class_imbalance(imageset: ImageSet) -> Figure:
 
 def co_occurrence(imageset: ImageSet) -> Figure:
     """Which labels stand on one image: of a row's images, the share that has the column's too."""
-    if imageset.task != "multilabel":
+    if imageset.task.exclusive:
         return message("Each image has one label, so no two go together.", "Labels on one image")
     members = multi_hot(imageset.table["label"], len(imageset.classes))
     together = members.T @ members
@@ -117,7 +117,7 @@ def co_occurrence(imageset: ImageSet) -> Figure:
 
 def label_combinations(imageset: ImageSet, most: int = 20) -> Figure:
     """Count the images of each set of labels, the most frequent sets first."""
-    if imageset.task != "multilabel":
+    if imageset.task.exclusive:
         return message("Each image has one label.", "Sets of labels")
     labels = list(imageset.table["label"])
     ranked = Counter(labels).most_common()

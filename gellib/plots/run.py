@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn import metrics as sk
 
+from gellib.evaluation import task_of_targets
 from gellib.plots.base import (
     GREY,
     INK,
@@ -84,12 +85,14 @@ def roc_curve(
     if that is empty.
     """
     y_true, probabilities = np.asarray(y_true), np.asarray(probabilities, dtype=float)
-    binary = len(classes) == 2 and y_true.ndim == 1
+    task = task_of_targets(y_true)
+    binary = len(classes) == 2 and task.exclusive
+    members = task.memberships(y_true, len(classes))
     wanted = [positive or classes[-1]] if binary else list(classes)
     curves = {}
     for name in wanted:
         index = list(classes).index(name)
-        truth = y_true == index if y_true.ndim == 1 else y_true[:, index] == 1
+        truth = members[:, index]
         if truth.any() and not truth.all():
             fpr, tpr, _ = sk.roc_curve(truth, probabilities[:, index])
             curves[name] = (fpr, tpr, sk.auc(fpr, tpr))

@@ -26,6 +26,7 @@ from gellib.base.files import write_json
 from gellib.base.text import join_labels, labels_of
 from gellib.data.image_files import ImageLimits
 from gellib.data.images import read_image
+from gellib.evaluation import SINGLE_LABEL, Task
 
 MAJORITY, STATISTICS = "commonest class", "image statistics"
 # Images are looked at this small: statistics of intensity and edges need no more.
@@ -66,7 +67,7 @@ def _shrink(image: np.ndarray) -> np.ndarray:
 
 
 def fit_baselines(
-    table: pd.DataFrame, statistics: np.ndarray | None, *, several: bool = False
+    table: pd.DataFrame, statistics: np.ndarray | None, *, task: Task = SINGLE_LABEL
 ) -> dict[str, dict[str, str]]:
     """Train both baselines on the rows `train` and predict the rows `test`.
 
@@ -76,8 +77,8 @@ def fit_baselines(
         `file`, `split`, `label`, as a run's predictions have them.
     statistics
         One row per image, as the table; None where the images cannot be read.
-    several
-        Labels are sets of class names, joined by `|`.
+    task
+        Whether a label is one class name, or several joined by `|`.
 
     Returns
     -------
@@ -92,11 +93,8 @@ def fit_baselines(
     if statistics is None:
         return found
     x, x_test = statistics[train], statistics[test]
-    predicted = (
-        _predict_several(x, labels[train], x_test)
-        if several
-        else _predict(x, labels[train], x_test)
-    )
+    predict = _predict if task.exclusive else _predict_multilabel
+    predicted = predict(x, labels[train], x_test)
     return found | {STATISTICS: dict(zip(files[test], map(str, predicted), strict=True))}
 
 
@@ -110,7 +108,7 @@ def _predict(x: np.ndarray, labels: np.ndarray, x_test: np.ndarray) -> np.ndarra
     return _model().fit(x, labels.astype(str)).predict(x_test)
 
 
-def _predict_several(x: np.ndarray, labels: np.ndarray, x_test: np.ndarray) -> list[str]:
+def _predict_multilabel(x: np.ndarray, labels: np.ndarray, x_test: np.ndarray) -> list[str]:
     sets = [set(labels_of(str(label))) for label in labels]
     classes = sorted(set().union(*sets))
     given = np.zeros((len(x_test), len(classes)), dtype=bool)
@@ -141,7 +139,12 @@ class Baselines:
         self._new = False
 
     def predict(
-        self, table: pd.DataFrame, root: str | Path, *, color: str = "grey", several: bool = False
+        self,
+        table: pd.DataFrame,
+        root: str | Path,
+        *,
+        color: str = "grey",
+        task: Task = SINGLE_LABEL,
     ) -> dict[str, dict[str, str]]:
         """Return the predicted label by file, by baseline, for the test images of one split.
 
@@ -153,7 +156,7 @@ class Baselines:
         kept = self._kept.get(key, {})
         if STATISTICS in kept:
             return kept
-        found = fit_baselines(parts, self._read(parts["file"], root, color), several=several)
+        found = fit_baselines(parts, self._read(parts["file"], root, color), task=task)
         self._kept[key] = found
         self._new = True
         return found

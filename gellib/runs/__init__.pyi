@@ -2,7 +2,6 @@ from .folders import RunFolder as RunFolder
 from .folders import SweepFolder as SweepFolder
 from .predictions import Answers as Answers
 from .predictions import read_answers as read_answers
-from .predictions import score_answer as score_answer
 from .ranking import best_run as best_run
 from .ranking import in_order as in_order
 from .ranking import rank_runs as rank_runs
@@ -14,4 +13,5 @@ from .table import append_result as append_result
 from .table import format_results as format_results
 from .table import record_row as record_row
 from .table import tabulate as tabulate
+from .table import task_of as task_of
 from .table import varied as varied

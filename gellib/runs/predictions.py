@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gellib.base.text import labels_of
-from gellib.evaluation import ImageScores
+from gellib.evaluation import SINGLE_LABEL, ImageScores, Task, task_of_labels
 from gellib.runs.record import Record
 
 # Beyond this much text, comparing image by image would keep a reader of the summary waiting.
@@ -28,6 +27,7 @@ class Answers:
     images: dict[tuple[str, str], int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     reason: str = ""
+    task: Task = SINGLE_LABEL
 
 
 def read_answers(
@@ -35,7 +35,7 @@ def read_answers(
 ) -> Answers:
     """Read `predictions.csv` of every finished run of a sweep's folder.
 
-    A right class scores 1, a wrong one 0; where an image has several labels, its F1. Images are
+    The scores are those of `Task.score_prediction`, whose mean is the headline metric. Images are
     the same when their file name is, in data of the same fingerprint; the column `group`, where
     there is one, says which of them are not independent.
     """
@@ -48,11 +48,11 @@ def read_answers(
     rows: dict[tuple[str, str], int] = {}
     groups: dict[int, str] = {}
     columns, names, missing = [], [], []
-    several = any("f1_samples" in record.test for record in done)
+    task = task_of_labels(any(not record.task.exclusive for record in done))
     for record, path in zip(done, paths, strict=True):
         data = record.data.fingerprint
         try:
-            found = _read(path, several)
+            found = _read(path, task)
         except (OSError, ValueError, KeyError, StopIteration):
             missing.append(record.name)
             continue
@@ -68,13 +68,12 @@ def read_answers(
     together = None
     if groups:
         together = tuple(groups.get(i, f"\0{i}") for i in range(len(rows)))
-    what = "F1 per image" if several else "accuracy"
     reason = f"the predictions of {len(missing)} runs are not there" if missing else ""
-    scores = ImageScores(values, tuple(names), together, what)
-    return Answers(scores, rows, tuple(missing), reason)
+    scores = ImageScores(values, tuple(names), together, task.headline_words)
+    return Answers(scores, rows, tuple(missing), reason, task)
 
 
-def _read(path: Path, several: bool) -> list[tuple[str, float, str]]:
+def _read(path: Path, task: Task) -> list[tuple[str, float, str]]:
     """Return file, score and group of each test image. pandas would take ten times as long."""
     with open(path, encoding="utf-8", newline="") as file:
         lines = csv.reader(file)
@@ -84,17 +83,9 @@ def _read(path: Path, several: bool) -> list[tuple[str, float, str]]:
         return [
             (
                 row[name],
-                score_answer(row[label], row[predicted], several),
+                task.score_prediction(row[label], row[predicted]),
                 row[group] if group is not None else "",
             )
             for row in lines
             if row[split] == "test"
         ]
-
-
-def score_answer(label: str, predicted: str, several: bool = False) -> float:
-    """Score one answer: 1 for the right class, else 0; of several labels joined by `|`, their F1."""
-    if not several:
-        return float(label == predicted)
-    true, given = (set(labels_of(text)) for text in (label, predicted))
-    return 2 * len(true & given) / (len(true) + len(given)) if true or given else 1.0

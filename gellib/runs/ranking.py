@@ -62,8 +62,10 @@ def rank_candidates(candidates: Sequence[Candidate]) -> list[int]:
 
 
 def score_column(table: pd.DataFrame) -> str:
-    """Name the validation column that ranks runs; with several labels an image, F1 per image."""
-    return "val_f1_samples" if "val_f1_samples" in table else "val_accuracy"
+    """Name the validation column that ranks runs: that of the headline metric of their task."""
+    from gellib.runs.table import task_of
+
+    return f"val_{task_of(table).headline}"
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +100,7 @@ def _candidate(folder: RunFolder, record: Record) -> Candidate:
     apart = {*OUTPUT_FIELDS, *REPEATS}
     config = {name: value for name, value in record.config.items() if name not in apart}
     validation = record.val
-    score = validation.get("f1_samples", validation.get("accuracy", math.nan))
+    score = validation.get(record.task.headline, math.nan)
     return Candidate(
         (folder.path.parent.as_posix(), json.dumps(config, sort_keys=True)),
         float(score),

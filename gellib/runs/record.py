@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    from gellib.evaluation.task import Task
 
 SCHEMA = 1
 Status = Literal["done", "failed", "skipped"]
@@ -43,7 +46,10 @@ class SkippedImage(_Section):
 
 
 class DataRecord(_Section):
-    """The images of a run: `counts` is by class and split."""
+    """The images of a run: `counts` is by class and split.
+
+    `task` is the name of a `Task`; the first version wrote `binary` and `multiclass` for one label.
+    """
 
     root: str = ""
     fingerprint: str = ""
@@ -192,6 +198,16 @@ class Record(_Section):
     def val(self) -> dict[str, Any]:
         """Metrics on the validation images, by name; empty where the run has none."""
         return self.metrics.get("val", {})
+
+    @property
+    def task(self) -> Task:
+        """Whether its images have one label or several."""
+        # Only here: it needs scikit-learn, and listing runs does not.
+        from gellib.evaluation.task import MULTILABEL, find_task, task_of_labels
+
+        if self.data.task:
+            return find_task(self.data.task)
+        return task_of_labels(MULTILABEL.headline in self.test)
 
     @classmethod
     def read(cls, path: Path) -> Record:

@@ -12,7 +12,8 @@ from filelock import FileLock
 
 from gellib.config import FACTS
 from gellib.base.files import write_csv
-from gellib.evaluation.registry import metric_names, all_metrics
+from gellib.evaluation.registry import metric_names
+from gellib.evaluation.task import MULTILABEL, SINGLE_LABEL, Task, task_of_labels
 from gellib.runs.record import SCHEMA, Record
 
 # The reference's columns, in its order; `results.csv` begins with them.
@@ -46,7 +47,7 @@ def record_row(record: Record) -> dict[str, Any]:
     nan = float("nan")
     config, timings, total = record.config, record.timings, record.parameters.total
     test, val = (record.test, record.val) if record.done else ({}, {})
-    return {
+    row = {
         **{name: config.get(name) for name in REFERENCE_COLUMNS[:5]},
         # What the run costs by itself: its features too, also where another run had made them.
         "training_time_mins": (timings.features_s + timings.training_s) / 60,
@@ -74,12 +75,10 @@ def record_row(record: Record) -> dict[str, Any]:
         "parameters": nan if total is None else total,
         "config_hash": record.config_hash,
         "folder": record.name,
-        **{m.name: _number(test.get(m.name)) for m in all_metrics("singlelabel") if m.name not in _OWN},
     }
-
-
-# Metrics whose columns stand where they always stood.
-_OWN = {"accuracy", "precision", "recall", "f1", "roc_auc"}
+    # Behind them the metrics that have no column there.
+    more = (metric.name for metric in SINGLE_LABEL.metrics() if metric.name not in row)
+    return row | {name: _number(test.get(name)) for name in more}
 
 
 def _number(value: float | None) -> float:
@@ -89,8 +88,8 @@ def _number(value: float | None) -> float:
 def tabulate(records: Sequence[Record]) -> pd.DataFrame:
     """Make one row per record: `record_row`, then what else the records vary or score.
 
-    A column for each parameter that differs between them, and for scores of several labels an
-    image where a record has them. What varies is in `table.attrs["factors"]`.
+    A column for each parameter that differs between them, and for each metric of images with
+    several labels where a record is of such. What varies is in `table.attrs["factors"]`.
     """
     table = pd.DataFrame([record_row(r) for r in records], columns=list(record_row(_EMPTY)))
     factors = varied([record.config for record in records])
@@ -102,16 +101,22 @@ def tabulate(records: Sequence[Record]) -> pd.DataFrame:
     nan = float("nan")
     tests = [r.test if r.done else {} for r in records]
     vals = [r.val if r.done else {} for r in records]
-    if any("f1_samples" in test for test in tests):
-        for metric in all_metrics("multilabel"):
+    if any(record.done and not record.task.exclusive for record in records):
+        for metric in MULTILABEL.metrics():
             table[metric.name] = pd.Series([test.get(metric.name) for test in tests], dtype=float)
-        table["val_f1_samples"] = pd.Series([val.get("f1_samples") for val in vals], dtype=float)
+        score = MULTILABEL.headline
+        table[f"val_{score}"] = pd.Series([val.get(score) for val in vals], dtype=float)
     for name in metric_names():
         bounds = [(test.get("intervals") or {}).get(name) or (nan, nan) for test in tests]
         if any(low == low for low, _ in bounds):
             table[f"{name}_low"], table[f"{name}_high"] = np.array(bounds, dtype=float).T
     table.attrs["factors"] = factors
     return table
+
+
+def task_of(table: pd.DataFrame) -> Task:
+    """Return the task of the runs of a table, by its columns."""
+    return task_of_labels(MULTILABEL.headline in table)
 
 
 def varied(configs: Sequence[dict[str, Any]]) -> list[str]:

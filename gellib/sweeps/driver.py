@@ -219,9 +219,10 @@ def _line(run: RunFolder) -> str:
         return f"FAILED: {run.unreadable() or 'it left no record'}"
     if not record.done:
         return f"{record.status.upper()}: {record.reason:.200}"
-    test, seconds = record.test, record.timings.total_s
-    right = round(test["accuracy"] * test["n"])
-    return f"{seconds:6.1f} s  test accuracy {test['accuracy']:6.1%} ({right} of {test['n']})"
+    test, task = record.test, record.task
+    value = test[task.headline]
+    text = f"{record.timings.total_s:6.1f} s  test {task.headline_words} {value:6.1%}"
+    return f"{text} ({round(value * test['n'])} of {test['n']})" if task.exclusive else text
 
 
 def _summarise(folder: SweepFolder) -> tuple[Path | None, str]:

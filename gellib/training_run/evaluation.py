@@ -8,23 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gellib.base.text import join_labels
 from gellib.data import ImageSet
+from gellib.data.imageset import name_labels
 from gellib.evaluation import (
+    Task,
     Temperature,
     Thresholds,
-    apply_temperature,
     calibration_record,
-    class_intervals,
-    evaluate,
-    evaluate_multilabel,
     fit_temperature,
-    intervals,
-    multi_hot,
-    multilabel_intervals,
-    tune_thresholds,
 )
-from gellib.evaluation.registry import all_metrics
 
 SPLITS = ("train", "val", "test")
 
@@ -38,6 +30,7 @@ class RunEvaluation:
     that the head gives.
     """
 
+    task: Task
     metrics: dict[str, dict[str, Any]]
     predictions: pd.DataFrame
     truth: np.ndarray
@@ -49,6 +42,11 @@ class RunEvaluation:
     def rows(self, split: str) -> np.ndarray:
         """Return (n,) booleans: which images are in a split."""
         return (self.predictions["split"] == split).to_numpy()
+
+    def decided(self) -> np.ndarray:
+        """Return booleans (n, C): which classes each image was given."""
+        cut = None if self.thresholds is None else self.thresholds.values
+        return self.task.decide(self.probabilities, cut)
 
     def not_tuned(self) -> list[str]:
         """Name the classes that had too few validation images for a threshold of their own."""
@@ -69,39 +67,26 @@ def evaluate_run(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) 
     """Score the probabilities of all images of a set, in its order, against their labels.
 
     First they are calibrated, with a temperature chosen on the validation images; the most probable
-    class stays. Where an image has several labels, the thresholds are those that suit the
-    validation images. The scores of validation and test images have `intervals`; those of the
+    class stays. Where images have several labels, the thresholds are those that suit the validation
+    images. The scores of validation and test images have `intervals`; those of the
     training images say nothing of other images, and have none.
     """
-    classes, splits = list(images.classes), images.table["split"].to_numpy()
-    names = np.array(classes, dtype=object)
-    thresholds = None
-    several, val, raw = images.task == "multilabel", splits == "val", probabilities
-    if several:
-        truth = multi_hot(images.table["label"].tolist(), len(classes))
-    else:
-        truth = images.table["label"].to_numpy(dtype=int)
+    task, classes, splits = images.task, list(images.classes), images.table["split"].to_numpy()
+    truth, val, raw = images.targets(), splits == "val", probabilities
     temperature = fit_temperature(truth[val], raw[val])
-    probabilities = apply_temperature(raw, temperature.value, several=several)
-    if several:
-        thresholds = tune_thresholds(truth[val], probabilities[val])
-        given = probabilities >= thresholds.values
-        label, predicted = ([join_labels(names[row]) for row in of] for of in (truth == 1, given))
-    else:
-        label, predicted = names[truth], names[probabilities.argmax(axis=1)]
+    probabilities = task.apply_temperature(raw, temperature.value)
+    thresholds = task.tune_thresholds(truth[val], probabilities[val])
+    cut = None if thresholds is None else thresholds.values
     metrics = {}
     for split in SPLITS:
         rows = splits == split
         if rows.any():
-            pair = truth[rows], probabilities[rows]
-            metrics[split] = (
-                evaluate(*pair, classes, positive=images.positive)
-                if thresholds is None
-                else evaluate_multilabel(*pair, classes, thresholds.values.tolist())
-            )
+            given = truth[rows], probabilities[rows], classes
+            options: dict[str, Any] = {"positive": images.positive, "thresholds": thresholds}
+            metrics[split] = task.evaluate(*given, **options)
             if split != "train":
-                options = {"groups": images.table["group"].to_numpy()[rows], "seed": seed}
-                metrics[split] |= _intervals(*pair, images, thresholds, options)
+                groups = images.table["group"].to_numpy()[rows]
+                metrics[split] |= task.intervals(*given, **options, groups=groups, seed=seed)
     groups = images.table["group"].to_numpy()
     predictions = pd.DataFrame(
         {
@@ -109,77 +94,41 @@ def evaluate_run(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) 
             "split": splits,
             # Models are compared over groups, where images are not independent of each other.
             **({"group": groups} if (groups != "").any() else {}),
-            "label": label,
-            "predicted": predicted,
+            "label": images.label_texts(),
+            "predicted": name_labels(task.decide(probabilities, cut), classes),
             **{f"p_{name}": probabilities[:, i] for i, name in enumerate(classes)},
         }
     )
-    return RunEvaluation(metrics, predictions, truth, probabilities, raw, temperature, thresholds)
+    return RunEvaluation(
+        task, metrics, predictions, truth, probabilities, raw, temperature, thresholds
+    )
 
 
-def _intervals(
-    truth: np.ndarray,
-    probabilities: np.ndarray,
-    images: ImageSet,
-    thresholds: Thresholds | None,
-    options: dict[str, Any],
-) -> dict[str, Any]:
-    if thresholds is not None:
-        cut = thresholds.values
-        return {"intervals": multilabel_intervals(truth, probabilities, cut, **options)}
-    pair = truth, probabilities, list(images.classes)
-    return {
-        "intervals": intervals(*pair, positive=images.positive, **options),
-        "class_intervals": class_intervals(*pair, **options),
-    }
-
-
-def metrics_table(metrics: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def metrics_table(metrics: dict[str, dict[str, Any]], task: Task) -> pd.DataFrame:
     """Show the metrics of each split with the number of images, and 95 % intervals in brackets.
 
-    Shares are in percent. Where an image has several labels, the last row is what a threshold of
-    0.5 gives.
+    Shares are in percent. Where images have several labels, the last row is what a threshold of 0.5
+    gives.
     """
-    rows = {split: _shown(values) for split, values in metrics.items()}
+    rows = {split: _shown(values, task) for split, values in metrics.items()}
     baseline = metrics.get("test", {}).get("baseline")
     if baseline:
         # What does not depend on a threshold is the same.
-        known = {name: text for name, text in _shown(baseline).items() if text != "-"}
+        known = {name: text for name, text in _shown(baseline, task).items() if text != "-"}
         rows["test, thresholds 0.5"] = rows["test"] | known
     return pd.DataFrame(rows).T
 
 
-def _shown(values: dict[str, Any]) -> dict[str, str]:
-    shares = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "f1"}
-    plain = {}
-    if "hamming_loss" in values:
-        shares = {
-            "accuracy": "all labels right",
-            "precision": "precision",
-            "recall": "recall",
-            "f1": "f1 (macro)",
-            "f1_micro": "f1 (micro)",
-            "f1_samples": "f1 (per image)",
-            "mean_average_precision": "mean average precision",
-        }
-        plain["hamming_loss"] = "Hamming loss"
-    shares["roc_auc"] = "ROC AUC"
+def _shown(values: dict[str, Any], task: Task) -> dict[str, str]:
+    columns = {metric.name: (metric.heading, metric.share) for metric in task.metrics()}
     if values.get("positive"):
         for name in ("sensitivity", "specificity"):
-            shares[name] = f"{name} ({values['positive']})"
-    if "hamming_loss" not in values:
-        for metric in all_metrics("singlelabel"):
-            if metric.name in values and metric.name not in shares:
-                (shares if metric.share else plain)[metric.name] = metric.title
+            columns[name] = f"{name} ({values['positive']})", True
     result = {"images": str(values["n"])} if "n" in values else {}
-    for wanted, form in ((shares, ".1%"), (plain, ".3f")):
-        for name, heading in wanted.items():
-            value, interval = values.get(name), values.get("intervals", {}).get(name)
-            result[heading] = "-" if value is None else f"{value:{form}}"
-            if value is not None and interval:
-                result[heading] += " [{}, {}]".format(*(_number(x, form) for x in interval))
+    for name, (heading, share) in columns.items():
+        value, interval = values.get(name), values.get("intervals", {}).get(name)
+        result[heading] = "-" if value is None else f"{value:.1%}" if share else f"{value:.3f}"
+        if value is not None and interval:
+            low, high = (f"{100 * x:.0f}" if share else f"{x:.2f}" for x in interval)
+            result[heading] += f" [{low}, {high}]"
     return result
-
-
-def _number(value: float, form: str) -> str:
-    return f"{100 * value:.0f}" if form.endswith("%") else f"{value:.2f}"

@@ -70,13 +70,8 @@ def choose_explained(evaluation: RunEvaluation) -> tuple[np.ndarray, np.ndarray,
     """
     test = np.flatnonzero(evaluation.rows("test"))
     probabilities = evaluation.probabilities[test]
-    classes = np.arange(probabilities.shape[1])
-    if evaluation.thresholds is None:
-        said = classes == probabilities.argmax(axis=1)[:, None]
-        true = classes == evaluation.truth[test][:, None]
-    else:
-        said = probabilities >= evaluation.thresholds.values
-        true = evaluation.truth[test] == 1
+    said = evaluation.decided()[test]
+    true = evaluation.task.memberships(evaluation.truth[test], probabilities.shape[1])
     mistaken = said & ~true
     wrong, right = mistaken.any(axis=1), said.any(axis=1) & (said == true).all(axis=1)
     target = np.where(np.where(wrong[:, None], mistaken, said), probabilities, -1).argmax(axis=1)

@@ -42,7 +42,7 @@ class RunFigures(RunState):
         """Draw the confusion matrix of the test images; of several labels, each class's scores."""
         evaluation, _, _ = self._need_evaluation("confusion_matrix")
         test = evaluation.metrics["test"]
-        if evaluation.thresholds is not None:
+        if not evaluation.task.exclusive:
             fig = plots.label_scores(
                 test["per_class"],
                 test["n"],

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from gellib.base.paths import find_path, shown_path
-from gellib.base.text import join_labels
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.images import read_image
+from gellib.data.imageset import name_labels
 from gellib.data.layouts.folders import find_images
-from gellib.evaluation import apply_temperature
+from gellib.evaluation import Task, task_of_labels
 from gellib.runs import Record, RecordError, RunFolder, SweepFolder, rank_runs
 
 # A picture to be read: a file, its bytes, or its name and bytes.
@@ -53,10 +53,12 @@ class Prediction:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that the image gets: one, or those that reach their threshold."""
-        if not self.thresholds:
-            return (self.label,) if self.label else ()
-        shares = self.probabilities.items()
-        return tuple(name for name, share in shares if share >= self.thresholds[name])
+        return tuple(name for name in self.task.labels_of(self.label) if name)
+
+    @property
+    def task(self) -> Task:
+        """Whether an image has one label or several."""
+        return task_of_labels(bool(self.thresholds))
 
     def to_dict(self) -> dict[str, Any]:
         """Return `file, label, probabilities, run`, or `file, error`.
@@ -66,13 +68,15 @@ class Prediction:
         """
         if self.error:
             return {"file": self.file, "error": self.error}
-        several = {"labels": list(self.labels), "thresholds": self.thresholds}
+        more = (
+            {} if self.task.exclusive else {"labels": [*self.labels], "thresholds": self.thresholds}
+        )
         return {
             "file": self.file,
             "label": self.label,
             "probabilities": self.probabilities,
             "run": self.run,
-            **(several if self.thresholds else {}),
+            **more,
             **({} if self.ood_score is None else {"ood": self.ood, "ood_score": self.ood_score}),
         }
 
@@ -119,6 +123,7 @@ class Predictor:
             max_pixels=int(config["max_image_mpx"] * 1e6),
         )
         self.backbone, self.head, self.metadata = load_model(path)
+        self.task = self.head.task
         self.temperature = self.metadata.get("temperature", 1.0)
         known = self.metadata.get("out_of_distribution")
         self.detector = OutOfDistribution.load(load_tensors(path), known) if known else None
@@ -162,9 +167,9 @@ class Predictor:
 
     def _prediction(self, name: str, row: np.ndarray, score: float | None) -> Prediction:
         shares = {c: float(p) for c, p in zip(self.classes, row, strict=True)}
-        label = self.classes[int(np.argmax(row))]
-        answer = Prediction(name, label, shares, self.name, "", self.thresholds, score)
-        return replace(answer, label=join_labels(answer.labels)) if self.thresholds else answer
+        given = self.task.decide(row[None], list(self.thresholds.values()) or None)
+        (label,) = name_labels(given, self.classes)
+        return Prediction(name, label, shares, self.name, "", self.thresholds, score)
 
     def _asked(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
         """Probabilities of each image, and how unlike the training images it is."""
@@ -180,7 +185,7 @@ class Predictor:
             device=self.device,
         )
         raw = head_probabilities(self.head, features)
-        rows = apply_temperature(raw, self.temperature, several=bool(self.thresholds))
+        rows = self.task.apply_temperature(raw, self.temperature)
         if self.detector is None:
             return [(row, None) for row in rows]
         scores = self.detector.score(features, np.stack([view_statistics(v) for v in views]))

@@ -17,6 +17,7 @@ from gellib.base.files import write_csv
 from gellib.base.paths import shown_path
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.data import ImageSet
+from gellib.evaluation.registry import find_metric
 from gellib.models.backbones import choose_device
 from gellib.models.training import (
     TrainResult,
@@ -148,7 +149,8 @@ class TrainingRun(RunFigures):
 
     def metrics_table(self) -> pd.DataFrame:
         """Show the metrics of each split, with the number of images."""
-        return metrics_table(self._need_evaluation("metrics_table")[0].metrics)
+        evaluation = self._need_evaluation("metrics_table")[0]
+        return metrics_table(evaluation.metrics, evaluation.task)
 
     def finish(self) -> dict[str, Any]:
         """Save model, tables and, last, the record, which is returned in short."""
@@ -158,7 +160,7 @@ class TrainingRun(RunFigures):
             "classes": list(images.classes),
             "positive": images.positive,
             "config": config.model_dump(exclude=set(OUTPUT_FIELDS)),
-            "task": images.task,
+            "task": images.task.name,
             "precision": result.precision,
             "temperature": evaluation.temperature.value,
         }
@@ -179,11 +181,13 @@ class TrainingRun(RunFigures):
             Path(config.results_file) if config.results_file else folder.result, record_row(record)
         )
         folder.write_record(record)
-        test = record.test
+        test, task = record.test, record.task
+        score = find_metric(task.headline, task.name)
+        score_text = score.text(test[score.name])
         return {
             "record": shown_path(folder.record),
             "test accuracy": f"{test['accuracy']:.1%} of {test['n']} images",
-            **({"test F1, macro": f"{test['f1']:.1%}"} if "hamming_loss" in test else {}),
+            **({} if score.name == "accuracy" else {f"test {score.heading}": score_text}),
             "seconds": round(self.timings["total_s"], 1),
         }
 
@@ -202,7 +206,7 @@ class TrainingRun(RunFigures):
                 "fingerprint": loaded.fingerprint,
                 "classes": list(images.classes),
                 "positive": images.positive,
-                "task": images.task,
+                "task": images.task.name,
                 "counts": images.counts().to_dict(orient="index"),
                 "duplicates": loaded.duplicates.to_dict(),
                 "skipped_images": [

@@ -17,7 +17,8 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from gellib.evaluation import intervals
-from gellib.evaluation.resampling import bca, table_scores
+from gellib.evaluation.registry import table_metrics
+from gellib.evaluation.resampling import bca
 
 SHOWN = ("accuracy", "f1", "kappa", "roc_auc", "sensitivity")
 
@@ -91,7 +92,7 @@ def _plain(y, p, groups, n_classes, rng):
     for name in ("accuracy", "f1"):
 
         def score(w, name=name):
-            return table_scores((w @ flat).reshape(-1, n_classes, n_classes))[name]
+            return table_metrics((w @ flat).reshape(-1, n_classes, n_classes))[name]
 
         out[f"{name} by BCa"] = bca(score, len(tables), rng)
     return out

@@ -19,6 +19,7 @@ from gellib.data import (
     unreadable,
 )
 from gellib.data.image_files import ImageLimits, file_digest
+from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ class TestFolders:
         assert images.root == weird
         assert (images.classes, images.task, images.positive) == (
             ("gel", "not_gel"),
-            "binary",
+            SINGLE_LABEL,
             "gel",
         )
         assert rows(images) == [
@@ -156,7 +157,7 @@ class TestFolders:
         images = load_imageset(tmp_path)
         assert (images.classes, images.task, images.positive) == (
             ("0", "2", "10"),
-            "multiclass",
+            SINGLE_LABEL,
             "",
         )
 
@@ -313,7 +314,7 @@ class TestLabels:
         )
         assert (images.classes, images.task, images.positive) == (
             ("gel", "not gel"),
-            "binary",
+            SINGLE_LABEL,
             "gel",
         )
         assert rows(images, "file", "label", "split", "group") == [
@@ -371,7 +372,7 @@ class TestLabels:
     def test_several_labels(self, tmp_path):
         put(tmp_path, "1.png", "2.png", "3.png")
         images = labels(tmp_path, "file,label\n1.png,6 10\n2.png,10\n3.png,2 6\n")
-        assert (images.classes, images.task) == (("2", "6", "10"), "multilabel")
+        assert (images.classes, images.task) == (("2", "6", "10"), MULTILABEL)
         assert [label for _, label, _ in rows(images)] == [(1, 2), (2,), (0, 1)]
         assert images.counts().to_dict() == {"all": {"2": 1, "6": 2, "10": 2}}
         assert len(images.fingerprint()) == 16

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gellib.data import DatasetError, load_imageset
 from gellib.data.partition import partition
+from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -38,7 +39,7 @@ def test_pictures_labels_parts_and_groups_are_read(tmp_path):
     write(tmp_path / "data" / "train-00000-of-00001-abc.parquet", columns, about)
     write(tmp_path / "data" / "test-00000-of-00001.parquet", {"image": cells([4]), "label": [0]})
     images = load_imageset(tmp_path)
-    assert images.classes == ("ill", "well") and images.task == "binary"
+    assert images.classes == ("ill", "well") and images.task == SINGLE_LABEL
     table = images.table.set_index(
         images.table["path"].map(lambda p: Image.open(p).getpixel((0, 0)))
     )
@@ -63,7 +64,7 @@ def test_lists_of_labels_are_several_labels(tmp_path):
     columns = {"image": cells([1, 2]), "labels": [["b", "a"], ["c"]]}
     write(tmp_path / "train.parquet", columns)
     images = load_imageset(tmp_path)
-    assert images.task == "multilabel"
+    assert images.task == MULTILABEL
     assert list(images.table["label"]) == [(0, 1), (2,)]
 
 

@@ -12,6 +12,7 @@ from gellib.cli import main
 from gellib.data import DatasetError, check_images, load_imageset
 from gellib.data.partition import PartitionError, partition, partition_table
 from gellib.data.splits import split_imageset
+from gellib.evaluation import MULTILABEL
 
 
 def draw(path, value=0):
@@ -83,7 +84,7 @@ def test_several_labels_and_groups(tmp_path):
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     images, _ = partition(tmp_path, val=0.2, test=0.2)
     again = load_imageset(tmp_path)
-    assert again.task == "multilabel"
+    assert again.task == MULTILABEL
     assert table_of(again) == table_of(images)
     assert (again.table.groupby("group").split.nunique() == 1).all()
     assert partition_table(again).loc["groups", "all"] == 15

@@ -10,6 +10,7 @@ import pytest
 from gellib.data import ImageSet
 from gellib.data.imageset import make_imageset
 from gellib.data.splits import METHODS, SplitError, split_imageset
+from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 
 
 def make(*counts, splits=None, groups=None, names=None):
@@ -27,7 +28,7 @@ def make(*counts, splits=None, groups=None, names=None):
         }
     )
     classes = tuple(names or "abcdef"[: len(counts)])
-    return ImageSet(Path("/data"), table, classes, "binary" if len(counts) == 2 else "multiclass")
+    return ImageSet(Path("/data"), table, classes, SINGLE_LABEL)
 
 
 def parts(imageset):
@@ -190,7 +191,7 @@ def test_several_labels():
     images = replace(
         images, table=images.table.assign(label=pd.Series(label)), classes=tuple("abcd")
     )
-    split = split_imageset(replace(images, task="multilabel"))
+    split = split_imageset(replace(images, task=MULTILABEL))
     wanted = split.counts().sum(axis=1) * 0.2
     assert (split.counts()["test"] - wanted).abs().max() <= 2
 
@@ -198,7 +199,7 @@ def test_several_labels():
 def test_rare_label_beside_a_common_one():
     images = make(56, 4)
     label = [(0,)] * 54 + [(0, 1)] * 6
-    images = replace(images, table=images.table.assign(label=pd.Series(label)), task="multilabel")
+    images = replace(images, table=images.table.assign(label=pd.Series(label)), task=MULTILABEL)
     for seed in range(10):
         assert all(part >= 1 for part in counts(split_imageset(images, seed=seed))[1])
 
@@ -228,7 +229,7 @@ def test_class_missing_by_chance():
 def test_a_rare_label_may_be_missing_where_nothing_is_learnt():
     labels = [(0,)] * 60 + [(0, 1)] * 2 + [(1,)] * 2
     rows = [{"file": f"{i:02d}.png", "label": label} for i, label in enumerate(labels)]
-    images = make_imageset(Path("x"), rows, ("common", "rare"), "multilabel")
+    images = make_imageset(Path("x"), rows, ("common", "rare"), MULTILABEL)
     seen = 0
     for seed in range(6):
         with warnings.catch_warnings(record=True) as caught:
@@ -290,7 +291,7 @@ def test_folds_of_several_labels_are_even():
     images = replace(
         images, table=images.table.assign(label=pd.Series(label)), classes=tuple("abcd")
     )
-    images = replace(images, task="multilabel")
+    images = replace(images, task=MULTILABEL)
     held = [
         split_imageset(images, method="kfold", folds=10, fold=fold).counts()["test"]
         for fold in range(10)

@@ -5,8 +5,9 @@ import pytest
 
 from gellib import plots
 from gellib.evaluation import (
+    MULTILABEL,
+    SINGLE_LABEL,
     Temperature,
-    apply_temperature,
     calibration_record,
     calibration_scores,
     fit_temperature,
@@ -19,7 +20,7 @@ def answers(n, *, overconfident=1.0, n_classes=3, seed=0):
     rng = np.random.default_rng(seed)
     true = rng.dirichlet(np.ones(n_classes), n)
     y = (true.cumsum(axis=1) < rng.random((n, 1))).sum(axis=1)
-    return y, apply_temperature(true, 1 / overconfident)
+    return y, SINGLE_LABEL.apply_temperature(true, 1 / overconfident)
 
 
 def test_overconfident_answers_are_mended_on_other_images():
@@ -29,7 +30,7 @@ def test_overconfident_answers_are_mended_on_other_images():
     y, p = answers(5000, overconfident=3.0, seed=1)
     before, after = (
         calibration_scores(y, p),
-        calibration_scores(y, apply_temperature(p, fitted.value)),
+        calibration_scores(y, SINGLE_LABEL.apply_temperature(p, fitted.value)),
     )
     assert before["ece"] > 0.15 and after["ece"] < 0.03
     assert after["brier"] < before["brier"] and after["loss"] < before["loss"]
@@ -43,7 +44,7 @@ def test_held_out_images_gain_or_keep_on_average(n, overconfident):
     before = calibration_scores(test_y, test_p)
     for seed in range(40):
         value = fit_temperature(*answers(n, overconfident=overconfident, seed=seed)).value
-        after = calibration_scores(test_y, apply_temperature(test_p, value))
+        after = calibration_scores(test_y, SINGLE_LABEL.apply_temperature(test_p, value))
         change.append([after[name] - before[name] for name in ("loss", "ece")])
     loss, ece = np.mean(change, axis=0)
     assert loss < 0.01 and ece < 0.01
@@ -55,7 +56,7 @@ def test_few_images_all_of_them_right_make_nobody_certain():
     p = np.tile([[0.8, 0.2]], (12, 1))
     value = fit_temperature(np.zeros(12, int), p).value
     assert 0.5 < value < 1
-    assert apply_temperature(p, value).max() < 0.95
+    assert SINGLE_LABEL.apply_temperature(p, value).max() < 0.95
 
 
 def test_no_validation_images_change_nothing():
@@ -70,10 +71,10 @@ def test_no_validation_images_change_nothing():
 def test_the_most_probable_class_stays(temperature):
     p = np.random.default_rng(0).dirichlet(np.full(5, 0.1), 500)
     p[0] = [1, 0, 0, 0, 0]
-    tempered = apply_temperature(p, temperature)
+    tempered = SINGLE_LABEL.apply_temperature(p, temperature)
     assert (tempered.argmax(axis=1) == p.argmax(axis=1)).all()
     assert np.allclose(tempered.sum(axis=1), 1)
-    assert np.allclose(apply_temperature(tempered, 1 / temperature), p, atol=1e-6)
+    assert np.allclose(SINGLE_LABEL.apply_temperature(tempered, 1 / temperature), p, atol=1e-6)
 
 
 def test_several_labels_have_a_sigmoid_each():
@@ -83,7 +84,7 @@ def test_several_labels_have_a_sigmoid_each():
     p = 1 / (1 + np.exp(-2.5 * logits))
     fitted = fit_temperature(y, p)
     assert fitted.value == pytest.approx(2.5, rel=0.1)
-    tempered = apply_temperature(p, fitted.value, several=True)
+    tempered = MULTILABEL.apply_temperature(p, fitted.value)
     assert ((tempered > 0.5) == (p > 0.5)).all()
     assert calibration_scores(y, tempered)["ece"] < 0.03 < calibration_scores(y, p)["ece"]
 
@@ -109,7 +110,7 @@ def test_bins_hold_equally_many_and_never_few():
 def test_diagram_shows_both_only_where_something_changed():
     y, p = answers(300, overconfident=2.5)
     fitted = fit_temperature(y, p)
-    after = apply_temperature(p, fitted.value)
+    after = SINGLE_LABEL.apply_temperature(p, fitted.value)
     record = calibration_record(y, p, after, fitted)
     fig = plots.reliability_diagram(reliability(y, p), reliability(y, after), record)
     labels = fig.axes[0].get_legend_handles_labels()[1]

@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.stats import rankdata
 
 from gellib.data import load_imageset
+from gellib.evaluation import MULTILABEL
 from gellib.labsim.simulate import SYSTEMS, alzheimer, brain_mri, protein
 
 pytestmark = pytest.mark.slow
@@ -181,7 +182,7 @@ def test_proteins_are_laid_out_as_a_table_and_load(tmp_path):
     lines = (tmp_path / "set" / "labels.csv").read_text().splitlines()
     assert lines[0] == ",Image,Label" and lines[1].startswith("0,1,")
     images = load_imageset(tmp_path / "set")
-    assert images.task == "multilabel" and len(images) == 60
+    assert images.task == MULTILABEL and len(images) == 60
     assert set(images.classes) <= set(protein.PLACES) and "Nucleoplasm" in images.classes
     assert images.classes == tuple(p for p in protein.PLACES if p in images.classes)
     assert Image.open(images.table["path"][0]).mode == "RGB"

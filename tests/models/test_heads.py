@@ -120,7 +120,7 @@ def test_the_seed_decides_and_global_randomness_is_untouched():
 def test_wrong_kinds_are_named():
     with pytest.raises(ValueError, match="classifier_head: got 'double', expected one of single"):
         build_head("double", 8, 2, seed=0)
-    with pytest.raises(ValueError, match="task of a head: got 'multi', expected one of single_l"):
+    with pytest.raises(ValueError, match="task: got 'multi', expected 'single_label' or"):
         build_head("single", 8, 2, task="multi", seed=0)
     with pytest.raises(ValueError, match="at least two classes, got 1"):
         build_head("single", 8, 1, seed=0)

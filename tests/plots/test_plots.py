@@ -29,7 +29,7 @@ def texts(axes):
     return [text.get_text() for text in axes.texts]
 
 
-@pytest.mark.parametrize("metric", [m.name for m in all_metrics("singlelabel") if m.shown])
+@pytest.mark.parametrize("metric", [m.name for m in all_metrics("single_label") if m.shown])
 def test_metric_bars_are_the_table(sweep, metric):
     table = sweep.table()
     done = table[table.status == "done"]

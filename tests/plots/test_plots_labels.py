@@ -7,6 +7,7 @@ import pytest
 
 from gellib import plots
 from gellib.data.imageset import make_imageset
+from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 
 ONE = [0] * 8 + [1] * 24 + [2] * 4
 SEVERAL = [(0,)] * 5 + [(0, 1)] * 3 + [(1,)] * 2 + [()]
@@ -26,7 +27,7 @@ def names(axis):
 
 
 def test_imbalance_shows_the_largest_class_first():
-    fig = plots.class_imbalance(make(ONE, "multiclass"))
+    fig = plots.class_imbalance(make(ONE, SINGLE_LABEL))
     (axes,) = fig.axes
     assert widths(axes) == [24, 8, 4]
     assert names(axes.yaxis) == [r"b \$x\$", "a", "c"]
@@ -37,19 +38,19 @@ def test_imbalance_shows_the_largest_class_first():
 
 
 def test_a_class_that_would_vanish_has_a_logarithmic_axis():
-    (axes,) = plots.class_imbalance(make([0] * 600 + [1] * 6 + [2] * 90, "multiclass")).axes
+    (axes,) = plots.class_imbalance(make([0] * 600 + [1] * 6 + [2] * 90, SINGLE_LABEL)).axes
     assert axes.get_xscale() == "log"
     assert axes.get_xlim()[0] < 6
 
 
 def test_imbalance_of_several_labels():
-    fig = plots.class_imbalance(make(SEVERAL, "multilabel", ("a", "b")))
+    fig = plots.class_imbalance(make(SEVERAL, MULTILABEL, ("a", "b")))
     assert widths(fig.axes[0]) == [8, 5]
     assert "An image has 1.18 labels on average." in fig.get_supxlabel()
 
 
 def test_co_occurrence_is_the_share_of_the_row():
-    axes = plots.co_occurrence(make(SEVERAL, "multilabel", ("a", "b"))).axes[0]
+    axes = plots.co_occurrence(make(SEVERAL, MULTILABEL, ("a", "b"))).axes[0]
     share = np.ma.filled(axes.images[0].get_array(), np.nan)
     assert share[0, 1] == pytest.approx(3 / 8)
     assert share[1, 0] == pytest.approx(3 / 5)
@@ -59,25 +60,25 @@ def test_co_occurrence_is_the_share_of_the_row():
 
 
 def test_sets_of_labels():
-    fig = plots.label_combinations(make(SEVERAL, "multilabel", ("a", "b")), most=3)
+    fig = plots.label_combinations(make(SEVERAL, MULTILABEL, ("a", "b")), most=3)
     assert widths(fig.axes[0]) == [5, 3, 2]
     assert names(fig.axes[0].yaxis) == ["a", "a + b", "b"]
     assert fig.headline() == "4 different sets of labels on 11 images"
     assert "Not shown: 1 rarer sets, 1 images." in fig.get_supxlabel()
-    whole = plots.label_combinations(make(SEVERAL, "multilabel", ("a", "b")))
+    whole = plots.label_combinations(make(SEVERAL, MULTILABEL, ("a", "b")))
     assert names(whole.axes[0].yaxis)[-1] == "no label"
 
 
 @pytest.mark.parametrize("figure", [plots.co_occurrence, plots.label_combinations])
 def test_one_label_an_image_needs_no_such_figure(figure):
-    (axes,) = figure(make(ONE, "multiclass")).axes
+    (axes,) = figure(make(ONE, SINGLE_LABEL)).axes
     assert "Each image has one label" in axes.texts[0].get_text()
 
 
 def test_thirty_classes_do_not_overlap():
     rng = np.random.default_rng(0)
     labels = [tuple(sorted({*rng.integers(0, 30, 3).tolist()})) for _ in range(400)]
-    images = make(labels, "multilabel", tuple(f"a class of a long name {i}" for i in range(30)))
+    images = make(labels, MULTILABEL, tuple(f"a class of a long name {i}" for i in range(30)))
     for figure in (plots.class_imbalance, plots.co_occurrence, plots.label_combinations):
         fig = figure(images)
         fig.draw_without_rendering()

@@ -10,7 +10,7 @@ from sweepmaker import make_comparison, make_images, make_run
 
 from gellib import plots
 from gellib.base.files import write_json
-from gellib.evaluation import evaluate, evaluate_multilabel
+from gellib.evaluation import MULTILABEL, evaluate, evaluate_multilabel
 from gellib.report.baselines import MAJORITY, STATISTICS, Baselines, fit_baselines, image_statistics
 from gellib.report.comparison import Comparison
 from gellib.report.summary import Summary
@@ -142,7 +142,7 @@ def test_baselines_of_several_labels():
     label = ["|".join(n for n, v in zip("ab", row, strict=False) if v > 0) for row in x]
     table = pd.DataFrame({"file": [str(i) for i in range(200)], "label": label})
     table["split"] = ["train"] * 150 + ["test"] * 50
-    found = fit_baselines(table, x, several=True)[STATISTICS]
+    found = fit_baselines(table, x, task=MULTILABEL)[STATISTICS]
     right = [found[file] == own for file, own in zip(table["file"], label, strict=True)
              if file in found]  # fmt: skip
     assert len(right) == 50 and np.mean(right) > 0.85

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as skm
 from sweepmaker import make_sweep
 
-from gellib.evaluation import evaluate, intervals
+from gellib.evaluation import SINGLE_LABEL, evaluate, intervals
 from gellib.evaluation import registry as known
 from gellib.evaluation.registry import Metric, all_metrics, register
 from gellib.plots.sweep import metric_bars
@@ -78,7 +78,7 @@ def test_no_correlation_where_truth_or_predictions_are_of_one_class(truth, predi
     found = evaluate(*pair, ["a", "b"])
     assert found["mcc"] is None
     assert "mcc" not in intervals(*pair, ["a", "b"])
-    assert metrics_table({"test": found}).loc["test", "Matthews correlation"] == "-"
+    assert metrics_table({"test": found}, SINGLE_LABEL).loc["test", "MCC"] == "-"
 
 
 def test_perfect_and_opposite_predictions_are_at_the_ends():
@@ -102,7 +102,7 @@ def test_they_are_in_record_results_table_and_figures(tmp_path, name):
     summary = Summary(sweep.path)
     assert name in summary.figure_names("models")
     assert summary.figure(name).axes
-    assert metric.title in metrics_table({"test": record.test}).columns
+    assert metric.heading in metrics_table({"test": record.test}, record.task).columns
 
 
 def test_a_made_up_metric_needs_one_entry(tmp_path, monkeypatch):
@@ -141,6 +141,6 @@ def test_bars_go_below_zero_where_a_model_is_worse_than_chance(tmp_path):
 
 
 def test_headings_are_told_apart():
-    for task in ("singlelabel", "multilabel"):
+    for task in ("single_label", "multilabel"):
         headings = [metric.heading for metric in all_metrics(task)]
         assert len(set(headings)) == len(headings)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from gellib.data import limit_images
 from gellib.data.imageset import make_imageset
+from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 
 
-def numbered(counts, *, groups=1, task="multiclass"):
+def numbered(counts, *, groups=1, task=SINGLE_LABEL):
     rows = [
         {
             "file": f"{label}/{i:03d}.png",
@@ -40,5 +41,5 @@ def test_few_images_come_from_as_many_groups_as_can_be():
 def test_few_images_of_several_labels_keep_the_rare_ones():
     labels = [(0,)] * 90 + [(0, 1)] * 90 + [(0, 2)] * 8 + [()] * 12
     rows = [{"file": f"{i:03d}", "label": label} for i, label in enumerate(labels)]
-    few = limit_images(make_imageset(Path("."), rows, ("a", "b", "c"), "multilabel"), 40)
+    few = limit_images(make_imageset(Path("."), rows, ("a", "b", "c"), MULTILABEL), 40)
     assert few.table["label"].value_counts().to_dict() == {(0,): 18, (0, 1): 18, (0, 2): 6, (): 6}

@@ -9,6 +9,7 @@ import pytest
 
 from gellib import plots
 from gellib.data.imageset import make_imageset
+from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 from gellib.report.widgets import verdict
 from gellib.runs import Record, RunFolder
 from gellib.training_run.evaluation import evaluate_run, metrics_table
@@ -33,7 +34,7 @@ def make(tmp_path, labels, task, classes=CLASSES):
 def several(tmp_path):
     rng = np.random.default_rng(0)
     labels = [tuple(np.flatnonzero(rng.random(3) < 0.4).tolist()) for _ in range(90)]
-    images = make(tmp_path, labels, "multilabel")
+    images = make(tmp_path, labels, MULTILABEL)
     truth = np.array([[c in label for c in range(3)] for label in images.table["label"]])
     # Every probability is too low: labels are told at 0.3, none at 0.5.
     p = np.where(truth, 0.35, 0.25) + rng.uniform(-0.04, 0.04, truth.shape)
@@ -70,7 +71,7 @@ def test_pictures_to_explain_are_of_labels_that_were_said(several):
 
 def test_pictures_to_explain_of_one_label_are_the_surest_mistakes_and_all_classes(tmp_path):
     labels = [i // 3 % 3 for i in range(90)]
-    images = make(tmp_path, labels, "single_label")
+    images = make(tmp_path, labels, SINGLE_LABEL)
     p = np.eye(3)[labels] * 0.8 + 0.2 / 3
     test = np.flatnonzero((images.table["split"] == "test").to_numpy())
     for row, sure in ((test[4], 0.9), (test[8], 0.95), (test[9], 0.5)):
@@ -116,26 +117,26 @@ def test_labels_are_joined_and_read_back(several, tmp_path):
 
 
 def test_one_label(tmp_path):
-    images = make(tmp_path, [0, 0, 0, 1, 1, 1], "binary", ("no", "yes"))
+    images = make(tmp_path, [0, 0, 0, 1, 1, 1], SINGLE_LABEL, ("no", "yes"))
     p = np.array([[0.9, 0.1]] * 6)
     evaluation = evaluate_run(images, p)
     assert evaluation.thresholds is None
     assert set(evaluation.predictions["predicted"]) == {"no"}
-    shown = metrics_table(evaluation.metrics)
+    shown = metrics_table(evaluation.metrics, evaluation.task)
     assert list(shown.index) == ["train", "val", "test"]
     assert shown["sensitivity (yes)"].str.startswith("0.0%").all()
     assert shown["specificity (yes)"].str.startswith("100.0%").all()
-    assert shown.loc["test", "Cohen's kappa"].startswith("0.000")
+    assert shown.loc["test", "kappa"].startswith("0.000")
     # Training images say nothing of others: only validation and test have an interval.
     assert list(shown["accuracy"].str.contains(r"\[\d+, \d+\]$")) == [False, True, True]
 
 
 def test_table_of_several_labels_has_the_baseline(several):
-    shown = metrics_table(evaluate_run(*several).metrics)
+    shown = metrics_table(evaluate_run(*several).metrics, MULTILABEL)
     assert list(shown.index) == ["train", "val", "test", "test, thresholds 0.5"]
     assert shown.loc["test", "all labels right"].startswith("100.0% [")
     assert shown.loc["test, thresholds 0.5", "all labels right"] != "100.0%"
-    same = ["images", "ROC AUC", "mean average precision"]
+    same = ["images", "ROC AUC", "mean AP"]
     assert shown.loc["test", same].tolist() == shown.loc["test, thresholds 0.5", same].tolist()
 
 

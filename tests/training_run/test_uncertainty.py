@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from gellib import plots
 from gellib.evaluation import (
-    apply_temperature,
+    SINGLE_LABEL,
     entropy,
     error_detection,
     label_entropy,
@@ -38,7 +38,7 @@ def test_a_head_without_dropout_has_the_entropy_of_its_answer():
     found = uncertainty(head, FEATURES, temperature=2.0)
     with torch.inference_mode():
         p = head(torch.from_numpy(FEATURES)).double().softmax(1).numpy()
-    assert found.entropy == pytest.approx(entropy(apply_temperature(p, 2.0)))
+    assert found.entropy == pytest.approx(entropy(SINGLE_LABEL.apply_temperature(p, 2.0)))
     assert found.mutual_information is None and found.samples == 0 and not has_dropout(head)
 
 

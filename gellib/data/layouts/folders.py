@@ -11,6 +11,7 @@ from typing import Any
 from gellib.base.text import quote_some
 from gellib.data.image_files import sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset, sort_classes
+from gellib.evaluation.task import SINGLE_LABEL
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -118,8 +119,7 @@ def _finish(root: Path, rows: list[dict]) -> ImageSet:
         )
     for row in rows:
         row["label"] = classes.index(row["class"])
-    task = "binary" if len(classes) == 2 else "multiclass"
-    return make_imageset(root, rows, classes, task)
+    return make_imageset(root, rows, classes, SINGLE_LABEL)
 
 
 def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str) -> list[dict]:

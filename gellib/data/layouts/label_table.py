@@ -23,6 +23,7 @@ from gellib.data.imageset import (
 from gellib.data.layouts.class_names import name_classes, with_names
 from gellib.data.layouts.file_finder import FileFinder
 from gellib.data.layouts.folders import SPLIT_NAMES
+from gellib.evaluation.task import task_of_labels
 
 # Other people's names for our columns; letter case does not matter.
 ALIASES = {
@@ -127,11 +128,9 @@ def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
         )
     place = {name: number for number, name in enumerate(classes)}
     numbers = [tuple(sorted({place[name] for name in names})) for names in labels]
-    table["label"] = pd.Series(
-        numbers if several else [label for (label,) in numbers], index=table.index
-    )
+    task = task_of_labels(several)
+    table["label"] = pd.Series([task.pack(label) for label in numbers], index=table.index)
     table["path"] = [os.path.normpath(root / file) for file in table["file"]]
-    task = "multilabel" if several else "binary" if len(classes) == 2 else "multiclass"
     given = b"".join(source.read_bytes() for source in with_names(root, tables))
     digest = hashlib.sha256(given).hexdigest()
     return make_imageset(root, table.to_dict("records"), classes, task, digest)

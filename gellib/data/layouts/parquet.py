@@ -15,6 +15,7 @@ from gellib.data.image_files import file_digest, sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
 from gellib.data.layouts.folders import SPLIT_NAMES
 from gellib.data.layouts.label_table import ALIASES
+from gellib.evaluation.task import task_of_labels
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")
 EXPECTED = (
@@ -45,7 +46,7 @@ def load_parquet(root: Path, files: list[Path]) -> ImageSet:
     parts = [_read_labels(path) for path in files]
     names: list[str] = next((part["names"] for part in parts if part["names"]), [])
     cells = [label for part in parts for label in part["labels"]]
-    several = any(isinstance(label, list) for label in cells)
+    task = task_of_labels(any(isinstance(label, list) for label in cells))
     values = {v for cell in cells for v in (cell if isinstance(cell, list) else [cell])}
     if None in values:
         raise DatasetError(f"{root}: got rows without a label. {EXPECTED} Remove these rows.")
@@ -72,12 +73,11 @@ def load_parquet(root: Path, files: list[Path]) -> ImageSet:
                 {
                     "file": image.relative_to(root).as_posix(),
                     "path": str(image),
-                    "label": numbers if several else numbers[0],
+                    "label": task.pack(numbers),
                     "split": _split(path),
                     "group": group,
                 }
             )
-    task = "multilabel" if several else "binary" if len(classes) == 2 else "multiclass"
     return make_imageset(root, rows, classes, task, digest)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from gellib.evaluation import apply_temperature, entropy, label_entropy
 from gellib.models.backbones import isolated_rng
 from gellib.models.heads import Head
 
@@ -44,17 +43,15 @@ def uncertainty(
     seed: int = 0,
 ) -> Uncertainty:
     """Measure the doubt about images by their features (n, dim); the head stays as it is."""
-    several = head.task == "multilabel"
-    measure = label_entropy if several else entropy
     samples = samples if has_dropout(head) else 0
-    mean, inner = _asked(head, features, temperature, samples, seed, measure, several)
-    doubt = measure(mean)
+    mean, inner = _asked(head, features, temperature, samples, seed)
+    doubt = head.task.entropy(mean)
     if not samples:
         return Uncertainty(doubt, None, 0)
     return Uncertainty(doubt, np.maximum(doubt - inner, 0), samples)
 
 
-def _asked(head, features, temperature, samples, seed, measure, several):
+def _asked(head, features, temperature, samples, seed):
     """Mean of the answers, and mean of their entropies."""
     device = next(head.parameters()).device
     training = {layer: layer.training for layer in head.modules()}
@@ -70,9 +67,9 @@ def _asked(head, features, temperature, samples, seed, measure, several):
                 x = torch.from_numpy(np.array(features[rows])).to(device)
                 for _ in range(max(samples, 1)):
                     p = head.probabilities(head(x).double()).cpu().numpy()
-                    p = apply_temperature(p, temperature, several=several)
+                    p = head.task.apply_temperature(p, temperature)
                     mean[rows] += p / max(samples, 1)
-                    inner[rows] += measure(p) / max(samples, 1)
+                    inner[rows] += head.task.entropy(p) / max(samples, 1)
     finally:
         for layer, mode in training.items():
             layer.training = mode

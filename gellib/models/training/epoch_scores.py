@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from gellib.evaluation.counts import precision_recall_f1
 from gellib.models.training.objective import Objective
 
 METRICS = ("loss", "accuracy", "f1")
@@ -35,11 +36,10 @@ def score(objective: Objective, logits: torch.Tensor, targets: torch.Tensor) -> 
         nothing = np.full(n_classes, np.nan)
         return EpochScores(np.nan, np.nan, np.nan, nothing, nothing, nothing)
     predicted, true = objective.decide(logits), objective.truth(targets, n_classes)
-    hits = (predicted & true).sum(0)
-    precision = hits / np.maximum(predicted.sum(0), 1)
-    recall = hits / np.maximum(true.sum(0), 1)
-    f1 = 2 * hits / np.maximum(predicted.sum(0) + true.sum(0), 1)
+    precision, recall, f1 = precision_recall_f1(
+        (predicted & true).sum(0), predicted.sum(0), true.sum(0)
+    )
     right = predicted == true
-    accuracy = right.mean() if objective.multilabel else right.all(1).mean()
+    accuracy = right.all(1).mean() if objective.task.exclusive else right.mean()
     loss = objective.plain_loss(logits, targets)
     return EpochScores(loss, float(accuracy), float(f1.mean()), precision, recall, f1)

@@ -15,7 +15,7 @@ from gellib.models.heads import Head
 from gellib.models.training.epoch_scores import score
 from gellib.models.training.fit import Log
 from gellib.models.training.inputs import CachedInputs
-from gellib.models.training.objective import Objective
+from gellib.models.training.objective import objective_of
 
 MAX_ITERATIONS = 2000
 _LEAST_DEVIATION = 0.01  # of the largest
@@ -43,12 +43,12 @@ def fit_lbfgs(
     deviation = np.maximum(deviation, max(_LEAST_DEVIATION * deviation.max(), 1e-12))
     x = (features - mean) / deviation
     with threadpool_limits(1):  # their number must not change the result
-        if train_targets.ndim == 2:
+        if head.task.exclusive:
+            weights, biases = _exclusive(config, x, train_targets, len(classes))
+        else:
             parts = [_binary(config, x, column) for column in train_targets.T]
             weights = np.stack([weight for weight, _ in parts])
             biases = np.array([bias for _, bias in parts])
-        else:
-            weights, biases = _exclusive(config, x, train_targets, len(classes))
     weights = weights / deviation
     biases = biases - weights @ mean
     linear = next(layer for layer in head if isinstance(layer, nn.Linear))
@@ -59,7 +59,7 @@ def fit_lbfgs(
         device = linear.weight.device
         logits = head(torch.from_numpy(np.array(inputs.train_features[0])).to(device)).cpu()
         batches = [head(batch.to(device)).cpu() for batch in inputs.val_batches()]
-    objective = Objective(multilabel=train_targets.ndim == 2)
+    objective = objective_of(train_targets)()
     val_logits = torch.cat([torch.empty(0, len(classes)), *batches])
     log = Log(best_epoch=1)
     log.add_epoch(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,26 +12,21 @@ from torch import nn
 
 from gellib.config import RunConfig
 from gellib.data import ImageSet
-from gellib.evaluation import multi_hot
+from gellib.evaluation import MULTILABEL, SINGLE_LABEL, Task, task_of_targets
 
 FOCAL_GAMMA = 2.0
 
 
 def encode_labels(imageset: ImageSet) -> np.ndarray:
-    """Turn the labels into targets: class numbers (n,), or a 0/1 row an image for several labels.
-
-    They are int64 for one label an image and float32 (n, classes) for several.
-    """
-    labels = imageset.table["label"]
-    if imageset.task != "multilabel":
-        return labels.to_numpy(dtype=np.int64)
-    return multi_hot(labels, len(imageset.classes)).astype(np.float32)
+    """Turn the labels into targets: int64 (n,), or float32 (n, classes) for several per image."""
+    targets = imageset.targets()
+    return targets if imageset.task.exclusive else targets.astype(np.float32)
 
 
 def class_counts(targets: np.ndarray, n_classes: int) -> np.ndarray:
     """Count the images of each class, at least 1, so that it can be divided by."""
-    counts = targets.sum(0) if targets.ndim == 2 else np.bincount(targets, minlength=n_classes)
-    return np.maximum(np.asarray(counts, dtype=np.float64), 1)
+    members = task_of_targets(targets).memberships(targets, n_classes)
+    return np.maximum(members.sum(0).astype(np.float64), 1)
 
 
 def class_weights(targets: np.ndarray, n_classes: int) -> np.ndarray:
@@ -46,36 +42,72 @@ def positive_weights(targets: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Objective:
-    """The loss of a run: of one label an image cross entropy, of several binary cross entropy.
+class Objective(ABC):
+    """The loss of a run.
 
-    `weights` are the classes' weights, for several labels those of their positive images.
-    `loss` is minimised; `plain_loss` knows no weights, smoothing or focus, so that it compares
-    between training and validation, and between runs.
+    `weights` are the classes' weights, or where images have several labels those of the images that
+    have each. `loss` is minimised; `plain_loss` knows no weights, smoothing or focus, so that it
+    compares between training and validation, and between runs.
     """
 
-    multilabel: bool = False
+    task: ClassVar[Task]
     smoothing: float = 0.0
     gamma: float = 0.0
     weights: torch.Tensor | None = None
 
-    @classmethod
+    @staticmethod
     def of(
-        cls, config: RunConfig, targets: np.ndarray, n_classes: int, device: torch.device
+        config: RunConfig, targets: np.ndarray, n_classes: int, device: torch.device
     ) -> Objective:
-        """Set the loss up for a configuration and its training targets."""
-        multilabel = targets.ndim == 2
-        weights = None
+        """Set the loss up for a configuration and its training targets.
+
+        Parameters
+        ----------
+        config
+            Its `imbalance` and `label_smoothing` count.
+        targets
+            Those of the training images: (n,), or (n, classes) of 0 and 1.
+        n_classes
+            How many classes there are.
+        device
+            Where the loss is computed.
+        """
+        kind, weights = objective_of(targets), None
         if config.imbalance == "class_weights":
-            weigh = positive_weights if multilabel else class_weights
-            weights = torch.from_numpy(weigh(targets, n_classes)).float().to(device)
+            weights = torch.from_numpy(kind.class_weights(targets, n_classes)).float().to(device)
         gamma = FOCAL_GAMMA if config.imbalance == "focal" else 0.0
-        return cls(multilabel, config.label_smoothing, gamma, weights)
+        return kind(config.label_smoothing, gamma, weights)
+
+    @staticmethod
+    @abstractmethod
+    def class_weights(targets: np.ndarray, n_classes: int) -> np.ndarray:
+        """Weigh the classes against their imbalance."""
+
+    @abstractmethod
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Compute what is minimised, averaged over the batch."""
+
+    @abstractmethod
+    def plain_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> float:
+        """Compute the bare cross entropy, in nats; of several labels the mean over them."""
+
+    @abstractmethod
+    def decide(self, logits: torch.Tensor) -> np.ndarray:
+        """Decide from logits: booleans (n, classes), each label of several at a half."""
+
+    def truth(self, targets: torch.Tensor, n_classes: int) -> np.ndarray:
+        """Return the targets as `decide` returns decisions."""
+        return self.task.memberships(targets.numpy(), n_classes)
+
+
+class CrossEntropy(Objective):
+    """Cross entropy, of classes that exclude each other."""
+
+    task = SINGLE_LABEL
+    class_weights = staticmethod(class_weights)
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Compute what is minimised, averaged over the batch."""
-        if self.multilabel:
-            return self._binary(logits, targets)
         options: dict[str, Any] = {"label_smoothing": self.smoothing, "weight": self.weights}
         if not self.gamma:
             return nn.functional.cross_entropy(logits, targets, **options)
@@ -83,7 +115,23 @@ class Objective:
         sure = logits.softmax(1).gather(1, targets[:, None])[:, 0]
         return ((1 - sure) ** self.gamma * losses).mean()
 
-    def _binary(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def plain_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> float:
+        """Compute the bare cross entropy, in nats."""
+        return nn.functional.cross_entropy(logits, targets).item()
+
+    def decide(self, logits: torch.Tensor) -> np.ndarray:
+        """Decide for the class with the largest logit."""
+        return self.task.decide(logits.numpy())
+
+
+class BinaryCrossEntropy(Objective):
+    """Binary cross entropy of each label, averaged over labels and images."""
+
+    task = MULTILABEL
+    class_weights = staticmethod(positive_weights)
+
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Compute what is minimised, averaged over the batch."""
         soft = targets * (1 - self.smoothing) + self.smoothing / 2
         losses = nn.functional.binary_cross_entropy_with_logits(
             logits, soft, pos_weight=self.weights, reduction="none"
@@ -94,22 +142,14 @@ class Objective:
         return losses.mean()
 
     def plain_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> float:
-        """Compute the bare cross entropy, in nats; for several labels the mean over them."""
-        if self.multilabel:
-            return nn.functional.binary_cross_entropy_with_logits(logits, targets).item()
-        return nn.functional.cross_entropy(logits, targets).item()
+        """Compute the bare binary cross entropy, in nats."""
+        return nn.functional.binary_cross_entropy_with_logits(logits, targets).item()
 
     def decide(self, logits: torch.Tensor) -> np.ndarray:
-        """Decide for classes: a boolean row an image; of several labels each at a half."""
-        if self.multilabel:
-            return (logits > 0).numpy()
-        return one_hot(logits.argmax(1).numpy(), logits.shape[1])
-
-    def truth(self, targets: torch.Tensor, n_classes: int) -> np.ndarray:
-        """Return the targets as `decide` returns decisions."""
-        return (targets > 0).numpy() if self.multilabel else one_hot(targets.numpy(), n_classes)
+        """Decide for each label whose probability is above a half."""
+        return (logits > 0).numpy()
 
 
-def one_hot(numbers: np.ndarray, n_classes: int) -> np.ndarray:
-    """Turn class numbers into boolean rows."""
-    return numbers[:, None] == np.arange(n_classes)
+def objective_of(targets: np.ndarray) -> type[CrossEntropy] | type[BinaryCrossEntropy]:
+    """Return the loss that belongs to targets."""
+    return CrossEntropy if task_of_targets(targets).exclusive else BinaryCrossEntropy

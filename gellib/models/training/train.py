@@ -87,7 +87,7 @@ def train(
         config.classifier_head,
         backbone.dim,
         len(imageset.classes),
-        task="multilabel" if imageset.task == "multilabel" else "single_label",
+        task=imageset.task,
         dropout=config.dropout,
         seed=config.seed,
     ).to(device)

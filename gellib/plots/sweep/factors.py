@@ -24,15 +24,16 @@ from gellib.plots.base import (
     title,
 )
 from gellib.plots.sweep.names import FACTORS, TIMES, absent, finished
+from gellib.runs import task_of
 
 
 def accuracy_by(table: pd.DataFrame, factor: str) -> Figure:
     """Every run's test accuracy as a dot, and the mean as a line, by one factor of the sweep.
 
-    With several labels an image it is the F1 per image.
+    Where images have several labels it is the F1 per image.
     """
-    score = "f1_samples" if "f1_samples" in table else "accuracy"
-    word = "F1 per image" if score == "f1_samples" else "accuracy"
+    task = task_of(table)
+    score, word = task.headline, task.headline_words
     heading = f"Test {word} by {FACTORS.get(factor, factor.replace('_', ' '))}"
     done = finished(table, score)
     if done.empty:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from gellib.evaluation.registry import Metric, Task, all_metrics
+from gellib.evaluation.registry import Metric
 from gellib.plots.base import short_name
-from gellib.runs import in_order
+from gellib.runs import in_order, task_of
 
 _ALWAYS = {"accuracy", "precision", "recall", "roc_auc"}
 FACTORS = {
@@ -27,8 +27,7 @@ MOST_MODELS = 48
 
 def metrics_of(table: pd.DataFrame) -> dict[str, Metric]:
     """Metrics that a table's runs are shown with, by name: of one label an image, or of several."""
-    task: Task = "multilabel" if "f1_samples" in table else "singlelabel"
-    shown = (m for m in all_metrics(task) if m.shown and m.name in table)
+    shown = (m for m in task_of(table).metrics() if m.shown and m.name in table)
     # Records of an older version have no value of a metric that was added since.
     return {m.name: m for m in shown if m.name in _ALWAYS or table[m.name].notna().any()}
 

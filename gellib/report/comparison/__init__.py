@@ -5,7 +5,6 @@ from gellib.report.comparison.configurations import (
     configurations,
     model_names,
     pool_folds,
-    score_of,
     words,
 )
 
@@ -14,6 +13,5 @@ __all__ = [
     "configurations",
     "model_names",
     "pool_folds",
-    "score_of",
     "words",
 ]

@@ -31,10 +31,18 @@ from gellib.report.comparison.configurations import (
     configurations,
     model_names,
     pool_folds,
-    score_of,
 )
 from gellib.report.comparison.reference import BaselineScores, score_baselines
-from gellib.runs import Answers, Record, SweepFolder, in_order, read_answers, tabulate, varied
+from gellib.runs import (
+    Answers,
+    Record,
+    SweepFolder,
+    in_order,
+    read_answers,
+    tabulate,
+    task_of,
+    varied,
+)
 from gellib.runs.record import DataRecord
 
 # Beyond these numbers comparing all with all would take long and say little.
@@ -59,8 +67,10 @@ class Comparison:
         The entries of the sweep's list of runs, as `Sweep.describe` has them.
     scores
         Scores of the repeats on single test images; None where they are not known.
+    task
+        Whether images have one label or several.
     score
-        The column by which runs are compared: `accuracy`, or `f1_samples`.
+        The column by which runs are compared: the headline metric of the task.
     """
 
     def __init__(
@@ -79,7 +89,8 @@ class Comparison:
         listed = {entry["model_id"] for entry in self.experiments}
         self.in_grid = ~table["model_id"].isin(listed)
         self.factors = self._find_factors()
-        self.score = score_of(table)
+        self.task = task_of(table)
+        self.score = self.task.headline
         data = next((r.data for r in records if r.done), DataRecord())
         self.repeats, members = pool_folds(table, folder or Path(), data.classes, data.positive)
         self.repeats = _with_wilson(self.repeats)

@@ -12,22 +12,18 @@ from scipy import stats
 
 from gellib.base.text import shorten
 from gellib.config import FACTS, NAMED
-from gellib.evaluation import evaluate
+from gellib.evaluation import TASKS, evaluate
 from gellib.evaluation.registry import metric_names
 from gellib.runs import RunFolder
 
 _TIMES = ("training_time_mins", "inference_time_secs", "features_s", "total_s", "images_per_s")
-_OTHERS = (*_TIMES, "val_accuracy", "val_loss", "val_f1_samples", "n_val", "parameters")
+_SCORES = tuple(f"val_{task.headline}" for task in TASKS)
+_OTHERS = (*_TIMES, *_SCORES, "val_loss", "n_val", "parameters")
 
 
 def words(parameter: str) -> str:
     """Name a parameter (or its column) in words: `pretrained_model` is the architecture."""
     return FACTS[parameter].label if parameter in FACTS else parameter.replace("_", " ")
-
-
-def score_of(table: pd.DataFrame) -> str:
-    """Name the column by which runs are compared; with several labels an image, F1 per image."""
-    return "f1_samples" if "f1_samples" in table else "accuracy"
 
 
 def model_names(table: pd.DataFrame, factors: Sequence[str], info: dict[str, Any]) -> pd.Series:

@@ -14,7 +14,7 @@ import pandas as pd
 from gellib.base.paths import find_path
 from gellib.config import config_key
 from gellib.report.baselines import Baselines
-from gellib.runs import Answers, Record, RunFolder, score_answer
+from gellib.runs import Answers, Record, RunFolder
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ def score_baselines(
             key = config_key(config, upto="split"), config.get("color")
             splits.setdefault(key, record)
     baselines = Baselines(folder / "baselines.json")
-    several = answers.scores.what != "accuracy"
     sums: dict[str, np.ndarray] = {}
     counts: dict[str, np.ndarray] = {}
     by_split: Counter[str] = Counter()
@@ -52,7 +51,7 @@ def score_baselines(
         table = RunFolder(folder / record.name).read_predictions()
         root = find_path(record.data.root)
         color = record.config.get("color", "grey")
-        found = baselines.predict(table, root, color=color, several=several)
+        found = baselines.predict(table, root, color=color, task=answers.task)
         truth = dict(zip(table["file"], table["label"], strict=True))
         data = record.data.fingerprint
         for name, predicted in found.items():
@@ -60,7 +59,7 @@ def score_baselines(
             count = counts.setdefault(name, np.zeros(len(answers.images)))
             for file, label in predicted.items():
                 row = answers.images[data, file]
-                total[row] += score_answer(truth[file], label, several)
+                total[row] += answers.task.score_prediction(truth[file], label)
                 count[row] += 1
             by_split[name] += 1
     baselines.save()

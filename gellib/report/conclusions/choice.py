@@ -13,15 +13,10 @@ from gellib.report.comparison.reference import majority_of
 from gellib.report.conclusions.wording import count, in_images, model_name, models
 
 
-def score_word(comparison: Comparison) -> str:
-    """Name what runs are compared by."""
-    return "accuracy" if comparison.score == "accuracy" else "F1 per image"
-
-
 def share(comparison: Comparison, row: pd.Series) -> str:
     """Write a model's test score, in images where it counts images of one test set."""
     value = row[comparison.score]
-    if comparison.score == "accuracy" and row.seeds == 1:
+    if comparison.task.exclusive and row.seeds == 1:
         return in_images(value, row.n_test)
     over = f", mean of {row.seeds} seeds" if row.seeds > 1 else ""
     return f"{percent(value)}{over}, {int(row.n_test)} test images" + " each" * bool(over)
@@ -32,9 +27,9 @@ def chosen_sentence(comparison: Comparison) -> str:
     done, score = comparison.done, comparison.score
     best = done.iloc[0]
     val = f"val_{score}"
-    word = score_word(comparison)
+    word, counted = comparison.task.headline_words, comparison.task.exclusive and best.seeds == 1
     text = f"**Chosen by validation {word}: {model_name(best)}**, "
-    if score == "accuracy" and best.seeds == 1 and best.folds_done == 1:
+    if counted and best.folds_done == 1:
         text += f"right on {in_images(best[val], best.n_val, 'validation images')}"
     else:
         text += f"{percent(best[val])} on the validation images"
@@ -44,7 +39,7 @@ def chosen_sentence(comparison: Comparison) -> str:
         decided = "lower validation loss" if by_loss else "validation loss, then the model number,"
         text += f", a tie with {models(equal['model_id'][1:])} that the {decided} decided"
     text += ". On the test images, which had no part in the choice, "
-    text += "it is right on " if score == "accuracy" and best.seeds == 1 else f"its {word} is "
+    text += "it is right on " if counted else f"its {word} is "
     text += f"**{share(comparison, best)}**."
     low, high = best.get(f"{score}_low", np.nan), best.get(f"{score}_high", np.nan)
     if low == low:
@@ -62,10 +57,10 @@ def tied_sentences(comparison: Comparison) -> list[str]:
     top = done[score].max()
     winners = sorted(done["model_id"][done[score] >= top - 1e-9])
     if len(winners) == len(done):
-        text = f"All finished models have the same test {score_word(comparison)}, {percent(top)}: "
-        return [f"{text}which is better cannot be told."]
+        text = f"All finished models have the same test {comparison.task.headline_words}"
+        return [f"{text}, {percent(top)}: which is better cannot be told."]
     first = done[done["model_id"] == winners[0]].iloc[0]
-    text = f"Highest test {score_word(comparison)}: {share(comparison, first)}, "
+    text = f"Highest test {comparison.task.headline_words}: {share(comparison, first)}, "
     text += f"by {models(winners)}{', a tie' if len(winners) > 1 else ''}. "
     ranking = comparison.ranking
     if ranking is None:

@@ -7,7 +7,6 @@ from gellib.evaluation import BETTER, NO_EVIDENCE, Effect
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison, words
 from gellib.report.comparison.compare import MOST_LEVELS
-from gellib.report.conclusions.choice import score_word
 from gellib.report.conclusions.wording import count, points
 
 _MOST_NAMED = 4
@@ -34,7 +33,7 @@ def _factor(comparison: Comparison, factor: str) -> str:
         for level, row in levels.head(MOST_LEVELS).iterrows()
     )
     more = len(levels) - MOST_LEVELS
-    text = f"**By {name}**, mean test {score_word(comparison)}: {shown}"
+    text = f"**By {name}**, mean test {comparison.task.headline_words}: {shown}"
     if more > 0:
         return f"{text} and {count(more, 'level')} more; so many are not compared in pairs."
     return f"{text}. {_verdicts([e for e in comparison.effects if e.factor == factor])}"

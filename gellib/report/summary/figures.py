@@ -38,7 +38,7 @@ class Figures:
 
     def __init__(self, comparison: Comparison, folder: Path, best: RunFolder | None) -> None:
         self.comparison, self.folder, self.best = comparison, folder, best
-        self.several = comparison.score != "accuracy"
+        self.task = comparison.task
         self._record = best.read_record() if best is not None else None
 
     def sections(self) -> dict[str, dict[str, Callable[[], Figure]]]:
@@ -49,7 +49,7 @@ class Figures:
             name for name in c.factors if 0 < grid[name].nunique(dropna=False) <= 2 * MOST_LEVELS
         ]
         metrics = metrics_of(table)
-        word = "F1 per image" if self.several else "accuracy"
+        word = self.task.headline_words
         return {
             "models": {
                 **{m: lambda m=m: self._bars(m) for m in metrics},
@@ -118,7 +118,7 @@ class Figures:
             "classes_train": lambda: self._class_scores("train", classes),
             "losses": self._losses,
         }
-        if not self.several:
+        if self.task.exclusive:
             found["confusion_matrices"] = lambda: self._matrices(classes)
         return found
 
@@ -193,7 +193,7 @@ class Figures:
                 self.best.read_class_history(), self._best_epoch()
             )
         return {
-            **({"best_label_scores": self._label_scores} if self.several else one_label),
+            **(one_label if self.task.exclusive else {"best_label_scores": self._label_scores}),
             "best_loss_accuracy": lambda: plots.loss_accuracy(
                 self.best.read_history(), self._best_epoch()
             ),

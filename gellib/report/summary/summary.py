@@ -93,7 +93,7 @@ class Summary:
         """Markdown: which run the figures of the best model show."""
         if self.best is None:
             return "No run has finished, so there is no best model."
-        word = "accuracy" if self.comparison.score == "accuracy" else "F1 per image"
+        word = self.comparison.task.headline_words
         by = f"its {word} on the validation images"
         runs = self.comparison.done["runs"].iloc[0]
         if self.comparison.seeds > 1:

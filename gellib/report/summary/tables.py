@@ -10,7 +10,7 @@ from pandas.io.formats.style import Styler
 
 from gellib.base.text import shorten
 from gellib.config import NAMED
-from gellib.evaluation.registry import find_metric
+from gellib.evaluation.registry import Metric
 from gellib.plots.base import percent, three_digits
 from gellib.plots.sweep import metrics_of
 from gellib.report.comparison import Comparison, words
@@ -31,7 +31,7 @@ def style_table(comparison: Comparison) -> Styler:
     done = comparison.models.loc[sorted(order.index[:MOST_ROWS])]
     score = comparison.score
     metrics = list(metrics_of(comparison.table).values())
-    heading_of_score = find_metric(score).heading
+    heading_of_score = comparison.task.headline_words
     shares = {f"valid. {heading_of_score}": done[f"val_{score}"]}
     shares |= {metric.heading: done[metric.name].astype(float) for metric in metrics}
     parts = {**_settings(comparison, done)}
@@ -46,7 +46,7 @@ def style_table(comparison: Comparison) -> Styler:
         if heading == heading_of_score and f"{score}_low" in done:
             bounds = zip(done[f"{score}_low"], done[f"{score}_high"], strict=True)
             parts["95 % interval"] = [_interval(low, high) for low, high in bounds]
-    if score == "accuracy":
+    if comparison.task.exclusive:
         parts["confusion matrix"] = [_short_matrix(matrix) for matrix in done["conf_mat"]]
     style = pd.DataFrame(parts).style.hide(axis="index").set_uuid("models")
     times = ["training, s", "inference, s"]
@@ -66,7 +66,7 @@ def style_table(comparison: Comparison) -> Styler:
     style = style.set_properties(subset=chosen, **{"background-color": "#FCE9C0", "color": "#222"})
     left = len(order) - len(done)
     more = f" {left} more are in results.csv." if left else ""
-    word = "accuracy" if score == "accuracy" else "F1 per image"
+    word = comparison.task.headline_words
     return style.set_caption(
         f"Bold: the best of its column. Shaded: the model chosen by its validation {word}. "
         f"Metrics are on the test images.{more}"
@@ -133,7 +133,7 @@ def ranking_table(comparison: Comparison) -> Styler | None:
         {
             "model": ids,
             "": rows["label"].to_numpy(),
-            find_metric(score).heading: [percent(value) for value in rows[score]],
+            comparison.task.headline_words: [percent(value) for value in rows[score]],
             "95 % interval": [
                 _interval(low, high)
                 for low, high in zip(rows[f"{score}_low"], rows[f"{score}_high"], strict=True)
@@ -211,8 +211,7 @@ def experiments_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | 
     by_name = {entry["name"]: entry["model_id"] for entry in entries}
     built = [effect for effect in comparison.effects if effect.factor == "experiment"]
     verdicts = {effect.a: effect.verdict for effect in built}
-    metrics = [m for m in ("accuracy", "precision", "recall", "f1", "roc_auc") if m in models]
-    metrics += [m for m in ("f1_samples", "mean_average_precision") if m in models]
+    metrics = [metric for metric in comparison.task.metrics() if _known(models, metric.name)]
     rows = []
     for entry in entries:
         parent = by_name.get(entry["like"])
@@ -223,9 +222,9 @@ def experiments_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | 
             "what changed": _changes(entry),
         }
         for metric in metrics:
-            value = models.at[entry["model_id"], metric]
-            before = models.at[parent, metric] if parent is not None else np.nan
-            row[find_metric(metric).heading] = _step(value, before)
+            value = models.at[entry["model_id"], metric.name]
+            before = models.at[parent, metric.name] if parent is not None else np.nan
+            row[metric.heading] = _step(value, before, metric)
         loss = losses["test_loss"]
         now, before = loss.get(entry["model_id"], np.nan), loss.get(parent, np.nan)
         row["loss"] = "–" if np.isnan(now) else f"{now:.2f}{_bracket(now - before, 1, 2)}"
@@ -255,8 +254,15 @@ def _short(value: Any) -> str:
     return shorten(text, 40) or "empty"
 
 
-def _step(value: float, before: float) -> str:
-    return "–" if pd.isna(value) else f"{percent(value)}{_bracket(value - before, 100, 1)}"
+def _known(table: pd.DataFrame, name: str) -> bool:
+    return name in table and bool(table[name].notna().any())
+
+
+def _step(value: float, before: float, metric: Metric) -> str:
+    if pd.isna(value):
+        return "–"
+    factor, digits = (100, 1) if metric.share else (1, 2)
+    return f"{metric.text(value)}{_bracket(value - before, factor, digits)}"
 
 
 def _bracket(change: float, factor: float, digits: int) -> str:

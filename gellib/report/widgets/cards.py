@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from gellib.base.text import JOIN
 from gellib.plots.base import percent
 from gellib.report.conclusions import in_images
 from gellib.runs import Record, RunFolder
@@ -31,8 +30,8 @@ def verdict(answer: Prediction, record: Record | None, truth: str = "") -> str:
     if truth:
         right = truth == answer.label
         mark, colour = ("✓ right", "#00664B") if right else ("✗ wrong", "#B00000")
-        what = "the true labels are" if answer.thresholds else "the true class is"
-        named = truth.replace(JOIN, ", ") if answer.thresholds else truth
+        what = "the true class is" if answer.task.exclusive else "the true labels are"
+        named = ", ".join(answer.task.labels_of(truth))
         parts.append(
             f"<div style='color:{colour};font-weight:bold'>{mark}: {what} "
             f"{html.escape(named)}</div>"
@@ -51,7 +50,7 @@ def _bars(answer: Prediction) -> str:
     ordered = sorted(answer.probabilities.items(), key=lambda item: -item[1])
     rows, labels = [], answer.labels
     # Every label that the image gets is shown, and enough of the others.
-    shown = ordered[: max(MOST_BARS, len(labels))] if answer.thresholds else ordered[:MOST_BARS]
+    shown = ordered[: max(MOST_BARS, len(labels))]
     for name, share in shown:
         colour = "#0072B2" if name in labels else "#9DB4C6"
         bar = f"background:{colour};height:16px;width:{BAR_PX * share:.0f}px"
@@ -89,7 +88,7 @@ def _who(record: Record) -> str:
 def about(record: Record) -> str:
     """HTML: which model a run trained, how good it is, and what is to be known of its weights."""
     test = record.test
-    right = "all labels right on" if "hamming_loss" in test else "right on"
+    right = "right on" if record.task.exclusive else "all labels right on"
     text = (
         f"<p style='margin:4px 0'>{html.escape(_who(record))}: {right} "
         f"{in_images(test['accuracy'], test['n'])}, which it had never seen. "
@@ -118,8 +117,8 @@ def about_untrained(card: dict[str, Any]) -> str:
 def run_label(run: RunFolder) -> str:
     """Name a run in the list of models."""
     record = run.read_record()
-    accuracy = record.val.get("accuracy") if record is not None else None
-    score = "" if accuracy is None else f"{percent(accuracy)} on validation · "
+    value = record.val.get(record.task.headline) if record is not None else None
+    score = "" if value is None else f"{percent(value)} on validation · "
     return f"{run.path.name} · {score}{run.path.parent.name}"
 
 
