@@ -129,7 +129,7 @@ def test_every_parameter_is_documented():
 def test_steps_schedules_and_keys_are_documented_with_their_defaults():
     from gellib.models.features.steps import known_steps
     from gellib.models.training.optimise import SCHEDULES
-    from gellib.sweeps.spec import SweepFile
+    from gellib.sweeps.sweep_file import SweepFile
 
     parameters = (PROJECT_ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
     for name, numbers in (known_steps() | SCHEDULES).items():

@@ -12,7 +12,13 @@ from tqdm import tqdm
 
 from gellib.config import RunConfig
 from gellib.sweeps.feature_tasks import are_ready, has_shared_features, shard_size
-from gellib.sweeps.spec import SweepError
+from gellib.sweeps.same_package import (
+    OtherPackageError,
+    check_workers,
+    explain,
+    package_facts,
+)
+from gellib.sweeps.sweep_file import SweepError
 from gellib.sweeps.workers import (
     cores_here,
     join_on_worker,
@@ -99,6 +105,7 @@ class Cluster:
             names[future] = name
         owners = {f: made for made in features.values() if made for f in {made.whole, *made.shards}}
         for future in as_completed([*owners, *names], loop=self.client.loop):
+            _refuse_other_package(future, len(names), len(tasks))
             if future.status not in ("finished", "error"):
                 raise SweepError(
                     f"the scheduler was lost with {len(names)} of {len(tasks)} runs to do. Start "
@@ -142,7 +149,8 @@ class Cluster:
         needs = {"GPU": 1.0} if config.hardware_type == "gpu" else {}
         if threads is not None:
             needs = {"CPU": float(threads), **needs}
-        options |= {"threads": threads, "pure": False, "resources": needs}
+        options |= {"threads": threads, "package": package_facts()}
+        options |= {"pure": False, "resources": needs}
         return self.client.submit(function, config, **options)
 
 
@@ -158,9 +166,25 @@ def _log_features(future: Any, features: _Features, log: Callable[[str], None]) 
         log(f"features of {made['images']} images by {features.network}: {made['seconds']:.1f} s")
 
 
-def missing_on_cluster(scheduler: str) -> dict[str, str]:
-    """Return, by hardware type, why no worker of a cluster has it; a run would wait for ever."""
+def _refuse_other_package(future: Any, left: int, total: int) -> None:
+    """End the sweep when a task met a worker of another gellib: it would fail all that is left."""
+    error = future.exception() if future.status == "error" else None
+    if isinstance(error, OtherPackageError):
+        raise SweepError(explain(str(error), f"{left} of {total} runs are to do"))
+
+
+def check_cluster(scheduler: str, log: Callable[[str], None]) -> dict[str, str]:
+    """Check that workers have this gellib; return, by hardware type, why none of them has it.
+
+    A run for hardware that no worker offers would wait for ever.
+
+    Raises
+    ------
+    SweepError
+        When the scheduler does not answer, or a worker has another gellib.
+    """
     with _client_of(scheduler) as client:
+        check_workers(client, log)
         offered = client.run_on_scheduler(_has_gpu)
     return {} if offered else {"gpu": "no worker of the cluster offers the resource GPU=1"}
 

@@ -17,12 +17,13 @@ from gellib.base.paths import find_path
 from gellib.config import RunConfig
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import kernel_server
-from gellib.sweeps.cluster import Task, connect, missing_on_cluster
+from gellib.sweeps.cluster import Task, check_cluster, connect
 from gellib.sweeps.execute import NotebookError, execute
 from gellib.sweeps.feature_tasks import feature_key
 from gellib.sweeps.machine import Machine
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
-from gellib.sweeps.spec import Sweep, SweepError
+from gellib.sweeps.spec import Sweep
+from gellib.sweeps.sweep_file import SweepError
 
 # The sweep has looked for weights already; a run is not to try the network again.
 RUN_ENV = {"GELLIB_WEIGHTS_TIMEOUT_S": "0"}
@@ -87,20 +88,21 @@ def run_sweep(
     ------
     SweepError
         Before anything is run: another sweep runs in the folder, finished runs there are of
-        another configuration, or the images cannot be read.
+        another configuration, the images cannot be read, or workers have another gellib.
+        Later, when the scheduler is lost or a worker with another gellib has joined.
     """
     kernel_server.start_server()
     folder = SweepFolder(sweep.folder)
     with locked(folder):
         fingerprints, counts = fingerprints_of(sweep)
         machine = _probe_machine(sweep, log)
+        missing = check_cluster(scheduler, log) if scheduler else machine.missing
         if fresh:
             for name in sweep.configs:
                 RunFolder(folder.path / name).clear()
         todo = plan(sweep, folder, fingerprints, machine.weights)
         write_json(folder.sweep, sweep.describe())
         with _Progress(sweep, log, before=len(sweep.configs) - len(todo)) as progress:
-            missing = missing_on_cluster(scheduler) if scheduler else machine.missing
             ready = _skip_missing(folder, todo, missing, progress)
             tasks = _tasks(folder, ready, machine, fingerprints, counts)
             if tasks:

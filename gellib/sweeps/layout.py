@@ -10,7 +10,7 @@ import yaml
 
 from gellib.base.files import write_text
 from gellib.base.paths import SHIPPED
-from gellib.sweeps.spec import SweepError
+from gellib.sweeps.sweep_file import SweepError
 
 _SWEEP = """\
 # Which set-up works on these images? Two small backbones, two heads: 4 runs.

@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.runs import Record, RunFolder, SweepFolder
-from gellib.sweeps.spec import Sweep, SweepError
+from gellib.sweeps.spec import Sweep
+from gellib.sweeps.sweep_file import SweepError
 
 
 def status_of(folder: SweepFolder, sweep: Sweep, *, alive: bool | None = None) -> dict[str, str]:

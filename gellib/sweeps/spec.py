@@ -1,4 +1,4 @@
-"""A sweep file read, checked and expanded: YAML in, one `RunConfig` a run out."""
+"""A sweep file expanded: one `RunConfig` per run, checked, by the name of its folder."""
 
 from __future__ import annotations
 
@@ -9,33 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from gellib.base.paths import SHIPPED, find_path, made_in
-from gellib.base.text import did_you_mean, join_some
+from gellib.base.text import join_some
 from gellib.config import ConfigError, RunConfig
 from gellib.sweeps.quick import quick_params, quick_purpose
-
-
-class SweepError(ValueError):
-    """The sweep file cannot be used; the message says which file, what and how to correct it."""
-
-
-class SweepFile(BaseModel):
-    """The keys of a sweep file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    purpose: str = ""
-    notebook: str = "notebooks/2_train.ipynb"
-    params: dict[str, Any] = Field(default_factory=dict)
-    grid: dict[str, list[Any]] = Field(default_factory=dict)
-    runs: list[dict[str, Any]] = Field(default_factory=list)
-    seeds: list[int] = Field(default_factory=list)
-    folds: int = Field(0, ge=0, le=100)
-    system: str = ""
+from gellib.sweeps.sweep_file import SweepError, SweepFile, read_sweep_file
 
 
 @dataclass(frozen=True)
@@ -81,8 +59,10 @@ def load_sweep(
 
     Parameters
     ----------
+    file
+        The sweep file; one of those that come with gellib is found from anywhere.
     overrides
-        Parameters set for all runs; one that the grid varies is varied no more.
+        Parameters set for all runs; the grid no longer varies one of these.
     out
         Folder of the results; by default the one beside the file that has the sweep's name.
     quick
@@ -95,7 +75,7 @@ def load_sweep(
         When the file cannot be read or a key or parameter is wrong; every wrong parameter is named.
     """
     path = find_path(file)
-    spec = _read(path)
+    spec = read_sweep_file(path)
     overrides = overrides or {}
     varied = list(_expand(spec, overrides))
     if not varied:
@@ -160,37 +140,6 @@ def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepError]:
     return found
 
 
-def _read(path: Path) -> SweepFile:
-    if not path.is_file():
-        near = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        hint = f"; there are: {', '.join(near)}" if near else ""
-        raise SweepError(f"no such sweep file: {path}{hint}")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise SweepError(f"{path} is not YAML: {err}") from err
-    if not isinstance(content, dict):
-        raise SweepError(f"{path}: expected keys such as `name` and `grid`, got {content!r:.60}")
-    try:
-        return SweepFile(**content)
-    except (ValidationError, TypeError) as err:
-        if isinstance(err, TypeError):
-            raise SweepError(f"{path}: keys must be names: {err}") from err
-        lines = [_explain(problem) for problem in err.errors()]
-        raise SweepError(f"{path}: " + "; ".join(lines)) from None
-
-
-def _explain(problem: Any) -> str:
-    name = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = list(SweepFile.model_fields)
-        hint = did_you_mean(name, known)
-        return f"key {name!r} is unknown: {hint}Known keys: {', '.join(known)}"
-    if problem["type"] == "missing":
-        return f"key {name!r} is missing"
-    return f"key {name!r}: got {problem['input']!r}, but {problem['msg'].lower()}"
-
-
 def _repeats(spec: SweepFile, overrides: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
     """Return the parameters and the name's ending of each repeat of a configuration."""
     seeds: list[tuple[dict[str, Any], str]] = [({}, "")]
@@ -211,7 +160,7 @@ def _repeats(spec: SweepFile, overrides: dict[str, Any]) -> list[tuple[dict[str,
 def _expand(
     spec: SweepFile, overrides: dict[str, Any]
 ) -> Iterator[tuple[dict[str, Any], str, dict[str, str | None] | None]]:
-    """Yield parameters, label and, of listed ones, ancestry a run: the product, then the list."""
+    """Yield parameters, label and (of listed runs) ancestry of each run, the product first."""
     grid = {name: values for name, values in spec.grid.items() if name not in overrides}
     if spec.grid or not spec.runs:
         for values in itertools.product(*grid.values()):

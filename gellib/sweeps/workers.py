@@ -13,10 +13,12 @@ from gellib.config import RunConfig
 from gellib.runs import RunFolder
 from gellib.sweeps.execute import execute_run
 from gellib.sweeps.feature_tasks import load_image_set, prepare_features, prepare_shard
+from gellib.sweeps.same_package import for_same_package
 
 _gpu_slots: queue.Queue[int] = queue.Queue()
 
 
+@for_same_package
 def run_on_worker(
     config: RunConfig,
     *,
@@ -45,6 +47,7 @@ def run_on_worker(
         )
 
 
+@for_same_package
 def join_on_worker(
     config: RunConfig,
     *,
@@ -58,11 +61,13 @@ def join_on_worker(
     return prepare_features(config, features_key, threads or _share_of_cores(), shard, limit_s)
 
 
+@for_same_package
 def load_image_set_on_worker(config: RunConfig, *, threads: int | None) -> dict[str, Any]:
     """Find, check and split the images of a set whose features are computed in shards."""
     return load_image_set(config)
 
 
+@for_same_package
 def shard_on_worker(
     config: RunConfig, *, images: Any, start: int, shard: int, threads: int | None
 ) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from gellib.report.summary import Summary, what_was_run
 from gellib.runs import Record, RecordError, RunFolder, SweepFolder, record_row, tabulate
 from gellib.sweeps import load_sweep, status_of
 from gellib.sweeps.plan import plan
-from gellib.sweeps.spec import SweepError
+from gellib.sweeps.sweep_file import SweepError
 from gellib.training_run.predictor import Predictor, PredictorError, list_runs
 
 # The least that a record of the first version has: parameters, keys and splits came later.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +18,12 @@ import numpy as np
 import pytest
 from smallset import make_images, make_sweep
 
+import gellib
+from gellib.base.paths import PACKAGE_DIR
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import SweepError, load_sweep, run_sweep
+from gellib.sweeps.cluster import check_cluster
+from gellib.sweeps.same_package import check_workers, hash_source, package_facts
 
 pytestmark = [
     pytest.mark.notebooks,
@@ -43,13 +49,17 @@ class Processes:
         self.address = f"tcp://127.0.0.1:{port}"
         self.scheduler = self._start("scheduler", *LOCAL, "--port", str(port), "--no-show")
 
-    def add_worker(self, *options):
+    def add_worker(self, *options, **env):
         common = [*LOCAL, "--nthreads", "1", "--local-directory", str(self.folder)]
-        self._start("worker", self.address, *common, *options)
+        return self._start("worker", self.address, *common, *options, **env)
 
-    def _start(self, kind, *options):
+    def _start(self, kind, *options, **env):
+        """Start one, in a folder without modules where the environment says what to import."""
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *options]
-        self.started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        cwd = self.folder if env else None
+        self.started.append(
+            subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, **env}, cwd=cwd)
+        )
         return self.started[-1]
 
     @contextlib.contextmanager
@@ -241,3 +251,73 @@ def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
     sweep = load_sweep(make_sweep(tmp_path))
     with pytest.raises(SweepError, match="no Dask scheduler answers at tcp://127.0.0.1:1"):
         run_sweep(sweep, scheduler="tcp://127.0.0.1:1", log=silent)
+
+
+def package_copy(folder):
+    """Copy the package to a folder that can be put on a worker's path."""
+    shutil.copytree(
+        PACKAGE_DIR,
+        folder / "gellib",
+        ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"),
+    )
+    return folder
+
+
+def test_workers_of_another_gellib_are_refused_before_and_during_a_sweep(tmp_path):
+    """A worker is held by the source of its gellib, not by where it lies."""
+    same = package_copy(tmp_path / "same")
+    changed = package_copy(tmp_path / "changed")
+    (changed / "gellib" / "config" / "rules.py").open("a").write("\nANOTHER = True\n")
+    older = package_copy(tmp_path / "older")
+    (older / "gellib" / "sweeps" / "same_package.py").unlink()
+    (tmp_path / "dask").mkdir()
+    cluster = Processes(tmp_path / "dask")
+    try:
+        # The sweep begins without a worker, and the first one that joins has another gellib.
+        sweep, future = sweep_of(tmp_path, cluster)
+        wait_for(lambda: SweepFolder(sweep.folder).sweep.exists())
+        worker = cluster.add_worker(PYTHONPATH=str(changed))
+        with pytest.raises(SweepError) as late:
+            future.result(120)
+        assert f"at {changed / 'gellib' / '__init__.py'} (source " in str(late.value)
+        assert f"which is gellib {gellib.__version__} at {gellib.__file__}" in str(late.value)
+        assert "4 of 4 runs are to do: install the same gellib" in str(late.value)
+        # Now it is there from the start.
+        with pytest.raises(SweepError, match="changed/gellib.*nothing was run: install the same"):
+            run_sweep(sweep, scheduler=cluster.address, log=silent)
+        assert not SweepFolder(sweep.folder).records()
+        cluster.add_worker(PYTHONPATH=str(same))
+        with cluster.client(workers=2) as client:
+            worker.terminate()
+            worker.wait(30)
+            wait_for(lambda: len(workers_of(client)) == 1)
+            notes = []
+            assert "gpu" in check_cluster(cluster.address, notes.append)
+            assert not notes
+            cluster.add_worker(PYTHONPATH=str(older))
+            client.wait_for_workers(2, timeout=120)
+            with pytest.raises(SweepError, match="cannot name its gellib .*same_package"):
+                check_cluster(cluster.address, silent)
+    finally:
+        cluster.stop()
+
+
+def test_the_source_decides_whatever_its_line_ends(tmp_path):
+    for folder, text in (("unix", b"a\nb\n"), ("windows", b"a\r\nb\r\n"), ("other", b"a\nc\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.py").write_bytes(text)
+    unix, windows, other = (hash_source(tmp_path / f) for f in ("unix", "windows", "other"))
+    assert unix == windows != other
+
+
+def test_another_python_of_a_worker_is_a_note(monkeypatch):
+    class Client:
+        def run(self, function, on_error):
+            return {"tcp://one": there}
+
+    there = package_facts()
+    facts = dataclasses.replace(there, torch="1.0")
+    monkeypatch.setattr("gellib.sweeps.same_package.package_facts", lambda: facts)
+    notes = []
+    check_workers(Client(), notes.append)
+    assert len(notes) == 1 and notes[0].endswith("and torch 1.0")
