@@ -13,7 +13,7 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights, list_m
 from gellib.base.text import did_you_mean
 
 ALIASES = {
-    "mobilenet-v3": "mobilenet_v3_large",  # a name of the reference gel system
+    "mobilenet-v3": "mobilenet_v3_large",  # its name in the reference gel system
     "efficientnet-b0": "efficientnet_b0",
     "efficientnet-b2": "efficientnet_b2",
     "vit-b-16": "vit_b_16",
@@ -89,7 +89,7 @@ def make_network(name: str, image_size: int) -> nn.Module:
         options = {"input_size": (image_size, image_size)}
     try:
         return get_model(name, weights=None, **options).eval()
-    except (ValueError, RuntimeError, AssertionError) as err:  # as `torch._assert` raises it
+    except (ValueError, RuntimeError, AssertionError) as err:  # the last from `torch._assert`
         if not options:
             raise
         raise BackboneError(
@@ -100,9 +100,9 @@ def make_network(name: str, image_size: int) -> nn.Module:
 def input_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation per colour channel, as the weights' transforms use them.
 
-    They are for values in 0..1.
+    They apply to values in 0..1.
     """
-    if name in _WITH_SIDE_CLASSIFIER:  # what their `transform_input` turns torchvision's into
+    if name in _WITH_SIDE_CLASSIFIER:  # torchvision's values after their `transform_input`
         return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
     transforms = default_weights(name).transforms()
     return tuple(transforms.mean), tuple(transforms.std)

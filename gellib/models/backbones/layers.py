@@ -56,7 +56,7 @@ def _collect(module: nn.Module, prefix: str, found: list[list[str]]) -> None:
     for name, child in module.named_children():
         if not _has_parameters(child):
             continue
-        if type(child) in _SEQUENCES:  # their subclasses are blocks
+        if type(child) in _SEQUENCES:  # a subclass of them is a block
             _collect(child, f"{prefix}{name}.", found)
         elif isinstance(child, _NORMS) and found:
             found[-1].append(f"{prefix}{name}")

@@ -32,7 +32,7 @@ _CHUNK = 1 << 20
 
 
 class WeightsError(BackboneError):
-    """Weights are missing, damaged or do not fit; the message says where they were searched."""
+    """Weights are missing, damaged or do not fit; the message says where they were searched for."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def resolve_weights(
 
 
 def home_relative(path: Path) -> str:
-    """Write a path with `~` for the home folder, so that records hold on other machines."""
+    """Write a path with `~` for the home folder, so that records are valid on other machines."""
     path, home = path.absolute(), Path.home()
     return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
@@ -179,7 +179,7 @@ def _imagenet(name: str, timeout_s: float, progress: bool) -> tuple[Path, str]:
             ]
         try:
             return path, _download(url, path, prefix, timeout_s, progress)
-        except OSError as err:  # urllib's errors are among them
+        except OSError as err:  # includes urllib's errors
             tried.append(f"tried {url} ({_short(err)})")
     raise WeightsError(
         f"The ImageNet weights of {name} are not available: {'; '.join(tried)}. Download {url} "

@@ -89,7 +89,7 @@ def cached_array(
 
 
 def delete_entries(folder: Path, files: Iterable[str]) -> None:
-    """Delete arrays by the names of their files; their notes first, so that none is half there."""
+    """Delete arrays by the names of their files; notes first, so that none is incomplete."""
     for name in files:
         for suffix in (".json", ".npy", ".lock"):
             (folder / name).with_suffix(suffix).unlink(missing_ok=True)

@@ -118,4 +118,4 @@ def join_shards(
         rows = range(start, min(start + size, count))
         out[..., rows.start : rows.stop, :] = features_of(rows)
         drop_pages(out)
-        bar.update(views * rows.stop - bar.n)  # including cached shards, whose views no one counted
+        bar.update(views * rows.stop - bar.n)  # also counts the views of cached shards

@@ -21,8 +21,8 @@ def view_statistics(view: np.ndarray) -> np.ndarray:
     """Describe a view (channels, H, W), uint8, by (N_STATISTICS,) numbers, float32.
 
     They are quantiles of the grey level; for each octave of spatial frequency the logarithm of its
-    power, and that of the ratio of its power across to its power along; and how rare steep edges
-    are.
+    power, and of the ratio of its power across to its power along; and how much steeper the
+    steepest edges are than the average.
     """
     grey = view.astype(np.float32).mean(axis=0) / 255
     window, bands, across, along = _spectrum(*grey.shape)
