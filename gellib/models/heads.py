@@ -1,6 +1,8 @@
-"""The classifier heads on top of a backbone's features."""
+"""Classifier heads: from the features of a backbone to the logits of the classes."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -14,9 +16,20 @@ _SQUEEZE = 16
 
 
 class Head(nn.Sequential):
-    """Layers from features (N, in_features) to logits (N, n_classes); it knows its own kind.
+    """Layers from features (N, in_features) to logits (N, n_classes).
 
-    Its `task` says what the logits mean: whether one class excludes the others.
+    Parameters
+    ----------
+    kind
+        One of `KINDS`.
+    in_features
+        Number of features per image.
+    n_classes
+        Number of classes.
+    task
+        What the logits mean: whether one class excludes the others.
+    dropout
+        Probability of dropout; 0: that of the kind.
     """
 
     def __init__(
@@ -30,11 +43,14 @@ class Head(nn.Sequential):
         self.dropout = dropout
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        """Turn logits into probabilities: a softmax of classes that exclude others, or sigmoids."""
+        """Convert logits to probabilities (N, n_classes): a softmax if classes exclude each other.
+
+        Otherwise it is a sigmoid of each logit.
+        """
         return logits.softmax(dim=1) if self.task.exclusive else logits.sigmoid()
 
     def facts(self) -> dict[str, str | int | float]:
-        """Return what `build_head` needs to build its like."""
+        """Return the arguments with which `build_head` builds the same head."""
         return {
             "kind": self.kind,
             "in_features": self.in_features,
@@ -53,15 +69,34 @@ def build_head(
     dropout: float = 0.0,
     seed: int,
 ) -> Head:
-    """Build a head with initial weights that depend on the seed alone.
+    """Build a head whose initial weights depend on its kind and sizes and on the seed only.
 
     `single` is one linear layer. `multi` is Linear 512, ReLU, Dropout 0.25, Linear 256, ReLU,
     Dropout 0.5, Linear to the classes, as in the reference gel system. `dense` is Linear 512, ReLU,
-    Dropout 0.5, Linear. `residual` has four layers, each with a batch norm and what came in added
-    to what goes out, dropout falling from 0.5 to 0.2, and Xavier's initialisation. `attention`
-    weighs the features by each other, then has three layers with batch norm, ReLU and Dropout 0.4.
+    Dropout 0.5, Linear. `residual` has four layers, each with a batch norm and a skip connection,
+    dropout decreasing from 0.5 to 0.2, and Xavier initialisation. `attention` is a squeeze and
+    excitation of the features, then three layers with batch norm, ReLU and Dropout 0.4.
 
-    A `dropout` above 0 takes the place of the head's own: of the largest one in `residual`.
+    Parameters
+    ----------
+    kind
+        One of `KINDS`.
+    in_features
+        Number of features per image.
+    n_classes
+        Number of classes.
+    task
+        What the logits mean, or the name of the task.
+    dropout
+        If above 0, the probability of dropout instead of the head's own; in `residual`, instead of
+        the largest one, with the others in proportion.
+    seed
+        Seed of the run.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind or task, and for less than two classes that exclude each other.
     """
     if kind not in KINDS:
         raise ValueError(f"classifier_head: got {kind!r}, expected one of {', '.join(KINDS)}")
@@ -127,7 +162,10 @@ def _attention(in_features: int, n_classes: int, dropout: float) -> list[nn.Modu
 
 
 class ResidualLayer(nn.Module):
-    """Linear, batch norm, plus what came in, ReLU, dropout; widths are matched by a projection."""
+    """Linear, batch norm, skip connection, ReLU, dropout.
+
+    The skip connection is a projection if the widths differ.
+    """
 
     def __init__(self, in_features: int, out_features: int, dropout: float) -> None:
         super().__init__()
@@ -143,7 +181,7 @@ class ResidualLayer(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Squeeze and excitation: each feature is weighed, 0 to 1, by what all of them say."""
+    """Squeeze and excitation: each feature gets a weight, 0 to 1, computed from all features."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -153,11 +191,11 @@ class ChannelAttention(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Compute the weighed features, (N, features)."""
+        """Compute the weighted features, (N, features)."""
         return x * self.weigh(x)
 
 
-KINDS = {
+KINDS: dict[str, Callable[[int, int, float], list[nn.Module]]] = {
     "single": _single,
     "multi": _multi,
     "dense": _dense,
