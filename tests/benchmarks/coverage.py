@@ -3,9 +3,9 @@
     python tests/benchmarks/coverage.py [--repeats 1000] [--images 22 100] [--plain-bca]
 
 A classifier of known quality is simulated: its scores are normal, so that its true accuracy, F1,
-kappa and ROC area are known. Then test sets are drawn, and the intervals counted that hold the true
-value. `--plain-bca` counts those of the BCa bootstrap beside them. With groups, the images of a
-group share most of their score.
+kappa, balanced accuracy, Matthews correlation and ROC area are known. Then test sets are drawn, and
+the intervals counted that hold the true value. `--plain-bca` counts those of the BCa bootstrap
+beside them. With groups, the images of a group share most of their score.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ def truths(distance: float, n_classes: int) -> dict[str, float]:
         "f1": right,
         "sensitivity": right,
         "kappa": (right - chance) / (1 - chance),
+        # Of equally frequent classes that are mistaken for each other alike.
+        "balanced_accuracy": right,
+        "mcc": (right - chance) / (1 - chance),
         "roc_auc": area,
     }
 

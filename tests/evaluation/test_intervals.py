@@ -136,7 +136,7 @@ def test_they_hold_the_truth_nearly_as_often_as_they_say(n, distance):
     result = simulated.coverage(
         np.random.default_rng(1), n, 2, distance, repeats=120, plain_bca=n == 22
     )
-    for name in ("accuracy", "f1", "roc_auc", "kappa"):
+    for name in ("accuracy", "f1", "roc_auc", "kappa", "balanced_accuracy", "mcc"):
         # Three standard errors below 95 %: what a bootstrap alone misses by far.
         assert result[name][0] > 0.89, (name, result)
     if n == 22:
