@@ -1,0 +1,93 @@
+"""A trained model and its predictions, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from gellib.api.image_sources import ONE_IMAGE, ImageSource, sources_of
+
+if TYPE_CHECKING:
+    from gellib.training_run.predictor import Prediction, Predictor
+
+
+class Model:
+    """A trained model, ready for new images; made by `load`."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    @property
+    def name(self) -> str:
+        """The folder of the run that trained it."""
+        return self._predictor.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that it distinguishes."""
+        return self._predictor.classes
+
+    def predict(self, images: ImageSource | Sequence[ImageSource]) -> pd.DataFrame:
+        """Predict images; one that cannot be read gets its reason, the others go on.
+
+        Parameters
+        ----------
+        images
+            One image or a list of images: files, folders of images, bytes, (name, bytes), Pillow
+            images, or arrays (height, width) or (height, width, 3) of uint8 or uint16.
+
+        Returns
+        -------
+        DataFrame
+            One row per image: `file`, `label`, `p_<class>` (calibrated probabilities, 0..1),
+            `unlike_training` (whether it looks like nothing that the model was trained on) and
+            `error` (why it could not be read; empty where it could).
+
+        Raises
+        ------
+        TypeError
+            For what is no image; nothing is predicted then.
+        PredictorError
+            For a folder without images.
+        """
+        sources: list[Any] = []
+        alone = isinstance(images, ONE_IMAGE) or not isinstance(images, Iterable)
+        listed: Any = images
+        given: list[Any] = [images] if alone else list(listed)
+        for number, image in enumerate(given, start=1):
+            sources += sources_of(image, number)
+        return _predictions_table(self._predictor.predict(sources), self.classes)
+
+    def __repr__(self) -> str:
+        return f"Model of {self.name}: {', '.join(self.classes)}"
+
+
+def load(folder: str | Path = "runs") -> Model:
+    """Load the best model below a folder: of all sweeps, of one sweep, or of one run.
+
+    Raises
+    ------
+    PredictorError
+        When no run below it has finished, or its model is gone.
+    """
+    from gellib.training_run.predictor import Predictor, find_best_run
+
+    return Model(Predictor(find_best_run(folder)))
+
+
+def _predictions_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> pd.DataFrame:
+    rows = [
+        {
+            "file": p.file,
+            "label": p.label,
+            **{f"p_{name}": p.probabilities.get(name, float("nan")) for name in classes},
+            "unlike_training": p.ood,
+            "error": p.error,
+        }
+        for p in predictions
+    ]
+    columns = ["file", "label", *(f"p_{name}" for name in classes), "unlike_training", "error"]
+    return pd.DataFrame(rows, columns=columns)
