@@ -17,7 +17,8 @@ from gellib.models.features.extraction import (
     rebatch,
     unaugmented_views,
 )
-from gellib.models.features.store import FeatureStore, ensure_digests
+from gellib.models.features.identity import ensure_digests, feature_facts
+from gellib.models.features.store import FeatureStore
 
 
 def activation_shape(backbone: Backbone, front: nn.Module) -> torch.Size:
@@ -68,7 +69,7 @@ def cached_activations(
     """
     table = ensure_digests(imageset).table.iloc[list(rows)]
     paths = list(table["path"])
-    facts = store.facts(backbone, table["digest"], "fp32", device) | {"view": f"to {before}"}
+    facts = feature_facts(backbone, table["digest"], "fp32", device) | {"view": f"to {before}"}
     what = f"{backbone.name} up to {before}"
     shape = (len(paths), *activation_shape(backbone.to(device), front))
 

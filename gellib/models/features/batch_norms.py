@@ -15,7 +15,8 @@ from gellib.models.backbones import (
     running_statistics,
 )
 from gellib.models.features.extraction import unaugmented_views
-from gellib.models.features.store import FeatureStore, ensure_digests
+from gellib.models.features.identity import ensure_digests, feature_facts
+from gellib.models.features.store import FeatureStore
 
 CALIBRATION_IMAGES = 1024
 _CALIBRATION_BATCH = 32
@@ -39,7 +40,7 @@ def calibrate_on_images(
     """
     every = max(1, -(-len(rows) // CALIBRATION_IMAGES))
     table = ensure_digests(imageset).table.iloc[list(rows)[::every]]
-    facts = store.facts(backbone, table["digest"], "fp32", "cpu") | {"view": "batch norms"}
+    facts = feature_facts(backbone, table["digest"], "fp32", "cpu") | {"view": "batch norms"}
     norms = backbone.batch_norms().values()
     buffers = [buffer for norm in norms for buffer in running_statistics(norm)]
 

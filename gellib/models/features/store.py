@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,9 @@ from gellib.models.features.augmentation import check_augmentation
 from gellib.models.features.cache import cache_key, cached_array, delete_entries
 from gellib.models.features.extraction import progress_bar, unaugmented_views
 from gellib.models.features.fill import fill_augmented, fill_unaugmented, join_shards
+from gellib.models.features.identity import VERSION, ensure_digests, feature_facts
 from gellib.models.features.image_statistics import N_STATISTICS, view_statistics
 
-# Increased whenever the same input has other features than before, so that old files are not used.
-_VERSION = 2
 SHARD_IMAGES = 4096
 
 
@@ -94,7 +93,9 @@ class FeatureStore:
         """
         images = ensure_digests(imageset)
         precision = resolve_precision(precision, device)
-        facts = self.facts(backbone, images.table["digest"], precision, device) | {"view": "plain"}
+        facts = feature_facts(backbone, images.table["digest"], precision, device) | {
+            "view": "plain"
+        }
         what = f"{backbone.name} features"
         options: dict[str, Any] = {
             "precision": precision,
@@ -120,7 +121,7 @@ class FeatureStore:
         """Get `view_statistics` of the unaugmented views of some rows: (len(rows), N) float32."""
         table = ensure_digests(imageset).table.iloc[list(rows)]
         facts = {
-            "version": _VERSION,
+            "version": VERSION,
             "images": list(table["digest"]),
             "preprocessing": backbone.preprocessing.to_dict(),
             "view": "statistics",
@@ -175,7 +176,7 @@ class FeatureStore:
         images = ensure_digests(imageset).take(rows)
         precision = resolve_precision(precision, device)
         view = {"steps": check_augmentation(augmentation), "seed": seed, "epochs": epochs}
-        facts = self.facts(backbone, images.table["digest"], precision, device) | {"view": view}
+        facts = feature_facts(backbone, images.table["digest"], precision, device) | {"view": view}
         what = f"{backbone.name} features, {epochs} views each"
         options: dict[str, Any] = {"precision": precision, "device": device}
         options |= {"batch_size": batch_size, "augmentation": augmentation, "seed": seed}
@@ -192,30 +193,6 @@ class FeatureStore:
                 return None
 
         return self.cached(facts, (epochs, len(images), backbone.dim), compute, what)
-
-    def facts(
-        self, backbone: Backbone, digests: Iterable[str], precision: str, device: torch.device | str
-    ) -> dict[str, Any]:
-        """Return the values on which features depend, except for the kind of view.
-
-        Parameters
-        ----------
-        backbone
-            The backbone.
-        digests
-            The sha256 of each image.
-        precision
-            `fp32`, `bf16` or `fp16`.
-        device
-            Where features are computed; only its type counts.
-        """
-        return {
-            "version": _VERSION,
-            "images": list(digests),
-            "backbone": backbone.identity(),
-            "precision": precision,
-            "device": torch.device(device).type,
-        }
 
     def cached(
         self,
@@ -246,8 +223,3 @@ class FeatureStore:
         join_shards(out, self.shard, lambda rows: features_of(store, rows), bar)
         self._joined += store.files
         return store.seconds
-
-
-def ensure_digests(imageset: ImageSet) -> ImageSet:
-    """Return the images with the sha256 of every file, computed if one is missing."""
-    return imageset if (imageset.table["digest"] != "").all() else imageset.with_digests()

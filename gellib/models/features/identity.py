@@ -1,0 +1,44 @@
+"""What features depend on: the values from which their key in the cache is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from gellib.data import ImageSet
+from gellib.models.backbones import Backbone
+
+# Increased whenever the same input has other features than before, so that old files are not used.
+VERSION = 2
+
+
+def feature_facts(
+    backbone: Backbone, digests: Iterable[str], precision: str, device: torch.device | str
+) -> dict[str, Any]:
+    """Return the values on which features depend, except for the kind of view.
+
+    Parameters
+    ----------
+    backbone
+        The backbone.
+    digests
+        The sha256 of each image.
+    precision
+        `fp32`, `bf16` or `fp16`.
+    device
+        Where features are computed; only its type counts.
+    """
+    return {
+        "version": VERSION,
+        "images": list(digests),
+        "backbone": backbone.identity(),
+        "precision": precision,
+        "device": torch.device(device).type,
+    }
+
+
+def ensure_digests(imageset: ImageSet) -> ImageSet:
+    """Return the images with the sha256 of every file, computed if one is missing."""
+    return imageset if (imageset.table["digest"] != "").all() else imageset.with_digests()
