@@ -42,8 +42,8 @@ class RunConfig(Parameters):
         return self
 
     @property
-    def draws_views(self) -> bool:
-        """Whether the head is trained on random views of the images, a new one each epoch."""
+    def has_random_views(self) -> bool:
+        """Whether the head is trained on random views of the images, a new one in each epoch."""
         return self.opt_alg != "lbfgs" and self.augmentation.strip() not in ("", "none")
 
     @classmethod

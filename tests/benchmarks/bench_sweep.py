@@ -45,7 +45,7 @@ def reference_epoch(config: RunConfig) -> float:
     plain = [v2.Resize(size * 256 // 224), v2.CenterCrop(size)]
     drawn = [v2.RandomResizedCrop(size), v2.RandomHorizontalFlip(), v2.RandomRotation(10)]
     end = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.45], [0.22])]
-    steps = drawn if config.draws_views else plain
+    steps = drawn if config.has_random_views else plain
 
     def loader(chosen: list[Any]) -> DataLoader:
         views = v2.Compose([v2.Grayscale(), *chosen, *end])
@@ -103,7 +103,7 @@ def forward_passes(config: RunConfig) -> float:
     backbone = load_backbone(config)
     table = load_images(config).images.table
     views = list(unaugmented_views(list(table["path"]), backbone.preprocessing, ImageLimits()))
-    if config.draws_views:
+    if config.has_random_views:
         train = table[table["split"] == "train"]
         blocks = augmented_views(
             list(train["path"]),

@@ -10,7 +10,7 @@ from gellib.config import RunConfig
 from gellib.models.training.epoch_scores import score
 from gellib.models.training.fit import Fit, Phase
 from gellib.models.training.inputs import CachedInputs
-from gellib.models.training.monitor import Watch, check_monitor
+from gellib.models.training.monitor import EarlyStopping, check_monitor
 from gellib.models.training.objective import (
     BinaryCrossEntropy,
     CrossEntropy,
@@ -149,15 +149,15 @@ class TestMonitor:
         with pytest.raises(ValueError, match="got direction 'least' in"):
             check_monitor("least:val_loss")
 
-    def test_patience_is_out_after_so_many_worse_epochs(self):
-        watch = Watch("val_accuracy", 2)
+    def test_stops_after_so_many_worse_epochs(self):
+        stopping = EarlyStopping("val_accuracy", 2)
         values = [0.5, 0.7, 0.7, float("nan"), 0.9]
         seen = []
         for epoch, value in enumerate(values, start=1):
-            watch.see(epoch, {"val_accuracy": value})
-            seen.append((watch.best_epoch, watch.patience_is_out))
+            stopping.update(epoch, {"val_accuracy": value})
+            seen.append((stopping.best_epoch, stopping.should_stop))
         assert seen == [(1, False), (2, False), (2, False), (2, True), (5, False)]
-        assert not Watch("val_loss", 0).patience_is_out
+        assert not EarlyStopping("val_loss", 0).should_stop
 
 
 def torch_rates(make, epochs, steps, *, per_step):
@@ -208,7 +208,7 @@ class TestSchedule:
         factors = []
         for cost in [1.0, 0.9, 0.9, 0.95, 0.8, 0.9, 0.9, 0.9]:
             factors.append(schedule.factor(len(factors), 0))
-            schedule.see(cost)
+            schedule.step(cost)
         assert factors == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25]
 
     def test_wrong_ones_are_explained(self):

@@ -261,7 +261,7 @@ class TestModels:
                 load_model(tmp_path / name)
 
     def test_our_names_in_the_metadata_are_taken(self, trained, tmp_path):
-        with pytest.raises(ModelError, match="metadata: the names head are taken"):
+        with pytest.raises(ModelError, match="metadata: got head, which the format itself uses"):
             save_model(tmp_path / "m", trained.head, trained.backbone, {"head": "single"})
 
 

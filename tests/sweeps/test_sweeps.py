@@ -60,9 +60,9 @@ class TestFinished:
 
     def test_a_line_is_told_for_every_run(self, finished):
         _, _, lines = finished
-        told = [line for line in lines if "test accuracy" in line]
-        assert len(told) == 4
-        assert sorted(told)[0].startswith("[  1 of 4] 01-single-adam")
+        reported = [line for line in lines if "test accuracy" in line]
+        assert len(reported) == 4
+        assert sorted(reported)[0].startswith("[  1 of 4] 01-single-adam")
         assert any(line.startswith("features of 28 images by resnet18") for line in lines)
 
     def test_executed_notebooks_name_no_temporary_file(self, finished):

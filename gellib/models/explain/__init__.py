@@ -1,4 +1,4 @@
-"""Why a model says what it says, how sure it is, and whether it knows such pictures at all."""
+"""Explanation maps, uncertainty, and detection of out-of-distribution images."""
 
 from gellib.models.explain.layers import ExplainError, last_spatial_layer
 from gellib.models.explain.maps import Explanation, explain_views

@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju et al. 2017): where a convolutional network found its answer."""
+"""Grad-CAM (Selvaraju et al. 2017): which regions speak for a class."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from gellib.models.heads import Head
 def grad_cam(
     backbone: Backbone, head: Head, images: torch.Tensor, targets: np.ndarray
 ) -> np.ndarray:
-    """Map where each image speaks for its target class: (N, h, w), 0..1, of the last layer's size.
+    """Map how much each region of an image speaks for its target class.
 
     Parameters
     ----------
+    backbone, head
+        The model.
     images
-        (N, 1 or 3, H, W), normalised, on the device of the network.
+        (N, 1 or 3, H, W) float, normalised, on the device of the backbone.
     targets
         (N,) class numbers.
+
+    Returns
+    -------
+    np.ndarray
+        Maps (N, h, w), 0..1, of the size of the last layer with maps.
 
     Raises
     ------
@@ -36,7 +43,7 @@ def grad_cam(
         ) from err
     layer = last_spatial_layer(backbone, images[:1])[1]
     network = nn.Sequential(backbone, head).eval()
-    # Nothing is learnt; but gradients have to begin somewhere where all layers are frozen.
+    # Gradients need a start, also where all layers are frozen; nothing is trained here.
     x = images.clone().requires_grad_(True)
     goal = torch.as_tensor(np.asarray(targets), device=images.device)
     with torch.enable_grad(), exact_arithmetic():

@@ -1,4 +1,4 @@
-"""Maps of what a model looked at, by the method that suits its network."""
+"""Explanation maps, by the method that suits the network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Explanation:
-    """Maps (N, h, w), 0..1, of views (N, 1 or 3, H, W) uint8, and the `method` they come from."""
+    """Maps (N, h, w), 0..1, of views (N, 1 or 3, H, W) uint8, and the name of their `method`."""
 
     views: np.ndarray
     maps: np.ndarray
@@ -34,15 +34,27 @@ def explain_views(
     precision: str = "fp32",
     device: torch.device | str = "cpu",
 ) -> Explanation:
-    """Map where each view speaks for its target class.
+    """Map how much each region of a view speaks for its target class.
 
-    Attention roll-out for vision transformers, Grad-CAM for all other networks. The network goes to
-    the device and stays there. With the `precision` bf16 its layers compute in that: half the time.
+    The method is attention roll-out for vision transformers, and Grad-CAM for all other networks.
+
+    Parameters
+    ----------
+    backbone, head
+        The model, which is moved to `device` and stays there.
+    views
+        (N, 1 or 3, H, W) uint8.
+    targets
+        (N,) class numbers.
+    precision
+        With `bf16`, layers compute in mixed precision, which takes half the time.
+    device
+        Where to compute.
 
     Raises
     ------
     ExplainError
-        As `grad_cam`.
+        As for `grad_cam`.
     """
     backbone, head = backbone.to(device), head.to(device)
     rollout, maps = is_vision_transformer(backbone.network), []

@@ -1,4 +1,4 @@
-"""Monte-Carlo dropout: a head asked many times, each time with other units dropped."""
+"""Monte Carlo dropout: many predictions of a head, each with other units dropped."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from gellib.models.heads import Head
 
 SAMPLES = 50
 _ROWS_AT_ONCE = 1024
+_Dropout = nn.Dropout | nn.AlphaDropout | nn.FeatureAlphaDropout
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Doubt about each image, in nats; `samples` is 0 for a head without dropout.
+    """Uncertainty of the prediction for each image.
 
-    `entropy` is that of the mean answer; `mutual_information` is the part of it by which the
-    answers differ: doubt about the model, where the rest is doubt about the image. It is None
-    without dropout.
+    Attributes
+    ----------
+    entropy
+        (n,) entropy of the mean prediction, in nats.
+    mutual_information
+        (n,) the part of the entropy that is uncertainty about the model, in nats: how much the
+        predictions differ. The rest is uncertainty about the image. None without dropout.
+    samples
+        Number of predictions per image; 0 for a head without dropout.
     """
 
     entropy: np.ndarray
@@ -30,7 +37,7 @@ class Uncertainty:
 
 
 def has_dropout(head: Head) -> bool:
-    """Whether a head drops units in training."""
+    """Whether a head has dropout."""
     return any(layer.p > 0 for layer in _dropouts(head))
 
 
@@ -42,17 +49,33 @@ def uncertainty(
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> Uncertainty:
-    """Measure the doubt about images by their features (n, dim); the head stays as it is."""
+    """Measure the uncertainty of predictions; the head is left as it was.
+
+    Parameters
+    ----------
+    head
+        The head.
+    features
+        (n, dim) features of the images.
+    temperature
+        Temperature that calibrates the probabilities.
+    samples
+        Number of predictions per image; ignored for a head without dropout.
+    seed
+        Seed of the run.
+    """
     samples = samples if has_dropout(head) else 0
-    mean, inner = _asked(head, features, temperature, samples, seed)
-    doubt = head.task.entropy(mean)
+    mean, inner = _mean_prediction(head, features, temperature, samples, seed)
+    total = head.task.entropy(mean)
     if not samples:
-        return Uncertainty(doubt, None, 0)
-    return Uncertainty(doubt, np.maximum(doubt - inner, 0), samples)
+        return Uncertainty(total, None, 0)
+    return Uncertainty(total, np.maximum(total - inner, 0), samples)
 
 
-def _asked(head, features, temperature, samples, seed):
-    """Mean of the answers, and mean of their entropies."""
+def _mean_prediction(
+    head: Head, features: np.ndarray, temperature: float, samples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (n, classes) of the predictions, and mean (n,) of their entropies."""
     device = next(head.parameters()).device
     training = {layer: layer.training for layer in head.modules()}
     mean = np.zeros((len(features), head.n_classes))
@@ -76,6 +99,6 @@ def _asked(head, features, temperature, samples, seed):
     return mean, inner
 
 
-def _dropouts(head: Head) -> list[nn.Module]:
+def _dropouts(head: Head) -> list[_Dropout]:
     kinds = (nn.Dropout, nn.AlphaDropout, nn.FeatureAlphaDropout)
     return [layer for layer in head.modules() if isinstance(layer, kinds)]

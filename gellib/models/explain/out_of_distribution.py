@@ -1,14 +1,15 @@
-"""Whether an image looks like nothing that a model was trained on.
+"""Detection of images that are unlike the training images.
 
-Two distances to the training images. Of the network's features: what is left of their direction
-outside the few directions in which training images differ. Of the picture's statistics, for which
-networks are nearly blind: Mahalanobis's, with a covariance shrunk by Ledoit and Wolf (2004). The
-threshold is that which a stated share of images like the training images passes.
+The score combines two distances to the training images. That of the backbone's features is the
+part of their direction outside the few principal directions of the training images. That of image
+statistics, to which networks are nearly blind, is Mahalanobis's, with the shrunk covariance of
+Ledoit and Wolf (2004). The threshold is set so that a stated share of images like the training
+images exceeds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,22 +17,32 @@ import numpy as np
 import torch
 from sklearn.covariance import LedoitWolf
 
-RATE = 0.05  # share of images like those trained on that are called unlike them all the same
+RATE = 0.05  # share of images like the training images that are flagged nevertheless
 MOST_IMAGES = 500
 _DIRECTIONS = 8
 _FOLDS = 5
 _FEWEST = 10
 _PARTS = ("features", "statistics")
 _Arrays = dict[str, np.ndarray]
+_Fit = Callable[[np.ndarray], _Arrays]
+_Distance = Callable[[_Arrays, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class OutOfDistribution:
-    """Scores images by how far they are from the training images; above 1 is too far.
+    """Detector that scores images by their distance to the training images; above 1 is flagged.
 
-    `rate` is the share of images like the training images that is above 1, as set on `n` of them:
-    validation images and, of a network that was not trained on them, training images left out in
-    turn. `limits` are the distances that count as 1.
+    Attributes
+    ----------
+    features, statistics
+        The arrays of the fitted distances.
+    limits
+        The two distances that have the score 1.
+    rate
+        Share of images like the training images that is flagged.
+    n
+        Number of images that set the limits: validation images and, if the backbone was not trained
+        on them, training images that are left out in turn.
     """
 
     features: _Arrays
@@ -46,7 +57,7 @@ class OutOfDistribution:
         return np.maximum(*(part / limit for part, limit in zip(parts, self.limits, strict=True)))
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """What is to be stored with the model."""
+        """Return the tensors to store with the model."""
         return {
             f"{part}.{name}": torch.from_numpy(value.astype(np.float32))
             for part in _PARTS
@@ -54,17 +65,24 @@ class OutOfDistribution:
         }
 
     def metadata(self) -> dict[str, Any]:
-        """What goes with the tensors."""
+        """Return the metadata to store with the tensors."""
         return {"limits": list(self.limits), "rate": self.rate, "n": self.n}
 
     @classmethod
     def load(cls, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> OutOfDistribution:
-        """Put together again what `tensors` and `metadata` gave."""
+        """Rebuild a detector from its `tensors` and `metadata`."""
         parts: dict[str, _Arrays] = {part: {} for part in _PARTS}
         for key, value in tensors.items():
             part, name = key.split(".")
             parts[part][name] = value.numpy()
-        return cls(**parts, **(metadata | {"limits": tuple(metadata["limits"])}))
+        first, second = metadata["limits"]
+        return cls(
+            parts["features"],
+            parts["statistics"],
+            (first, second),
+            metadata["rate"],
+            metadata["n"],
+        )
 
 
 def fit_out_of_distribution(
@@ -76,24 +94,24 @@ def fit_out_of_distribution(
     groups: Sequence[int] | np.ndarray | None = None,
     frozen: bool = True,
 ) -> OutOfDistribution | None:
-    """Describe the training images, and set the threshold.
+    """Fit the distances to the training images, and set the threshold.
 
     Parameters
     ----------
     features, statistics
-        (n, dim) and (n, N) of all images.
+        (n, dim) and (n, N), of all images.
     train, val
-        Which of them, as row numbers.
+        Rows of the training and of the validation images.
     groups
-        (n,) numbers: images of one group are left out together.
+        (n,) group numbers: images of one group are left out together.
     frozen
-        Whether the network has not been trained on these images, so that training images that are
-        left out count for the threshold like others.
+        Whether the backbone has not been trained on these images, so that training images that are
+        left out count for the threshold as well.
 
     Returns
     -------
     OutOfDistribution or None
-        None where fewer than 10 images are there to describe, or to set the threshold by.
+        None if there are fewer than 10 images to fit, or to set the threshold.
     """
     train, val = np.asarray(train, dtype=int), np.asarray(val, dtype=int)
     groups = np.arange(len(features)) if groups is None else np.asarray(groups)
@@ -102,25 +120,27 @@ def fit_out_of_distribution(
     n = len(val) + (len(train) if folds else 0)
     if min(n, len(train)) < _FEWEST:
         return None
-    fitted, scores = [], []
-    for x, fit, distance in (
-        (features, _directions, _outside),
-        (statistics, _covariance, _mahalanobis),
-    ):
-        fitted.append(fit(x[train]))
-        parts = [distance(fitted[-1], x[val])]
+
+    def fit_distance(x: np.ndarray, fit: _Fit, distance: _Distance) -> tuple[_Arrays, np.ndarray]:
+        fitted = fit(x[train])
+        distances = [distance(fitted, x[val])]
         for number in folds:
             out = fold == number
-            parts.append(distance(fit(x[train[~out]]), x[train[out]]))
-        scores.append(np.concatenate(parts))
-    limits = np.array([_limit(values) for values in scores])
-    # Each limit alone lets RATE pass, both together would let more.
-    limits = limits * _limit((np.stack(scores, axis=1) / limits).max(axis=1))
-    return OutOfDistribution(*fitted, tuple(limits.tolist()), RATE, n)
+            distances.append(distance(fit(x[train[~out]]), x[train[out]]))
+        return fitted, np.concatenate(distances)
+
+    by_features, first = fit_distance(features, _directions, _outside)
+    by_statistics, second = fit_distance(statistics, _covariance, _mahalanobis)
+    limits = np.array([_limit(first), _limit(second)])
+    # Each limit alone is exceeded by a share of RATE, either of them by more.
+    limits = limits * _limit((np.stack([first, second], axis=1) / limits).max(axis=1))
+    return OutOfDistribution(
+        by_features, by_statistics, (float(limits[0]), float(limits[1])), RATE, n
+    )
 
 
 def _limit(scores: np.ndarray) -> float:
-    """Score that a further image passes with the probability RATE at most, or the largest."""
+    """Score that a further image exceeds with a probability of RATE at most, or the largest."""
     place = int(np.ceil((len(scores) + 1) * (1 - RATE)))
     return max(float(np.sort(scores)[min(place, len(scores)) - 1]), 1e-6)
 

@@ -1,4 +1,4 @@
-"""Attention roll-out (Abnar and Zuidema 2020): which patches a vision transformer looked at."""
+"""Attention roll-out (Abnar and Zuidema 2020): which patches a vision transformer attends to."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from gellib.models.backbones import Backbone, exact_arithmetic
 
 
 def is_vision_transformer(network: nn.Module) -> bool:
-    """Whether the network is a plain vision transformer, with a token for the class."""
+    """Whether the network is a plain vision transformer, with a class token."""
     return any(isinstance(layer, EncoderBlock) for layer in network.modules())
 
 
 def attention_rollout(backbone: Backbone, images: torch.Tensor) -> np.ndarray:
     """Map how much of each patch reaches the class token: (N, h, w), 0..1.
 
-    It follows the attention through all layers, half of each layer being what passes by it. It does
-    not depend on the class: it says what was looked at, not what spoke for the answer.
+    The attention is multiplied through all layers; the residual connection counts as half of each.
+    The map does not depend on the class: it shows what the network attends to, not what speaks for
+    the prediction.
     """
     weights: list[torch.Tensor] = []
 
-    def ask(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple:
+    def request_weights(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple:
         return args, kwargs | {"need_weights": True, "average_attn_weights": True}
 
-    def keep(module: nn.Module, args: tuple, kwargs: dict[str, Any], output: tuple) -> None:
+    def keep_weights(module: nn.Module, args: tuple, kwargs: dict[str, Any], output: tuple) -> None:
         weights.append(output[1].detach())
 
     blocks = [layer for layer in backbone.modules() if isinstance(layer, EncoderBlock)]
     hooks = []
     for block in blocks:
         attention = block.self_attention
-        hooks.append(attention.register_forward_pre_hook(ask, with_kwargs=True))
-        hooks.append(attention.register_forward_hook(keep, with_kwargs=True))
+        hooks.append(attention.register_forward_pre_hook(request_weights, with_kwargs=True))
+        hooks.append(attention.register_forward_hook(keep_weights, with_kwargs=True))
     try:
         with torch.no_grad(), exact_arithmetic():
             backbone(images)

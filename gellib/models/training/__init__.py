@@ -1,4 +1,4 @@
-"""The fit loop, predictions with what it trained, and trained models on disk."""
+"""Training, prediction with the trained model, and model files."""
 
 from gellib.models.training.checkpoint import ModelError, load_model, load_tensors, save_model
 from gellib.models.training.inference import (

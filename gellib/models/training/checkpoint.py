@@ -1,4 +1,4 @@
-"""Trained models on disk: safetensors with JSON metadata, and no code."""
+"""Model files: safetensors with JSON metadata, and no code."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gellib.models.backbones import Backbone, Preprocessing, WeightsInfo, build_
 from gellib.models.heads import Head, build_head
 
 FORMAT = 1
-_OURS = ("format", "backbone", "head")
+_RESERVED = ("format", "backbone", "head")
 
 
 class ModelError(ValueError):
-    """A stored model cannot be put together again; the message says why."""
+    """A model file cannot be written or loaded; the message says why."""
 
 
 def save_model(
@@ -30,15 +30,34 @@ def save_model(
     metadata: dict[str, Any],
     tensors: dict[str, torch.Tensor] | None = None,
 ) -> None:
-    """Write the head, and of the backbone what its weights and seed do not give, to a file.
+    """Write the head, and the part of the backbone that its weights and seed do not determine.
 
-    That is the layers that were trained, the batch norms' statistics for the weights `none` and
-    the first convolution for `reinit`. `metadata` (classes and whatever else, JSON values) is
-    stored along. The file appears whole or not at all.
+    This part is the layers that were trained, the statistics of batch norms for the weights `none`,
+    and the first convolution for the input adapter `reinit`. The file appears complete or not at
+    all.
+
+    Parameters
+    ----------
+    path
+        The file.
+    head, backbone
+        The model.
+    metadata
+        Classes and other values to store with the model, as JSON has them.
+    tensors
+        Other tensors to store with the model; `load_tensors` reads them.
+
+    Raises
+    ------
+    ModelError
+        When `metadata` has a name that the format itself uses.
     """
-    taken = set(metadata) & set(_OURS)
+    taken = set(metadata) & set(_RESERVED)
     if taken:
-        raise ModelError(f"metadata: the names {', '.join(sorted(taken))} are taken")
+        raise ModelError(
+            f"metadata: got {', '.join(sorted(taken))}, which the format itself uses; "
+            "use other names"
+        )
     facts = metadata | {
         "format": FORMAT,
         "backbone": {
@@ -52,24 +71,24 @@ def save_model(
         },
         "head": head.facts(),
     }
-    every = {f"head.{name}": value for name, value in head.state_dict().items()}
-    every |= {f"backbone.{name}": value for name, value in backbone.own_state().items()}
-    every |= {f"more.{name}": value for name, value in (tensors or {}).items()}
-    every = {name: value.detach().cpu().contiguous() for name, value in every.items()}
+    state = {f"head.{name}": value for name, value in head.state_dict().items()}
+    state |= {f"backbone.{name}": value for name, value in backbone.own_state().items()}
+    state |= {f"more.{name}": value for name, value in (tensors or {}).items()}
+    state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     with atomic_path(Path(path)) as temporary:
-        save_file(every, temporary, metadata={"gellib": json.dumps(facts)})
+        save_file(state, temporary, metadata={"gellib": json.dumps(facts)})
 
 
 def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
-    """Put a stored model together again: (backbone, head, metadata), both in eval mode.
+    """Load a model: its backbone and head, both in eval mode, and its metadata.
 
     Raises
     ------
     ModelError
-        For a file that is no such model, and when the backbone's weights are not those that it
-        was trained with.
+        For a file that is not a model of gellib, and when the weights of the backbone are not those
+        that the model was trained with.
     BackboneError
-        When the weights cannot be had.
+        When the weights cannot be loaded.
     """
     facts, tensors = _read(Path(path))
     about = facts["backbone"]
@@ -86,8 +105,8 @@ def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
     )
     if backbone.weights.sha256 != trained_with.sha256:
         raise ModelError(
-            f"{path}: it was trained with weights of sha256 {trained_with.sha256[:12]}... "
-            f"({trained_with.source}), but {backbone.weights.source} now gives "
+            f"{path}: the model was trained with weights of sha256 {trained_with.sha256[:12]}... "
+            f"({trained_with.source}), but {backbone.weights.source} now has sha256 "
             f"{backbone.weights.sha256[:12]}...; {_remedy(name)}"
         )
     backbone.weights = trained_with
@@ -100,7 +119,13 @@ def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
 
 
 def load_tensors(path: str | Path) -> dict[str, torch.Tensor]:
-    """Get the tensors that were stored along with a model."""
+    """Load the tensors that `save_model` stored with a model.
+
+    Raises
+    ------
+    ModelError
+        For a file that is not a model of gellib.
+    """
     return _under("more.", _read(Path(path))[1])
 
 

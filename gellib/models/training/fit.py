@@ -1,4 +1,4 @@
-"""The fit loop: phases of epochs, what is written down of them, early stopping."""
+"""The training loop: phases of epochs, the history that is logged, early stopping."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gellib.config import RunConfig
 from gellib.models.backbones import isolated_rng
 from gellib.models.training.epoch_scores import METRICS, EpochScores, score
 from gellib.models.training.inputs import CachedInputs, OnlineInputs
-from gellib.models.training.monitor import Watch, check_monitor
+from gellib.models.training.monitor import EarlyStopping, check_monitor
 from gellib.models.training.objective import Objective
 from gellib.models.training.optimise import Schedule, clip_gradients, set_rate
 from gellib.models.training.sampling import cut_batches, draw_order, sampling_weights
@@ -27,10 +27,11 @@ from gellib.models.training.sampling import cut_batches, draw_order, sampling_we
 
 @dataclass
 class Phase:
-    """Some epochs in which the same layers are trained on the same inputs.
+    """A range of epochs in which the same layers are trained on the same inputs.
 
-    `network` takes what `inputs` yield to logits. Without `threads` torch keeps its own number.
-    In `bf16` the network is computed in mixed precision; its weights and the loss stay in fp32.
+    `network` computes logits from what `inputs` yield. With `threads` 0, torch keeps its own number
+    of threads. With the precision `bf16`, the network computes in mixed precision; its weights and
+    the loss stay in fp32.
     """
 
     epochs: range
@@ -41,7 +42,7 @@ class Phase:
     precision: Literal["fp32", "bf16"] = "fp32"
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """Compute logits, fp32."""
+        """Compute logits (N, classes), fp32, of a batch of inputs."""
         bf16 = self.precision == "bf16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
             return self.network(x).float()
@@ -49,7 +50,7 @@ class Phase:
 
 @dataclass
 class Log:
-    """What the loop writes down: one row per epoch, an epoch and class, a step of the optimiser."""
+    """What the loop logs: one row per epoch, per epoch and class, and per step of the optimiser."""
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     classes: list[dict[str, Any]] = field(default_factory=list)
@@ -57,15 +58,15 @@ class Log:
     best_epoch: int = 0
 
     def history(self) -> pd.DataFrame:
-        """Return the table of the epochs."""
+        """Return the table with one row per epoch."""
         return pd.DataFrame(self.epochs)
 
     def class_history(self) -> pd.DataFrame:
-        """Return the table of the classes in each epoch."""
+        """Return the table with one row per epoch, split and class."""
         return pd.DataFrame(self.classes)
 
     def learning_rates(self) -> pd.DataFrame:
-        """Return the table of the steps."""
+        """Return the table with one row per step of the optimiser."""
         return pd.DataFrame(self.steps, columns=["step", "epoch", "learning_rate"])
 
     def add_epoch(
@@ -78,7 +79,21 @@ class Log:
         learning_rate: float,
         seconds: float,
     ) -> dict[str, Any]:
-        """Write an epoch down; returns its row of the history."""
+        """Add an epoch to the tables; return its row of the history.
+
+        Parameters
+        ----------
+        epoch
+            Its number, from 1.
+        train, val
+            Scores of the training and of the validation images.
+        classes
+            Names of the classes.
+        learning_rate
+            The learning rate of the last step of the epoch.
+        seconds
+            Duration of the epoch.
+        """
         parts = {"train": train, "val": val}
         row: dict[str, Any] = {"epoch": epoch}
         row |= {f"{p}_{m}": getattr(parts[p], m) for m in METRICS for p in parts}
@@ -94,8 +109,24 @@ class Log:
 class Fit:
     """Minimises the objective over phases of epochs.
 
-    Losses and scores in training are over the images as they were drawn, while the network
-    changes and dropout is on; those of validation are taken after the epoch.
+    Losses and scores of the training images are those of the batches, with dropout and while the
+    network changes; those of the validation images are computed after the epoch.
+
+    Parameters
+    ----------
+    config
+        The configuration of the run.
+    train_targets, val_targets
+        Targets of the training and of the validation images, as from `encode_labels`.
+    classes
+        Names of the classes.
+    device
+        Where to compute.
+
+    Raises
+    ------
+    ValueError
+        When the configuration stops early by a validation score and there are no validation images.
     """
 
     def __init__(
@@ -121,35 +152,36 @@ class Fit:
         self.log = Log()
 
     def run(self, phases: Iterable[Phase], trained: nn.Module, *, progress: bool = False) -> Log:
-        """Go through the phases, which are asked for one after another.
+        """Train through the phases; each is requested when the one before it has ended.
 
-        With a `patience`, the last phase ends when it is out, and `trained` is put back to what
-        it was in the best epoch; without, the last epoch is kept.
+        With a `patience`, the last phase ends when the monitored value has not improved for so many
+        epochs, and `trained` gets back its parameters of the best epoch. Without, those of the last
+        epoch are kept.
         """
         config, log = self.config, self.log
-        watch = Watch(config.monitor, config.patience)
+        stopping = EarlyStopping(config.monitor, config.patience)
         best: dict[str, torch.Tensor] = {}
         total = config.num_epochs
         with tqdm(total=total, unit="epoch", desc="training", disable=not progress) as bar:
             for phase in phases:
-                watch.restart()
+                stopping.reset_patience()
                 last = phase.epochs.stop > config.num_epochs
-                for row in self._epochs(phase, watch):
-                    if watch.see(row["epoch"], row) and config.patience:
+                for row in self._epochs(phase, stopping):
+                    if stopping.update(row["epoch"], row) and config.patience:
                         best = copy.deepcopy(trained.state_dict())
                     bar.update()
                     bar.set_postfix_str(
                         f"loss {row['train_loss']:.3f}, validation {row['val_accuracy']:.1%}"
                     )
-                    if last and watch.patience_is_out:
+                    if last and stopping.should_stop:
                         break
                 phase.network.eval()
         if best:
             trained.load_state_dict(best)
-        log.best_epoch = watch.best_epoch if best else log.epochs[-1]["epoch"]
+        log.best_epoch = stopping.best_epoch if best else log.epochs[-1]["epoch"]
         return log
 
-    def _epochs(self, phase: Phase, watch: Watch) -> Iterator[dict[str, Any]]:
+    def _epochs(self, phase: Phase, stopping: EarlyStopping) -> Iterator[dict[str, Any]]:
         count = len(self._batches(phase, phase.epochs.start))
         schedule = Schedule(self.config.schedule, epochs=len(phase.epochs), steps_per_epoch=count)
         for number, epoch in enumerate(phase.epochs):
@@ -166,7 +198,7 @@ class Fit:
                 learning_rate=self.log.steps[-1]["learning_rate"],
                 seconds=time.perf_counter() - started,
             )
-            schedule.see(watch.cost(row))
+            schedule.step(stopping.cost(row))
             yield row
 
     def _batches(self, phase: Phase, epoch: int) -> list[np.ndarray]:

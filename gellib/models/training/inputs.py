@@ -1,4 +1,4 @@
-"""What the fit loop trains on: cached features, or images on their way through the network."""
+"""Inputs of the training loop: cached features, or images that the network computes on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VALIDATION_BATCH = 256
 
 
 class RowsOnDisk:
-    """Some rows of a memory-mapped array, read when they are asked for."""
+    """Some rows of a memory-mapped array, which are read when they are indexed."""
 
     def __init__(self, array: np.ndarray, rows: np.ndarray) -> None:
         self.array, self.rows = array, rows
@@ -36,23 +36,31 @@ class RowsOnDisk:
 
 @dataclass
 class CachedInputs:
-    """Features: `train_features` (epochs or 1, n_train, dim), `val_features` (n_val, dim)."""
+    """Features that are computed once.
+
+    Parameters
+    ----------
+    train_features
+        (epochs, n_train, dim), or (1, n_train, dim) without augmentation.
+    val_features
+        (n_val, dim).
+    """
 
     train_features: np.ndarray | Sequence[RowsOnDisk]
     val_features: np.ndarray | RowsOnDisk
 
     def train_batch(self, epoch: int, positions: np.ndarray) -> torch.Tensor:
-        """Get the inputs of some training images in an epoch (from 1)."""
-        # One epoch's worth where there is no augmentation: it serves them all.
+        """Get the features (N, dim) of some training images in an epoch (from 1)."""
+        # Without augmentation there is one entry, which is used in every epoch.
         features = self.train_features[(epoch - 1) % len(self.train_features)]
         return torch.from_numpy(features[positions])
 
     def train_batches(self, epoch: int, batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
-        """Yield the inputs of the batches of an epoch."""
+        """Yield the inputs of each batch of training images, given by positions, in an epoch."""
         return (self.train_batch(epoch, positions) for positions in batches)
 
     def val_batches(self) -> Iterator[torch.Tensor]:
-        """Yield the inputs of all validation images in order."""
+        """Yield the inputs of all validation images in order, batch by batch."""
         for start in range(0, len(self.val_features), _VALIDATION_BATCH):
             block = self.val_features[start : start + _VALIDATION_BATCH]
             yield torch.from_numpy(np.array(block))
@@ -60,7 +68,25 @@ class CachedInputs:
 
 @dataclass
 class OnlineInputs:
-    """Images, augmented in threads while the network computes; for networks that are trained."""
+    """Images for networks that are trained, augmented in threads while the network computes.
+
+    Parameters
+    ----------
+    train_paths, train_digests
+        Path and sha256 of each training image.
+    val_paths
+        Path of each validation image.
+    preprocessing
+        The preprocessing of the backbone.
+    limits
+        Size of files and images that are refused.
+    steps
+        The augmentation, as from `check_augmentation`.
+    seed
+        Seed of the run.
+    val_batch
+        Number of validation images per batch.
+    """
 
     train_paths: Sequence[str]
     train_digests: Sequence[str]
@@ -74,13 +100,13 @@ class OnlineInputs:
     _kept_bytes: int = 0
 
     def train_batches(self, epoch: int, batches: Sequence[np.ndarray]) -> Iterator[torch.Tensor]:
-        """Yield the inputs of the batches of an epoch."""
+        """Yield the inputs of each batch of training images, given by positions, in an epoch."""
 
         def work(position: int) -> np.ndarray:
             path = self.train_paths[position]
             if not self.steps:
                 return self._plain(path)
-            image = self._kept_or(("image", path), lambda: self._read(path))
+            image = self._get_or_make(("image", path), lambda: self._read(path))
             key = image_key(self.train_digests[position])
             return random_views(
                 image, self.preprocessing, self.steps, seed=self.seed, key=key, epochs=[epoch]
@@ -93,7 +119,7 @@ class OnlineInputs:
             yield normalise(torch.from_numpy(pixels), self.preprocessing)
 
     def val_batches(self) -> Iterator[torch.Tensor]:
-        """Yield the inputs of all validation images in order."""
+        """Yield the inputs of all validation images in order, batch by batch."""
         views = map_in_threads(self._plain, self.val_paths, ahead=2 * self.val_batch)
         for start in range(0, len(self.val_paths), self.val_batch):
             count = min(self.val_batch, len(self.val_paths) - start)
@@ -101,15 +127,15 @@ class OnlineInputs:
             yield normalise(torch.from_numpy(pixels), self.preprocessing)
 
     def _plain(self, path: str) -> np.ndarray:
-        # It is the same in every epoch, so it is kept as it goes into the network.
-        return self._kept_or(
+        # The same in every epoch, so the view is kept instead of the image.
+        return self._get_or_make(
             ("plain", path), lambda: unaugmented_view(self._read(path), self.preprocessing)
         )
 
     def _read(self, path: str) -> np.ndarray:
         return read_image(path, color=self.preprocessing.color, limits=self.limits)
 
-    def _kept_or(self, key: tuple[str, str], make: Callable[[], np.ndarray]) -> np.ndarray:
+    def _get_or_make(self, key: tuple[str, str], make: Callable[[], np.ndarray]) -> np.ndarray:
         image = self._kept.get(key)
         if image is None:
             image = make()

@@ -1,4 +1,4 @@
-"""The regularised optimum of logistic regression itself, instead of epochs towards it."""
+"""Logistic regression: the optimum of a linear head, computed by L-BFGS instead of epochs."""
 
 from __future__ import annotations
 
@@ -29,20 +29,32 @@ def fit_lbfgs(
     val_targets: np.ndarray,
     classes: tuple[str, ...],
 ) -> Log:
-    """Put a `single` head at the optimum for the plain views; the log has one row.
+    """Set a `single` head to the optimum for unaugmented views; the log has one row.
 
-    The loss is the sum of the cross entropies times `lbfgs_c`, plus half the squared weights; of
-    several labels each has a regression of its own. Features count in units of their standard
-    deviation, so that `lbfgs_c` means the same for every network, however large its features are;
-    mean and deviation are worked into the layer.
+    The loss is the sum of the cross entropies times `lbfgs_c`, plus half the squared weights; with
+    several labels per image, each label has a regression of its own. Features are standardised, so
+    that `lbfgs_c` means the same for every backbone; mean and deviation become part of the layer.
+
+    Parameters
+    ----------
+    config
+        The configuration of the run.
+    head
+        The head, which is changed in place.
+    inputs
+        Features of the training and of the validation images.
+    train_targets, val_targets
+        Their targets, as from `encode_labels`.
+    classes
+        Names of the classes.
     """
     started = time.perf_counter()
     features = np.asarray(inputs.train_features[0], dtype=np.float64)
     mean, deviation = features.mean(0), features.std(0)
-    # A feature that hardly varies here would be blown up where it does.
+    # A feature that hardly varies here must not dominate on images where it does vary.
     deviation = np.maximum(deviation, max(_LEAST_DEVIATION * deviation.max(), 1e-12))
     x = (features - mean) / deviation
-    with threadpool_limits(1):  # their number must not change the result
+    with threadpool_limits(1):  # the result must not depend on the number of threads
         if head.task.exclusive:
             weights, biases = _exclusive(config, x, train_targets, len(classes))
         else:
@@ -83,10 +95,10 @@ def _exclusive(
 ) -> tuple[np.ndarray, np.ndarray]:
     found = _regression(config).fit(x, targets)
     weights, biases = found.coef_, found.intercept_
-    if len(found.classes_) == 2:  # one score for the second class: half of it for and against
+    if len(found.classes_) == 2:  # there is one score, for the second class and against the first
         weights = np.concatenate([-weights, weights]) / 2
         biases = np.concatenate([-biases, biases]) / 2
-    # A class without training images is never the answer.
+    # A class without training images is never predicted.
     all_weights = np.zeros((n_classes, x.shape[1]))
     all_biases = np.full(n_classes, -100.0)
     all_weights[found.classes_], all_biases[found.classes_] = weights, biases
@@ -94,7 +106,7 @@ def _exclusive(
 
 
 def _binary(config: RunConfig, x: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, float]:
-    if targets.min() == targets.max():  # nothing to tell apart: the share alone, pulled to a half
+    if targets.min() == targets.max():  # one class only: predict its share, shrunk towards one half
         share = (targets.sum() + 0.5) / (len(targets) + 1)
         return np.zeros(x.shape[1]), float(np.log(share / (1 - share)))
     found = _regression(config).fit(x, targets.astype(int))

@@ -1,4 +1,4 @@
-"""Which epoch is the best, and when to stop: early stopping on a column of the history."""
+"""Early stopping: which epoch is the best by a column of the history, and when to stop."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ DIRECTIONS = ("min", "max")
 
 
 def check_monitor(text: str) -> tuple[str, str]:
-    """Read `val_loss` or `max:val_f1`: the column, and whether `min` or `max` is best.
+    """Parse `val_loss` or `max:val_f1`: the column, and whether `min` or `max` is best.
 
-    Without a prefix losses are minimised and all else is maximised.
+    Without a prefix, losses are minimised and all other columns are maximised.
 
     Raises
     ------
     ValueError
-        For an unknown column or direction, with the nearest known one.
+        For an unknown column, with the nearest known one, and for an unknown direction.
     """
     direction, colon, column = text.rpartition(":")
     column = column.strip()
@@ -30,16 +30,16 @@ def check_monitor(text: str) -> tuple[str, str]:
     if column not in COLUMNS:
         hint = did_you_mean(column, COLUMNS)
         raise ValueError(
-            f"monitor: got {column!r}: {hint}Known columns: {', '.join(COLUMNS)}; with min: or "
-            "max: before it where the direction is to be another"
+            f"monitor: got {column!r}: {hint}Known columns: {', '.join(COLUMNS)}; put min: or "
+            "max: in front of the column to change its direction"
         )
     return column, direction.strip() or ("min" if column.endswith("loss") else "max")
 
 
-class Watch:
-    """Keeps the best value of a column, its epoch, and how long ago that was.
+class EarlyStopping:
+    """Keeps the best value of a column, its epoch, and how many epochs ago that was.
 
-    A value that is no number is never the best.
+    NaN is never the best value.
     """
 
     def __init__(self, monitor: str, patience: int) -> None:
@@ -50,11 +50,11 @@ class Watch:
         self._waited = 0
 
     def cost(self, row: dict[str, float]) -> float:
-        """Return the column's value so that less is better."""
+        """Return the value of the column, negated if it is maximised, so that less is better."""
         return row[self.column] if self.direction == "min" else -row[self.column]
 
-    def see(self, epoch: int, row: dict[str, float]) -> bool:
-        """Look at an epoch; returns whether it is the best so far."""
+    def update(self, epoch: int, row: dict[str, float]) -> bool:
+        """Add the row of an epoch; return whether it is the best so far."""
         cost = self.cost(row)
         better = cost < self._best
         if better:
@@ -63,11 +63,11 @@ class Watch:
             self._waited += 1
         return better
 
-    def restart(self) -> None:
-        """Begin to wait anew; the best stays what it is."""
+    def reset_patience(self) -> None:
+        """Count epochs without improvement from 0 again; the best value is kept."""
         self._waited = 0
 
     @property
-    def patience_is_out(self) -> bool:
-        """Whether `patience` epochs in a row were no better; never for a patience of 0."""
+    def should_stop(self) -> bool:
+        """Whether `patience` epochs in a row were no better; never with a patience of 0."""
         return 0 < self.patience <= self._waited

@@ -1,4 +1,4 @@
-"""Optimisers, schedules of the learning rate, clipping of gradients."""
+"""Optimisers, learning-rate schedules, gradient clipping."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from gellib.base.calls import Number, read_calls
 from gellib.config import RunConfig
 
-# The learning rate is the configured one times a factor, which these say.
+# Each schedule gives a factor; the learning rate is the configured one times this factor.
 SCHEDULES = {
     "step": {"every": Number(10, 1, 100_000), "factor": Number(0.1, 0, 1)},
     "cosine": {"final": Number(0, 0, 1)},
@@ -26,12 +26,13 @@ SCHEDULES = {
 
 
 def check_schedule(text: str) -> tuple[str, dict[str, float]]:
-    """Read `one_cycle`, `step(10, 0.1)` or `none`: its name and its numbers.
+    """Parse `one_cycle`, `step(10, 0.1)` or `none`: the name and the numbers of a schedule.
 
     Raises
     ------
     ValueError
-        For an unknown schedule, with the nearest known one, for wrong numbers, and for several.
+        For an unknown schedule, with the nearest known one, for numbers out of range, and for more
+        than one schedule.
     """
     example = "step(every=10, factor=0.1)"
     calls = read_calls(text, SCHEDULES, parameter="schedule", noun="schedule", example=example)
@@ -41,40 +42,40 @@ def check_schedule(text: str) -> tuple[str, dict[str, float]]:
 
 
 class Schedule:
-    """The factor on the learning rate, over the steps of one phase of training.
+    """The factor on the learning rate at each step of one phase of training.
 
     `step` multiplies by `factor` after each `every` epochs; `cosine` falls from 1 to `final` from
     epoch to epoch; `one_cycle` rises from `start` to 1 over the share `warmup` of the steps and
     falls to `final`, along half cosines, from batch to batch; `plateau` multiplies by `factor`
-    when the monitored value was no better for more than `patience` epochs.
+    when the monitored value has not improved for more than `patience` epochs.
     """
 
     def __init__(self, text: str, *, epochs: int, steps_per_epoch: int) -> None:
         self.name, self.numbers = check_schedule(text)
-        self.epochs, self.steps = epochs, steps_per_epoch
+        self.epochs, self.steps_per_epoch = epochs, steps_per_epoch
         self._plateau, self._best, self._waited = 1.0, math.inf, 0
 
     def factor(self, epoch: int, step: int) -> float:
-        """Return the factor in a step of an epoch; both count from 0, within the phase."""
+        """Return the factor for a step of an epoch; both count from 0 within the phase."""
         numbers = self.numbers
         if self.name == "step":
             return numbers["factor"] ** (epoch // int(numbers["every"]))
         if self.name == "cosine":
             return _half_cosine(1, numbers["final"], epoch / self.epochs)
         if self.name == "one_cycle":
-            return self._one_cycle(epoch * self.steps + step)
+            return self._one_cycle(epoch * self.steps_per_epoch + step)
         return self._plateau
 
     def _one_cycle(self, step: int) -> float:
-        last = max(self.epochs * self.steps - 1, 1)
+        last = max(self.epochs * self.steps_per_epoch - 1, 1)
         top = self.numbers["warmup"] * (last + 1) - 1
         if step <= top:
             return _half_cosine(self.numbers["start"], 1, step / top if top > 0 else 1)
         top = max(top, 0)
         return _half_cosine(1, self.numbers["final"], (step - top) / (last - top))
 
-    def see(self, cost: float) -> None:
-        """Take note of the monitored value after an epoch; less is better."""
+    def step(self, cost: float) -> None:
+        """Add the monitored value of an epoch that has ended; less is better."""
         if cost < self._best:
             self._best, self._waited = cost, 0
         else:
@@ -91,10 +92,11 @@ def _half_cosine(start: float, end: float, share: float) -> float:
 def make_optimizer(
     config: RunConfig, groups: list[dict[str, Any]], *, fused: bool = False
 ) -> torch.optim.Optimizer:
-    """Set the optimiser up for groups of `params`, each with its own `lr`.
+    """Create the optimiser for groups of `params`, each with its own `lr`.
 
-    `fused` takes a step in one pass over the weights: a third of the time for the hundred million
-    of a VGG, and other last bits. Apple's MPS goes without.
+    With `fused`, a step is one pass over the weights: this takes a third of the time for the
+    hundred million weights of a VGG, and rounds differently in the last bits. It is ignored on
+    Apple's MPS, which does not support it.
     """
     groups = [group | {"base_lr": group["lr"]} for group in groups]
     fused = fused and groups[0]["params"][0].device.type in ("cpu", "cuda")
@@ -110,14 +112,14 @@ def make_optimizer(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
-    """Set every group's learning rate to its own times a factor; returns the first group's."""
+    """Set the learning rate of every group to a factor of its own; return that of the first."""
     for group in optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
     return optimizer.param_groups[0]["lr"]
 
 
 def clip_gradients(optimizer: torch.optim.Optimizer, value: float, norm: float) -> None:
-    """Limit each gradient to `value`, then all of them together to `norm`; 0 is no limit."""
+    """Clip each gradient to `value`, then the norm of all to `norm`; 0 means no limit."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     if value:
         nn.utils.clip_grad_value_(parameters, value)

@@ -267,7 +267,7 @@ def _features(
         "progress": progress,
     }
     plain = store.unaugmented(images, backbone, **options) if len(images) else None
-    if not len(train) or not config.draws_views:
+    if not len(train) or not config.has_random_views:
         return plain, None
     drawn = {"augmentation": config.augmentation, "seed": config.seed}
     drawn |= {"epochs": config.head_epochs}

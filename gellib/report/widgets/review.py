@@ -35,7 +35,7 @@ class ReviewWidget:
         self.about = widgets.HTML()
         self.cards = [self._card(row) for row in suspects.itertuples(index=False)]
         self.view = widgets.VBox([self.about, *self.cards])
-        self._tell()
+        self._refresh()
 
     def show(self) -> widgets.Widget:
         """Return the form, to be the last value of a cell."""
@@ -61,9 +61,9 @@ class ReviewWidget:
         rows = [(d.file, d.decision, d.label) for d in decisions.values()]
         write_csv(self.root / REVIEWED, pd.DataFrame(rows, columns=list(HEADER)))
         self.decisions = decisions
-        self._tell()
+        self._refresh()
 
-    def _tell(self) -> None:
+    def _refresh(self) -> None:
         for file, state in self._states.items():
             state.value = _state(self.decisions.get(file))
         if not len(self.suspects):
