@@ -20,7 +20,7 @@ ALIASES = {
 }
 
 # These are trained with an auxiliary classifier and would normalise their input themselves.
-_WITH_SIDE_CLASSIFIER = ("googlenet", "inception_v3")
+_WITH_AUXILIARY_CLASSIFIER = ("googlenet", "inception_v3")
 _NO_LINEAR_LAYER = ("squeezenet1_0", "squeezenet1_1")
 
 BatchNorm = torch.nn.modules.batchnorm._BatchNorm  # of any number of dimensions
@@ -81,7 +81,7 @@ def make_network(name: str, image_size: int) -> nn.Module:
         When the network does not accept images of `image_size` pixels.
     """
     options: dict[str, Any] = {}
-    if name in _WITH_SIDE_CLASSIFIER:
+    if name in _WITH_AUXILIARY_CLASSIFIER:
         options = {"aux_logits": False, "init_weights": False, "transform_input": False}
     elif name.startswith("vit_"):
         options = {"image_size": image_size}
@@ -102,7 +102,7 @@ def input_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
     They apply to values in 0..1.
     """
-    if name in _WITH_SIDE_CLASSIFIER:  # torchvision's values after their `transform_input`
+    if name in _WITH_AUXILIARY_CLASSIFIER:  # torchvision's values after their `transform_input`
         return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
     transforms = default_weights(name).transforms()
     return tuple(transforms.mean), tuple(transforms.std)

@@ -19,7 +19,7 @@ from gellib.models.backbones.architectures import last_linear
 from gellib.models.backbones.weights import WeightsError
 
 _POSITIONS = "encoder.pos_embedding"
-_SIDE_CLASSIFIERS = ("AuxLogits.", "aux1.", "aux2.")  # of inception_v3 and googlenet
+_AUXILIARY_CLASSIFIERS = ("AuxLogits.", "aux1.", "aux2.")  # of inception_v3 and googlenet
 # Old checkpoints of DenseNet write `norm.1` where torchvision now has `norm1`.
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 
@@ -38,25 +38,30 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     path = Path(path).expanduser()
     state = _read(path)
     classifier, _ = last_linear(network)
-    wanted = network.state_dict()
-    given = {}
+    expected = network.state_dict()
+    loaded: dict[str, torch.Tensor] = {}
     for name, tensor in state.items():
         name = _OLD_DENSENET.sub(r"\1\2", name.removeprefix("module."))
-        if not name.startswith((f"{classifier}.", *_SIDE_CLASSIFIERS)):
-            given[name] = tensor
-    given = _positions_fitted(given, wanted)
-    optional = (f"{classifier}.", "num_batches_tracked")
-    missing = [n for n in wanted if n not in given and not n.startswith(optional[0])]
-    missing = [n for n in missing if not n.endswith(optional[1])]
-    unexpected = [n for n in given if n not in wanted]
+        if not name.startswith((f"{classifier}.", *_AUXILIARY_CLASSIFIERS)):
+            loaded[name] = tensor
+    loaded = _fit_positions(loaded, expected)
+    # The classifier is replaced, and the number of batches is used only to update statistics.
+    missing = [
+        name
+        for name in expected
+        if name not in loaded
+        and not name.startswith(f"{classifier}.")
+        and not name.endswith("num_batches_tracked")
+    ]
+    unexpected = [n for n in loaded if n not in expected]
     shapes = [
-        f"{n} {tuple(given[n].shape)} instead of {tuple(wanted[n].shape)}"
-        for n in given
-        if n in wanted and given[n].shape != wanted[n].shape
+        f"{n} {tuple(loaded[n].shape)} instead of {tuple(expected[n].shape)}"
+        for n in loaded
+        if n in expected and loaded[n].shape != expected[n].shape
     ]
     problems = [
-        f"{len(names)} {what}: {join_some(names, 4)}"
-        for what, names in (
+        f"{len(names)} {problem}: {join_some(names, 4)}"
+        for problem, names in (
             ("missing", missing),
             ("unexpected", unexpected),
             ("of another shape", shapes),
@@ -69,23 +74,23 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
             "Expected the state dict of torchvision's model of that name"
         )
     with torch.no_grad():
-        for name, tensor in given.items():
-            wanted[name].copy_(tensor)  # shares its memory with the network's tensor
+        for name, tensor in loaded.items():
+            expected[name].copy_(tensor)  # shares its memory with the network's tensor
 
 
-def _positions_fitted(
-    given: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]
+def _fit_positions(
+    loaded: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
     """Interpolate a vision transformer's position embeddings to another grid of patches."""
-    old, new = given.get(_POSITIONS), wanted.get(_POSITIONS)
+    old, new = loaded.get(_POSITIONS), expected.get(_POSITIONS)
     if old is None or new is None or old.ndim != 3 or old.shape[::2] != new.shape[::2]:
-        return given
+        return loaded
     grids = math.isqrt(old.shape[1] - 1), math.isqrt(new.shape[1] - 1)
     square = (grids[0] ** 2 + 1, grids[1] ** 2 + 1) == (old.shape[1], new.shape[1])
     if grids[0] == grids[1] or not square:
-        return given
+        return loaded
     fitted = interpolate_embeddings(grids[1], 1, {_POSITIONS: old})[_POSITIONS]
-    return given | {_POSITIONS: fitted}
+    return loaded | {_POSITIONS: fitted}
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

@@ -70,15 +70,15 @@ def cached_activations(
     table = ensure_digests(imageset).table.iloc[list(rows)]
     paths = list(table["path"])
     facts = feature_facts(backbone, table["digest"], "fp32", device) | {"view": f"to {before}"}
-    what = f"{backbone.name} up to {before}"
+    title = f"{backbone.name} up to {before}"
     shape = (len(paths), *activation_shape(backbone.to(device), front))
 
     def compute(out: np.ndarray) -> None:
-        with progress_bar(progress, len(paths), what) as bar:
+        with progress_bar(progress, len(paths), title) as bar:
             views = unaugmented_views(paths, backbone.preprocessing, store.limits)
             fill_activations(out, views, backbone, front, device, bar)
 
-    return store.cached(facts, shape, compute, what)
+    return store.cached(facts, shape, compute, title)
 
 
 def fill_activations(

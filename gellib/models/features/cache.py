@@ -36,7 +36,7 @@ def cached_array(
     shape: tuple[int, ...],
     compute: Callable[[np.ndarray], float | None],
     *,
-    what: str,
+    title: str,
 ) -> tuple[np.ndarray, float]:
     """Return the float32 array that `facts` identify, and the seconds that computing it took.
 
@@ -55,8 +55,8 @@ def cached_array(
     compute
         A function that fills a memory-mapped array of this shape. It may return the seconds that
         the computation took, if they are not the time spent in it.
-    what
-        What the array contains, for its note.
+    title
+        Name of the array, for its note.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def cached_array(
             seconds = time.perf_counter() - started if seconds is None else seconds
             array.flush()
             del array  # Windows does not rename a mapped file
-            note = {"what": what, "shape": list(shape), "seconds": seconds}
+            note = {"what": title, "shape": list(shape), "seconds": seconds}
             note |= _fingerprint(temporary)
             # First the array, then its note: an array without a note is ignored.
             note_file.unlink(missing_ok=True)

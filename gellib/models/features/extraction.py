@@ -149,7 +149,7 @@ def extract_stream(
     batch_size: int | None = None,
     total: int,
     progress: bool | tqdm = False,
-    what: str = "",
+    title: str = "",
 ) -> Iterator[np.ndarray]:
     """Compute the features of a stream of views in batches of equal size.
 
@@ -171,7 +171,7 @@ def extract_stream(
         Number of views, for the progress bar.
     progress
         Whether to show a progress bar, or one to advance, which may count more than these views.
-    what
+    title
         Title of a new progress bar.
 
     Yields
@@ -187,7 +187,7 @@ def extract_stream(
         When features are not finite.
     """
     size = batch_size or default_batch_size(device)
-    with progress_bar(progress, total, what) as bar:
+    with progress_bar(progress, total, title) as bar:
         for batch in rebatch(views, size):
             waiting = torch.from_numpy(batch)
             while len(waiting):
@@ -210,12 +210,12 @@ def extract_stream(
 
 
 @contextmanager
-def progress_bar(progress: bool | tqdm, total: int, what: str) -> Iterator[tqdm]:
+def progress_bar(progress: bool | tqdm, total: int, title: str) -> Iterator[tqdm]:
     """Open a progress bar that counts images, or use the given one."""
     if not isinstance(progress, bool):
         yield progress
         return
-    with tqdm(total=total, unit="img", desc=what, disable=not progress, leave=False) as bar:
+    with tqdm(total=total, unit="img", desc=title, disable=not progress, leave=False) as bar:
         yield bar
 
 

@@ -96,7 +96,7 @@ class FeatureStore:
         facts = feature_facts(backbone, images.table["digest"], precision, device) | {
             "view": "plain"
         }
-        what = f"{backbone.name} features"
+        title = f"{backbone.name} features"
         options: dict[str, Any] = {
             "precision": precision,
             "device": device,
@@ -104,7 +104,7 @@ class FeatureStore:
         }
 
         def compute(out: np.ndarray) -> float | None:
-            with progress_bar(progress, len(images), what) as bar:
+            with progress_bar(progress, len(images), title) as bar:
                 same = options | {"progress": bar}
                 if len(images) > self.shard:
                     return self._join(
@@ -113,7 +113,7 @@ class FeatureStore:
                 fill_unaugmented(out, images, backbone, self.limits, **same)
                 return None
 
-        return self.cached(facts, (len(images), backbone.dim), compute, what)
+        return self.cached(facts, (len(images), backbone.dim), compute, title)
 
     def statistics(
         self, imageset: ImageSet, rows: Sequence[int] | np.ndarray, backbone: Backbone
@@ -134,7 +134,7 @@ class FeatureStore:
 
         # Not counted in `files` and `seconds`: training does not need them.
         folder, shape = Path(self.cache_dir), (len(table), N_STATISTICS)
-        return cached_array(folder, facts, shape, compute, what="statistics")[0]
+        return cached_array(folder, facts, shape, compute, title="statistics")[0]
 
     def augmented(
         self,
@@ -177,12 +177,12 @@ class FeatureStore:
         precision = resolve_precision(precision, device)
         view = {"steps": check_augmentation(augmentation), "seed": seed, "epochs": epochs}
         facts = feature_facts(backbone, images.table["digest"], precision, device) | {"view": view}
-        what = f"{backbone.name} features, {epochs} views each"
+        title = f"{backbone.name} features, {epochs} views each"
         options: dict[str, Any] = {"precision": precision, "device": device}
         options |= {"batch_size": batch_size, "augmentation": augmentation, "seed": seed}
 
         def compute(out: np.ndarray) -> float | None:
-            with progress_bar(progress, epochs * len(images), what) as bar:
+            with progress_bar(progress, epochs * len(images), title) as bar:
                 same = options | {"progress": bar}
                 if len(images) > self.shard:
                     same["epochs"] = epochs
@@ -192,23 +192,23 @@ class FeatureStore:
                 fill_augmented(out, images, backbone, self.limits, **same)
                 return None
 
-        return self.cached(facts, (epochs, len(images), backbone.dim), compute, what)
+        return self.cached(facts, (epochs, len(images), backbone.dim), compute, title)
 
     def cached(
         self,
         facts: dict[str, Any],
         shape: tuple[int, ...],
         compute: Callable[[np.ndarray], float | None],
-        what: str,
+        title: str,
     ) -> np.ndarray:
         """Get an array by its facts, and count its file and its seconds.
 
         Parameters
         ----------
-        facts, shape, compute, what
+        facts, shape, compute, title
             As for `cached_array`.
         """
-        array, seconds = cached_array(Path(self.cache_dir), facts, shape, compute, what=what)
+        array, seconds = cached_array(Path(self.cache_dir), facts, shape, compute, title=title)
         delete_entries(Path(self.cache_dir), self._joined)
         self._joined.clear()
         self.seconds += seconds

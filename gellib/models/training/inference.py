@@ -150,7 +150,7 @@ def view_features(
         device=device,
         total=total,
         progress=progress,
-        what="predicting",
+        title="predicting",
     )
     features = list(stream)
     return np.concatenate(features) if features else np.empty((0, backbone.dim), np.float32)
