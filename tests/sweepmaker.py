@@ -13,7 +13,7 @@ from gellib.base.files import write_csv, write_json
 from gellib.config import RunConfig
 from gellib.evaluation import ImageScores, evaluate
 from gellib.report.comparison import Comparison
-from gellib.runs import Answers, Record, RunFolder, SweepFolder, tabulate
+from gellib.runs import Record, RunFolder, SweepFolder, SweepPredictions, tabulate
 
 CLASSES = ("gel", "not_gel")
 GRID = tuple(
@@ -206,7 +206,7 @@ def make_comparison(rows: list[dict], *, info=None, images=True) -> Comparison:
     """Compare such runs. Without `answers`, a run is right on its first `right` test images."""
     records = make_records(rows)
     done = [(row, r) for row, r in zip(rows, records, strict=True) if r.done]
-    answers = Answers(None)
+    predictions = SweepPredictions(None)
     if images and done:
         n = max(row.get("n", 22) for row, _ in done)
         values = np.full((n, len(done)), np.nan)
@@ -214,8 +214,8 @@ def make_comparison(rows: list[dict], *, info=None, images=True) -> Comparison:
             own = np.arange(row.get("n", 22)) < row["right"]
             column[: len(own)] = row.get("answers", own)
         scores = ImageScores(values, tuple(r.name for _, r in done))
-        answers = Answers(scores, {("", str(i)): i for i in range(n)})
-    return Comparison(tabulate(records), records=records, info=info, answers=answers)
+        predictions = SweepPredictions(scores, {("", str(i)): i for i in range(n)})
+    return Comparison(tabulate(records), records=records, info=info, predictions=predictions)
 
 
 def make_records(rows: list[dict]) -> list[Record]:

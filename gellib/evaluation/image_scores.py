@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,7 +41,7 @@ class ImageScores:
         columns = [self.place[name] for name in names]
         return ImageScores(self.values[:, columns], tuple(names), self.groups, self.what)
 
-    def pooled(self, members: dict[str, Sequence[str]]) -> ImageScores:
+    def pooled(self, members: Mapping[str, Sequence[str]]) -> ImageScores:
         """Average runs into configurations, image by image: folds and seeds of a configuration."""
         place = self.place
         out = np.full((len(self.values), len(members)), np.nan)

@@ -9,7 +9,7 @@ from scipy import stats
 
 # The customary wish: a true difference is to be found four times of five, at 5 %.
 _POWER, _ALPHA = 0.8, 0.05
-# A difference that nobody would call small: five points.
+# A difference that nobody would call small: five percentage points.
 DIFFERENCE = 0.05
 
 

@@ -1,4 +1,4 @@
-"""Which models cannot be told from the best, and what choosing by test images costs."""
+"""Which models cannot be distinguished from the best, and what choosing by test images costs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _DRAWS = 2000
 class Ranking:
     """Models in falling order of their score on common test images.
 
-    `tied` says of each model whether it cannot be told from the first; `p_adjusted` is the
-    p-value against the first after all pairs were allowed for, `p` that of the pair alone.
+    `tied` says of each model whether it cannot be distinguished from the first; `p_adjusted` is
+    the p-value against the first adjusted for all pairs, `p` that of the pair alone.
     """
 
     names: tuple[str, ...]
@@ -31,7 +31,7 @@ class Ranking:
 
 
 def rank(scores: ImageScores, *, draws: int = _DRAWS, seed: int = 0) -> Ranking:
-    """Rank models and find those that cannot be told from the best.
+    """Rank models and find those that cannot be distinguished from the best.
 
     The best is picked by the same scores that say how far the others are behind, so a
     pair's own p-value would see differences where there are none. Here the largest difference of

@@ -102,8 +102,9 @@ def _tile(
     except (BadImageError, OSError):
         there = "the file is\nnot there"
         axes.text(middle, y + TILE / 2, there, ha="center", va="center", fontsize=8)
-    frame = {"edgecolor": "#B8B8B8" if right else "#D00000", "linewidth": 1.0 if right else 4.0}
-    axes.add_patch(Rectangle(corner, TILE, TILE, facecolor="none", clip_on=False, **frame))
+    frame = Rectangle(corner, TILE, TILE, facecolor="none", clip_on=False)
+    frame.set(edgecolor="#B8B8B8" if right else "#D00000", linewidth=1.0 if right else 4.0)
+    axes.add_patch(frame)
     said, truth = words
     axes.text(
         middle,

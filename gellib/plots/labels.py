@@ -67,12 +67,12 @@ def class_imbalance(imageset: ImageSet) -> Figure:
         axes.set_xlabel("images")
     ratio = f"{high / low:.3g} times" if low else "all"
     title(axes, f"The largest class has {ratio} the images of the smallest")
-    words = f"Dashed: the mean, {mean:.4g} images."
+    text = f"Dashed: the mean, {mean:.4g} images."
     if not imageset.task.exclusive:
-        words += f" An image has {members.sum() / n:.2f} labels on average."
+        text += f" An image has {members.sum() / n:.2f} labels on average."
     else:
-        words += f" Always answering with the largest class is right for {percent(high / n)}."
-    note(fig, words)
+        text += f" Always predicting the largest class is right for {percent(high / n)}."
+    note(fig, text)
     return fig
 
 

@@ -48,8 +48,10 @@ def confusion_matrix(
     names = [short_name(name, 24) for name in classes]
     # Side by side they have room for some 30 characters in all.
     crowded = n > 4 or n * max(map(len, names)) > 30
-    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
-    axes.set_xticks(range(n), names, **slant)
+    axes.set_xticks(range(n), names)
+    if crowded:
+        for text in axes.get_xticklabels():
+            text.set(rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(n), names)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")

@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from gellib.base.files import write_json
 from gellib.base.text import join_labels, labels_of
 from gellib.data.image_files import ImageLimits
-from gellib.data.images import read_image
+from gellib.data.images import Color, read_image
 from gellib.evaluation import SINGLE_LABEL, Task
 
 MAJORITY, STATISTICS = "commonest class", "image statistics"
@@ -143,7 +143,7 @@ class Baselines:
         table: pd.DataFrame,
         root: str | Path,
         *,
-        color: str = "grey",
+        color: Color = "grey",
         task: Task = SINGLE_LABEL,
     ) -> dict[str, dict[str, str]]:
         """Return the predicted label by file, by baseline, for the test images of one split.
@@ -156,12 +156,13 @@ class Baselines:
         kept = self._kept.get(key, {})
         if STATISTICS in kept:
             return kept
-        found = fit_baselines(parts, self._read(parts["file"], root, color), task=task)
+        statistics = self._read(parts["file"].tolist(), root, color)
+        found = fit_baselines(parts, statistics, task=task)
         self._kept[key] = found
         self._new = True
         return found
 
-    def _read(self, files: Sequence[str], root: str | Path, color: str) -> np.ndarray | None:
+    def _read(self, files: Sequence[str], root: str | Path, color: Color) -> np.ndarray | None:
         if len(files) > MOST_IMAGES:
             self.problem = f"{len(files)} images are more than are read for a summary"
             return None

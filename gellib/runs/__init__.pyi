@@ -1,7 +1,7 @@
 from .folders import RunFolder as RunFolder
 from .folders import SweepFolder as SweepFolder
-from .predictions import Answers as Answers
-from .predictions import read_answers as read_answers
+from .predictions import SweepPredictions as SweepPredictions
+from .predictions import read_sweep_predictions as read_sweep_predictions
 from .ranking import best_run as best_run
 from .ranking import in_order as in_order
 from .ranking import rank_runs as rank_runs

@@ -1,4 +1,4 @@
-"""Predictions of many runs to one matrix of scores, one row per test image: `read_answers`."""
+"""Predictions of many runs to one matrix of scores, one row per test image: `read_sweep_predictions`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_BYTES = 150_000_000
 
 
 @dataclass(frozen=True)
-class Answers:
+class SweepPredictions:
     """Scores of runs on single test images, and the runs that could not be read.
 
     `images` has the row of each image, by data fingerprint and file name.
@@ -30,9 +30,9 @@ class Answers:
     task: Task = SINGLE_LABEL
 
 
-def read_answers(
+def read_sweep_predictions(
     folder: Path, records: Sequence[Record], *, most_bytes: int = MOST_BYTES
-) -> Answers:
+) -> SweepPredictions:
     """Read `predictions.csv` of every finished run of a sweep's folder.
 
     The scores are those of `Task.score_prediction`, whose mean is the headline metric. Images are
@@ -44,7 +44,7 @@ def read_answers(
     size = sum(path.stat().st_size for path in paths if path.is_file())
     if size > most_bytes:
         reason = f"the predictions are {size / 1e6:.0f} MB, more than is read for a summary"
-        return Answers(None, {}, tuple(record.name for record in done), reason)
+        return SweepPredictions(None, {}, tuple(record.name for record in done), reason)
     rows: dict[tuple[str, str], int] = {}
     groups: dict[int, str] = {}
     columns, names, missing = [], [], []
@@ -61,7 +61,7 @@ def read_answers(
         names.append(record.name)
         columns.append((places, [score for _, score, _ in found]))
     if not names:
-        return Answers(None, {}, tuple(missing), "the runs' predictions are not there")
+        return SweepPredictions(None, {}, tuple(missing), "the runs' predictions are not there")
     values = np.full((len(rows), len(names)), np.nan)
     for column, (places, of_run) in enumerate(columns):
         values[places, column] = of_run
@@ -70,7 +70,7 @@ def read_answers(
         together = tuple(groups.get(i, f"\0{i}") for i in range(len(rows)))
     reason = f"the predictions of {len(missing)} runs are not there" if missing else ""
     scores = ImageScores(values, tuple(names), together, task.headline_words)
-    return Answers(scores, rows, tuple(missing), reason, task)
+    return SweepPredictions(scores, rows, tuple(missing), reason, task)
 
 
 def _read(path: Path, task: Task) -> list[tuple[str, float, str]]:

@@ -33,7 +33,7 @@ def test_imbalance_shows_the_largest_class_first():
     assert names(axes.yaxis) == [r"b \$x\$", "a", "c"]
     assert [text.get_text() for text in axes.texts][0] == "24  (66.7 %)"
     assert fig.headline() == "The largest class has 6 times the images of the smallest"
-    assert "Always answering with the largest class is right for 66.7 %." in fig.get_supxlabel()
+    assert "Always predicting the largest class is right for 66.7 %." in fig.get_supxlabel()
     assert axes.get_xscale() == "linear"
 
 

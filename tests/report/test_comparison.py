@@ -14,7 +14,7 @@ from gellib.evaluation import MULTILABEL, evaluate, evaluate_multilabel
 from gellib.report.baselines import MAJORITY, STATISTICS, Baselines, fit_baselines, image_statistics
 from gellib.report.comparison import Comparison
 from gellib.report.summary import Summary
-from gellib.runs import RunFolder, SweepFolder, read_answers
+from gellib.runs import RunFolder, SweepFolder, read_sweep_predictions
 
 CLASSES = ("mild", "none", "severe")
 
@@ -183,9 +183,9 @@ def test_too_much_text_is_not_read(tmp_path, images):
     root, table = images
     name = add_run(tmp_path, "01", table, root, 0.9)
     records = [RunFolder(tmp_path / name).read_record()]
-    assert read_answers(tmp_path, records).scores is not None
-    answers = read_answers(tmp_path, records, most_bytes=10)
-    assert answers.scores is None and "more than is read" in answers.reason
+    assert read_sweep_predictions(tmp_path, records).scores is not None
+    predictions = read_sweep_predictions(tmp_path, records, most_bytes=10)
+    assert predictions.scores is None and "more than is read" in predictions.reason
 
 
 @pytest.mark.slow
@@ -263,7 +263,7 @@ def test_several_labels_are_compared_by_f1_per_image(tmp_path, images):
     compared = summary.comparison
     assert compared.score == "f1_samples"
     # The scores of single images average to the record's own F1 per image.
-    own = compared.answers.scores.values.mean(axis=0)
+    own = compared.predictions.scores.values.mean(axis=0)
     assert own == pytest.approx(summary.table["f1_samples"].to_numpy())
     assert set(compared.baselines.means) == {MAJORITY, STATISTICS}
     text = summary.conclusions()

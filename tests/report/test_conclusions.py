@@ -44,16 +44,24 @@ def test_a_clear_winner_is_named_with_its_images():
     assert "**98.0 % = 98 of 100 test images**" in text
     assert "between 93 % and 99 %" in text
     assert "by model 1. Model 2 is worse (paired test over 100 test images" in text
-    assert "**resnet18 is better than vgg16**: +38.0 points (28.3 to 47.7) over 1 pair" in text
-    assert "No evidence" not in text and "cannot be told" not in text
+    assert (
+        "**resnet18 is better than vgg16**: +38.0 percentage points (28.3 to 47.7) over 1 pair"
+        in text
+    )
+    assert "No evidence" not in text and "cannot be distinguished" not in text
 
 
 def test_close_models_are_not_told_apart():
     text = say([{"right": 21}, {"right": 19, "opt_alg": "sgd"}])
-    assert "by model 1. Model 2 cannot be told from it, so no model is shown to be best" in text
-    assert "**No evidence of a difference**: adam against sgd +9.1 points" in text
+    assert (
+        "by model 1. Model 2 cannot be distinguished from it, so no model is shown to be best"
+        in text
+    )
+    assert "**No evidence of a difference**: adam against sgd +9.1 percentage points" in text
     assert NOTHING_BETWEEN_CLOSE in text and "better than" not in text
-    needed = int(re.search(r"5 points about (\d+) test images would be needed", text).group(1))
+    needed = int(
+        re.search(r"5 percentage points, about (\d+) test images would be needed", text).group(1)
+    )
     assert 149 <= needed < 1000
 
 
@@ -75,8 +83,8 @@ def test_the_highest_test_score_does_not_win_and_its_optimism_is_told():
     text = say([{"right": 17, "val": 21}, {"right": 22, "val": 18}])
     assert "Chosen by validation accuracy: model 1" in text
     assert "**77.3 % = 17 of 22 test images**" in text
-    assert "the highest test score is 22.7 points above that of the chosen model" in text
-    assert re.search(r"the highest of 2 overstates itself by \d+\.\d points", text)
+    assert "the highest test score is 22.7 percentage points above that of the chosen model" in text
+    assert re.search(r"the highest of 2 overstates itself by \d+\.\d percentage points", text)
     assert text.count("17 of 22") == 1, "the test score of the chosen model is given once"
 
 
@@ -106,12 +114,12 @@ def test_seeds_a_clear_winner():
     better = {"resnet18": 0.97, "vgg16": 0.8, "vgg11": 0.8}
     text = say(grid(lambda network, *_: coins(better[network], 100, rng), seeds=range(5)))
     assert "60 of 60 runs finished (12 configurations and 5 seeds)" in text
-    assert "**resnet18 is better than vgg16**: +17.0 points" in text
+    assert "**resnet18 is better than vgg16**: +17.0 percentage points" in text
     assert "over 20 pairs of runs" in text and "100 test images each" in text
     assert "**No evidence of a difference**: vgg16 against vgg11" in text
     assert "No evidence of a difference**: single against multi" in text
     assert NOTHING_BETWEEN_CLOSE not in text
-    assert re.search(r"about \d+ test images, and \d+ seeds, would be needed", text)
+    assert re.search(r"about \d+ test images and \d+ seeds would be needed", text)
 
 
 def test_seeds_that_disagree_are_no_evidence():
@@ -127,9 +135,9 @@ def test_seeds_that_disagree_are_no_evidence():
 
 def test_without_predictions_nothing_is_told_apart_by_images():
     text = say([{"right": 22}, {"right": 11, "opt_alg": "sgd"}], images=False)
-    assert "Without the predictions of the runs it cannot be told" in text
+    assert "cannot be tested without the predictions of the runs" in text
     assert "No evidence of a difference" in text
-    assert "Image statistics were not tried" in text
+    assert "Image statistics were not evaluated" in text
 
 
 def test_runs_no_better_than_the_commonest_class_are_named():
@@ -155,13 +163,13 @@ def test_all_skipped_but_one():
 
 def test_hardware_that_did_not_run_is_not_judged():
     text = say([{"right": 20}, {"right": 15}, {"status": "skipped", "hardware_type": "gpu"}])
-    assert "every finished run has cpu; nothing can be said about gpu." in text
+    assert "every finished run has cpu; there is no result for gpu." in text
 
 
 def test_nothing_finished():
     for rows in ([{"status": "failed"}] * 2, [{"status": "skipped"}], []):
         lines = conclusions(make_comparison(rows))
-        assert lines[-1] == "No run has finished, so nothing can be said about the models."
+        assert lines[-1] == "No run has finished, so there is no result to report."
         assert len(lines) == 2
 
 
@@ -172,7 +180,7 @@ def test_unpaired_runs_are_not_compared():
             {"right": 12, "opt_alg": "sgd"},
         ]
     )
-    assert "No two of their runs differ in nothing else, so nothing can be concluded." in text
+    assert "No two of their runs differ in this setting alone, so nothing can be concluded." in text
 
 
 def test_other_test_images_are_not_ranked():
@@ -191,7 +199,7 @@ def test_experiments_are_held_against_what_they_build_on():
     }
     rows = [{"right": right, "n": 100} for right in (60, 61, 95)]
     text = say(rows, info=info)
-    assert "**bigger**, against sampling: +34.0 points (24.6 to 43.4), better." in text
+    assert "**bigger**, against sampling: +34.0 percentage points (24.6 to 43.4), better." in text
     assert "**No evidence of a difference**, each against what it builds on: sampling +1.0" in text
     assert "model 3 (bigger)" in text
 

@@ -8,7 +8,7 @@ from sweepmaker import make_images, make_run
 from gellib.config import FACTS
 from gellib.report.baselines import MAJORITY
 from gellib.report.comparison.reference import score_baselines
-from gellib.runs import RunFolder, read_answers
+from gellib.runs import RunFolder, read_sweep_predictions
 
 # Another value than the default of every parameter that decides on images or their split, and of
 # the colours, on which the statistics of images depend.
@@ -49,7 +49,9 @@ def test_the_order_of_a_grid_changes_no_baseline(tmp_path, name):
             for run in order
         ]
         (tmp_path / "baselines.json").unlink(missing_ok=True)
-        found.append(score_baselines(tmp_path, records, read_answers(tmp_path, records)).means)
+        found.append(
+            score_baselines(tmp_path, records, read_sweep_predictions(tmp_path, records)).means
+        )
     assert found[0] == found[1]
     # Six of twelve, and six of eight: both runs count.
     assert found[0][MAJORITY] == pytest.approx((6 + 6) / (12 + 8))

@@ -60,7 +60,7 @@ def test_times_say_that_features_are_counted_but_shared():
     comparison = make_comparison([{"right": 20}, {"right": 18, "opt_alg": "sgd"}])
     assert "share them" not in "\n".join(conclusions(comparison))
     comparison.done["features_s"] = 3.0
-    assert "runs of a network share them" in "\n".join(conclusions(comparison))
+    assert "runs with the same network share them" in "\n".join(conclusions(comparison))
 
 
 def test_times_have_no_exponents():

@@ -45,7 +45,7 @@ class FakePredictor:
 
 
 class FakeUntrained:
-    """Answers as `gellib.labsim.zeroshot.ZeroShot` does."""
+    """SweepPredictions as `gellib.labsim.zeroshot.ZeroShot` does."""
 
     labels = ("gel", "not_gel")
     card = {
@@ -177,10 +177,10 @@ def test_a_test_image_is_picked_and_its_true_class_told(form, sweep):
 
 def test_another_run_predicts_the_picture_again(form):
     form.image_choice.value = "test/gel/gel_00.png"
-    first = form.answers
+    first = form.predictions
     form.run_choice.value = 3
-    assert form.answers is not first
-    assert form.answers[0].run == form.runs[3].path.name
+    assert form.predictions is not first
+    assert form.predictions[0].run == form.runs[3].path.name
     assert form.image_choice.value == "test/gel/gel_00.png"
 
 

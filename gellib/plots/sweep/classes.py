@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gellib.plots.base import (
@@ -52,10 +54,9 @@ def class_scores(
     else:
         fig = Chart(figsize=(2.4 + wide, 2.2 + (tall + 0.3) * number))
         panels = fig.subplots(number, 1, sharex=True, squeeze=False)
-    image = None
     for axes, (metric, array) in zip(panels.flat, values.items(), strict=True):
         array = np.asarray(array, dtype=float)[:, : len(classes)]
-        image = axes.imshow(array, aspect="auto", cmap="cividis", vmin=0, vmax=1)
+        axes.imshow(array, aspect="auto", cmap="cividis", vmin=0, vmax=1)
         for (row, column), value in np.ndenumerate(array):
             known = np.isfinite(value)
             axes.text(
@@ -69,7 +70,10 @@ def class_scores(
         axes.tick_params(length=0, labelsize=8.5)
         axes.spines[:].set_visible(False)
         axes.set_title({"f1": "F1"}.get(metric, metric), fontsize=10.5, loc="left")
-    bar = fig.colorbar(image, ax=panels, fraction=0.03, pad=0.01, format=lambda v, _: percent(v, 0))
+    colours = ScalarMappable(Normalize(0, 1), "cividis")
+    bar = fig.colorbar(
+        colours, ax=panels, fraction=0.03, pad=0.01, format=lambda v, _: percent(v, 0)
+    )
     bar.outline.set_visible(False)
     headline(fig, heading)
     note(fig, "In percent." + (f" {left} more classes are not shown." if left else ""))

@@ -1,4 +1,4 @@
-"""Models compared: the ranking with its ties, the effects of factors, speed against accuracy."""
+"""Comparison of models: the ranking with its ties, effects of factors, speed and accuracy."""
 
 from __future__ import annotations
 
@@ -37,18 +37,21 @@ _COLOURS = {BETTER: BLUE, NO_EVIDENCE: GREY}
 def ranking(
     table: pd.DataFrame, tied: dict[int, bool], score: str, *, chosen: int | None = None
 ) -> Figure:
-    """Models from the highest score down, those that cannot be told from the highest in orange.
+    """Models from the highest score down; those that do not differ from the highest in orange.
 
     Parameters
     ----------
     table
-        One row per model, with `<score>_low` and `<score>_high`.
+        One row per model, with `<score>_low` and `<score>_high`, 0..1.
     tied
-        Whether a model cannot be told from the highest, by its number, in the order of the ranking.
+        By number of the model, in the order of the ranking: whether there is no evidence of a
+        difference from the highest.
+    score
+        Column of the score, 0..1.
     chosen
-        The model that validation chose; ringed.
+        Number of the model that validation chose; it gets a ring.
     """
-    heading = "Which models cannot be told from the highest"
+    heading = "Which models cannot be distinguished from the highest"
     rows = finished(table, score).set_index("model_id", drop=False)
     shown = [number for number in tied if number in rows.index]
     if rows.empty:
@@ -80,7 +83,8 @@ def ranking(
     tidy(axes, "x")
     axes.tick_params(axis="y", length=0)
     headline(fig, heading)
-    text = "Orange dots cannot be told from the highest, grey squares are worse (5 %, paired)."
+    text = "Orange dots: no evidence of a difference from the highest. Grey squares: worse (paired"
+    text += " test, 5 %)."
     text += " Lines: 95 % intervals. Ring: chosen by validation."
     text += f" {left_out} lower models are not shown." if left_out > 0 else ""
     note(fig, text)
@@ -94,7 +98,7 @@ def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -
     """
     heading = "Differences between settings, all else equal"
     if not found:
-        return message("No run has a counterpart: none differ in one setting alone.", heading)
+        return message("No run differs from another in one setting alone.", heading)
     order = sorted(found, key=lambda e: e.p_holm)[:most]
     shown = [effect for effect in found if effect in order]
     fig = Chart(figsize=(9.2, 1.5 + 0.34 * len(shown)))
@@ -121,7 +125,7 @@ def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -
     axes.set_xlim(-reach, reach)
     for place, effect in zip(places, shown, strict=True):
         axes.text(
-            1.01, place, f"{effect.verdict}, p {_p(effect.p_holm)}", fontsize=8, va="center",
+            1.01, float(place), f"{effect.verdict}, p {_p(effect.p_holm)}", fontsize=8, va="center",
             transform=axes.get_yaxis_transform(), color=_COLOURS.get(effect.verdict, RED),
         )  # fmt: skip
     axes.set_xlabel("points of test score, the first minus the second")
@@ -130,7 +134,9 @@ def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -
     headline(fig, heading)
     units = ", ".join(dict.fromkeys(effect.unit for effect in found))
     more = len(found) - len(shown)
-    text = f"Lines: 95 % intervals. p after Holm for {len(found)} comparisons, over {units}."
+    text = (
+        f"Lines: 95 % intervals. p: Holm's adjustment for {len(found)} comparisons, over {units}."
+    )
     note(fig, text + (f" {more} with higher p are not shown." if more else ""))
     return fig
 
@@ -140,7 +146,17 @@ def _p(value: float) -> str:
 
 
 def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
-    """Score against training time, inference time and size; models that no other beats in both."""
+    """Score against training time, inference time and size, with the Pareto front of each.
+
+    Parameters
+    ----------
+    table
+        One row per model; times in the units of the columns' names.
+    score
+        Column of the score, 0..1.
+    word
+        What the score is called in the figure.
+    """
     done = finished(table, score)
     heading = f"Speed and size against test {word}"
     costs = {
@@ -179,23 +195,23 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
             axes.margins(x=0.08)
         axes.set_xlabel(label)
         tidy(axes, "both")
-        _number(axes, cost[front], value[front], rows["model_id"].iloc[front].astype(str))
+        _number(axes, cost[front], value[front], rows["model_id"].iloc[front].astype(str).tolist())
     panels[0].yaxis.set_major_formatter(lambda v, _: percent(v, 0) if v <= 1.0001 else "")
     panels[0].set_ylabel(f"test {word}")
     if len(levels) <= 2 * len(SERIES):
         fig.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     headline(fig, heading)
-    text = "Numbered: no other model is both cheaper and higher."
-    missing = "" if "parameters" in columns else " The records do not say how large the models are."
+    text = "Line and numbers: models that no other model beats in both cost and score."
+    missing = "" if "parameters" in columns else " The records do not hold the sizes of the models."
     note(fig, text + missing)
     return fig
 
 
 def _number(axes: Axes, x: np.ndarray, y: np.ndarray, ids: Sequence[str]) -> None:
-    """Write numbers at the points of a front, one text for points that lie close together.
+    """Write the models' numbers at the points of a front, one text for points close together.
 
-    Above and to the left of a point of the front there is no other point: there the text goes,
-    unless that is outside the axes.
+    The text goes above and to the left of a point, where a front has no other point, unless that
+    is outside the axes.
     """
     places = axes.transAxes.inverted().transform(axes.transData.transform(np.column_stack([x, y])))
     texts: list[tuple[int, list[str]]] = []
@@ -213,7 +229,7 @@ def _number(axes: Axes, x: np.ndarray, y: np.ndarray, ids: Sequence[str]) -> Non
 
 
 def pareto_front(cost: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Rows that no other beats in both (lower cost, higher value), cheapest first."""
+    """Return the rows that no other beats in both (lower cost, higher value), cheapest first."""
     order = np.lexsort((-value, cost))
     front, best, at = [], -np.inf, np.nan
     for i in order:

@@ -64,7 +64,7 @@ def metric_bars(
     for place, value, end, top in zip(places, values, ends, best, strict=True):
         weight = "bold" if top else "normal"
         axes.text(
-            max(end, 0) + 0.008, place, known.text(value), va="center", fontsize=8,
+            max(end, 0) + 0.008, float(place), known.text(value), va="center", fontsize=8,
             fontweight=weight,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}, zorder=5,
         )  # fmt: skip

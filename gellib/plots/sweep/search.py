@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -41,7 +42,8 @@ def search_3d(table: pd.DataFrame) -> Figure:
     if rows.empty:
         return message("No finished run has a validation loss.", _HEADING)
     fig = Chart(figsize=(8.4, 5.6), layout="none")
-    axes = fig.add_axes((0.0, 0.06, 0.78, 0.86), projection="3d")
+    axes = fig.add_subplot(projection="3d")
+    axes.set_position((0.0, 0.06, 0.78, 0.86))
     batches = sorted(rows["batch_size"].unique())
     losses = rows["min_val_loss"].to_numpy(dtype=float)
     wide = _is_wide(losses)
@@ -58,7 +60,8 @@ def search_3d(table: pd.DataFrame) -> Figure:
         for line in zip(x, y, top, strict=True):
             axes.plot([line[0]] * 2, [line[1]] * 2, [base, line[2]], color=colour, linewidth=0.6)
         axes.scatter(
-            x, y, top, color=colour, marker=MARKERS[number % len(MARKERS)], s=36, depthshade=False,
+            x, y, zs=top, color=colour, marker=MARKERS[number % len(MARKERS)], s=36,
+            depthshade=False,
             label=f"{network}: lowest {three_digits(z.min())}, mean {three_digits(z.mean())}",
         )  # fmt: skip
     axes.set_xticks(range(len(batches)), [str(b) for b in batches])
@@ -101,7 +104,6 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
     beyond = wide and high > _COLOURED_TO * low
     high = min(high, _COLOURED_TO * low) if wide else high
     scale = LogNorm(low, high, clip=True) if wide else Normalize(low, high)
-    image = None
     for axes in panels.flat[len(shown) :]:
         axes.set_axis_off()
     for axes, network in zip(panels.flat, shown, strict=False):
@@ -110,7 +112,7 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
             index="batch_size", columns="learning_rate", values="min_val_loss", aggfunc="mean"
         ).reindex(index=batches, columns=rates)
         values = grid.to_numpy(dtype=float)
-        image = axes.imshow(values, aspect="auto", cmap="cividis_r", norm=scale)
+        axes.imshow(values, aspect="auto", cmap="cividis_r", norm=scale)
         for (row, column), value in np.ndenumerate(values):
             known = np.isfinite(value)
             dark = known and scale(value) > 0.5
@@ -130,7 +132,8 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
     for axes in panels[:, 0]:
         axes.set_ylabel("batch size")
     extend = "max" if beyond else "neither"
-    bar = fig.colorbar(image, ax=panels, fraction=0.03, pad=0.02, extend=extend)
+    colours = ScalarMappable(scale, "cividis_r")
+    bar = fig.colorbar(colours, ax=panels, fraction=0.03, pad=0.02, extend=extend)
     bar.outline.set_visible(False)
     headline(fig, _HEADING)
     text = "Framed: the lowest of all. Runs with the same settings are averaged."

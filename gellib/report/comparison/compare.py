@@ -1,4 +1,4 @@
-"""A sweep's runs compared, each question asked once: `Comparison`."""
+"""The comparison of a sweep's runs, each result computed once: `Comparison`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from gellib.evaluation import (
     ImageScores,
     Ranking,
     adjust_for_multiplicity,
-    compare_pairs,
     factor_effects,
     group_sums,
     optimism,
@@ -33,12 +32,13 @@ from gellib.report.comparison.configurations import (
     pool_folds,
 )
 from gellib.report.comparison.reference import BaselineScores, score_baselines
+from gellib.report.comparison.variants import read_variants, variant_effects
 from gellib.runs import (
-    Answers,
     Record,
     SweepFolder,
+    SweepPredictions,
     in_order,
-    read_answers,
+    read_sweep_predictions,
     tabulate,
     task_of,
     varied,
@@ -51,7 +51,7 @@ MOST_LEVELS = 8
 
 
 class Comparison:
-    """What a sweep's runs say of each other.
+    """The runs of a sweep compared: configurations, factors, ranking, baselines.
 
     Attributes
     ----------
@@ -63,8 +63,8 @@ class Comparison:
         One row per configuration; seeds are averaged. `label` says what varies.
     factors
         Names of the parameters that the sweep varies; of a grid beside a list, those of the grid.
-    experiments
-        The entries of the sweep's list of runs, as `Sweep.describe` has them.
+    variants
+        The listed runs of the sweep file.
     scores
         Scores of the repeats on single test images; None where they are not known.
     task
@@ -80,13 +80,13 @@ class Comparison:
         folder: Path | None = None,
         info: dict[str, Any] | None = None,
         records: Sequence[Record] = (),
-        answers: Answers | None = None,
+        predictions: SweepPredictions | None = None,
     ) -> None:
         self.table, self.info, self.records = table, info or {}, records
-        self.answers = answers or Answers(None)
+        self.predictions = predictions or SweepPredictions(None)
         self.folder = folder
-        self.experiments: list[dict[str, Any]] = self.info.get("experiments", [])
-        listed = {entry["model_id"] for entry in self.experiments}
+        self.variants = read_variants(self.info)
+        listed = {variant.model_id for variant in self.variants}
         self.in_grid = ~table["model_id"].isin(listed)
         self.factors = self._find_factors()
         self.task = task_of(table)
@@ -94,19 +94,19 @@ class Comparison:
         data = next((r.data for r in records if r.done), DataRecord())
         self.repeats, members = pool_folds(table, folder or Path(), data.classes, data.positive)
         self.repeats = _with_wilson(self.repeats)
-        scores = self.answers.scores
+        scores = self.predictions.scores
         readable = set() if scores is None else set(scores.names)
         known = {row: runs for row, runs in members.items() if readable.issuperset(runs)}
-        self.scores = scores.pooled(known) if known else None
+        self.scores = scores.pooled(known) if scores is not None and known else None
         self.models = configurations(self.repeats)
-        self.models["label"] = model_names(self.models, self.factors, self.info)
+        self.models["label"] = model_names(self.models, self.factors, self.variants)
         self.repeats["label"] = self.repeats["model_id"].map(
             self.models.set_index("model_id")["label"]
         )
 
     def _find_factors(self) -> list[str]:
-        if self.experiments and self.in_grid.any():
-            # What the list sets besides is no factor of the grid.
+        if self.variants and self.in_grid.any():
+            # Parameters that only the listed runs set are no factors of the grid.
             rows = self.in_grid.to_numpy()
             return varied([r.config for r, own in zip(self.records, rows, strict=True) if own])
         return list(self.table.attrs.get("factors", _varied_columns(self.table)))
@@ -120,7 +120,7 @@ class Comparison:
             folder=sweep.path,
             info=sweep.read_sweep(),
             records=records,
-            answers=read_answers(sweep.path, records),
+            predictions=read_sweep_predictions(sweep.path, records),
         )
 
     @cached_property
@@ -139,8 +139,8 @@ class Comparison:
         return 0 if self.done.empty else int(self.done["n_test"].iloc[0])
 
     def of_grid(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Keep the rows of the grid, whose factors are compared; all where there is no list."""
-        kept = set(self.table.loc[self.in_grid, "model_id"]) if self.experiments else None
+        """Keep the rows of the grid, whose factors are compared; all where no runs are listed."""
+        kept = set(self.table.loc[self.in_grid, "model_id"]) if self.variants else None
         return rows if kept is None else rows[rows["model_id"].isin(kept)]
 
     @cached_property
@@ -148,15 +148,16 @@ class Comparison:
         """Whether the configurations were tested on the same images, seed by seed."""
         runs = self.repeats[self.repeats["status"] == "done"]
         if self.scores is not None and set(runs["name"]) <= set(self.scores.names):
-            for _, part in runs.groupby("seed", sort=False):
-                tested = np.isfinite(self.scores.of(list(part["name"])).values)
+            for _, of_seed in runs.groupby("seed", sort=False):
+                tested = np.isfinite(self.scores.of(list(of_seed["name"])).values)
                 if (tested != tested[:, :1]).any():
                     return False
             return True
         sizes = runs.groupby("seed")["conf_mat"].agg(
             lambda ms: len({tuple(np.sum(m, axis=1)) for m in ms if isinstance(m, list)})
         )
-        return bool((sizes <= 1).all()) and runs.groupby("seed")["n_test"].nunique().le(1).all()
+        n_test = runs.groupby("seed")["n_test"].nunique()
+        return bool((sizes <= 1).all() and (n_test <= 1).all())
 
     @cached_property
     def _finished(self) -> pd.DataFrame:
@@ -170,35 +171,16 @@ class Comparison:
 
     @cached_property
     def effects(self) -> list[Effect]:
-        """Effects of the factors; of listed experiments, each against what it builds on."""
+        """Effects of the factors; of listed runs, each against the one that it builds on."""
         done = self.of_grid(self._finished)
         varying = [name for name in self.factors if done[name].nunique() > 1]
         found = factor_effects(
             done, varying, only=self.compared, value=self.score, scores=self.scores
         )
-        built = self._experiment_effects(self._finished)
-        return adjust_for_multiplicity([*found, *built]) if built else found
-
-    def _experiment_effects(self, done: pd.DataFrame) -> list[Effect]:
-        ids = {entry["name"]: entry["model_id"] for entry in self.experiments}
-        found = []
-        for entry in self.experiments:
-            if entry["like"] is None:
-                continue
-            one, two = (
-                done[done["model_id"] == ids[name]].set_index("seed", drop=False)
-                for name in (entry["name"], entry["like"])
-            )
-            both = one.index.intersection(two.index, sort=False)
-            if len(both) and one.index.is_unique and two.index.is_unique:
-                one, two = (part.loc[both].reset_index(drop=True) for part in (one, two))
-                found.append(
-                    compare_pairs(
-                        "experiment", entry["name"], entry["like"], one, two,
-                        value=self.score, scores=self.scores,
-                    )
-                )  # fmt: skip
-        return found
+        of_variants = variant_effects(
+            self.variants, self._finished, score=self.score, scores=self.scores
+        )
+        return adjust_for_multiplicity([*found, *of_variants]) if of_variants else found
 
     @cached_property
     def model_scores(self) -> ImageScores | None:
@@ -208,7 +190,9 @@ class Comparison:
         done = self.done.head(MOST_RANKED)
         known = set(self.scores.names)
         members = {
-            str(row.model_id): row.runs for row in done.itertuples() if set(row.runs) <= known
+            str(model_id): runs
+            for model_id, runs in zip(done["model_id"], done["runs"], strict=True)
+            if set(runs) <= known
         }
         common = self.scores.pooled(members).common() if members else None
         return common if common is not None and len(common.values) else None
@@ -217,8 +201,8 @@ class Comparison:
     def ranking(self) -> Ranking | None:
         """Configurations by test score, with the ties; None where it cannot be made.
 
-        With several seeds, one that is behind on the images is told from the first only if it is
-        behind over the seeds as well.
+        With several seeds, a configuration counts as worse than the first only if the difference
+        holds over the images and over the seeds.
         """
         if self.model_scores is None or len(self.model_scores.names) < 2:
             return None
@@ -228,7 +212,8 @@ class Comparison:
         by_seed = self.repeats.pivot_table(index="seed", columns="model_id", values=self.score)
         by_seed.columns = by_seed.columns.astype(str)
         first = by_seed[ranking.names[0]]
-        p = np.array([t_test((first - by_seed[name]).dropna()) for name in ranking.names])
+        behind = [(first - by_seed[name]).dropna().to_numpy() for name in ranking.names]
+        p = np.array([t_test(differences) for differences in behind])
         return replace(
             ranking,
             tied=ranking.tied | (p > ALPHA),
@@ -238,7 +223,7 @@ class Comparison:
 
     @cached_property
     def optimism(self) -> float | None:
-        """Points (0..1) by which the highest test score is expected to flatter."""
+        """How much the highest test score is expected to overstate itself, 0..1."""
         if self.model_scores is None or len(self.model_scores.names) < 2:
             return None
         return optimism(self.model_scores)
@@ -251,23 +236,24 @@ class Comparison:
         mine = self._image_scores(model_id)
         if mine is None:
             return None
-        both = np.isfinite(mine) & np.isfinite(other)
-        groups = self.scores.groups
-        groups = None if groups is None else np.asarray(groups, dtype=object)[both]
-        return sign_flip(group_sums((mine - other)[both], groups)) if both.any() else None
+        values = mine.values[:, 0]
+        both = np.isfinite(values) & np.isfinite(other)
+        groups = None if mine.groups is None else np.asarray(mine.groups, dtype=object)[both]
+        return sign_flip(group_sums((values - other)[both], groups)) if both.any() else None
 
-    def _image_scores(self, model_id: int) -> np.ndarray | None:
+    def _image_scores(self, model_id: int) -> ImageScores | None:
+        """Scores of a configuration on single images, one column."""
         runs = self.models.set_index("model_id")["runs"].get(model_id)
         if self.scores is None or not isinstance(runs, list):
             return None
         if not set(runs) <= set(self.scores.names):
             return None
-        return self.scores.pooled({"": runs}).values[:, 0]
+        return self.scores.pooled({"": runs})
 
     @cached_property
     def baselines(self) -> BaselineScores:
-        """What the commonest class and image statistics score on the same test images."""
-        return score_baselines(self.folder, self.records, self.answers)
+        """Scores of the commonest class and of image statistics on the same test images."""
+        return score_baselines(self.folder, self.records, self.predictions)
 
 
 def _varied_columns(table: pd.DataFrame) -> list[str]:
@@ -275,7 +261,7 @@ def _varied_columns(table: pd.DataFrame) -> list[str]:
 
 
 def _with_wilson(table: pd.DataFrame) -> pd.DataFrame:
-    """Bound the accuracy of each run by Wilson's interval where the run has none of its own."""
+    """Add Wilson's interval of the accuracy to each run that has no interval of its own."""
     table = table.copy()
     low, high = wilson(
         table["accuracy"].to_numpy(dtype=float) * table["n_test"].to_numpy(dtype=float),

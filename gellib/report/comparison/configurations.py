@@ -1,4 +1,4 @@
-"""Runs put together to what is compared: folds pooled, seeds averaged, each with its interval."""
+"""Runs combined into configurations: folds pooled, seeds averaged, each with its interval."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gellib.base.text import shorten
 from gellib.config import FACTS, NAMED
 from gellib.evaluation import TASKS, evaluate
 from gellib.evaluation.registry import metric_names
+from gellib.report.comparison.variants import Variant
 from gellib.runs import RunFolder
 
 _TIMES = ("training_time_mins", "inference_time_secs", "features_s", "total_s", "images_per_s")
@@ -26,16 +27,18 @@ def words(parameter: str) -> str:
     return FACTS[parameter].label if parameter in FACTS else parameter.replace("_", " ")
 
 
-def model_names(table: pd.DataFrame, factors: Sequence[str], info: dict[str, Any]) -> pd.Series:
-    """Name what varies in each row: `gpu resnet18 multi sgd`, or the name it has in the sweep."""
-    listed = {e["model_id"]: e["name"] for e in info.get("experiments", [])}
+def model_names(
+    table: pd.DataFrame, factors: Sequence[str], variants: Sequence[Variant]
+) -> pd.Series:
+    """Name each row by what varies, `gpu resnet18 multi sgd`, or as the sweep file lists it."""
+    listed = {variant.model_id: variant.name for variant in variants}
     shown = [name for name in NAMED if name in factors] + [
         name for name in factors if name not in NAMED
     ]
     if set(factors) <= set(NAMED):
         shown = list(NAMED)
     columns = [[_value(name, value) for value in table[name]] for name in shown]
-    plain = [" ".join(parts) for parts in zip(*columns, strict=True)] if columns else []
+    plain = [" ".join(values) for values in zip(*columns, strict=True)] if columns else []
     plain = plain or [""] * len(table)
     named = [listed.get(i, text) for i, text in zip(table["model_id"], plain, strict=True)]
     return pd.Series(named, index=table.index, dtype=object)
@@ -54,29 +57,43 @@ def pool_folds(
 ) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """Replace the folds of a configuration and seed by one row of their pooled test predictions.
 
-    Returns the table, whose column `folds_done` says how many runs a row stands for, and the names
-    of those runs by the name of the row. Rows without folds stay as they are.
+    Rows without folds stay as they are.
+
+    Parameters
+    ----------
+    table
+        One row per run.
+    folder
+        Folder of the sweep, from which the predictions are read.
+    classes
+        Names of the classes.
+    positive
+        Name of the positive class of two; the last one if empty.
+
+    Returns
+    -------
+    tuple
+        The table, whose column `folds_done` counts the runs that a row combines; and the names of
+        those runs, by the name of the row.
     """
     done = table[table["status"] == "done"]
     members = {name: [name] for name in done["name"]}
     if not len(done) or not (done["fold"].fillna(0) > 0).any():
         return table.assign(folds_done=1), members
-    rows, members = [], {}
+    rows: list[dict[Any, Any]] = []
+    members = {}
     for _, runs in table.groupby(["model_id", "seed"], sort=False, dropna=False):
         finished = runs[runs["status"] == "done"]
         if finished.empty:
             rows.append({**runs.iloc[0].to_dict(), "folds_done": 0})
             continue
-        first = finished.iloc[0].to_dict()
-        row = {
-            **first,
-            **{c: finished[c].mean() for c in (*metric_names(), *_OTHERS) if c in finished},
-        }
+        row: dict[Any, Any] = finished.iloc[0].to_dict()
+        row |= {c: finished[c].mean() for c in (*metric_names(), *_OTHERS) if c in finished}
         row |= {"folds_done": len(finished), "n_test": finished["n_test"].sum()}
-        # Intervals of single folds are none of the whole.
-        row |= {c: np.nan for c in finished if c.endswith(("_low", "_high"))}
+        # The interval of one fold does not hold for the pooled predictions.
+        row |= {c: np.nan for c in map(str, finished) if c.endswith(("_low", "_high"))}
         row |= _pooled(finished, folder, classes, positive)
-        members[first["name"]] = finished["name"].tolist()
+        members[row["name"]] = finished["name"].tolist()
         rows.append(row)
     pooled = pd.DataFrame(rows)
     pooled.attrs.update(table.attrs)
@@ -86,12 +103,12 @@ def pool_folds(
 def _pooled(
     runs: pd.DataFrame, folder: Path, classes: Sequence[str], positive: str
 ) -> dict[str, Any]:
-    """Score the test predictions of all folds as one; means of the folds where that cannot be."""
+    """Score the test predictions of all folds together; empty where they cannot be read."""
     sums = [np.asarray(m) for m in runs["conf_mat"] if isinstance(m, list)]
     found: dict[str, Any] = {"conf_mat": np.sum(sums, axis=0).tolist()} if sums else {}
     try:
-        parts = [RunFolder(folder / name).read_predictions() for name in runs["name"]]
-        test = pd.concat([part[part["split"] == "test"] for part in parts])
+        folds = [RunFolder(folder / name).read_predictions() for name in runs["name"]]
+        test = pd.concat([fold[fold["split"] == "test"] for fold in folds])
         truth = np.array([classes.index(label) for label in test["label"]])
         columns = test[[f"p_{name}" for name in classes]].to_numpy(dtype=float)
         values = evaluate(truth, columns, list(classes), positive=positive)
@@ -102,12 +119,12 @@ def _pooled(
 
 
 def configurations(table: pd.DataFrame) -> pd.DataFrame:
-    """Make one row a configuration from a table of its seeds, in the order of the sweep.
+    """Make one row per configuration from a table of its seeds, in the order of the sweep.
 
-    Metrics are means over the seeds; `<metric>_low` and `<metric>_high` bound each at 95 %: over
-    the seeds where there are several, else from the run's own images; `<metric>_seeds` has the
-    value of every seed. `runs` lists the names, `seeds` counts them. A configuration is done when
-    one of its seeds is.
+    Metrics are means over the seeds. `<metric>_low` and `<metric>_high` are the 95 % interval:
+    over the seeds of a configuration with several seeds, else over the images of its one run.
+    `<metric>_seeds` has the value of every seed, `runs` the names of the runs, `seeds` their
+    number. A configuration is done when one of its seeds is.
     """
     if not table["model_id"].duplicated().any():
         out = table.copy()
@@ -126,12 +143,12 @@ def configurations(table: pd.DataFrame) -> pd.DataFrame:
     for name in means:
         out[name] = means[name].reindex(out.index)
     for name in metrics:
-        several = n[n > 1].index
+        repeated = n[n > 1].index
         for bound, sign in (("low", -1), ("high", 1)):
             column = f"{name}_{bound}"
             limit = (means[name] + sign * half * spread[name]).clip(0, 1)
             values = out[column] if column in out else pd.Series(np.nan, index=out.index)
-            out[column] = values.where(~values.index.isin(several), limit.reindex(out.index))
+            out[column] = values.where(~values.index.isin(repeated), limit.reindex(out.index))
         out[f"{name}_seeds"] = groups[name].agg(list).reindex(out.index)
     out["runs"] = groups["name"].agg(list).reindex(out.index)
     out["seeds"] = n.reindex(out.index).fillna(0).astype(int)

@@ -14,7 +14,7 @@ import pandas as pd
 from gellib.base.paths import find_path
 from gellib.config import config_key
 from gellib.report.baselines import Baselines
-from gellib.runs import Answers, Record, RunFolder
+from gellib.runs import Record, RunFolder, SweepPredictions
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class BaselineScores:
 
 
 def score_baselines(
-    folder: Path | None, records: Sequence[Record], answers: Answers
+    folder: Path | None, records: Sequence[Record], predictions: SweepPredictions
 ) -> BaselineScores:
     """Fit and score the baselines on each split of images that the finished runs had."""
-    if folder is None or answers.scores is None:
-        return BaselineScores(problem=answers.reason or "the runs' predictions are not there")
-    readable = set(answers.scores.names)
-    splits: dict[tuple[Any, ...], dict[str, Any]] = {}
+    if folder is None or predictions.scores is None:
+        return BaselineScores(problem=predictions.reason or "the runs' predictions are not there")
+    readable = set(predictions.scores.names)
+    splits: dict[tuple[Any, ...], Record] = {}
     for record in records:
         if record.done and record.name in readable:
             config = record.config
-            # Of the colours, the statistics of the images depend too.
+            # Statistics of the images depend on their colours as well.
             key = config_key(config, upto="split"), config.get("color")
             splits.setdefault(key, record)
     baselines = Baselines(folder / "baselines.json")
@@ -51,19 +51,19 @@ def score_baselines(
         table = RunFolder(folder / record.name).read_predictions()
         root = find_path(record.data.root)
         color = record.config.get("color", "grey")
-        found = baselines.predict(table, root, color=color, task=answers.task)
+        found = baselines.predict(table, root, color=color, task=predictions.task)
         truth = dict(zip(table["file"], table["label"], strict=True))
         data = record.data.fingerprint
         for name, predicted in found.items():
-            total = sums.setdefault(name, np.zeros(len(answers.images)))
-            count = counts.setdefault(name, np.zeros(len(answers.images)))
+            total = sums.setdefault(name, np.zeros(len(predictions.images)))
+            count = counts.setdefault(name, np.zeros(len(predictions.images)))
             for file, label in predicted.items():
-                row = answers.images[data, file]
-                total[row] += answers.task.score_prediction(truth[file], label)
+                row = predictions.images[data, file]
+                total[row] += predictions.task.score_prediction(truth[file], label)
                 count[row] += 1
             by_split[name] += 1
     baselines.save()
-    # One that could be computed for some splits only would be compared with other images.
+    # A baseline that is missing for some splits would be compared on other images than the runs.
     complete = [name for name, n in by_split.items() if n == len(splits)]
     with np.errstate(invalid="ignore"):
         values = {name: sums[name] / counts[name] for name in complete}
@@ -72,7 +72,7 @@ def score_baselines(
 
 
 def majority_of(table: pd.DataFrame) -> float | None:
-    """Share of the commonest class among the test images, from confusion matrices alone."""
+    """Return the share of the commonest test class, from confusion matrices alone."""
     for matrix in table["conf_mat"]:
         if isinstance(matrix, list):
             per_class = np.sum(matrix, axis=1)

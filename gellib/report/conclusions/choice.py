@@ -1,4 +1,4 @@
-"""Sentences on which model was chosen, what cannot be told from it, and what it has to beat."""
+"""Sentences on which model was chosen, which others are as good, and the baselines to beat."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gellib.report.conclusions.wording import count, in_images, model_name, mode
 
 
 def share(comparison: Comparison, row: pd.Series) -> str:
-    """Write a model's test score, in images where it counts images of one test set."""
+    """Write a model's test score; an accuracy of one run also as a count of images."""
     value = row[comparison.score]
     if comparison.task.exclusive and row.seeds == 1:
         return in_images(value, row.n_test)
@@ -23,7 +23,7 @@ def share(comparison: Comparison, row: pd.Series) -> str:
 
 
 def chosen_sentence(comparison: Comparison) -> str:
-    """Name the model chosen by validation, and give its test score, once."""
+    """Name the model chosen by validation, and give its test score."""
     done, score = comparison.done, comparison.score
     best = done.iloc[0]
     val = f"val_{score}"
@@ -38,33 +38,33 @@ def chosen_sentence(comparison: Comparison) -> str:
         by_loss = (equal["val_loss"] > best.val_loss).sum() == len(equal) - 1
         decided = "lower validation loss" if by_loss else "validation loss, then the model number,"
         text += f", a tie with {models(equal['model_id'][1:])} that the {decided} decided"
-    text += ". On the test images, which had no part in the choice, "
+    text += ". On the test images, which were not used for the choice, "
     text += "it is right on " if counted else f"its {word} is "
     text += f"**{share(comparison, best)}**."
     low, high = best.get(f"{score}_low", np.nan), best.get(f"{score}_high", np.nan)
     if low == low:
-        reason = "With these seeds" if best.seeds > 1 else "With that many images"
+        basis = "these seeds" if best.seeds > 1 else "this number of images"
         text += (
-            f" {reason} the {word} to expect on new ones of the same kind is between "
+            f" The {word} to expect on new images of the same kind, judged by {basis}, is between "
             f"{percent(low, 0)} and {percent(high, 0)} (95 % interval)."
         )
     return text
 
 
 def tied_sentences(comparison: Comparison) -> list[str]:
-    """Say which models cannot be told from the highest, and that the highest was not chosen."""
+    """Say which models cannot be distinguished from the highest, and whether it was chosen."""
     done, score = comparison.done, comparison.score
     top = done[score].max()
     winners = sorted(done["model_id"][done[score] >= top - 1e-9])
     if len(winners) == len(done):
         text = f"All finished models have the same test {comparison.task.headline_words}"
-        return [f"{text}, {percent(top)}: which is better cannot be told."]
+        return [f"{text}, {percent(top)}: they cannot be ranked."]
     first = done[done["model_id"] == winners[0]].iloc[0]
     text = f"Highest test {comparison.task.headline_words}: {share(comparison, first)}, "
     text += f"by {models(winners)}{', a tie' if len(winners) > 1 else ''}. "
     ranking = comparison.ranking
     if ranking is None:
-        text += "Without the predictions of the runs it cannot be told which differ from it."
+        text += "Which models differ from it cannot be tested without the predictions of the runs."
         return [text]
     ids = np.array([int(name) for name in ranking.names])
     tied = sorted(set(ids[ranking.tied]) - set(winners))
@@ -73,13 +73,13 @@ def tied_sentences(comparison: Comparison) -> list[str]:
     over += " of test images" if ranking.groups != ranking.images else ""
     over += f" and {count(comparison.seeds, 'seed')}" if comparison.seeds > 1 else ""
     if tied:
-        text += f"{models(tied).capitalize()} cannot be told from it"
+        text += f"{models(tied).capitalize()} cannot be distinguished from it"
         text += (
             f"; {models(out)} {_verb(out)} worse" if out else ", so no model is shown to be best"
         )
     else:
         text += f"{models(out).capitalize()} {_verb(out)} worse"
-    text += f" (paired test over {over}, all pairs allowed for, 5 %)."
+    text += f" (paired test over {over}, adjusted for all pairs, 5 %)."
     left = len(done) - len(ids)
     if left:
         text += f" {count(left, 'model')} with lower validation scores were not tested."
@@ -93,21 +93,23 @@ def _verb(ids: list[int]) -> str:
 def _optimism(comparison: Comparison, winners: list[int], top: float) -> list[str]:
     best, expected = comparison.done.iloc[0], comparison.optimism
     below = 100 * (top - best[comparison.score])
-    text = "Choosing by the test images instead would flatter: "
+    text = "Choosing by the test images instead would be optimistic: "
     if int(best.model_id) in winners:
-        text += "here it would have given the same score"
+        text += "here it would have led to the same score"
     else:
-        text += f"the highest test score is {below:.1f} points above that of the chosen model"
-    if expected is not None:
+        text += f"the highest test score is {below:.1f} percentage points above that of the chosen "
+        text += "model"
+    if expected is not None and comparison.model_scores is not None:
         text += (
-            f"; drawing the test images anew, the highest of {len(comparison.model_scores.names)} "
-            f"overstates itself by {100 * max(expected, 0):.1f} points or more on average"
+            f"; with other test images, the highest of {len(comparison.model_scores.names)} "
+            f"overstates itself by {100 * max(expected, 0):.1f} percentage points "
+            "or more on average"
         )
-    return [f"{text}. The test score of the model chosen by validation is the one to quote."]
+    return [f"{text}. Report the test score of the model chosen by validation."]
 
 
 def baseline_sentence(comparison: Comparison) -> str:
-    """Say what the commonest class and image statistics reach, and who beats them."""
+    """Give the scores of the commonest class and of image statistics, and who beats them."""
     found, done = comparison.baselines, comparison.done
     means = dict(found.means)
     if MAJORITY not in means and (value := majority_of(done)) is not None:
@@ -115,21 +117,21 @@ def baseline_sentence(comparison: Comparison) -> str:
     if MAJORITY not in means:
         return ""
     words = {
-        MAJORITY: "Always naming the commonest class of the training images",
-        STATISTICS: "logistic regression on statistics of the image (no network)",
+        MAJORITY: "Always predicting the commonest class of the training images",
+        STATISTICS: "logistic regression on image statistics (no network)",
     }
-    parts = []
+    clauses = []
     for name, value in means.items():
         poor = sorted(done["model_id"][done[comparison.score] <= value + 1e-9])
         text = f"{words[name]} reaches {percent(value)}"
         if poor:
             text += f", which {models(poor)} {_does(poor)} not beat"
-        parts.append(text)
-    text = "; ".join(parts) + "."
+        clauses.append(text)
+    text = "; ".join(clauses) + "."
     if STATISTICS in found.values:
         return f"{text} {_against(comparison, means[STATISTICS])}"
     why = found.problem or "the runs' predictions are not there"
-    return f"{text} Image statistics were not tried: {why}."
+    return f"{text} Image statistics were not evaluated: {why}."
 
 
 def _does(ids: list[int]) -> str:
@@ -142,7 +144,8 @@ def _against(comparison: Comparison, value: float) -> str:
     gap = 100 * (best[comparison.score] - value)
     if p is None:
         return ""
-    what = f"The chosen model is {abs(gap):.1f} points {'above' if gap >= 0 else 'below'} that"
+    side = "above" if gap >= 0 else "below"
+    what = f"The chosen model is {abs(gap):.1f} percentage points {side} that"
     if p > ALPHA:
         return (
             f"{what}: no evidence of a difference (paired test, p = {p:.2g}), so these images do "

@@ -1,4 +1,4 @@
-"""Sentences on what the factors of a sweep do, and on what its experiments changed."""
+"""Sentences on the effects of a sweep's factors, and of its listed runs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from gellib.evaluation import BETTER, NO_EVIDENCE, Effect
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison, words
 from gellib.report.comparison.compare import MOST_LEVELS
-from gellib.report.conclusions.wording import count, points
+from gellib.report.conclusions.wording import count, percentage_points
 
 _MOST_NAMED = 4
 
 
 def factor_sentences(comparison: Comparison) -> list[str]:
-    """Say, for each factor, means by level and which levels differ; then what experiments did."""
+    """Give means by level of each factor and which levels differ, then effects of listed runs."""
     factors = comparison.factors if len(comparison.of_grid(comparison.done)) else []
     found = [text for name in factors if (text := _factor(comparison, name))]
-    return [*found, *_experiments(comparison)]
+    return [*found, *_variants(comparison)]
 
 
 def _factor(comparison: Comparison, factor: str) -> str:
@@ -27,7 +27,7 @@ def _factor(comparison: Comparison, factor: str) -> str:
     absent = [str(x) for x in dict.fromkeys(table[factor]) if x not in levels.index]
     if len(levels) == 1:
         only = f"**By {name}:** every finished run has {levels.index[0]}"
-        return f"{only}; nothing can be said about {', '.join(absent)}." if absent else ""
+        return f"{only}; there is no result for {', '.join(absent)}." if absent else ""
     shown = ", ".join(
         f"{level} {percent(row['mean'])} ({count(int(row['size']), 'model')})"
         for level, row in levels.head(MOST_LEVELS).iterrows()
@@ -35,36 +35,37 @@ def _factor(comparison: Comparison, factor: str) -> str:
     more = len(levels) - MOST_LEVELS
     text = f"**By {name}**, mean test {comparison.task.headline_words}: {shown}"
     if more > 0:
-        return f"{text} and {count(more, 'level')} more; so many are not compared in pairs."
+        return f"{text} and {count(more, 'level')} more, too many to compare in pairs."
     return f"{text}. {_verdicts([e for e in comparison.effects if e.factor == factor])}"
 
 
 def _verdicts(effects: list[Effect]) -> str:
     if not effects:
-        return "No two of their runs differ in nothing else, so nothing can be concluded."
-    told = [effect for effect in effects if effect.verdict != NO_EVIDENCE]
-    parts = [_told(effect) for effect in told[:_MOST_NAMED]]
+        return "No two of their runs differ in this setting alone, so nothing can be concluded."
+    different = [effect for effect in effects if effect.verdict != NO_EVIDENCE]
+    sentences = [_difference(effect) for effect in different[:_MOST_NAMED]]
     rest = [effect for effect in effects if effect.verdict == NO_EVIDENCE]
     if rest:
-        parts.append(_untold(rest))
-    return " ".join(parts)
+        sentences.append(_no_evidence(rest))
+    return " ".join(sentences)
 
 
-def _told(effect: Effect) -> str:
+def _difference(effect: Effect) -> str:
     a, b, sign = effect.a, effect.b, 1
     if effect.verdict != BETTER:
         a, b, sign = b, a, -1
     low, high = sorted((sign * effect.low, sign * effect.high))
+    difference = percentage_points(sign * effect.difference, low, high)
     return (
-        f"**{a} is better than {b}**: {points(sign * effect.difference, low, high)} over "
-        f"{count(effect.pairs, 'pair')} of runs that differ in nothing else."
+        f"**{a} is better than {b}**: {difference} over {count(effect.pairs, 'pair')} of runs that "
+        "differ in this setting alone."
     )
 
 
-def _untold(effects: list[Effect]) -> str:
+def _no_evidence(effects: list[Effect]) -> str:
     shown = effects if len(effects) <= _MOST_NAMED else []
     pairs = join_and(
-        [f"{e.a} against {e.b} {points(e.difference, e.low, e.high)}" for e in shown]
+        [f"{e.a} against {e.b} {percentage_points(e.difference, e.low, e.high)}" for e in shown]
         or [f"{count(len(effects), 'pair')} of levels"]
     )
     text = f"**No evidence of a difference**{':' if shown else ' in'} {pairs}"
@@ -80,22 +81,22 @@ def _needed(effects: list[Effect]) -> str:
     seeds = max((e.seeds_needed or 0 for e in effects), default=0)
     if not images:
         return ""
-    text = f" To see a difference of 5 points about {images} test images"
+    text = f" To detect a difference of 5 percentage points, about {images} test images"
     if seeds:
-        text += f", and {count(seeds, 'seed')},"
+        text += f" and {count(seeds, 'seed')}"
     return f"{text} would be needed."
 
 
-def _experiments(comparison: Comparison) -> list[str]:
+def _variants(comparison: Comparison) -> list[str]:
     effects = [effect for effect in comparison.effects if effect.factor == "experiment"]
     sentences = [
-        f"**{e.a}**, against {e.b}: {points(e.difference, e.low, e.high)}, {e.verdict}."
+        f"**{e.a}**, against {e.b}: {percentage_points(e.difference, e.low, e.high)}, {e.verdict}."
         for e in effects
         if e.verdict != NO_EVIDENCE
     ]
     rest = [e for e in effects if e.verdict == NO_EVIDENCE]
     if rest:
-        steps = join_and([f"{e.a} {points(e.difference, e.low, e.high)}" for e in rest])
+        steps = join_and([f"{e.a} {percentage_points(e.difference, e.low, e.high)}" for e in rest])
         sentences.append(
             "**No evidence of a difference**, each against what it builds on: "
             f"{steps}.{_needed(rest)}"

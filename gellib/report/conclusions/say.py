@@ -13,20 +13,20 @@ from gellib.report.conclusions.wording import count, models
 
 
 def conclusions(comparison: Comparison) -> list[str]:
-    """Say in sentences what the results say: which run won, and which differences are real.
+    """Write the conclusions of a sweep: which model was chosen, and which differences are real.
 
-    Nothing is said that the records deny: of a difference it is said that it is there, or that
-    there is no evidence of one, never that there is none.
+    Every sentence follows from the records. A difference is either there, or there is no evidence
+    of it; no sentence claims that there is none.
     """
     done = comparison.done
     sentences = [_tally(comparison)]
     if done.empty:
-        return [*sentences, "No run has finished, so nothing can be said about the models."]
+        return [*sentences, "No run has finished, so there is no result to report."]
     warned = done[done["weights_warning"].fillna("") != ""]
     if len(warned):
         sentences.append(
-            f"**The weights of {models(warned['model_id'])} carry a warning (see above), which "
-            "comes before everything that follows.**"
+            f"**The weights of {models(warned['model_id'])} carry a warning: read it (above) "
+            "before everything that follows.**"
         )
     sentences.append(chosen_sentence(comparison))
     if len(done) == 1:
@@ -55,38 +55,40 @@ def _tally(comparison: Comparison) -> str:
     tally = f"{states.count('done')} of {count(len(table), 'run')} finished"
     repeats = ""
     if len(comparison.models) < len(table):
-        parts = [count(len(comparison.models), "configuration")]
+        sizes = [count(len(comparison.models), "configuration")]
         if comparison.seeds > 1:
-            parts.append(count(comparison.seeds, "seed"))
+            sizes.append(count(comparison.seeds, "seed"))
         if (comparison.repeats["folds_done"] > 1).any():
-            parts.append(f"{int(comparison.repeats['folds_done'].max())} folds, pooled")
-        repeats = f" ({join_and(parts)})"
+            sizes.append(f"{int(comparison.repeats['folds_done'].max())} folds, pooled")
+        repeats = f" ({join_and(sizes)})"
     return f"{'; '.join([tally + repeats, *absent])}."
 
 
 def _repeats(comparison: Comparison) -> str:
     if comparison.seeds == 1:
         return (
-            "Every model was trained with one seed alone: another split or start may turn the "
-            "order of models that are close, so **between close models nothing can be concluded**. "
-            "What follows is tested over the test images only, intervals are of 95 %; "
+            "Every model was trained with a single random seed: another split or initialisation "
+            "may change the order of similar models, so **between close models nothing can be "
+            "concluded**. The tests below are over the test images only, with 95 % intervals; "
             "`seeds: [0, 1, 2, 3, 4]` in the sweep file repeats every model."
         )
     return (
         f"Every model was trained with up to {comparison.seeds} seeds; a difference counts when it "
-        "holds over the test images and over the seeds. Intervals are of 95 %."
+        "holds over the test images and over the seeds. Intervals are 95 % intervals."
     )
 
 
 def _never_named(comparison: Comparison) -> list[str]:
-    """Name the classes that a model never finds: accuracy alone would hide them."""
+    """Name the classes that a model never predicts correctly, which accuracy alone would hide."""
     classes = next((r.data.classes for r in comparison.records if r.done), [])
     missed: dict[str, list[int]] = {}
-    for row in comparison.done.itertuples():
-        matrix = row.conf_mat if isinstance(row.conf_mat, list) else []
+    done = comparison.done
+    for model_id, matrix in zip(done["model_id"], done["conf_mat"], strict=True):
+        if not isinstance(matrix, list):
+            continue
         for number, name in enumerate(classes[: len(matrix)]):
             if sum(matrix[number]) and not matrix[number][number]:
-                missed.setdefault(name, []).append(row.model_id)
+                missed.setdefault(name, []).append(model_id)
     return [
         f"**No test image of class “{name}” is found** by {models(sorted(ids))}: accuracy hides "
         "it, recall by class does not."
@@ -97,8 +99,8 @@ def _never_named(comparison: Comparison) -> list[str]:
 def _times(done: pd.DataFrame) -> list[str]:
     sentences = []
     for device, rows in done.groupby("hardware_type", sort=False):
-        means = rows.groupby("pretrained_model")[["training_time_mins", "inference_time_secs"]]
-        means = means.mean().sort_values("training_time_mins")
+        by_network = rows.groupby("pretrained_model")[["training_time_mins", "inference_time_secs"]]
+        means = by_network.mean().sort_values("training_time_mins")
         train = ", ".join(f"{m} {three_digits(60 * r.iloc[0])} s" for m, r in means.iterrows())
         infer = ", ".join(f"{m} {three_digits(r.iloc[1])} s" for m, r in means.iterrows())
         sentences.append(
@@ -106,7 +108,7 @@ def _times(done: pd.DataFrame) -> list[str]:
         )
     if (done["features_s"] > 0).any():
         sentences.append(
-            "A time to train counts the features of the images as if the run had computed them by "
-            "itself; runs of a network share them, so the sweep took less than the sum."
+            "A training time includes the features of the images as if the run had computed them "
+            "itself; runs with the same network share them, so the sweep took less than the sum."
         )
     return sentences

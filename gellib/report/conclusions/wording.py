@@ -1,4 +1,4 @@
-"""Numbers, runs and differences in words."""
+"""How sentences write numbers, models and differences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gellib.plots.sweep import id_ranges
 
 
 def in_images(share: float, n: int, what: str = "test images") -> str:
-    """A share of 0..1 as percent and as a count: `95.5 % = 21 of 22 test images`."""
+    """Write a share of 0..1 in percent and as a count: `95.5 % = 21 of 22 test images`."""
     return f"{percent(share)} = {round(share * n)} of {int(n)} {what}"
 
 
@@ -20,8 +20,8 @@ def model_name(row: Any) -> str:
 
 
 def models(ids: Iterable[int]) -> str:
-    """Name several models: `models 1, 4–7`."""
-    ids = list(dict.fromkeys(ids))  # each once, of several seeds
+    """Name models by their numbers: `models 1, 4–7`."""
+    ids = list(dict.fromkeys(ids))  # each model once, whatever the number of its seeds
     return f"model{'' if len(ids) == 1 else 's'} {id_ranges(ids)}"
 
 
@@ -30,9 +30,9 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
-def points(difference: float, low: float, high: float) -> str:
-    """Write a difference of shares in points, with its interval: `+5.0 points (-1.2 to 11.2)`."""
-    text = f"{_signed(difference, '+')} points"
+def percentage_points(difference: float, low: float, high: float) -> str:
+    """Write a difference of shares (0..1): `+5.0 percentage points (−1.2 to 11.2)`."""
+    text = f"{_signed(difference, '+')} percentage points"
     if not (low == low and high == high):
         return text
     return f"{text} ({_signed(low)} to {_signed(high)})"

@@ -1,8 +1,8 @@
 """A sweep's summary: what was run, its tables, conclusions and figures, from its records alone."""
 
 from gellib.report.conclusions import conclusions
+from gellib.report.summary.best import image_root
 from gellib.report.summary.facts import as_markdown, warning_box, what_was_run
-from gellib.report.summary.figures import image_root
 from gellib.report.summary.summary import Summary
 from gellib.report.summary.tables import (
     effects_table,

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gellib import plots
-from gellib.base.paths import find_path
 from gellib.plots.sweep import TIMES, metrics_of, model_labels
 from gellib.plots.sweep.names import most
 from gellib.report.comparison import Comparison, words
 from gellib.report.comparison.compare import MOST_LEVELS
+from gellib.report.summary.best import BestRun
 from gellib.runs import Record, RunFolder
 
 # A history is one file per run; beyond this many only the best by validation are read.
 _MOST_HISTORIES = 500
 _MOST_MATRICES = 12
+NO_BEST = "No run has finished, so there is no best model."
 
 
 class Figures:
@@ -37,9 +38,10 @@ class Figures:
     """
 
     def __init__(self, comparison: Comparison, folder: Path, best: RunFolder | None) -> None:
-        self.comparison, self.folder, self.best = comparison, folder, best
+        self.comparison, self.folder = comparison, folder
         self.task = comparison.task
-        self._record = best.read_record() if best is not None else None
+        record = best.read_record() if best is not None else None
+        self._best_run = BestRun(best, record) if best is not None and record is not None else None
 
     def sections(self) -> dict[str, dict[str, Callable[[], Figure]]]:
         """Return the functions that draw, by section and name, in the order of the notebook."""
@@ -52,7 +54,7 @@ class Figures:
         word = self.task.headline_words
         return {
             "models": {
-                **{m: lambda m=m: self._bars(m) for m in metrics},
+                **{metric: partial(self._bars, metric) for metric in metrics},
                 "heatmap": lambda: plots.metrics_heatmap(table),
             },
             "comparison": {
@@ -60,10 +62,11 @@ class Figures:
                 "effects": lambda: plots.effects(c.effects, {f: words(f) for f in c.factors}),
             },
             "factors": {
-                f"accuracy_by_{f}": lambda f=f: plots.accuracy_by(grid, f) for f in factors
+                f"accuracy_by_{factor}": partial(plots.accuracy_by, grid, factor)
+                for factor in factors
             },
             "times": {
-                **{t: lambda t=t: plots.time_by_architecture(repeats, t) for t in TIMES},
+                **{time: partial(plots.time_by_architecture, repeats, time) for time in TIMES},
                 "pareto": lambda: plots.pareto(table, c.score, word),
             },
             "search": self._search(),
@@ -99,21 +102,27 @@ class Figures:
         done = self.comparison.of_grid(self.comparison.table)
         done = done[done["status"] == "done"].sort_values("val_loss", kind="stable")
         done = done.head(_MOST_HISTORIES).sort_index()
-        return done.assign(min_val_loss=[self._min_loss(row) for row in done.itertuples()])
+        return done.assign(
+            min_val_loss=[
+                self._min_loss(name, loss)
+                for name, loss in zip(done["name"], done["val_loss"], strict=True)
+            ]
+        )
 
-    def _min_loss(self, row: Any) -> float:
+    def _min_loss(self, name: str, val_loss: float) -> float:
+        """Lowest validation loss of a run's epochs; `val_loss` where its history is missing."""
         try:
-            history = RunFolder(self.folder / row.name).read_history()
+            history = RunFolder(self.folder / name).read_history()
             return float(history["val_loss"].min())
         except (OSError, KeyError, ValueError):
-            return float(row.val_loss)
+            return float(val_loss)
 
     def _experiments(self) -> dict[str, Callable[[], Figure]]:
         c = self.comparison
-        classes = self._record.data.classes if self._record else []
-        if not c.experiments and len(classes) < 3:
+        classes = self._best_run.record.data.classes if self._best_run else []
+        if not c.variants and len(classes) < 3:
             return {}
-        found = {
+        found: dict[str, Callable[[], Figure]] = {
             "classes_test": lambda: self._class_scores("test", classes),
             "classes_train": lambda: self._class_scores("train", classes),
             "losses": self._losses,
@@ -171,66 +180,21 @@ class Figures:
     def _matrices(self, classes: list[str]) -> Figure:
         rows = self._shown()
         rows = rows[[isinstance(matrix, list) for matrix in rows["conf_mat"]]]
-        listed = {entry["model_id"] for entry in self.comparison.experiments}
+        listed = {variant.model_id for variant in self.comparison.variants}
         best = self.comparison.done["model_id"].tolist()
-        # Listed experiments are what is asked about; of a grid beside them the best are enough.
+        # Listed runs come first; of a grid beside them, the best ones fill the rest.
         first = sorted(rows["model_id"], key=lambda i: (i not in listed, best.index(i)))
         shown = rows[rows["model_id"].isin(first[:_MOST_MATRICES])]
         return plots.confusion_matrices(
             shown["conf_mat"].tolist(), model_labels(shown), classes, len(rows) - len(shown)
         )
 
-    # -- the best model -------------------------------------------------------------------------
-
     def _best(self) -> dict[str, Callable[[], Figure]]:
-        one_label = {
-            "best_confusion_matrix": self._confusion_matrix,
-            "best_roc_curve": self._roc_curve,
-        }
-        by_class = {}
-        if self.best is not None and self.best.class_history.is_file() and self._many_classes():
-            by_class["best_class_curves"] = lambda: plots.class_curves(
-                self.best.read_class_history(), self._best_epoch()
-            )
+        if self._best_run is not None:
+            return self._best_run.figures(self.task)
+        scores = ["confusion_matrix", "roc_curve"] if self.task.exclusive else ["label_scores"]
+        # The notebook asks for these names also when no run has finished.
         return {
-            **(one_label if self.task.exclusive else {"best_label_scores": self._label_scores}),
-            "best_loss_accuracy": lambda: plots.loss_accuracy(
-                self.best.read_history(), self._best_epoch()
-            ),
-            **by_class,
-            "best_demo_predictions": self._demo_predictions,
+            f"best_{name}": partial(plots.message, NO_BEST)
+            for name in (*scores, "loss_accuracy", "demo_predictions")
         }
-
-    def _many_classes(self) -> bool:
-        return len(self._record.data.classes) > 2
-
-    def _best_epoch(self) -> int:
-        return int(self._record.best_epoch or 0)
-
-    def _label_scores(self) -> Figure:
-        test = self._record.test
-        return plots.label_scores(test["per_class"], test["n"], heading="Test images")
-
-    def _confusion_matrix(self) -> Figure:
-        test = self._record.test
-        heading = f"Confusion matrix, {test['n']} test images"
-        return plots.confusion_matrix(
-            test["confusion_matrix"], self._record.data.classes, title=heading
-        )
-
-    def _roc_curve(self) -> Figure:
-        data = self._record.data
-        predictions = self.best.read_predictions()
-        test = predictions[predictions["split"] == "test"]
-        classes = data.classes
-        truth = test["label"].map(classes.index).to_numpy()
-        probabilities = test[[f"p_{name}" for name in classes]].to_numpy(dtype=float)
-        return plots.roc_curve(truth, probabilities, classes, data.positive)
-
-    def _demo_predictions(self) -> Figure:
-        return plots.demo_predictions(self.best.read_predictions(), image_root(self._record))
-
-
-def image_root(record: Record) -> Path:
-    """Folder that a run's file names start from."""
-    return find_path(record.data.root)

@@ -14,7 +14,7 @@ from gellib.base.paths import find_path
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
 from gellib.report.summary.facts import as_markdown, warning_box, what_was_run
-from gellib.report.summary.figures import Figures
+from gellib.report.summary.figures import NO_BEST, Figures
 from gellib.report.summary.tables import (
     effects_table,
     experiments_table,
@@ -92,7 +92,7 @@ class Summary:
     def best_model(self) -> str:
         """Markdown: which run the figures of the best model show."""
         if self.best is None:
-            return "No run has finished, so there is no best model."
+            return NO_BEST
         word = self.comparison.task.headline_words
         by = f"its {word} on the validation images"
         runs = self.comparison.done["runs"].iloc[0]
@@ -117,7 +117,7 @@ class Summary:
             raise ValueError(f"no figure {name!r}; there are: {', '.join(figures)}")
         if name.startswith("best_") and self.best is None:
             # Nothing is saved: an older picture of a best model would outlive it.
-            return plots.message("No run has finished, so there is no best model.")
+            return plots.message(NO_BEST)
         try:
             fig = figures[name]()
         except FileNotFoundError as err:

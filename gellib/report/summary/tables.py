@@ -1,8 +1,9 @@
-"""The tables of a summary: models, ranking, effects of factors, experiments, what is absent."""
+"""The tables of a summary: models, ranking, effects of factors, listed runs, absent runs."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,19 +15,28 @@ from gellib.evaluation.registry import Metric
 from gellib.plots.base import percent, three_digits
 from gellib.plots.sweep import metrics_of
 from gellib.report.comparison import Comparison, words
+from gellib.report.comparison.variants import Variant
+from gellib.report.summary.cells import (
+    COMPACT,
+    SHADED,
+    change_cell,
+    formatter,
+    interval_cell,
+    matrix_cell,
+    p_cell,
+    signed_cell,
+)
 
-# Thirteen columns are to fit on a page.
-_COMPACT = [
-    {"selector": "td", "props": "white-space: nowrap; font-size: 90%; padding: 3px 6px"},
-    {"selector": "th", "props": "font-size: 90%; padding: 3px 6px"},
-]
+if TYPE_CHECKING:
+    from pandas.io.formats.style_render import CSSDict
+
 # Longer tables are for `results.csv`, which has every run.
 MOST_ROWS = 100
 _MOST_SETTINGS = 6
 
 
 def style_table(comparison: Comparison) -> Styler:
-    """Finished models: settings, times, metrics; the best of a column bold, the chosen shaded."""
+    """Show the finished models: settings, times, metrics; best of a column bold, chosen shaded."""
     order = comparison.done
     done = comparison.models.loc[sorted(order.index[:MOST_ROWS])]
     score = comparison.score
@@ -34,36 +44,37 @@ def style_table(comparison: Comparison) -> Styler:
     heading_of_score = comparison.task.headline_words
     shares = {f"valid. {heading_of_score}": done[f"val_{score}"]}
     shares |= {metric.heading: done[metric.name].astype(float) for metric in metrics}
-    parts = {**_settings(comparison, done)}
+    columns: dict[str, pd.Series | list[str]] = {**_settings(comparison, done)}
     if comparison.seeds > 1:
-        parts["seeds"] = done["seeds"]
-    parts |= {
+        columns["seeds"] = done["seeds"]
+    columns |= {
         "training, s": done["training_time_mins"] * 60,
         "inference, s": done["inference_time_secs"],
     }
     for heading, values in shares.items():
-        parts[heading] = values
+        columns[heading] = values
         if heading == heading_of_score and f"{score}_low" in done:
             bounds = zip(done[f"{score}_low"], done[f"{score}_high"], strict=True)
-            parts["95 % interval"] = [_interval(low, high) for low, high in bounds]
+            columns["95 % interval"] = [interval_cell(low, high) for low, high in bounds]
     if comparison.task.exclusive:
-        parts["confusion matrix"] = [_short_matrix(matrix) for matrix in done["conf_mat"]]
-    style = pd.DataFrame(parts).style.hide(axis="index").set_uuid("models")
-    times = ["training, s", "inference, s"]
-    style = style.set_table_styles(_COMPACT)
+        columns["confusion matrix"] = [matrix_cell(matrix) for matrix in done["conf_mat"]]
+    style = pd.DataFrame(columns).style.hide(axis="index").set_uuid("models")
+    times: list[Hashable] = ["training, s", "inference, s"]
+    style = style.set_table_styles(COMPACT)
     numbers = {metric.heading: metric.text for metric in metrics if not metric.share}
-    style = style.format(percent, subset=[h for h in shares if h not in numbers], na_rep="–")
+    in_percent: list[Hashable] = [heading for heading in shares if heading not in numbers]
+    style = style.format(formatter(percent), subset=in_percent, na_rep="–")
     for heading, text in numbers.items():
-        style = style.format(text, subset=[heading], na_rep="–")
-    style = style.format(three_digits, subset=times, na_rep="–")
+        style = style.format(formatter(text), subset=[heading], na_rep="–")
+    style = style.format(formatter(three_digits), subset=times, na_rep="–")
     if done.empty:
         return style.set_caption("No run has finished.")
-    lower = [metric.heading for metric in metrics if not metric.higher_is_better]
-    higher = [name for name in shares if name not in lower]
+    lower: list[Hashable] = [metric.heading for metric in metrics if not metric.higher_is_better]
+    higher: list[Hashable] = [name for name in shares if name not in lower]
     style = style.highlight_max(subset=higher, props="font-weight:bold")
     style = style.highlight_min(subset=times + lower, props="font-weight:bold")
     chosen = pd.IndexSlice[order.index[0], :]
-    style = style.set_properties(subset=chosen, **{"background-color": "#FCE9C0", "color": "#222"})
+    style = style.set_properties(subset=chosen, **SHADED)
     left = len(order) - len(done)
     more = f" {left} more are in results.csv." if left else ""
     word = comparison.task.headline_words
@@ -73,22 +84,11 @@ def style_table(comparison: Comparison) -> Styler:
     )
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{100 * low:.0f}–{100 * high:.0f} %" if low == low else "–"
-
-
-def _short_matrix(matrix: Any) -> str:
-    # Of many classes it would be wider than the page; the figure of the best model shows one.
-    if not isinstance(matrix, list):
-        return "–"
-    return str(matrix) if len(matrix) <= 4 else f"{len(matrix)} × {len(matrix)}"
-
-
 def _settings(comparison: Comparison, rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """Columns that say which model a row is: its number and what varies."""
+    """Return the columns that identify the model of a row: its number and what varies."""
     factors = comparison.factors
     found = {"model": rows["model_id"]}
-    if comparison.experiments:
+    if comparison.variants:
         mixed = comparison.in_grid.any()
         return {**found, "what varies" if mixed else "experiment": rows["label"]}
     if set(factors) <= set(NAMED):
@@ -99,7 +99,7 @@ def _settings(comparison: Comparison, rows: pd.DataFrame) -> dict[str, pd.Series
 
 
 def skipped_failed(comparison: Comparison) -> Styler:
-    """Runs without a result, each with its reason."""
+    """Show the runs without a result, each with its reason."""
     table = comparison.table
     rest = table[table["status"] != "done"]
     left = len(rest) - MOST_ROWS
@@ -121,7 +121,7 @@ def skipped_failed(comparison: Comparison) -> Styler:
 
 
 def ranking_table(comparison: Comparison) -> Styler | None:
-    """Models by test score: which cannot be told from the highest; None where none can be made."""
+    """Show the models by test score, with the ties; None where there is no ranking."""
     ranking = comparison.ranking
     if ranking is None:
         return None
@@ -135,35 +135,30 @@ def ranking_table(comparison: Comparison) -> Styler | None:
             "": rows["label"].to_numpy(),
             comparison.task.headline_words: [percent(value) for value in rows[score]],
             "95 % interval": [
-                _interval(low, high)
+                interval_cell(low, high)
                 for low, high in zip(rows[f"{score}_low"], rows[f"{score}_high"], strict=True)
             ] if f"{score}_low" in rows else "–",
-            "p of the pair": [_p(p) for p in ranking.p],
-            "p, all pairs allowed for": [_p(p) for p in ranking.p_adjusted],
+            "p": [p_cell(p) for p in ranking.p],
+            "p, adjusted for all pairs": [p_cell(p) for p in ranking.p_adjusted],
             "against the highest": [
-                "the highest" if i == 0 else "cannot be told" if tied else "worse"
+                "the highest" if i == 0 else "no evidence of a difference" if tied else "worse"
                 for i, tied in enumerate(ranking.tied)
             ],
         }
     )  # fmt: skip
     style = shown.head(MOST_ROWS).style.hide(axis="index").set_uuid("ranking")
-    style = style.set_table_styles(_COMPACT)
+    style = style.set_table_styles(COMPACT)
     tied = shown.index[ranking.tied][:MOST_ROWS]
-    style = style.set_properties(
-        subset=pd.IndexSlice[tied, :], **{"background-color": "#FCE9C0", "color": "#222"}
-    )
+    style = style.set_properties(subset=pd.IndexSlice[tied, :], **SHADED)
     unit = "test images" if ranking.groups == ranking.images else "groups of test images"
     return style.set_caption(
-        f"Shaded: models that cannot be told from the highest, over {ranking.groups} {unit}."
+        "Shaded: the highest, and models without evidence of a difference from it, over "
+        f"{ranking.groups} {unit}."
     )
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.995 else "1"
 
 
 def effects_table(comparison: Comparison) -> Styler | None:
-    """Differences between the levels of each factor, all else equal; None without any."""
+    """Show the differences between the levels of each factor, all else equal; None without any."""
     effects = comparison.effects
     if not effects:
         return None
@@ -172,80 +167,77 @@ def effects_table(comparison: Comparison) -> Styler | None:
             "factor": [words(e.factor) for e in effects],
             "first": [str(e.a) for e in effects],
             "second": [str(e.b) for e in effects],
-            "first − second, points": [_signed(e.difference) for e in effects],
+            "first − second, percentage points": [signed_cell(e.difference) for e in effects],
             "95 % interval": [
-                f"{_signed(e.low)} to {_signed(e.high)}" if e.low == e.low else "–" for e in effects
+                f"{signed_cell(e.low)} to {signed_cell(e.high)}" if e.low == e.low else "–"
+                for e in effects
             ],
             "pairs": [e.pairs for e in effects],
             "higher / equal / lower": [f"{e.higher} / {e.equal} / {e.lower}" for e in effects],
-            "p": [_p(e.p) for e in effects],
-            "p, Holm": [_p(e.p_holm) for e in effects],
+            "p": [p_cell(e.p) for e in effects],
+            "p, Holm": [p_cell(e.p_holm) for e in effects],
             "the first is": [e.verdict for e in effects],
-            "for 5 points: images": [str(e.images_needed or "–") for e in effects],
+            "for 5 percentage points: images": [str(e.images_needed or "–") for e in effects],
             "seeds": [str(e.seeds_needed or "–") for e in effects],
         }
     )
     style = shown.head(MOST_ROWS).style.hide(axis="index").set_uuid("effects")
     units = ", ".join(dict.fromkeys(e.unit for e in effects))
-    return style.set_table_styles(_COMPACT).set_caption(
+    return style.set_table_styles(COMPACT).set_caption(
         f"Pairs of runs that differ in one setting alone, tested over {units}. The last columns: "
-        "how many test images, or seeds, a difference of 5 points would need to be seen."
+        "how many test images, or seeds, are needed to detect a difference of 5 percentage points."
     )
 
 
-def _signed(value: float) -> str:
-    # Rounded first: no minus before a zero.
-    return f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−") if np.isfinite(value) else "–"
-
-
 def experiments_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | None:
-    """Show what each listed experiment changed, and what that did to each metric.
+    """Show what each listed run changed, and what that did to each metric.
 
-    `losses` has `test_loss` by `model_id`. None for a sweep that lists no experiments.
+    `losses` has `test_loss` by `model_id`. None for a sweep that lists no runs.
     """
-    entries = comparison.experiments
     models = comparison.models.set_index("model_id")
-    entries = [entry for entry in entries if entry["model_id"] in models.index]
-    if not entries:
+    variants = [variant for variant in comparison.variants if variant.model_id in models.index]
+    if not variants:
         return None
-    by_name = {entry["name"]: entry["model_id"] for entry in entries}
+    by_name = {variant.name: variant.model_id for variant in variants}
     built = [effect for effect in comparison.effects if effect.factor == "experiment"]
     verdicts = {effect.a: effect.verdict for effect in built}
     metrics = [metric for metric in comparison.task.metrics() if _known(models, metric.name)]
     rows = []
-    for entry in entries:
-        parent = by_name.get(entry["like"])
-        row = {
-            "model": entry["model_id"],
-            "experiment": entry["name"],
-            "like": entry["like"] or "–",
-            "what changed": _changes(entry),
+    for variant in variants:
+        parent = by_name.get(variant.like) if variant.like else None
+        row: dict[str, object] = {
+            "model": variant.model_id,
+            "experiment": variant.name,
+            "like": variant.like or "–",
+            "what changed": _changes(variant),
         }
         for metric in metrics:
-            value = models.at[entry["model_id"], metric.name]
-            before = models.at[parent, metric.name] if parent is not None else np.nan
+            value = models[metric.name].loc[variant.model_id]
+            before = models[metric.name].loc[parent] if parent is not None else np.nan
             row[metric.heading] = _step(value, before, metric)
         loss = losses["test_loss"]
-        now, before = loss.get(entry["model_id"], np.nan), loss.get(parent, np.nan)
-        row["loss"] = "–" if np.isnan(now) else f"{now:.2f}{_bracket(now - before, 1, 2)}"
-        verdict = verdicts.get(entry["name"])
-        row["verdict"] = verdict or ("–" if entry["like"] is None else "not compared")
+        now, before = loss.get(variant.model_id, np.nan), loss.get(parent, np.nan)
+        row["loss"] = "–" if np.isnan(now) else f"{now:.2f}{change_cell(now - before, 1, 2)}"
+        verdict = verdicts.get(variant.name)
+        row["verdict"] = verdict or ("–" if variant.like is None else "not compared")
         rows.append(row)
     style = pd.DataFrame(rows).style.hide(axis="index").set_uuid("experiments")
-    style = style.set_table_styles(_COMPACT)
-    # Properties of cells would be weaker than what `_COMPACT` says of all.
-    wraps = {name: [{"selector": "td", "props": "white-space: pre-line"}] for name in style.columns}
-    wraps["what changed"][0]["props"] += "; text-align: left; min-width: 16em"
-    wraps["verdict"][0]["props"] += "; min-width: 8em"
+    style = style.set_table_styles(COMPACT)
+    # Styles of columns, because `COMPACT` takes precedence over properties of single cells.
+    own = {"what changed": "; text-align: left; min-width: 16em", "verdict": "; min-width: 8em"}
+    wraps: dict[str, list[CSSDict]] = {
+        name: [{"selector": "td", "props": f"white-space: pre-line{own.get(name, '')}"}]
+        for name in style.columns
+    }
     style = style.set_table_styles(wraps, overwrite=False)
     return style.set_caption(
         "Metrics on the test images; in brackets the change against the experiment that it is "
-        "like, in points."
+        "like, in percentage points."
     )
 
 
-def _changes(entry: dict[str, Any]) -> str:
-    lines = [f"{name}: {_short(a)} → {_short(b)}" for name, (a, b) in entry["changed"].items()]
+def _changes(variant: Variant) -> str:
+    lines = [f"{name}: {_short(a)} → {_short(b)}" for name, (a, b) in variant.changed.items()]
     return "\n".join(lines) or "–"
 
 
@@ -262,10 +254,4 @@ def _step(value: float, before: float, metric: Metric) -> str:
     if pd.isna(value):
         return "–"
     factor, digits = (100, 1) if metric.share else (1, 2)
-    return f"{metric.text(value)}{_bracket(value - before, factor, digits)}"
-
-
-def _bracket(change: float, factor: float, digits: int) -> str:
-    if pd.isna(change):
-        return ""
-    return f"\n({factor * change:+.{digits}f})".replace("-", "−")
+    return f"{metric.text(value)}{change_cell(value - before, factor, digits)}"

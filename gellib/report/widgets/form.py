@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ class PredictWidget:
         self.predictor: Predictor | ZeroShot | None = None
         self.sources: list[Source] = []
         self.truth = ""
-        self.answers: list[Prediction] = []
+        self.predictions: Sequence[Prediction] = []
         self.about = widgets.HTML()
         self.results = widgets.VBox([])
         self.upload = widgets.FileUpload()
@@ -194,13 +194,13 @@ class PredictWidget:
             return
         shown = self.sources[:MOST_CARDS]
         try:
-            self.answers = self.predictor.predict(shown)
+            self.predictions = self.predictor.predict(shown)
         except (OSError, ValueError, RuntimeError) as err:
             _log.warning("prediction failed", exc_info=True)
-            self.answers = []
+            self.predictions = []
             self.results.children = [widgets.HTML(box(f"No answer: {html.escape(str(err))}"))]
             return
-        cards = [self._card(s, a) for s, a in zip(shown, self.answers, strict=True)]
+        cards = [self._card(s, a) for s, a in zip(shown, self.predictions, strict=True)]
         rest = len(self.sources) - len(shown)
         if rest:
             text = f"{rest} more are not shown; gellib predict answers for any number."

@@ -1,0 +1,85 @@
+"""The figures of a sweep's best run, drawn from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from gellib import plots
+from gellib.base.paths import find_path
+from gellib.evaluation import Task
+from gellib.runs import Record, RunFolder
+
+
+@dataclass(frozen=True)
+class BestRun:
+    """The run whose predictions a summary shows.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    record
+        Its record.
+    """
+
+    folder: RunFolder
+    record: Record
+
+    def figures(self, task: Task) -> dict[str, Callable[[], Figure]]:
+        """Return the functions that draw, by name; the task decides how scores are shown."""
+        if task.exclusive:
+            scores = {
+                "best_confusion_matrix": self._confusion_matrix,
+                "best_roc_curve": self._roc_curve,
+            }
+        else:
+            scores = {"best_label_scores": self._label_scores}
+        many_classes = len(self.record.data.classes) > 2
+        by_class = many_classes and self.folder.class_history.is_file()
+        return {
+            **scores,
+            "best_loss_accuracy": self._loss_accuracy,
+            **({"best_class_curves": self._class_curves} if by_class else {}),
+            "best_demo_predictions": self._demo_predictions,
+        }
+
+    @property
+    def _best_epoch(self) -> int:
+        return int(self.record.best_epoch or 0)
+
+    def _loss_accuracy(self) -> Figure:
+        return plots.loss_accuracy(self.folder.read_history(), self._best_epoch)
+
+    def _class_curves(self) -> Figure:
+        return plots.class_curves(self.folder.read_class_history(), self._best_epoch)
+
+    def _label_scores(self) -> Figure:
+        test = self.record.test
+        return plots.label_scores(test["per_class"], test["n"], heading="Test images")
+
+    def _confusion_matrix(self) -> Figure:
+        test = self.record.test
+        heading = f"Confusion matrix, {test['n']} test images"
+        classes = self.record.data.classes
+        return plots.confusion_matrix(test["confusion_matrix"], classes, title=heading)
+
+    def _roc_curve(self) -> Figure:
+        data = self.record.data
+        predictions = self.folder.read_predictions()
+        test = predictions[predictions["split"] == "test"]
+        classes = data.classes
+        truth = test["label"].map(classes.index).to_numpy()
+        probabilities = test[[f"p_{name}" for name in classes]].to_numpy(dtype=float)
+        return plots.roc_curve(truth, probabilities, classes, data.positive)
+
+    def _demo_predictions(self) -> Figure:
+        return plots.demo_predictions(self.folder.read_predictions(), image_root(self.record))
+
+
+def image_root(record: Record) -> Path:
+    """Return the folder that a run's file names start from."""
+    return find_path(record.data.root)
