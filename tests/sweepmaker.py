@@ -24,7 +24,7 @@ GRID = tuple(
 
 
 def make_images(root: Path, per_class: dict[str, int], classes=CLASSES, seed=0) -> pd.DataFrame:
-    """Draw pictures (bands in lanes, or blots) and return file, split, label."""
+    """Draw images (bands in lanes, or blots) and return file, split, label."""
     rng = np.random.default_rng(seed)
     rows = []
     for split, n in per_class.items():
@@ -191,7 +191,7 @@ def make_sweep(
                 run.path, images, params, root=data, accuracy=accuracy, classes=classes,
                 warning=warning,
             )  # fmt: skip
-    info = {"name": path.name, "purpose": "Compare 24 configurations on gel pictures."}
+    info = {"name": path.name, "purpose": "Compare 24 configurations on gel images."}
     write_json(sweep.sweep, {**info, "runs": names})
     sweep.write_results()
     return sweep

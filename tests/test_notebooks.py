@@ -131,7 +131,7 @@ class TestExecuted:
     def test_explore_names_what_cannot_be_read(self, tmp_path):
         folder = make_images(tmp_path / "images")
         (folder / "train" / "dots" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-        # The stripes are so much alike that they count as one picture.
+        # The stripes are so much alike that they count as one image.
         node = self.execute(
             "1_explore.ipynb",
             tmp_path / "out.ipynb",

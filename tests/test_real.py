@@ -39,7 +39,7 @@ def test_brain_images_keep_to_their_partition(real_data, tmp_path):
     }
     for part in ("val", "test"):
         assert images.counts()[part].to_dict() == {"no": 10, "yes": 15}
-    # It has many pictures more than once, which a split by chance tears apart.
+    # It has many images more than once, which a split by chance tears apart.
     grouped = images.table[images.table["group"] != ""]
     assert grouped["group"].nunique() > 30
     assert partition_table(images).loc["groups", "train"] > 20
@@ -50,7 +50,7 @@ def test_brain_images_keep_to_their_partition(real_data, tmp_path):
     )
 
 
-def test_pictures_are_not_empty(real_data):
+def test_images_are_not_empty(real_data):
     for path in load_imageset(real_data / "gel").table["path"]:
         image = read_image(path)
         assert image.ndim == 2

@@ -109,7 +109,7 @@ def outliers_figure(report: CheckReport) -> Chart:
     """Show the outliers of a report."""
     odd = [(outlier.file, outlier.why) for outlier in report.outliers]
     heading = "Unlike the others in size, brightness or contrast"
-    return plots.odd_images(odd, report.images.root, heading=heading)
+    return plots.images_with_reasons(odd, report.images.root, heading=heading)
 
 
 def doubtful_figure(report: CheckReport, doubtful: pd.DataFrame) -> Chart:
@@ -118,7 +118,7 @@ def doubtful_figure(report: CheckReport, doubtful: pd.DataFrame) -> Chart:
         (str(row.file), f"{row.label} {row.p_label:.1%}, looks like {row.suggested}")
         for row in doubtful.itertuples(index=False)
     ]
-    return plots.odd_images(words, report.images.root, heading="Doubtful labels")
+    return plots.images_with_reasons(words, report.images.root, heading="Doubtful labels")
 
 
 _DUPLICATES = (

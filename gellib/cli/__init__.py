@@ -39,7 +39,7 @@ def main() -> None:
     gellib check my_images          duplicates, leaks, shortcuts: what is wrong with the images
     gellib sweep runs/gel.yaml      train every configuration, then sum up
     gellib status runs/gel.yaml     what is done, failed, to do
-    gellib predict photo.png        ask the best model about a picture
+    gellib predict photo.png        ask the best model about an image
     gellib simulate gel --out DIR   make labelled practice images
 
     The same in Jupyter: notebooks/1_explore.ipynb to 4_predict.ipynb.

@@ -25,7 +25,7 @@ from gellib.base.paths import shown_path
     help="How the parts are drawn.",
 )
 @click.option(
-    "--split-duplicates", is_flag=True, help="Do not keep duplicates of a picture together."
+    "--split-duplicates", is_flag=True, help="Do not keep duplicates of an image together."
 )
 @click.option("--out", default="", type=click.Path(), help="Folder of the tables. [default: DIR]")
 @click.option("--force", is_flag=True, help="Replace other tables that are there.")
@@ -42,7 +42,7 @@ def partition(
     """Write train.csv, val.csv and test.csv for the images in DIR, which runs then keep to.
 
     Each class gets its share of each part. Groups stay together where the data set has them, and
-    so do duplicates of a picture.
+    so do duplicates of an image.
 
     \b
     gellib partition dataset/brain_mri --val 0.1 --test 0.1

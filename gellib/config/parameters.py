@@ -79,7 +79,7 @@ class Parameters(BaseModel):
         0, ge=0, description="split kfold: the fold that tests, from 0", stage="split", repeat=True
     )
     group_duplicates: bool = param(
-        True, description="keep duplicates of a picture in one part of the split", stage="split"
+        True, description="keep duplicates of an image in the same split", stage="split"
     )
     val_fraction: float = param(
         0.2,

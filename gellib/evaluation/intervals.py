@@ -1,6 +1,6 @@
 """95 % intervals of the scores: how far they would move with other test images of the same kind.
 
-Images of one group (one subject, one picture saved twice) count as evidence once: shares and
+Images of one group (one subject, one image saved twice) count as evidence once: shares and
 counts are divided by the design effect (Kish 1965), variances are summed over groups. Which method
 is used for which score was chosen by simulated coverage: `tests/benchmarks/coverage.py`. The BCa
 bootstrap is there for means and for scores of any form; at 22 images of which one or none is wrong

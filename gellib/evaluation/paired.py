@@ -70,7 +70,7 @@ def _exact_whole(d: np.ndarray, seen: float) -> float:
 
 
 def group_sums(values: np.ndarray, groups: Sequence[object] | None) -> np.ndarray:
-    """Sum over images of one group: near copies of a picture are not independent evidence."""
+    """Sum over images of one group: near copies of an image are not independent evidence."""
     if groups is None:
         return np.asarray(values, dtype=float)
     _, number = np.unique(np.asarray(groups, dtype=str), return_inverse=True)

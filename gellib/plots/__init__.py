@@ -1,6 +1,6 @@
-"""Every figure, each a function that returns a matplotlib `Figure`; none computes a metric."""
+"""The figures: functions that return a matplotlib `Figure` and compute no metrics."""
 
-from gellib.plots.audit import cluster_samples, duplicate_pairs, odd_images, shortcut_bars
+from gellib.plots.audit import cluster_samples, duplicate_pairs, images_with_reasons, shortcut_bars
 from gellib.plots.base import Chart, message, save
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.demo import demo_predictions
@@ -50,7 +50,7 @@ __all__ = [
     "message",
     "metric_bars",
     "metrics_heatmap",
-    "odd_images",
+    "images_with_reasons",
     "pareto",
     "ranking",
     "reliability_diagram",

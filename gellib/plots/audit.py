@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gellib.plots.base import BLUE, GREY, INK, RED, Chart, headline, literal, message, tidy, title
-from gellib.plots.data import show_picture
+from gellib.plots.data import show_image
 
 if TYPE_CHECKING:
     from gellib.audit.shortcuts import Shortcut
@@ -22,9 +22,9 @@ _PAIRS_PER_ROW = 3
 def duplicate_pairs(
     pairs: Sequence[tuple[str, str, float]], root: str | Path, *, labels: dict[str, str]
 ) -> Chart:
-    """Pairs of duplicates side by side, each with its distance; those of two classes in red.
+    """Show duplicates side by side, each pair with its distance; pairs of two classes in red.
 
-    `labels` gives the class of each file. At most 24 pairs are shown: those of two classes first,
+    `labels` has the class of each file. At most 24 pairs are shown: pairs of two classes first,
     then the most distant.
     """
     heading = "Duplicates"
@@ -44,7 +44,7 @@ def duplicate_pairs(
         words = literal(words)
         panel.suptitle(words, fontsize=8.5, color=INK if same else RED)
         for axes, name in zip(panel.subplots(1, 2), (a, b), strict=True):
-            show_picture(axes, str(Path(root) / name))
+            show_image(axes, str(Path(root) / name))
             if not same:
                 axes.spines[:].set_color(RED)
     rest = f", {len(shown)} of them shown" if len(pairs) > len(shown) else ""
@@ -61,7 +61,7 @@ def cluster_samples(clusters: Sequence[Sequence[str]], root: str | Path) -> Char
     fig = Chart(figsize=(0.6 + 1.15 * most, 0.4 + 1.35 * len(shown)))
     for row, files in zip(fig.subplots(len(shown), most, squeeze=False), shown, strict=True):
         for axes, file in zip(row, files, strict=False):
-            show_picture(axes, str(Path(root) / file))
+            show_image(axes, str(Path(root) / file))
         for axes in row[len(files) :]:
             axes.set_axis_off()
         row[0].set_ylabel(f"{len(files)} images", fontsize=8.5, color=INK)
@@ -79,7 +79,7 @@ def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Chart:
     axes = fig.subplots()
     names = [shortcut.label for shortcut in shortcuts]
     colors = [RED if shortcut.high else BLUE for shortcut in shortcuts]
-    # Below one half is chance as well; a bar to the left would say more than there is.
+    # An AUC below one half is chance too, so no bar goes to the left.
     lengths = [max(0.0, shortcut.auc - 0.5) for shortcut in shortcuts]
     bars = axes.barh(names, lengths, left=0.5, color=colors)
     words = [f"{shortcut.auc:.2f}   p {shortcut.p:.3f}" for shortcut in shortcuts]
@@ -94,19 +94,21 @@ def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Chart:
     return fig
 
 
-def odd_images(images: Sequence[tuple[str, str]], root: str | Path, *, heading: str) -> Chart:
-    """Images with what is to be said of each below; at most 24."""
+def images_with_reasons(
+    images: Sequence[tuple[str, str]], root: str | Path, *, heading: str
+) -> Chart:
+    """Show images, each with a reason below; at most 24 of them."""
     if not images:
-        return message("There are none.", heading)
+        return message("There are no such images.", heading)
     shown = images[:MOST_PAIRS]
     across = min(6, len(shown))
     down = -(-len(shown) // across)
     fig = Chart(figsize=(0.3 + 1.75 * across, 0.5 + 2.25 * down))
     grid = fig.subplots(down, across, squeeze=False)
-    for axes, (file, why) in zip(grid.flat, shown, strict=False):
-        show_picture(axes, str(Path(root) / file))
+    for axes, (file, reason) in zip(grid.flat, shown, strict=False):
+        show_image(axes, str(Path(root) / file))
         name = axes.get_xlabel()
-        words = textwrap.fill(literal(why), 26, max_lines=4)
+        words = textwrap.fill(literal(reason), 26, max_lines=4)
         axes.set_xlabel(f"{name}\n{words}", fontsize=7, color=GREY)
     for axes in grid.flat[len(shown) :]:
         axes.set_axis_off()

@@ -1,4 +1,4 @@
-"""What all figures share: the `Chart` that shows itself once, colours, axes, saving."""
+"""What all figures share: the class `Chart`, colours, axes, saving."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image
 from gellib.base.files import atomic_path
 from gellib.base.text import shorten
 
-# Okabe and Ito's colours, told apart by colour-blind readers too.
+# Okabe and Ito's colours, which colour-blind readers can distinguish too.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, PALE, GREY, INK = "#CC79A7", "#56B4E9", "#9DB4C6", "#8A8A8A", "#222222"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)
@@ -29,48 +29,50 @@ FILE_DPI = 150
 
 
 class Chart(Figure):
-    """A figure outside pyplot that a notebook shows once, small, as the value of its cell.
+    """A figure that a notebook shows as the value of its cell, as a small PNG.
 
-    Figures of pyplot are shown a second time when the cell ends, and stay in memory until closed.
+    It does not belong to pyplot, whose figures are shown a second time when the cell ends and stay
+    in memory until they are closed.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("layout", "constrained")
         super().__init__(*args, **kwargs)
-        self._pictures: dict[int, tuple[Image.Image, Image.Image]] = {}
+        self._drawn: dict[int, tuple[Image.Image, Image.Image]] = {}
 
     def headline(self) -> str:
-        """Words that stand for the picture: its title, or the titles of its panels."""
+        """Return a text for the figure: its title, or the titles of its panels."""
         titles = [self.get_suptitle()] if self.get_suptitle() else []
         titles = titles or [axes.get_title(loc) for axes in self.axes for loc in ("left", "center")]
         return "; ".join(title.replace("\n", " ") for title in titles if title)
 
-    def picture(self, dpi: int = NOTEBOOK_DPI) -> Image.Image:
-        """Draw it, in at most 256 colours: a third of the size, and no difference to the eye.
+    def render(self, dpi: int = NOTEBOOK_DPI) -> Image.Image:
+        """Draw the figure in at most 256 colours, at `dpi` pixels per inch.
 
-        Drawing takes a second of a run's few; where it has been drawn finer, that is scaled down.
+        The file is a third of the size, without a visible difference. A rendering at a higher
+        resolution is scaled down, which is faster than drawing again.
         """
-        if self.stale:  # something in it was changed
-            self._pictures.clear()
-        if dpi not in self._pictures:
-            finer = [known for known in self._pictures if known > dpi]
+        if self.stale:  # the figure has changed since
+            self._drawn.clear()
+        if dpi not in self._drawn:
+            finer = [known for known in self._drawn if known > dpi]
             if finer:
-                large, palette = self._pictures[min(finer)]
+                large, palette = self._drawn[min(finer)]
                 size = [round(side * dpi / min(finer)) for side in large.size]
                 image = large.resize(size, Image.Resampling.LANCZOS)
             else:
                 image = self._draw(dpi)
-                # A ninth of the pixels has the colours of all, in a ninth of the time.
+                # A ninth of the pixels is enough to find the colours, in a ninth of the time.
                 some = image.resize(
                     [-(-side // 3) for side in image.size], Image.Resampling.NEAREST
                 )
                 palette = some.quantize(256, dither=Image.Dither.NONE)
-            self._pictures[dpi] = image, palette
-        image, palette = self._pictures[dpi]
+            self._drawn[dpi] = image, palette
+        image, palette = self._drawn[dpi]
         return _in_colours(image, palette)
 
     def _draw(self, dpi: int) -> Image.Image:
-        # `savefig` draws twice, once to find the layout; the first time is enough, it lays out too.
+        # `savefig` draws twice, the first time for the layout alone; drawing once does both.
         before = self.dpi, self.get_facecolor()
         canvas = FigureCanvasAgg(self)
         try:
@@ -82,19 +84,19 @@ class Chart(Figure):
             self.stale = False
 
     def png(self, dpi: int = NOTEBOOK_DPI) -> bytes:
-        """Return its picture as a PNG."""
+        """Return the figure as a PNG, at `dpi` pixels per inch."""
         buffer = io.BytesIO()
-        self.picture(dpi).save(buffer, format="PNG")
+        self.render(dpi).save(buffer, format="PNG")
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
-        picture = base64.b64encode(self.png()).decode("ascii")
-        data = {"image/png": picture, "text/plain": self.headline() or "figure"}
+        image = base64.b64encode(self.png()).decode("ascii")
+        data = {"image/png": image, "text/plain": self.headline() or "figure"}
         return data, {"image/png": {"alt": self.headline()}}
 
 
 def _in_colours(image: Image.Image, palette: Image.Image) -> Image.Image:
-    """Draw an image in a palette's colours; paper stays white, for which a near grey is taken."""
+    """Map an image to a palette's colours; the background keeps its exact colour."""
     drawn = image.quantize(palette=palette, dither=Image.Dither.NONE)
     colours: Any = drawn.getpalette()
     paper: Any = drawn.getpixel((0, 0))
@@ -104,7 +106,7 @@ def _in_colours(image: Image.Image, palette: Image.Image) -> Image.Image:
 
 
 def save(fig: Figure, path: str | Path, *, dpi: int = FILE_DPI) -> Path:
-    """Write a figure as a file, complete or not at all; the ending of the name says the format."""
+    """Write a figure to a file, complete or not at all; the suffix of `path` sets the format."""
     path = Path(path)
     kind = path.suffix.lstrip(".").lower() or "png"
     with atomic_path(path) as partial:
@@ -116,7 +118,7 @@ def save(fig: Figure, path: str | Path, *, dpi: int = FILE_DPI) -> Path:
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """A share of 0..1 in words: `95.5 %`."""
+    """Write a share of 0..1 in percent: `95.5 %`."""
     return f"{100 * value:.{digits}f} %"
 
 
@@ -129,14 +131,26 @@ def three_digits(value: float) -> str:
 
 
 def percent_axis(axis: Any, axes: Axes, which: str, top: float = 1.0) -> None:
-    """Make an axis run from 0 to 100 %."""
+    """Make an axis run from 0 to 100 %.
+
+    Parameters
+    ----------
+    axis
+        The axis of a panel, `axes.xaxis` or `axes.yaxis`.
+    axes
+        The panel.
+    which
+        `x` or `y`.
+    top
+        Where the axis ends, as a share: 1.04 leaves room above 100 %.
+    """
     axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     getattr(axes, f"set_{which}lim")(0, top)
     getattr(axes, f"set_{which}ticks")(np.linspace(0, 1, 6))
 
 
 def tidy(axes: Axes, grid: Literal["", "x", "y", "both"] = "") -> None:
-    """Take off the frame, and put a faint grid behind the data."""
+    """Hide the upper and right frame lines, and draw a faint grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(GREY)
@@ -147,12 +161,12 @@ def tidy(axes: Axes, grid: Literal["", "x", "y", "both"] = "") -> None:
 
 
 def literal(text: object) -> str:
-    """Write a text so that matplotlib takes it as it is: `5$ to 9$` is not a formula."""
+    """Escape a text so that matplotlib does not read `5$ to 9$` as a formula."""
     return str(text).replace("$", r"\$")
 
 
 def short_name(name: object, most: int = 18) -> str:
-    """Cut a name to what fits, ready to be drawn; its two ends tell it from others."""
+    """Shorten a name in the middle, so that both ends stay readable, and escape it."""
     return literal(shorten(str(name), most, middle=True))
 
 
@@ -167,14 +181,14 @@ def headline(fig: Figure, text: str) -> None:
 
 
 def note(fig: Figure, text: str) -> None:
-    """Add small print under the figure, in as many lines as it needs."""
+    """Add a small text under the figure, wrapped to its width."""
     if text:
         text = textwrap.fill(text, max(30, int(15.5 * fig.get_figwidth())))
         fig.supxlabel(text, fontsize=8.5, color="#555555", x=0.01, ha="left")
 
 
 def message(text: str, heading: str = "") -> Chart:
-    """Return a figure that says in words why there is nothing to draw."""
+    """Return a figure that says in a sentence why there is nothing to draw."""
     fig = Chart(figsize=(6, 1.6))
     axes = fig.subplots()
     axes.set_axis_off()

@@ -1,4 +1,4 @@
-"""The figures of a data set: images per class, sizes, kinds, and a look at some of them."""
+"""The figures of a data set: images per class, sizes, file types, and sample images."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SIZE_TICKS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_00
 
 
 def class_counts(imageset: ImageSet) -> Chart:
-    """Images per class as bars, one per split, each with its number."""
+    """Show the number of images per class as bars, one per split."""
     counts = imageset.counts()
     bars = counts.size
     fig = Chart(figsize=(8, 1.1 + 0.24 * bars + 0.12 * len(counts)))
@@ -62,7 +62,7 @@ def class_counts(imageset: ImageSet) -> Chart:
 
 
 def image_sizes(infos: Iterable[ImageInfo]) -> Chart:
-    """Width and height of the readable images in pixels, a point each, by file type."""
+    """Show width and height in pixels of the readable images, one marker per image."""
     infos = [info for info in infos if not info.reason]
     heading = "Width and height of the images"
     if not infos:
@@ -101,7 +101,7 @@ def image_sizes(infos: Iterable[ImageInfo]) -> Chart:
 
 
 def image_kinds(infos: Iterable[ImageInfo]) -> Chart:
-    """How many images there are of each file type, mode and bit depth, as bars."""
+    """Show the number of images of each file type, mode and bit depth as bars."""
     infos = list(infos)
     heading = "File type, mode and bits per channel"
     if not infos:
@@ -126,9 +126,23 @@ def image_kinds(infos: Iterable[ImageInfo]) -> Chart:
 
 
 def sample_grid(imageset: ImageSet, per_class: int = 6, seed: int = 0) -> Chart:
-    """Images drawn from each class, one row per class; the same seed draws the same images.
+    """Show random images of each class, one row per class.
 
-    Files that cannot be read stand in the grid with their reason.
+    A file that cannot be read is shown as the reason why.
+
+    Parameters
+    ----------
+    imageset
+        The images.
+    per_class
+        How many images to show per class, at least 1.
+    seed
+        Random seed; the same seed selects the same images.
+
+    Raises
+    ------
+    ValueError
+        When `per_class` is below 1.
     """
     if per_class < 1:
         raise ValueError(f"per_class: got {per_class}, expected 1 or more")
@@ -141,17 +155,17 @@ def sample_grid(imageset: ImageSet, per_class: int = 6, seed: int = 0) -> Chart:
         rng = np.random.default_rng([seed, label])
         drawn = rng.permutation(len(table))[:per_class]
         for axes, row in zip(grid[label], drawn, strict=False):
-            show_picture(axes, table["path"].iloc[row])
+            show_image(axes, table["path"].iloc[row])
         for axes in grid[label, len(drawn) :]:
             axes.set_axis_off()
         first = grid[label, 0]
         first.set_ylabel(f"{short_name(name, 18)}\n({len(table)})", fontsize=10, color=INK)
-    headline(fig, f"Up to {per_class} of each class, drawn at random (seed {seed})")
+    headline(fig, f"Up to {per_class} random images of each class (seed {seed})")
     return fig
 
 
-def show_picture(axes: Axes, path: str) -> None:
-    """Show a file in a square with its name below; why not, if it cannot be read."""
+def show_image(axes: Axes, path: str) -> None:
+    """Show an image file in a square with its name below, or the reason why it cannot be read."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#DDDDDD")
@@ -161,7 +175,7 @@ def show_picture(axes: Axes, path: str) -> None:
     except BadImageError as err:
         words = textwrap.fill(literal(err.reason), 20, max_lines=6)
         text = axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=7, color=SERIES[5])
-        text.set_in_layout(False)  # or a long word would push the columns apart
+        text.set_in_layout(False)  # a long word would push the columns apart
         axes.set_aspect("equal")
         return
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
@@ -178,7 +192,7 @@ def _has(value: int | tuple[int, ...], label: int) -> bool:
 def _pixel_ticks(axes: Axes, which: str, low: float, high: float) -> None:
     ticks = [tick for tick in SIZE_TICKS if low <= tick <= high]
     axis = getattr(axes, f"{which}axis")
-    # All of one size: between two round numbers there may be none.
+    # Between two round numbers there may be no tick, where all images have one size.
     axis.set_ticks(ticks if len(ticks) > 1 else sorted({round(low * 1.15), round(high / 1.15)}))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -1,4 +1,4 @@
-"""Demo predictions: test images with what was predicted for them and what is true."""
+"""Demo predictions: test images with their predicted and their true class."""
 
 from __future__ import annotations
 
@@ -27,13 +27,21 @@ LINE_CHARACTERS = 22  # as many as a tile is wide
 def demo_predictions(
     predictions: pd.DataFrame, root: str | Path, *, columns: int = 6, limit: int = 36
 ) -> Figure:
-    """Test images in a grid: predicted class, its probability, true class; mistakes framed in red.
+    """Show test images in a grid: predicted class, probability, true class; mistakes in red frames.
 
-    Where an image has several labels, all must be right, or it is a mistake.
+    A multilabel image counts as right when all of its labels are.
 
-    `predictions` is a run's `predictions.csv`, `root` the folder its file names start from. Of more
-    than `limit` images, mistakes come first, but leave a third of the places to the others; both
-    are spread over the test set.
+    Parameters
+    ----------
+    predictions
+        One row per image, as a run's `predictions.csv`.
+    root
+        Folder that the file names start from.
+    columns
+        Images per row.
+    limit
+        Most images to show. Of more images, mistakes come first, but leave a third of the places
+        to the others; both are spread over the test set.
     """
     test = predictions
     if "split" in test.columns:
@@ -44,9 +52,9 @@ def demo_predictions(
     test = test.reset_index(drop=True)
     wrong = wrong.reset_index(drop=True)
     shown = _choose(test, wrong.to_numpy(), limit)
-    # A plain loop, not itertuples: columns are named p_<class>, and a class may be called anything.
+    # iterrows, not itertuples: columns are named p_<class>, and a class may have any name.
     texts = [_texts(row) for _, row in shown.iterrows()]
-    # One pair of axes in inches for all tiles: as many pairs as tiles take three times as long.
+    # One panel in inches for all tiles: a panel per tile takes three times as long.
     bands = [texts[start : start + columns] for start in range(0, len(texts), columns)]
     above, below = zip(*(_most_lines(band) for band in bands), strict=True)
     heights = [TILE + GAP + LINE * (up + down) for up, down in zip(above, below, strict=True)]
@@ -60,8 +68,8 @@ def demo_predictions(
     axes.set(xlim=(0, size[0]), ylim=(size[1], 0), aspect="equal")
     axes.set_axis_off()
     n, bad = len(test), int(wrong.sum())
-    heading = f"{n - bad} of {n} test images predicted right"
-    heading += "; mistakes (✗) framed in red" if bad else ", no mistake"
+    heading = f"{n - bad} of {n} test images predicted correctly"
+    heading += "; mistakes (✗) have a red frame" if bad else ", no mistake"
     headline(fig, heading)
     if len(shown) < n:
         kept = int(wrong.loc[shown.index].sum())
@@ -83,20 +91,20 @@ def _choose(test: pd.DataFrame, wrong: np.ndarray, limit: int) -> pd.DataFrame:
 
 
 def _spread(numbers: np.ndarray, count: int) -> np.ndarray:
-    """Choose `count` of them at even distances."""
+    """Choose `count` numbers at even distances."""
     return numbers[np.linspace(0, len(numbers) - 1, count).round().astype(int)]
 
 
 def _tile(
     axes: Axes, corner: tuple[float, float], row: pd.Series, words: tuple[str, str], root: Path
 ) -> None:
-    """Draw one picture, its upper left corner at `corner`, with its texts and its frame."""
+    """Draw one image with its texts and its frame; `corner` is its upper left, in inches."""
     right = str(row["label"]) == str(row["predicted"])
     (x, y), middle = corner, corner[0] + TILE / 2
     try:
-        picture = Image.fromarray(read_image(root / str(row["file"]), color="rgb"))
-        # Shrunk before it is drawn (the notebook stays small), on a square, so that rows line up.
-        square = ImageOps.pad(picture, (THUMBNAIL_PX, THUMBNAIL_PX), color="#F1F1F1")
+        image = Image.fromarray(read_image(root / str(row["file"]), color="rgb"))
+        # Shrunk first, which keeps the notebook small, and padded to a square, so that rows align.
+        square = ImageOps.pad(image, (THUMBNAIL_PX, THUMBNAIL_PX), color="#F1F1F1")
         place = (x, x + TILE, y + TILE, y)
         axes.imshow(np.asarray(square), extent=place, interpolation="nearest")
     except (BadImageError, OSError):
@@ -120,7 +128,7 @@ def _tile(
 
 
 def _texts(row: pd.Series) -> tuple[str, str]:
-    """What stands above a tile, a line a label, and what stands below it."""
+    """Return the text above a tile, one line per label, and the text below it."""
     names = _labels(row, str(row["predicted"]))
     mark = "" if str(row["label"]) == str(row["predicted"]) else "✗ "
     said = [_with_percent(name, float(row[f"p_{name}"]), len(mark)) for name in names]
@@ -132,18 +140,18 @@ def _texts(row: pd.Series) -> tuple[str, str]:
 
 
 def _with_percent(name: str, share: float, mark: int) -> str:
-    """Name and probability, in two lines if one is too narrow for them and for the mark."""
+    """Write name and probability, in two lines if they do not fit into one with the mark."""
     short, number = short_name(name), percent(share, 0)
     narrow = mark + len(short) + len(number) + 2 > LINE_CHARACTERS
     return f"{short}\n{number}" if narrow else f"{short}  {number}"
 
 
 def _most_lines(texts: Sequence[tuple[str, str]]) -> tuple[int, int]:
-    """Count the lines of the longest text above, and below, the tiles of a row."""
+    """Count the lines of the longest text above the tiles of a row, and below them."""
     above, below = (max(text.count("\n") + 1 for text in side) for side in zip(*texts, strict=True))
     return above, below
 
 
 def _labels(row: pd.Series, text: str) -> list[str]:
-    """Split joined labels; a class of one label may have any name, `a|b` too."""
+    """Split joined labels; a single-label class may have any name, even `a|b`."""
     return [text] if f"p_{text}" in row.index else labels_of(text)

@@ -1,4 +1,4 @@
-"""What a network looked at: maps over pictures."""
+"""Explanations: maps of the regions that decided a prediction, over the images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ _OPAQUE = 0.6
 
 
 class MapShown(NamedTuple):
-    """A view, uint8 (1 or 3, H, W), its map (h, w) of 0..1, and what is said of it."""
+    """An image and its map.
+
+    Attributes
+    ----------
+    view
+        The image as the network saw it, uint8 (1 or 3, H, W).
+    map
+        The explanation (h, w), 0..1.
+    predicted, label
+        Predicted and true class; several labels are joined.
+    right
+        Whether the prediction is correct.
+    """
 
     view: np.ndarray
     map: np.ndarray
@@ -27,9 +39,9 @@ class MapShown(NamedTuple):
 
 
 def explanations(items: Sequence[MapShown], *, method: str) -> Figure:
-    """Pictures, each beside itself under the map of what spoke for the predicted class.
+    """Show each image beside its map of the regions that speak for the predicted class.
 
-    Mistakes come first, framed in red. What the map leaves out is dark.
+    Mistakes come first, in red frames. Regions without weight are dark.
     """
     if not items:
         return message("There are no test images.", "What the network looked at")
@@ -44,14 +56,15 @@ def explanations(items: Sequence[MapShown], *, method: str) -> Figure:
         _pair(grid[row, 2 * column], grid[row, 2 * column + 1], item)
     wrong = sum(not item.right for item in items)
     headline(
-        fig, f"What the network looked at: {wrong} wrong, {len(items) - wrong} right ({method})"
+        fig,
+        f"What the network looked at: {wrong} wrong, {len(items) - wrong} right ({method})",
     )
     if "attention" in method:
-        text = "Right of each picture: bright is what was looked at; dark played no part."
+        text = "Right of each image: bright regions had attention, dark regions had none."
     else:
-        text = "Right of each picture: bright spoke for the predicted class; dark did not."
+        text = "Right of each image: bright regions speak for the predicted class."
         if not all(item.map.any() for item in items):
-            text += " Dark throughout: it was predicted though no place spoke for it."
+            text += " A map that is dark everywhere: no region speaks for the predicted class."
     note(fig, text)
     return fig
 

@@ -1,4 +1,4 @@
-"""The figures of classes and labels: how uneven they are, which go together, how each is told."""
+"""The figures of classes and labels: imbalance, co-occurrence, and scores by label."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SCORES = {
 
 
 def class_imbalance(imageset: ImageSet) -> Figure:
-    """Images of each class, the largest class first, with their share and the equal share."""
+    """Show the number and share of images per class, the largest class first, and their mean."""
     members = multi_hot(imageset.table["label"], len(imageset.classes))
     counts, n = members.sum(axis=0), len(imageset)
     order = np.argsort(-counts, kind="stable")
@@ -60,7 +60,7 @@ def class_imbalance(imageset: ImageSet) -> Figure:
         axes.set_xlim(max(low / 3, 0.8), high * 6)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("images (each step ten times the last)")
+        axes.set_xlabel("images (logarithmic scale)")
     else:
         axes.set_xlim(0, high * 1.25)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -77,9 +77,11 @@ def class_imbalance(imageset: ImageSet) -> Figure:
 
 
 def co_occurrence(imageset: ImageSet) -> Figure:
-    """Which labels stand on one image: of a row's images, the share that has the column's too."""
+    """Show which labels occur together: of the images with a row's label, the share per column."""
     if imageset.task.exclusive:
-        return message("Each image has one label, so no two go together.", "Labels on one image")
+        return message(
+            "Each image has one label, so none occur together.", "Co-occurrence of labels"
+        )
     members = multi_hot(imageset.table["label"], len(imageset.classes))
     together = members.T @ members
     n = len(together)
@@ -107,16 +109,16 @@ def co_occurrence(imageset: ImageSet) -> Figure:
     axes.set_yticks(range(n), rows, fontsize=size)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("have this label too")
+    axes.set_xlabel("also have this label")
     axes.set_ylabel("of the images with this label")
     bar = fig.colorbar(image, ax=axes, shrink=0.6, format=PercentFormatter(1.0, 0, symbol=" %"))
     bar.outline.set_visible(False)
-    title(axes, "Labels on one image, in percent")
+    title(axes, "Co-occurrence of labels, in percent")
     return fig
 
 
 def label_combinations(imageset: ImageSet, most: int = 20) -> Figure:
-    """Count the images of each set of labels, the most frequent sets first."""
+    """Show the number of images per set of labels, the most frequent sets first."""
     if imageset.task.exclusive:
         return message("Each image has one label.", "Sets of labels")
     labels = list(imageset.table["label"])
@@ -135,10 +137,10 @@ def label_combinations(imageset: ImageSet, most: int = 20) -> Figure:
     axes.set_xlim(0, max(counts) * 1.25)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("images")
-    title(axes, f"{len(ranked)} different sets of labels on {len(labels)} images")
+    title(axes, f"{len(ranked)} different sets of labels in {len(labels)} images")
     rest = len(labels) - sum(counts)
     more = f" Not shown: {len(ranked) - len(shown)} rarer sets, {rest} images." if rest else ""
-    note(fig, f"Colours: one label, two, three, four or more.{more}")
+    note(fig, f"Colours: one, two, three, four or more labels.{more}")
     return fig
 
 
@@ -151,8 +153,18 @@ def label_scores(
 ) -> Figure:
     """Precision, recall, F1, average precision and number of images, one row per class.
 
-    `per_class` is that of `evaluate_multilabel`; a class is judged against all images without it.
-    The thresholds of classes in `not_tuned` are marked.
+    Each class is evaluated against all images without it.
+
+    Parameters
+    ----------
+    per_class
+        Scores by class, as `evaluate_multilabel` returns them in `per_class`.
+    n
+        Number of images.
+    heading
+        What the images are called, `Images` if empty.
+    not_tuned
+        Classes whose threshold could not be tuned; they get a mark.
     """
     rows = len(per_class)
     fig = Chart(figsize=(11, 1.5 + 0.27 * rows))

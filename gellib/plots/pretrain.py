@@ -1,4 +1,4 @@
-"""Figures of pretraining: what is simulated, how it is learned, what is taken for what."""
+"""Figures of pretraining: simulated classes, learning curves, confusion of classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TILE_INCH = 0.8
 
 
 def simulated_classes(images: dict[str, list[np.ndarray]], columns: int = 3) -> Figure:
-    """Samples of each class side by side, `columns` classes in a row."""
+    """Show samples of each class, `columns` classes per row."""
     per_class = max(map(len, images.values()))
     rows = -(-len(images) // columns)
     size = (columns * (per_class + 0.3) * _TILE_INCH, rows * (_TILE_INCH + 0.2) + 0.3)
@@ -30,7 +30,7 @@ def simulated_classes(images: dict[str, list[np.ndarray]], columns: int = 3) -> 
 
 
 def learning_curves(history: pd.DataFrame) -> Figure:
-    """Loss and accuracy over the steps; a line where the views become larger."""
+    """Show loss and accuracy by step, with a line where the views become larger."""
     fig = Chart(figsize=(9, 3))
     left, right = fig.subplots(1, 2)
     left.plot(history["step"], history["loss"], color=ORANGE)
@@ -38,19 +38,29 @@ def learning_curves(history: pd.DataFrame) -> Figure:
     percent_axis(right.yaxis, right, "y")
     left.set_ylim(bottom=0)
     larger = history[history["size_px"].diff() > 0]
-    for axes, heading in ((left, "Loss"), (right, "Accuracy over the classes")):
+    for axes, heading in ((left, "Loss"), (right, "Accuracy")):
         for step, size_px in zip(larger["step"], larger["size_px"], strict=True):
             axes.axvline(step, color=INK, linewidth=0.6, linestyle=":")
             where = axes.get_xaxis_transform()
             axes.text(step, 0.02, f" {size_px} px", fontsize=8, color=INK, transform=where)
         axes.set_xlabel("step")
         tidy(axes, "y")
-        title(axes, f"{heading}, on varied views")
+        title(axes, f"{heading}, on augmented views")
     return fig
 
 
 def class_confusion(counts: np.ndarray, classes: dict[str, bool], accuracy: float) -> Figure:
-    """Which class (rows) is taken for which (columns), as shares of a row; gels are framed."""
+    """Show the confusion of classes as shares of the true class; lines separate the gels.
+
+    Parameters
+    ----------
+    counts
+        Number of images (C, C): rows are true classes, columns predicted ones.
+    classes
+        By name, whether a class is a gel; gels come first.
+    accuracy
+        Share of images with the right class, 0..1.
+    """
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     names = list(classes)
     fig = Chart(figsize=(8.5, 8))
@@ -61,7 +71,7 @@ def class_confusion(counts: np.ndarray, classes: dict[str, bool], accuracy: floa
     n_gels = sum(classes.values())  # they come first
     for place in (axes.axhline, axes.axvline):
         place(n_gels - 0.5, color=ORANGE, linewidth=1)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("simulated as")
-    title(axes, f"{percent(accuracy)} of the held-out images by their class; gels top left")
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    title(axes, f"{percent(accuracy)} of the held-out images correct; gels top left")
     return fig

@@ -1,4 +1,4 @@
-"""The figures of one run: confusion matrix, ROC curve, demo predictions."""
+"""The figures of one run: confusion matrix and ROC curve."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_LABELS_SHOWN = 3
 def confusion_matrix(
     cm: Sequence[Sequence[int]], classes: Sequence[str], *, title: str = ""
 ) -> Figure:
-    """Counts and, of each true class, shares; one row a true class, one column a predicted one."""
+    """Show counts and shares of the true class; rows are true classes, columns predicted ones."""
     counts = np.asarray(cm, dtype=float)
     n = len(classes)
     of_class = counts.sum(axis=1, keepdims=True)
@@ -46,7 +46,7 @@ def confusion_matrix(
         for column in range(n):
             _cell(axes, row, column, counts[row, column], share[row, column], n)
     names = [short_name(name, 24) for name in classes]
-    # Side by side they have room for some 30 characters in all.
+    # Horizontal names have room for about 30 characters in all.
     crowded = n > 4 or n * max(map(len, names)) > 30
     axes.set_xticks(range(n), names)
     if crowded:
@@ -80,11 +80,18 @@ def _cell(axes: Axes, row: int, column: int, count: float, share: float, n: int)
 def roc_curve(
     y_true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], positive: str = ""
 ) -> Figure:
-    """ROC curve with its area; of several classes each against the rest, and their mean area.
+    """ROC curve with its AUC; with more than two classes, each against the rest, and the mean AUC.
 
-    `y_true` holds indices into `classes` (n,) or, of several labels an image, 0 and 1 (n, C);
-    `probabilities` is (n, C). Of two classes the curve is that of `positive`, or of the last one
-    if that is empty.
+    Parameters
+    ----------
+    y_true
+        Indices into `classes` (n,), or 0 and 1 for each label of multilabel images (n, C).
+    probabilities
+        Predicted probabilities (n, C), 0..1.
+    classes
+        Names of the C classes.
+    positive
+        Of two classes, the one whose curve is drawn; the last one if empty.
     """
     y_true, probabilities = np.asarray(y_true), np.asarray(probabilities, dtype=float)
     task = task_of_targets(y_true)
@@ -100,14 +107,14 @@ def roc_curve(
             curves[name] = (fpr, tpr, sk.auc(fpr, tpr))
     if not curves:
         return message(
-            "No ROC curve: it needs images of at least two classes, and these are all of one.",
+            "No ROC curve: it needs images of at least two classes, and all have the same one.",
             "ROC curve",
         )
     many = len(curves) > MAX_LEGEND_INSIDE
     fig = Chart(figsize=(8.2, max(4.9, 1 + 0.17 * len(curves))) if many else (5.2, 4.9))
     axes = fig.subplots()
     axes.plot([0, 1], [0, 1], linestyle=":", color=GREY, linewidth=1.2)
-    axes.text(0.56, 0.51, "guessing", color="#666666", fontsize=8.5, rotation=45)
+    axes.text(0.56, 0.51, "chance", color="#666666", fontsize=8.5, rotation=45)
     for number, (name, (fpr, tpr, area)) in enumerate(curves.items()):
         axes.plot(
             fpr,
@@ -118,7 +125,7 @@ def roc_curve(
             markersize=3.5,
             linewidth=2,
             clip_on=False,
-            label=f"{short_name(name, 28)}: area {area:.3f}",
+            label=f"{short_name(name, 28)}: AUC {area:.3f}",
         )
     axes.set_aspect("equal")
     percent_axis(axes.xaxis, axes, "x")
@@ -128,13 +135,13 @@ def roc_curve(
     if binary:
         (name,) = curves
         other = next(c for c in classes if c != name)
-        axes.set_xlabel(f"share of “{other}” taken for “{name}”")
-        axes.set_ylabel(f"share of “{name}” found")
-        title(axes, f"ROC curve, positive class “{name}”: area {mean:.3f}")
+        axes.set_xlabel(f"false positive rate: share of “{other}” predicted as “{name}”")
+        axes.set_ylabel(f"true positive rate: share of “{name}” found")
+        title(axes, f"ROC curve, positive class “{name}”: AUC {mean:.3f}")
     else:
-        axes.set_xlabel("share of the other classes taken for it")
-        axes.set_ylabel("share of the class found")
-        title(axes, f"ROC curves, one class against the rest:\nmean area {mean:.3f}")
+        axes.set_xlabel("false positive rate: share of the other classes")
+        axes.set_ylabel("true positive rate: share of the class")
+        title(axes, f"ROC curves, one class against the rest:\nmean AUC {mean:.3f}")
         if many:
             fig.legend(frameon=False, fontsize=8, loc="outside right upper")
         else:

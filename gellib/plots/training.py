@@ -1,4 +1,4 @@
-"""The figures of how training went: learning curves, curves of the classes, the learning rate."""
+"""The figures of training: learning curves, curves by class, the learning rate."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from gellib.plots.base import (
     title,
 )
 
-_PART_NAMES = {"train": "training", "val": "validation"}
-_MANY_EPOCHS = 40  # markers of more would touch each other
-_LEGEND_WIDTH = 125  # letters that fit beside each other under the curves of the classes
+_SPLIT_NAMES = {"train": "training", "val": "validation"}
+_MANY_EPOCHS = 40  # with more epochs the markers would touch each other
+_LEGEND_WIDTH = 125  # letters that fit into one line under the curves by class
 
 
 def loss_accuracy(history: pd.DataFrame, best_epoch: int = 0) -> Figure:
     """Loss and accuracy by epoch, training and validation, side by side.
 
-    `best_epoch` is marked, unless it is 0: the one whose parameters were kept.
+    `best_epoch` is the one whose parameters were kept; it is marked unless it is 0.
     """
     fig = Chart(figsize=(9.5, 3.6))
     if history.empty:
         return message("No epoch was recorded.", "Loss and accuracy")
     left, right = fig.subplots(1, 2)
     for axes, what, heading in ((left, "loss", "Loss"), (right, "accuracy", "Accuracy")):
-        for part, colour, marker in (("train", BLUE, "o"), ("val", ORANGE, "s")):
+        for split, colour, marker in (("train", BLUE, "o"), ("val", ORANGE, "s")):
             axes.plot(
                 history["epoch"],
-                history[f"{part}_{what}"],
+                history[f"{split}_{what}"],
                 color=colour,
                 marker=marker if len(history) <= _MANY_EPOCHS else "",
                 markersize=4,
                 linewidth=1.8,
-                label=_PART_NAMES[part],
+                label=_SPLIT_NAMES[split],
                 clip_on=False,
             )
         title(axes, f"{heading} by epoch")
@@ -62,7 +62,7 @@ def loss_accuracy(history: pd.DataFrame, best_epoch: int = 0) -> Figure:
 def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
     """Precision, recall and F1 of each class by epoch, on training and on validation images.
 
-    `class_history` is a run's `history_classes.csv`. `best_epoch` is marked, unless it is 0.
+    `class_history` is a run's `history_classes.csv`. `best_epoch` is marked unless it is 0.
     """
     if class_history.empty:
         return message("No epoch was recorded.", "Precision, recall and F1 by class")
@@ -70,9 +70,9 @@ def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
     columns = max(1, min(len(classes), _LEGEND_WIDTH // (max(map(len, classes)) + 6)))
     fig = Chart(figsize=(10.5, 5.4 + 0.2 * -(-len(classes) // columns)))
     grid = fig.subplots(2, 3, sharex=True, sharey=True)
-    for row, part in zip(grid, _PART_NAMES, strict=True):
+    for row, split in zip(grid, _SPLIT_NAMES, strict=True):
         for axes, metric in zip(row, ("precision", "recall", "f1"), strict=True):
-            shown = class_history[class_history["split"] == part]
+            shown = class_history[class_history["split"] == split]
             for number, name in enumerate(classes):
                 one = shown[shown["class"].astype(str) == name]
                 axes.plot(
@@ -88,9 +88,9 @@ def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
                 )
             percent_axis(axes.yaxis, axes, "y", top=1.02)
             heading = {"f1": "F1"}.get(metric, metric.capitalize())
-            title(axes, f"{heading}, {_PART_NAMES[part]}")
+            title(axes, f"{heading}, {_SPLIT_NAMES[split]}")
             _epochs(axes, best_epoch, named=False)
-            if part == "train":
+            if split == "train":
                 axes.set_xlabel("")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     fig.legend(
@@ -108,7 +108,7 @@ def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
 def learning_rate(rates: pd.DataFrame) -> Figure:
     """Learning rate by step of the optimiser; `rates` is a run's `learning_rates.csv`."""
     if rates.empty:
-        return message("No step of an optimiser was recorded.", "Learning rate")
+        return message("No optimiser step was recorded.", "Learning rate")
     fig = Chart(figsize=(6.2, 3.2))
     axes = fig.subplots()
     axes.plot(rates["step"], rates["learning_rate"], color=BLUE, linewidth=1.8, clip_on=False)
@@ -116,7 +116,7 @@ def learning_rate(rates: pd.DataFrame) -> Figure:
     axes.set_xlim(0, int(rates["step"].max()) or 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3), useMathText=True)
-    axes.set_xlabel(f"step, of {int(rates['epoch'].max())} epochs")
+    axes.set_xlabel(f"optimiser step, {int(rates['epoch'].max())} epochs")
     axes.set_ylabel("learning rate")
     title(axes, "Learning rate by step")
     tidy(axes, "y")
@@ -124,7 +124,7 @@ def learning_rate(rates: pd.DataFrame) -> Figure:
 
 
 def _epochs(axes: Axes, best_epoch: int, *, named: bool = True) -> None:
-    """Make the x axis one of epochs, and mark the best of them."""
+    """Label the x axis as epochs, and mark the best one."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     tidy(axes, "y")

@@ -1,4 +1,4 @@
-"""The figures of how far a run can be trusted: calibration, and what is deferred to a person."""
+"""The figures of how far a run can be trusted: calibration, and deferral to a person."""
 
 from __future__ import annotations
 
@@ -24,10 +24,17 @@ from gellib.plots.base import (
 def reliability_diagram(
     before: dict[str, np.ndarray], after: dict[str, np.ndarray], scores: dict[str, Any]
 ) -> Figure:
-    """How often answers are right against how sure they are, before and after calibration.
+    """Accuracy by predicted probability, before and after calibration.
 
-    `before` and `after` are what `gellib.evaluation.reliability` gives, `scores` what
-    `calibration_record` gives; the area of a mark is the number of answers.
+    The area of a marker is the number of predictions.
+
+    Parameters
+    ----------
+    before, after
+        The bins of `gellib.evaluation.reliability`, with the probabilities as trained and
+        calibrated.
+    scores
+        The record of `gellib.evaluation.calibration_record`.
     """
     fig = Chart(figsize=(5.6, 5.2))
     axes = fig.subplots()
@@ -56,13 +63,13 @@ def reliability_diagram(
     percent_axis(axes.xaxis, axes, "x")
     percent_axis(axes.yaxis, axes, "y", top=1.0)
     axes.set_xlim(0.1 * np.floor(10 * lowest), 1)
-    axes.set_xlabel("how sure the answers are (mean probability)")
-    axes.set_ylabel("how many of them are right")
+    axes.set_xlabel("mean probability of the predicted class")
+    axes.set_ylabel("share of correct predictions")
     tidy(axes, "both")
     axes.legend(frameon=False, loc="upper left", fontsize=8.5)
     title(axes, f"Calibration on {scores['n']} test images")
     text = f"Temperature {scores['temperature']:.2f}, from {scores['n_val']} validation images."
-    text = text if changed else "Temperature 1, nothing changed: " + scores["reason"] + "."
+    text = text if changed else "Temperature 1, so nothing changed: " + scores["reason"] + "."
     note(fig, text + " Lines: 95 % intervals.")
     return fig
 
@@ -71,10 +78,14 @@ _MEASURES = {"entropy": "entropy", "mutual_information": "disagreement of the dr
 
 
 def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, Any]) -> Figure:
-    """Accuracy of what is left when the most uncertain images are deferred to a person.
+    """Accuracy on the remaining images when the most uncertain ones are deferred to a person.
 
-    `curves` has what `gellib.evaluation.risk_coverage` gives by measure of uncertainty, `record`
-    what `RunUncertainty.record` gives.
+    Parameters
+    ----------
+    curves
+        By measure of uncertainty, the curve of `gellib.evaluation.risk_coverage`.
+    record
+        The record of `RunUncertainty`.
     """
     fig = Chart(figsize=(6.4, 4.4))
     axes = fig.subplots()
@@ -83,14 +94,14 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
     whole = first["accuracy"][0]
     axes.axhline(whole, linestyle=":", color=GREY, linewidth=1.2)
     paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
-    chance = axes.text(0.89, whole, "any, by chance", fontsize=8.5, color="#666666", bbox=paper)
+    chance = axes.text(0.89, whole, "random deferral", fontsize=8.5, color="#666666", bbox=paper)
     chance.set(va="bottom", ha="right", zorder=4)
     axes.fill_between(
         first["handed_over"], first["low"], first["high"], step="post", color=BLUE, alpha=0.12
     )
     for (name, curve), colour in zip(curves.items(), (BLUE, ORANGE), strict=False):
         area = found[name]["auroc"]
-        text = "no mistake to find" if area is None else f"finds mistakes with AUC {area:.2f}"
+        text = "no mistake to detect" if area is None else f"AUC {area:.2f} for detecting mistakes"
         axes.step(
             curve["handed_over"],
             curve["accuracy"],
@@ -98,7 +109,7 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
             color=colour,
             linewidth=2,
             linestyle="-" if colour == BLUE else "--",
-            label=f"most {_MEASURES[name]}: {text}",
+            label=f"highest {_MEASURES[name]}: {text}",
         )
     percent_axis(axes.xaxis, axes, "x")
     percent_axis(axes.yaxis, axes, "y", top=1.02)
@@ -109,11 +120,11 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
     bottom = max(0.0, 0.1 * np.floor(10 * lowest))
     axes.set_ylim(bottom)
     axes.set_xlabel("share of the test images deferred to a person, most uncertain first")
-    axes.set_ylabel("accuracy on the others")
+    axes.set_ylabel("accuracy on the remaining images")
     tidy(axes, "y")
     high = whole > (bottom + 1) / 2
     axes.legend(frameon=False, fontsize=8.5, loc="lower right" if high else "upper left")
-    title(axes, f"Are the uncertain ones the wrong ones? {found['n']} test images")
+    title(axes, f"Are uncertain predictions wrong more often? {found['n']} test images")
     how = f"{found['samples']} samples with dropout." if found["samples"] else "No dropout."
     note(fig, how + " Band: 95 % interval of the first curve.")
     return fig

@@ -15,7 +15,7 @@ from gellib.models.features import unaugmented_views
 from gellib.models.training import TrainResult
 from gellib.training_run.evaluation import RunEvaluation
 
-# A forward pass each: a second for the largest networks, and one line of pictures.
+# A forward pass each: a second for the largest networks, and one line of images.
 MOST = 4
 MOST_WRONG = 2
 

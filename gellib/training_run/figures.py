@@ -102,12 +102,12 @@ class RunFigures(RunState):
         if found is None:
             return plots.message("No test image has a prediction to explain.", heading)
         labels = predictions["label"].iloc[found.rows]
-        pictures = zip(found.explanation.views, found.explanation.maps, strict=True)
+        images = zip(found.explanation.views, found.explanation.maps, strict=True)
         classes = self.images.classes
         words = zip((classes[target] for target in found.targets), labels, strict=True)
         items = [
-            plots.MapShown(*picture, *said, right)
-            for picture, said, right in zip(pictures, words, found.right, strict=True)
+            plots.MapShown(*image, *said, right)
+            for image, said, right in zip(images, words, found.right, strict=True)
         ]
         method = found.explanation.method
         return self._drawn("explanations", plots.explanations(items, method=method))

@@ -17,7 +17,7 @@ from gellib.data.layouts.folders import find_images
 from gellib.evaluation import Task, task_of_labels
 from gellib.runs import Record, RecordError, RunFolder, SweepFolder, rank_runs
 
-# A picture to be read: a file, its bytes, or its name and bytes.
+# An image to be read: a file, its bytes, or its name and bytes.
 Source = str | Path | bytes | tuple[str, bytes]
 
 # Below runs/ lie sweeps, below these runs.

@@ -82,7 +82,7 @@ def test_text_says_what_was_found(report):
 
 
 @pytest.mark.slow
-def test_the_page_holds_its_pictures(report, tmp_path):
+def test_the_page_holds_its_images(report, tmp_path):
     page = write_page(report, tmp_path / "new" / "page.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 5
     assert "b/broken.png" in page and 'src="http' not in page and "<script" not in page

@@ -37,7 +37,7 @@ def plain():
     return {f"{'ab'[i % 2]}/{i:02d}.png": blobs(i) for i in range(12)}
 
 
-def test_pictures_of_their_own_are_no_duplicates(tmp_path, plain):
+def test_images_of_their_own_are_no_duplicates(tmp_path, plain):
     assert find_duplicates(make(tmp_path, plain)) == Duplicates()
 
 
@@ -63,7 +63,7 @@ def test_exact_copies_to_the_byte_and_to_the_pixel(tmp_path, plain):
     assert ("a/00.png", "a/z.png") in found.exact and len(found.exact) == 3
 
 
-def test_even_pictures_are_duplicates_only_if_equal(tmp_path, plain):
+def test_even_images_are_duplicates_only_if_equal(tmp_path, plain):
     even = {f"a/even{v}.png": np.full((50, 50), v, np.uint8) for v in (0, 0x80)}
     assert find_duplicates(make(tmp_path, plain | even)) == Duplicates()
 
@@ -161,7 +161,7 @@ def test_a_run_may_leave_duplicates_alone(tmp_path, plain):
     assert loaded.duplicates.to_dict()["checked"] is False and not loaded.duplicates.sentence()
 
 
-def test_a_class_of_one_picture_is_split_nevertheless_with_a_warning(tmp_path):
+def test_a_class_of_one_image_is_split_nevertheless_with_a_warning(tmp_path):
     files = {f"a/{i}.png": blobs(i) for i in range(8)}
     files |= {f"b/{i}.png": CHANGES["resaved"](blobs(99), 50 + 5 * i) for i in range(8)}
     make(tmp_path / "data", files)

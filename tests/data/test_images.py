@@ -77,7 +77,7 @@ def test_file_types(weird, file_type, color):
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
-def test_modes_give_the_same_picture(mode):
+def test_modes_give_the_same_image(mode):
     source = Image.fromarray(np.repeat(np.uint8([0, 255]), 48).reshape(8, 12))
     if mode in ("I;16", "I", "F"):
         kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]

@@ -33,7 +33,7 @@ def cells(values):
     return [{"bytes": png(value), "path": None} for value in values]
 
 
-def test_pictures_labels_parts_and_groups_are_read(tmp_path):
+def test_images_labels_parts_and_groups_are_read(tmp_path):
     about = {"huggingface": '{"info": {"features": {"label": {"names": ["ill", "well"]}}}}'}
     columns = {"image": cells([1, 2, 3]), "label": [1, 0, 1], "subject": ["a", "a", None]}
     write(tmp_path / "data" / "train-00000-of-00001-abc.parquet", columns, about)

@@ -67,7 +67,7 @@ def test_unknown_class_is_named():
         next(stream(0, classes=[]))
 
 
-def test_too_small_a_picture_is_refused():
+def test_too_small_an_image_is_refused():
     with pytest.raises(ValueError, match="got 31 x 64 px: expected 32 or more a side"):
         picture("sea", np.random.default_rng(0), 31, 64)
 

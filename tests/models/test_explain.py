@@ -173,7 +173,7 @@ def test_explaining_can_be_left_out(ran):
     assert "parameter explain is off" in fig.axes[0].texts[0].get_text()
 
 
-def test_pictures_and_maps_stand_side_by_side():
+def test_images_and_maps_stand_side_by_side():
     item = plots.MapShown(views(1)[0], np.eye(3), "gel", "not_gel", False)
     fig = plots.explanations([item, item._replace(right=True)], method="Grad-CAM")
     assert fig.headline() == "What the network looked at: 1 wrong, 1 right (Grad-CAM)"

@@ -163,11 +163,11 @@ def test_roc_curve_names_the_positive_class_and_its_area():
     truth = np.array([0, 0, 1, 1])
     p = np.array([[0.9, 0.1], [0.4, 0.6], [0.45, 0.55], [0.1, 0.9]])
     fig = plots.roc_curve(truth, p, CLASSES, "gel")
-    assert fig.axes[0].get_title("left") == "ROC curve, positive class “gel”: area 0.750"
-    assert fig.axes[0].get_ylabel() == "share of “gel” found"
+    assert fig.axes[0].get_title("left") == "ROC curve, positive class “gel”: AUC 0.750"
+    assert fig.axes[0].get_ylabel() == "true positive rate: share of “gel” found"
     # Of two classes the area is the same seen from either side.
     other = plots.roc_curve(truth, p, CLASSES, "")
-    assert other.axes[0].get_title("left") == "ROC curve, positive class “not_gel”: area 0.750"
+    assert other.axes[0].get_title("left") == "ROC curve, positive class “not_gel”: AUC 0.750"
 
 
 def test_roc_curve_of_several_classes_and_of_one():
@@ -176,8 +176,8 @@ def test_roc_curve_of_several_classes_and_of_one():
     p[np.arange(6), truth] = 0.8
     fig = plots.roc_curve(truth, p, ("a", "b", "c"))
     legend = [text.get_text() for text in fig.axes[0].get_legend().get_texts()]
-    assert legend == ["a: area 1.000", "b: area 1.000", "c: area 1.000"]
-    assert "mean area 1.000" in fig.axes[0].get_title("left")
+    assert legend == ["a: AUC 1.000", "b: AUC 1.000", "c: AUC 1.000"]
+    assert "mean AUC 1.000" in fig.axes[0].get_title("left")
     one = plots.roc_curve(np.zeros(6, dtype=int), p, ("a", "b", "c"))
     assert "at least two classes" in texts(one.axes[0])[0]
 
@@ -199,7 +199,7 @@ def test_demo_predictions_frame_the_mistakes_alone(sweep):
         assert under == f"true: {row.label}"
         assert f"{100 * row['p_' + row.predicted]:.0f} %" in over
     right = int((test.label == test.predicted).sum())
-    assert fig.get_suptitle().startswith(f"{right} of 22 test images predicted right")
+    assert fig.get_suptitle().startswith(f"{right} of 22 test images predicted correctly")
 
 
 def test_demo_predictions_keep_the_mistakes_when_there_are_too_many_images(tmp_path):
@@ -314,7 +314,7 @@ def test_a_chart_is_drawn_once_for_file_and_notebook_and_again_when_it_changes(
         assert file.size == (600, 300)
         assert shown.size == (360, 180)
         assert (np.asarray(file.convert("L")) < 255).mean() > 0.01
-        # The same picture but for its size: as dark, on average.
+        # The same image but for its size: as dark, on average.
         means = [np.asarray(image.convert("L"), float).mean() for image in (file, shown)]
         assert means[0] == pytest.approx(means[1], abs=1)
     assert drawn == [150]
@@ -326,10 +326,10 @@ def test_a_chart_is_drawn_once_for_file_and_notebook_and_again_when_it_changes(
 
 @pytest.mark.parametrize("size", [(6.4, 4.8), (14.4, 3.9), (7.013, 3.337), (11.1, 3.3)])
 @pytest.mark.parametrize("dpi", [90, 150])
-def test_a_picture_is_as_matplotlib_draws_it(size, dpi):
+def test_a_rendered_figure_is_as_matplotlib_draws_it(size, dpi):
     fig = Chart(figsize=size)
     fig.subplots().plot([0, 1], [0, 1], color="black", linewidth=6)
-    ours = np.asarray(fig.picture(dpi).convert("L"), dtype=float)
+    ours = np.asarray(fig.render(dpi).convert("L"), dtype=float)
     buffer = io.BytesIO()
     Figure.savefig(fig, buffer, format="png", dpi=dpi, facecolor="white")
     theirs = np.asarray(Image.open(buffer).convert("L"), dtype=float)

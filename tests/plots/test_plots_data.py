@@ -103,7 +103,7 @@ def test_sample_grid(weird):
         plots.sample_grid(weird, per_class=0)
 
 
-def test_sample_grid_shows_the_pictures(weird):
+def test_sample_grid_shows_the_images(weird):
     photo = weird.table.path.str.endswith("photo.jpg")
     Image.new("RGB", (400, 100), (250, 10, 10)).save(weird.table.path[photo].iloc[0], "JPEG")
     fig = plots.sample_grid(weird, per_class=7)

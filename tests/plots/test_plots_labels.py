@@ -63,7 +63,7 @@ def test_sets_of_labels():
     fig = plots.label_combinations(make(SEVERAL, MULTILABEL, ("a", "b")), most=3)
     assert widths(fig.axes[0]) == [5, 3, 2]
     assert names(fig.axes[0].yaxis) == ["a", "a + b", "b"]
-    assert fig.headline() == "4 different sets of labels on 11 images"
+    assert fig.headline() == "4 different sets of labels in 11 images"
     assert "Not shown: 1 rarer sets, 1 images." in fig.get_supxlabel()
     whole = plots.label_combinations(make(SEVERAL, MULTILABEL, ("a", "b")))
     assert names(whole.axes[0].yaxis)[-1] == "no label"

@@ -86,7 +86,7 @@ def sweep(tmp_path_factory):
 
 def test_what_was_run(sweep):
     text = what_was_run(sweep.read_sweep(), sweep.records())
-    assert text.startswith("**Compare 24 configurations on gel pictures.**")
+    assert text.startswith("**Compare 24 configurations on gel images.**")
     assert "24: 11 done, 12 skipped, 1 failed" in text
     assert "gel 6 train + 9 val + 11 test" in text
     assert "Some CPU (x86_64), 2 threads, fp32" in text

@@ -25,7 +25,7 @@ LOUD = "random weights: accuracy means <little>"
 
 
 class FakePredictor:
-    """Says gel with 97 %, of pictures that can be read."""
+    """Says gel with 97 %, of images that can be read."""
 
     def __init__(self, run):
         self.run, self.record, self.name = run, run.read_record(), run.path.name
@@ -118,15 +118,15 @@ def test_runs_are_offered_best_first(form, sweep):
 
 
 @pytest.mark.parametrize("shape", [as_7, as_8])
-def test_an_uploaded_picture_is_shown_with_its_verdict(form, shape):
+def test_an_uploaded_image_is_shown_with_its_verdict(form, shape):
     form.upload_files(shape([("<b>mein Gel.png", png())]))
     (card,) = form.results.children
     text = words(card)
     assert "gel, 97 %" in text and "97.0 %" in text and "3.0 %" in text
     assert "single head" in text or "multi head" in text
     assert "&lt;b&gt;mein Gel.png" in text, "file names are not HTML"
-    picture = card.children[0].children[0]
-    assert bytes(picture.value).startswith(b"\x89PNG")
+    image = card.children[0].children[0]
+    assert bytes(image.value).startswith(b"\x89PNG")
     assert "true class" not in text
 
 
@@ -145,7 +145,7 @@ def press(button, name, data):
         button.set_state({"value": [{**about, "content": memoryview(data)}]})
 
 
-def test_the_same_picture_again_works(form):
+def test_the_same_image_again_works(form):
     for _ in range(2):
         button = form.upload
         form.results.children = []
@@ -175,7 +175,7 @@ def test_a_test_image_is_picked_and_its_true_class_told(form, sweep):
         assert sentence in words(form.results)
 
 
-def test_another_run_predicts_the_picture_again(form):
+def test_another_run_predicts_the_image_again(form):
     form.image_choice.value = "test/gel/gel_00.png"
     first = form.predictions
     form.run_choice.value = 3
@@ -250,7 +250,7 @@ def test_no_data_set_no_list_of_test_images(tmp_path):
     assert form.image_choice.layout.display == "none"
 
 
-def test_very_many_pictures_are_not_all_shown(form):
+def test_very_many_images_are_not_all_shown(form):
     form.upload_files(as_8([(f"{i}.png", png(8)) for i in range(MOST_CARDS + 3)]))
     assert len(form.results.children) == MOST_CARDS + 1
     assert "3 more are not shown" in words(form.results.children[-1])

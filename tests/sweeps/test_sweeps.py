@@ -129,7 +129,7 @@ def test_changed_images_are_noticed(finished, tmp_path):
     shutil.copytree(file.parent, tmp_path / "copy")
     text = (tmp_path / "copy" / "small.yaml").read_text()
     images = tmp_path / "copy" / "images"
-    # The same path as before, another content: as if the user had added a picture.
+    # The same path as before, another content: as if the user had added an image.
     original = file.parent / "images"
     extra = original / "train" / "dots" / "extra.png"
     shutil.copy(images / "test" / "dots" / "00.png", extra)

@@ -1,4 +1,4 @@
-"""Several labels an image, from pictures and a table to the answers of the trained model."""
+"""Several labels an image, from images and a table to the answers of the trained model."""
 
 import json
 
@@ -19,7 +19,7 @@ CLASSES = ("bright", "lines", "spot")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run on pictures that are bright, have lines, a spot, or some of them."""
+    """A run on images that are bright, have lines, a spot, or some of them."""
     folder = tmp_path_factory.mktemp("several")
     rng = np.random.default_rng(0)
     lines = [",Image,Label"]

@@ -52,7 +52,7 @@ def test_thresholds_of_validation_judge_the_test_images(several):
     assert evaluation.metrics["test"]["n"] == evaluation.rows("test").sum() == 30
 
 
-def test_pictures_to_explain_are_of_labels_that_were_said(several):
+def test_images_to_explain_are_of_labels_that_were_said(several):
     images, p = several
     evaluation = evaluate_run(images, p)
     test = np.flatnonzero(evaluation.rows("test"))
@@ -69,7 +69,7 @@ def test_pictures_to_explain_are_of_labels_that_were_said(several):
     assert not len(choose_explained(silent)[0])
 
 
-def test_pictures_to_explain_of_one_label_are_the_surest_mistakes_and_all_classes(tmp_path):
+def test_images_to_explain_of_one_label_are_the_surest_mistakes_and_all_classes(tmp_path):
     labels = [i // 3 % 3 for i in range(90)]
     images = make(tmp_path, labels, SINGLE_LABEL)
     p = np.eye(3)[labels] * 0.8 + 0.2 / 3
@@ -154,7 +154,7 @@ def test_figures_of_several_labels(several):
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()][2].endswith("≥ 0.50*")
     assert "too few validation images" in fig.get_supxlabel()
     fig = plots.roc_curve(evaluation.truth[test], p[test], CLASSES)
-    assert "mean area 1.000" in fig.headline()
+    assert "mean AUC 1.000" in fig.headline()
 
 
 def test_demo_of_several_labels(several, tmp_path):
@@ -163,7 +163,7 @@ def test_demo_of_several_labels(several, tmp_path):
     first = predictions[predictions["split"] == "test"].index[0]
     predictions.loc[first, ["label", "predicted"]] = ["", "Cytosol|Nucleoli"]
     fig = plots.demo_predictions(predictions, tmp_path)
-    assert fig.headline().startswith("29 of 30 test images predicted right")
+    assert fig.headline().startswith("29 of 30 test images predicted correctly")
     said = [text.get_text() for text in fig.axes[0].texts]
     (wrong,) = [number for number, text in enumerate(said) if text.startswith("✗")]
     assert len(said[wrong].splitlines()) == 2

@@ -1,4 +1,4 @@
-"""Classes and losses by model: the comparison of a list of experiments."""
+"""Scores by class, losses and confusion matrices, by model."""
 
 from __future__ import annotations
 
@@ -26,20 +26,24 @@ from gellib.plots.base import (
 from gellib.plots.sweep.names import most
 
 _MOST_CLASSES = 20
-_MOST_SIDE_BY_SIDE = 6  # with more classes the panels stand below each other, to be readable
+_MOST_SIDE_BY_SIDE = 6  # with more classes the panels are stacked, to stay readable
 
 
 def class_scores(
     labels: Sequence[str], values: dict[str, np.ndarray], classes: Sequence[str], split: str
 ) -> Figure:
-    """Models by classes, a panel a metric.
+    """Models by classes, one panel per metric.
 
     Parameters
     ----------
     labels
         Names of the models.
     values
-        By metric (`precision`, `recall`, `f1`), an array (models, classes).
+        By metric (`precision`, `recall`, `f1`), its values (models, classes), 0..1.
+    classes
+        Names of the classes.
+    split
+        Which images the values are of, as the heading names them.
     """
     heading = f"Precision, recall and F1 by class, on the {split} images"
     if not labels:
@@ -114,9 +118,18 @@ def losses(table: pd.DataFrame) -> Figure:
 def confusion_matrices(
     matrices: Sequence[Any], labels: Sequence[str], classes: Sequence[str], left_out: int = 0
 ) -> Figure:
-    """One small confusion matrix a model: counts, coloured by the share of the true class.
+    """One small confusion matrix per model: counts, coloured by the share of the true class.
 
-    `left_out` says how many models there are besides.
+    Parameters
+    ----------
+    matrices
+        Counts (C, C) of each model: rows are true classes, columns predicted ones.
+    labels
+        Names of the models.
+    classes
+        Names of the C classes.
+    left_out
+        Number of models that are not shown.
     """
     heading = "Confusion matrices on the test images, by model"
     if not matrices:
@@ -150,11 +163,11 @@ def confusion_matrices(
     for axes in panels[:, 0]:
         axes.set_ylabel("true", fontsize=9)
     headline(fig, heading)
-    text = "Colour: share of the true class. With several seeds their sum."
+    text = "Colour: share of the true class. Counts are sums over the seeds."
     if left_out:
         text += (
             f" {left_out} more models are not shown: listed experiments come first, then the"
-            " highest on the validation images."
+            " best on the validation images."
         )
     note(fig, text)
     return fig

@@ -1,4 +1,4 @@
-"""Metrics by model: bars with intervals, and the heat map of all metrics."""
+"""Metrics by model: bars with intervals, and a heat map of all metrics."""
 
 from __future__ import annotations
 
@@ -34,15 +34,17 @@ from gellib.plots.sweep.names import (
 def metric_bars(
     table: pd.DataFrame, metric: str, *, references: dict[str, float] | None = None
 ) -> Figure:
-    """One bar a finished model for a metric, with its interval; best in orange.
+    """One bar per finished model for a metric, with its interval; the best in orange.
 
     Parameters
     ----------
     table
-        One row per model. `<metric>_low` and `<metric>_high` bound it; `<metric>_seeds` has the
-        value of every seed, shown as dots.
+        One row per model. `<metric>_low` and `<metric>_high` are the interval; `<metric>_seeds`
+        has the value of every seed, shown as dots.
+    metric
+        Name of the metric.
     references
-        Scores that a model has to beat, drawn as lines: name and value.
+        Scores of baselines by name, drawn as lines.
     """
     done = finished(table, metric)
     known = metrics_of(table).get(metric) or find_metric(metric)
@@ -71,7 +73,7 @@ def metric_bars(
     if known.share:
         percent_axis(axes.xaxis, axes, "x", top=1.11)
     else:
-        # Below 0 is worse than chance: room for it where a bar or its interval goes there.
+        # Values below 0 are worse than chance; the axis starts there only where there are some.
         low = done.get(f"{metric}_low", done[metric]).fillna(done[metric]).min()
         axes.set_xlim(min(0.0, float(np.floor(low * 5) / 5)), 1.11)
         axes.axvline(0, color=INK, linewidth=0.8)
@@ -98,7 +100,7 @@ def _length(values: object) -> int:
 
 
 def _intervals(axes: Axes, done: pd.DataFrame, metric: str, values: np.ndarray) -> np.ndarray:
-    """Draw interval and seeds of each bar; return where the drawing ends."""
+    """Draw interval and seeds of each bar; return the right end of each, for the texts."""
     ends = values.copy()
     places = np.arange(len(done))
     if f"{metric}_low" in done:
@@ -119,7 +121,7 @@ def _intervals(axes: Axes, done: pd.DataFrame, metric: str, values: np.ndarray) 
 
 
 def _reference_lines(axes: Axes, references: dict[str, float]) -> str:
-    """Draw the scores to beat; return their names for the note."""
+    """Draw the baselines' scores as lines; return their legend for the note."""
     styles = ("--", ":", "-.")
     named = []
     for (name, value), style in zip(references.items(), styles, strict=False):
@@ -136,7 +138,7 @@ def metrics_heatmap(table: pd.DataFrame) -> Figure:
         return message(f"No run has finished. {absent(table)}", "Models by metrics")
     done, left_out = most(done)
     of_table = metrics_of(table)
-    # One scale of colours is for what can be read on it: shares, the higher the better.
+    # One colour scale fits shares alone, where higher is better.
     metrics = [
         name for name, metric in of_table.items() if metric.higher_is_better and metric.share
     ]

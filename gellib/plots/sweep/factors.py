@@ -28,7 +28,7 @@ from gellib.runs import task_of
 
 
 def accuracy_by(table: pd.DataFrame, factor: str) -> Figure:
-    """Every run's test accuracy as a dot, and the mean as a line, by one factor of the sweep.
+    """Every run's test score as a dot, and the mean as a line, by one factor of the sweep.
 
     Where images have several labels it is the F1 per image.
     """
@@ -56,12 +56,15 @@ def accuracy_by(table: pd.DataFrame, factor: str) -> Figure:
     tidy(axes, "y")
     axes.tick_params(axis="x", length=0)
     title(axes, heading)
-    note(fig, "A dot is a run, the line their mean.")
+    note(fig, "One dot per run; lines are means.")
     return fig
 
 
 def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
-    """`training_time_mins` or `inference_time_secs` of every run, and means, by architecture."""
+    """Training or inference time of every run, and means, by architecture.
+
+    `column` is `training_time_mins` or `inference_time_secs`.
+    """
     heading, seconds = TIMES[column]
     done = finished(table, column)
     if done.empty:
@@ -86,10 +89,10 @@ def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
                 mean = float(values.mean())
                 _mean(axes, x, mean, three_digits(mean), reach=shift / 2.6)
     positive = spans[spans > 0]
-    # Beyond this ratio the short times would be one flat line of dots.
+    # Beyond this ratio the short times could not be distinguished on a linear scale.
     if len(positive) and positive.max() / positive.min() > 50:
         axes.set_yscale("log")
-        unit += " (each step ten times the last)"
+        unit += " (logarithmic scale)"
         axes.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
         tidy(axes, "y")
     else:
@@ -104,8 +107,10 @@ def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
         axes.legend(frameon=False, loc="best")
     title(axes, f"{heading} by architecture")
     only = "" if len(devices) > 1 else f" All on the {devices[0]}."
-    with_features = " Features of the images included." if column == "training_time_mins" else ""
-    note(fig, f"A dot is a run, the line their mean.{only}{with_features}")
+    with_features = (
+        " Times include the features of the images." if column == "training_time_mins" else ""
+    )
+    note(fig, f"One dot per run; lines are means.{only}{with_features}")
     return fig
 
 
@@ -117,7 +122,7 @@ def _wrap(level: object) -> str:
 def _dots(
     axes: Axes, place: float, values: np.ndarray, colour: str, marker: str, reach: float = 0.18
 ) -> None:
-    # Equal values side by side, so that every run is seen.
+    # Equal values side by side, so that every run is visible.
     offsets = np.zeros(len(values))
     keys = np.round(values, 6)
     for key in np.unique(keys):

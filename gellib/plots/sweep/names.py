@@ -1,4 +1,4 @@
-"""What the figures of a sweep share: names of models and metrics, what is shown and what not."""
+"""What the figures of a sweep share: names of models and metrics, which models are shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMES = {
     "training_time_mins": ("Training time", 60.0),
     "inference_time_secs": ("Inference time (all test images)", 1.0),
 }
-# More bars than this are a wall, not a figure.
+# A figure with more bars than this is not readable.
 MOST_MODELS = 48
 
 
@@ -52,7 +52,7 @@ def _order(columns: Sequence[str]) -> list[str]:
 
 
 def most(done: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Keep as many models as a figure holds, those with the best validation; say how many."""
+    """Keep as many models as a figure holds, the best by validation; and say how many are left."""
     if len(done) <= MOST_MODELS:
         return done, ""
     kept = in_order(done).head(MOST_MODELS).sort_index()
@@ -66,7 +66,7 @@ def finished(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def absent(table: pd.DataFrame, metric: str = "accuracy") -> str:
-    """Say which runs a figure does not show, and why."""
+    """Say which models a figure does not show, and why."""
     parts = []
     for status in ("skipped", "failed"):
         ids = table.loc[table["status"] == status, "model_id"].tolist()

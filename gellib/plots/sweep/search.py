@@ -23,7 +23,7 @@ from gellib.plots.base import (
 
 _HEADING = "Lowest validation loss by batch size and learning rate"
 _MOST_PANELS = 8
-# Runs that diverged would leave no room for the differences between the others.
+# On a linear scale, runs that diverged would hide the differences between the others.
 _LOGARITHMIC_FROM = 20
 _COLOURED_TO = 1000
 
@@ -49,13 +49,13 @@ def search_3d(table: pd.DataFrame) -> Figure:
     wide = _is_wide(losses)
     base = np.log10(losses.min()) if wide else losses.min()
     for number, (network, own) in enumerate(rows.groupby("pretrained_model", sort=False)):
-        # Side by side, or the points of one setting would stand behind each other.
+        # Side by side, so that runs with the same settings do not hide each other.
         shift = 0.16 * (number - (rows["pretrained_model"].nunique() - 1) / 2)
         x = np.searchsorted(batches, own["batch_size"]) + shift
         y = np.log10(own["learning_rate"].to_numpy(dtype=float))
         z = own["min_val_loss"].to_numpy(dtype=float)
         colour = SERIES[number % len(SERIES)]
-        # Without its stalk a point in space could be anywhere along the line of sight.
+        # A line to the ground shows where a marker is in depth.
         top = np.log10(z) if wide else z
         for line in zip(x, y, top, strict=True):
             axes.plot([line[0]] * 2, [line[1]] * 2, [base, line[2]], color=colour, linewidth=0.6)
@@ -78,7 +78,7 @@ def search_3d(table: pd.DataFrame) -> Figure:
     axes.legend(loc="upper left", bbox_to_anchor=(0.86, 0.95), frameon=False, fontsize=9)
     fig.text(0.01, 0.985, _HEADING, fontsize=11.5, fontweight="bold", color=INK, va="top")
     fig.text(
-        0.01, 0.015, "A point is a run; the heat map beside it is the same in two dimensions.",
+        0.01, 0.015, "One marker per run; the heat map shows the same values in two dimensions.",
         fontsize=8.5, color="#555555",
     )  # fmt: skip
     return fig
@@ -136,7 +136,7 @@ def search_heatmap(table: pd.DataFrame) -> Figure:
     bar = fig.colorbar(colours, ax=panels, fraction=0.03, pad=0.02, extend=extend)
     bar.outline.set_visible(False)
     headline(fig, _HEADING)
-    text = "Framed: the lowest of all. Runs with the same settings are averaged."
+    text = "Frame: the lowest of all. Runs with the same settings are averaged."
     if len(networks) > len(shown):
         text += f" {len(networks) - len(shown)} more networks are not shown."
     note(fig, text)

@@ -116,7 +116,7 @@ class Summary:
         if name not in figures:
             raise ValueError(f"no figure {name!r}; there are: {', '.join(figures)}")
         if name.startswith("best_") and self.best is None:
-            # Nothing is saved: an older picture of a best model would outlive it.
+            # Nothing is saved: an older image of a best model would outlive it.
             return plots.message(NO_BEST)
         try:
             fig = figures[name]()

@@ -108,7 +108,7 @@ def about_untrained(card: dict[str, Any]) -> str:
     figures = card["validation"]["none"]
     return (
         f"<p style='margin:4px 0'>{html.escape(card['backbone'])}, pretrained on simulated images "
-        f"alone and not trained on yours: says whether a picture is a gel, right on "
+        f"alone and not trained on yours: says whether an image is a gel, right on "
         f"{percent(figures['gel_accuracy'])} of {card['validation']['images']} simulated images "
         "that it had never seen.</p>"
     )

@@ -37,15 +37,15 @@ def uploaded_files(value: Any) -> list[tuple[str, bytes]]:
 
 
 def preview(source: Source) -> bytes:
-    """PNG of a picture, at most 320 pixels a side; empty bytes for one that cannot be read."""
+    """PNG of an image, at most 320 pixels a side; empty bytes for one that cannot be read."""
     content = source[1] if isinstance(source, tuple) else source
     try:
-        picture = Image.fromarray(read_image(content, color="rgb"))
+        image = Image.fromarray(read_image(content, color="rgb"))
     except BadImageError:
         return b""
-    picture.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
+    image.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -57,12 +57,12 @@ def _ask_untrained() -> ZeroShot:
 
 
 class PredictWidget:
-    """Form that asks a finished run what is in uploaded pictures or in a test image.
+    """Form that asks a finished run what is in uploaded images or in a test image.
 
     The last of its models needs no run: it says gel or not, without any training.
 
     Its callbacks are ordinary methods: `choose_run`, `upload_files`, `pick_image`. What it shows is
-    in `answers` (the predictions), `about` (the run) and `results` (a card a picture).
+    in `answers` (the predictions), `about` (the run) and `results` (a card an image).
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class PredictWidget:
         return self.view
 
     def choose_run(self, number: int | str) -> None:
-        """Ask another of the `runs`, or `UNTRAINED`, about the pictures that are there."""
+        """Ask another of the `runs`, or `UNTRAINED`, about the images that are there."""
         self.predictor = None
         if number == UNTRAINED:
             self._choose_untrained()
@@ -161,7 +161,7 @@ class PredictWidget:
             part.layout.display = shown
 
     def upload_files(self, value: Any) -> None:
-        """Predict the pictures that a `FileUpload` holds."""
+        """Predict the images that a `FileUpload` holds."""
         files = uploaded_files(value)
         if not files:
             return
@@ -181,7 +181,7 @@ class PredictWidget:
         # A used button keeps its files, and the same file again would be no change: take a new one.
         old = self.upload
         self.upload = widgets.FileUpload(
-            accept="image/*,.tif,.tiff", multiple=True, description="Upload pictures"
+            accept="image/*,.tif,.tiff", multiple=True, description="Upload images"
         )
         self.upload.layout.width = "auto"
         self.upload.observe(lambda change: self.upload_files(change["new"]), names="value")
@@ -214,10 +214,10 @@ class PredictWidget:
         text = widgets.HTML(verdict(answer, self.record, self.truth))
         text.layout.width = "430px"
         caption = widgets.HTML(f"<div style='color:#555;max-width:320px'>{name}</div>")
-        picture = widgets.Image(value=preview(source), format="png")
-        picture.layout.max_width = f"{PREVIEW_PX}px"
-        picture.layout.object_fit = "contain"
-        left = widgets.VBox([picture, caption])
+        image = widgets.Image(value=preview(source), format="png")
+        image.layout.max_width = f"{PREVIEW_PX}px"
+        image.layout.object_fit = "contain"
+        left = widgets.VBox([image, caption])
         left.layout.margin = "0 24px 0 0"
         card = widgets.HBox([left, text])
         card.layout.margin = "16px 0 0 0"

@@ -76,9 +76,9 @@ class ReviewWidget:
         )
 
     def _card(self, row) -> widgets.Widget:
-        picture = widgets.Image(value=preview(self._paths[row.file]), format="png")
-        picture.layout.max_width = "240px"
-        picture.layout.object_fit = "contain"
+        image = widgets.Image(value=preview(self._paths[row.file]), format="png")
+        image.layout.max_width = "240px"
+        image.layout.object_fit = "contain"
         text = widgets.HTML(
             f"<b>{html.escape(row.file)}</b><br>labelled <b>{html.escape(row.label)}</b>, which is "
             f"{percent(row.p_label)} likely; looks like <b>{html.escape(row.suggested)}</b>, "
@@ -103,7 +103,7 @@ class ReviewWidget:
         buttons.layout.flex_flow = "row wrap"
         side = widgets.VBox([text, buttons, self._states[file]])
         side.layout.margin = "0 0 0 24px"
-        card = widgets.HBox([picture, side])
+        card = widgets.HBox([image, side])
         card.layout.margin = "12px 0"
         card.layout.flex_flow = "row wrap"
         return card
