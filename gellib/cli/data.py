@@ -22,10 +22,10 @@ from gellib.base.paths import shown_path
     default="stratified",
     show_default=True,
     type=click.Choice(["stratified", "random", "mask"]),
-    help="How the parts are drawn.",
+    help="How the splits are drawn.",
 )
 @click.option(
-    "--split-duplicates", is_flag=True, help="Do not keep duplicates of an image together."
+    "--split-duplicates", is_flag=True, help="Do not keep duplicates of an image in one split."
 )
 @click.option("--out", default="", type=click.Path(), help="Folder of the tables. [default: DIR]")
 @click.option("--force", is_flag=True, help="Replace other tables that are there.")
@@ -41,7 +41,7 @@ def partition(
 ) -> None:
     """Write train.csv, val.csv and test.csv for the images in DIR, which runs then keep to.
 
-    Each class gets its share of each part. Groups stay together where the data set has them, and
+    Each class gets its share of each split. Groups stay together where the data set has them, and
     so do duplicates of an image.
 
     \b

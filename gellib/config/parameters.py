@@ -92,7 +92,7 @@ class Parameters(BaseModel):
         0.2,
         gt=0,
         lt=1,
-        description="share of all images kept for testing, if no test part",
+        description="share of all images kept for testing, if no test split is given",
         stage="split",
     )
     seed: int = param(

@@ -1,4 +1,4 @@
-"""`ImageSet`: which images there are, what they show and which part they belong to."""
+"""`ImageSet`: the images of a data set with their labels, splits and groups."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from gellib.evaluation.task import Task
 
 SPLITS = ("train", "val", "test")
 COLUMNS = ("file", "path", "label", "split", "group", "digest")
-_LEAST_KEPT = 6  # images of a class in a part, so that it can be split further
-# Class names that say "not the thing looked for": `not_gel`, `no`, `NonDemented`, `0`.
+# Images kept of a class in a split, so that it can be split further. No benchmark set it.
+_MIN_KEPT = 6
+# Names of negative classes: `not_gel`, `no`, `NonDemented`, `0`.
 _NEGATIVE = re.compile(
     r"(not?|normal|healthy|negative|neg|control|without|absent|background|false|0)(?![a-z0-9])|non"
 )
 
 
 class DatasetError(ValueError):
-    """A folder or its labels do not make a set of images; the message says what to do."""
+    """A folder or its labels are not a valid data set; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class ImageSet:
         return name_labels(self.memberships(), self.classes)
 
     def take(self, rows: Sequence[int]) -> ImageSet:
-        """Return the set of some rows of the table, in the order that they are given in."""
+        """Return the set of the given rows of the table, in the given order."""
         return replace(self, table=self.table.iloc[list(rows)].reset_index(drop=True))
 
     def with_digests(self) -> ImageSet:
@@ -99,7 +100,7 @@ class ImageSet:
     def fingerprint(self) -> str:
         """Compute 16 hex digits that change when any file, its name or its label changes.
 
-        Splits that were drawn do not count, those that `labels.csv` gives do.
+        Splits that `labels.csv` gives count, splits that were drawn do not.
         """
         table = self.table if (self.table["digest"] != "").all() else self.with_digests().table
         rows = sorted(zip(table["file"], table["digest"], table["label"], strict=True))
@@ -116,7 +117,21 @@ def name_labels(given: np.ndarray, classes: Sequence[str]) -> list[str]:
 def make_imageset(
     root: Path, rows: list[dict], classes: tuple[str, ...], task: Task, labels_digest: str = ""
 ) -> ImageSet:
-    """Build an `ImageSet` from rows in any order; columns that a row lacks are empty."""
+    """Build an `ImageSet` from rows in any order; columns that a row lacks are empty.
+
+    Parameters
+    ----------
+    root
+        Folder that the files are relative to.
+    rows
+        One dictionary per image, with column names as keys.
+    classes
+        Class names, in the order of the label numbers.
+    task
+        Whether an image has one label or several.
+    labels_digest
+        sha256 of the tables of labels; empty without one.
+    """
     rows = sorted(rows, key=lambda row: (row.get("split", ""), row["file"]))
     table = pd.DataFrame({name: [row.get(name, "") for row in rows] for name in COLUMNS})
     return ImageSet(root, table, classes, task, labels_digest)
@@ -139,9 +154,10 @@ def drop_images(imageset: ImageSet, files: Iterable[str]) -> ImageSet:
 
 
 def limit_images(imageset: ImageSet, most: int) -> ImageSet:
-    """Keep about `most` images: the same share of each class in each part, and at least six.
+    """Keep about `most` images: the same share of each class in each split, and at least six.
 
-    Of several labels the rarest one counts. Those kept are spread evenly over groups and names.
+    With several labels per image the rarest one counts. The images kept are spread evenly over
+    groups and file names.
     """
     if most <= 0 or len(imageset) <= most:
         return imageset
@@ -155,8 +171,8 @@ def limit_images(imageset: ImageSet, most: int) -> ImageSet:
     keep = []
     ordered = table.assign(main=main).sort_values(["group", "file"], kind="stable")
     for _, rows in ordered.groupby(["split", "main"], sort=True):
-        count = min(len(rows), max(_LEAST_KEPT, round(len(rows) * share)))
-        # The middles of equal pieces.
+        count = min(len(rows), max(_MIN_KEPT, round(len(rows) * share)))
+        # The middles of intervals of equal length.
         keep += [rows.index[int((i + 0.5) * len(rows) / count)] for i in range(count)]
     return replace(imageset, table=table.loc[sorted(keep)].reset_index(drop=True))
 

@@ -1,4 +1,4 @@
-"""Load a data set, whichever layout it has."""
+"""Load a data set of any known layout."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from gellib.evaluation.task import MULTILABEL, task_of_labels
 def load_imageset(
     dataset_dir: str | Path, *, test_dir: str | Path = "", partition: bool = True
 ) -> ImageSet:
-    """Find the images of a folder and their labels; the layout is told by looking.
+    """Find the images of a folder and their labels; the layout is recognised by its files.
 
-    Understood are `train.csv`, `val.csv` and `test.csv` (any of the three, as `gellib partition`
-    writes them), `labels.csv`, Parquet with image bytes, `{train,val,test}/<class>/*` (any of the
-    three) and `<class>/*`; the first one that is there counts. Hidden files and files that are not
-    images are passed over. `test_dir` is a separate folder of test images with the same classes,
-    in any of these layouts. What `labels_reviewed.csv` in the folder says of single images is done.
-    Without `partition` the tables of the splits are passed over.
+    Known layouts, in this order: `train.csv`, `val.csv` and `test.csv` (any of the three, as
+    `gellib partition` writes them), `labels.csv`, Parquet with image bytes,
+    `{train,val,test}/<class>/*` (any of the three) and `<class>/*`. Hidden files and files that are
+    not images are skipped. The decisions in `labels_reviewed.csv` of the folder are applied.
+    `test_dir` is a separate folder of test images with the same classes, in any of these layouts.
+    If `partition` is False, the tables of the splits are ignored.
 
     Raises
     ------
     DatasetError
-        When the folder is missing or is no data set; the message says what was got, what is
+        If the folder is missing or is not a data set; the message says what was got, what is
         expected and what to do.
     """
     root = _find_folder(dataset_dir, "dataset_dir")
@@ -41,7 +41,7 @@ def load_imageset(
     if test_root == root:
         raise DatasetError(
             f"test_dir: got {root}, the same as dataset_dir. Expected another folder. "
-            "Leave test_dir empty to have test images split off."
+            "Leave test_dir empty to draw test images from dataset_dir."
         )
     return _join(_load(root, test_root, partition), _load(test_root))
 

@@ -1,4 +1,4 @@
-"""Write down once which images train, validate and test: `train.csv`, `val.csv`, `test.csv`."""
+"""Store a split of a data set in tables: `train.csv`, `val.csv` and `test.csv`."""
 
 from __future__ import annotations
 
@@ -33,20 +33,35 @@ def partition(
     out: str | Path = "",
     force: bool = False,
 ) -> tuple[ImageSet, list[Path]]:
-    """Split a data set and write a table a split; returns the split set and the files.
+    """Split a data set and write one table per split; return the split set and the files.
 
-    `val` and `test` are shares of all images. The tables lie in the folder of the images, where
-    `load_imageset` finds them, or in `out`, which is then a data set by itself. Parts that the
-    data set gives are kept, but not those of earlier tables. Groups stay together; duplicates of a
-    picture are such, unless `group_duplicates` is off.
+    Splits that the data set gives are kept, but not those of earlier tables. Groups stay together.
+
+    Parameters
+    ----------
+    dataset_dir
+        Folder of the images, in any layout that `load_imageset` knows.
+    val, test
+        Shares of all images, above 0; their sum is below 1.
+    seed
+        Seed of the split.
+    method
+        How images are drawn, as in `split_imageset`.
+    group_duplicates
+        Whether all duplicates of an image stay in one split.
+    out
+        Folder of the tables, which is then a data set itself; empty: the folder of the images,
+        where `load_imageset` finds them.
+    force
+        Whether to replace other tables.
 
     Raises
     ------
     PartitionError
-        When other tables are there already and `force` is off, or a class name cannot stand in a
-        table.
+        If a share is out of range; if other tables exist and `force` is False; if a class name
+        cannot be written to a table.
     SplitError
-        When a class would be missing from a part.
+        If a class would be missing from a split.
     """
     for name, share in (("val", val), ("test", test)):
         if not 0 < share < 1 or val + test >= 1:
@@ -71,8 +86,8 @@ def partition(
     different = [path.name for path, text in known.items() if _text(path) not in ("", text)]
     if different and not force:
         raise PartitionError(
-            f"{folder}: {quote_some(different)} are there already, with other contents. Expected "
-            "none, or the same. Use --force to replace them, or --out for another folder."
+            f"{folder}: {quote_some(different)} exist already, with other contents. Expected no "
+            "tables, or equal ones. Use --force to replace them, or --out for another folder."
         )
     for path, text in known.items():
         write_text(path, text, newline="\n")
@@ -80,9 +95,9 @@ def partition(
 
 
 def partition_table(imageset: ImageSet) -> pd.DataFrame:
-    """Count the images of each class and part, with totals, and groups where they are known.
+    """Count the images of each class and split, with totals, and the groups if they are known.
 
-    The last row counts images, which several labels do not add up to.
+    The row `images` counts images; with several labels per image the classes add up to more.
     """
     counts = imageset.counts()
     table, split = imageset.table, imageset.table["split"]
@@ -90,8 +105,8 @@ def partition_table(imageset: ImageSet) -> pd.DataFrame:
     counts.loc["images"] = [int((split == name.replace("all", "")).sum()) for name in names]
     grouped = table[table["group"] != ""]
     if len(grouped):
-        per_part = grouped.groupby("split")["group"].nunique()
-        counts.loc["groups"] = [int(per_part.get(name.replace("all", ""), 0)) for name in names]
+        per_split = grouped.groupby("split")["group"].nunique()
+        counts.loc["groups"] = [int(per_split.get(name.replace("all", ""), 0)) for name in names]
     if "all" not in counts:
         counts["all"] = counts.sum(axis=1)
     return counts

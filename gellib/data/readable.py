@@ -1,4 +1,4 @@
-"""Decode all images of a set before anything depends on them, and say what they are."""
+"""Decode all images of a set before they are used, and describe them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def inspect_images(
     *,
     progress: Callable[..., Iterable[Any]] | None = None,
 ) -> list[ImageInfo]:
-    """Decode every image, in threads; one `ImageInfo` a row of the table, in its order.
+    """Decode every image, in threads; return one `ImageInfo` per row of the table, in its order.
 
     `progress` wraps an iterable and takes its `total`, as `tqdm` does.
     """
@@ -42,10 +42,19 @@ def check_images(
     cache_dir: Path | None = None,
     progress: Callable[..., Iterable[Any]] | None = None,
 ) -> list[BadImageError]:
-    """Find the images that cannot be read; `path` of each error is as in the table.
+    """Find the images that cannot be read; the `path` of each error is as in the table.
 
-    With `cache_dir` the answer is kept there under the digests of the files, so that a set is
-    decoded once and not by each of its runs.
+    Parameters
+    ----------
+    imageset
+        n images.
+    limits
+        Largest file and image that are read.
+    cache_dir
+        Folder where the result is kept under the digests of the files, so that a set is decoded
+        once and not by each of its runs. None: it is not kept.
+    progress
+        Wraps an iterable and takes its `total`, as `tqdm` does.
     """
 
     def compute() -> list[tuple[int, str]]:
@@ -63,9 +72,9 @@ def check_images(
 
 
 def describe(infos: Iterable[ImageInfo]) -> pd.DataFrame:
-    """Sum up readable images by file type, mode and bit depth, the most frequent first.
+    """Summarise readable images by file type, mode and bit depth, the most frequent first.
 
-    Sizes are pixels, `MB` is the sum of the files.
+    Widths and heights are in pixels, `MB` is the total size of the files in megabytes.
     """
     table = pd.DataFrame([vars(info) for info in infos if not info.reason])
     if table.empty:

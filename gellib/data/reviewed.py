@@ -1,4 +1,4 @@
-"""`labels_reviewed.csv`: what a person decided about single labels of a data set."""
+"""`labels_reviewed.csv`: decisions of a person about single labels of a data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXPECTED = f"Expected the columns {','.join(HEADER)}, with {', '.join(DECISIONS
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided about one file; `label` is the right one for `change`, else empty."""
+    """The decision about one file; `label` is the correct label for `change`, else empty."""
 
     file: str
     decision: str
@@ -29,7 +29,7 @@ class Decision:
 
 
 def read_decisions(root: str | Path) -> list[Decision]:
-    """Read the decisions about the images of a folder; none if there is no such file.
+    """Read the decisions about the images of a folder; an empty list if there is no such file.
 
     Raises
     ------
@@ -59,12 +59,12 @@ def read_decisions(root: str | Path) -> list[Decision]:
         if bool(label) != (decision == "change"):
             raise DatasetError(
                 f"{path}: got {decision!r} with the label {label!r} in row {number}. Expected a "
-                "label for change, and for change alone. Correct the row."
+                "label for change, and only for change. Correct the row."
             )
         if file in seen:
             raise DatasetError(
-                f"{path}: {file!r} is decided twice, again in row {number}. Expected one row a "
-                "file. Remove one."
+                f"{path}: {file!r} is decided twice, again in row {number}. Expected one row "
+                "per file. Remove one."
             )
         seen.add(file)
         decisions.append(Decision(file, decision, label))
@@ -72,13 +72,13 @@ def read_decisions(root: str | Path) -> list[Decision]:
 
 
 def apply_decisions(images: ImageSet) -> ImageSet:
-    """Change and drop labels as `labels_reviewed.csv` in the set's folder says.
+    """Apply the decisions of `labels_reviewed.csv` in the folder of the set.
 
     Raises
     ------
     DatasetError
-        As `read_decisions`; for files and labels that the set does not have; when a class would be
-        left without images.
+        As `read_decisions`; for files and labels that the set does not have; if a class would have
+        no images left.
     """
     decisions = read_decisions(images.root)
     if not decisions:
@@ -105,7 +105,7 @@ def apply_decisions(images: ImageSet) -> ImageSet:
     if empty or not len(table):
         raise DatasetError(
             f"{path}: leaves no image of {quote_some(empty or images.classes)}. Expected one or "
-            "more of each class. Take back a decision, or remove the class."
+            "more of each class. Remove a decision, or remove the class."
         )
     return reviewed
 
@@ -124,11 +124,11 @@ def _number(decision: Decision, images: ImageSet, path: Path) -> int | tuple[int
 
 def _unknown(decision: Decision, images: ImageSet, path: Path) -> None:
     hint = did_you_mean(decision.file, images.table["file"])
-    text = f"{path}: {decision.file!r} is none of the images: {hint}"
+    text = f"{path}: {decision.file!r} is not one of the images: {hint}"
     if decision.decision == "change":
         raise DatasetError(
             f"{text}Expected paths relative to {images.root}. Correct or remove the row."
         )
-    # What was dropped may be gone from the disk as well, or from the tables of the splits.
+    # A dropped image may have been deleted from the disk or from the tables of the splits.
     if decision.decision == "drop" and hint and not (Path(images.root) / decision.file).exists():
         warnings.warn(f"{text}Nothing is dropped for it.", stacklevel=4)

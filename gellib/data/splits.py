@@ -1,9 +1,8 @@
-"""Which images train, which validate and which test: random, stratified, whole groups only."""
+"""Split images into train, val and test: random or stratified; groups stay together."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +11,15 @@ import pandas as pd
 
 from gellib.base.text import quote_some
 from gellib.data import ImageSet
+from gellib.data.drawing import draw_rows, group_rows
 
 METHODS = ("stratified", "random", "mask", "kfold")
-# The generators are named, so that drawing another share for testing leaves them independent.
+# Each purpose has a random stream of its own, so that the draws are independent.
 _TEST_STREAM, _VAL_STREAM, _FOLD_STREAM = 1, 2, 3
 
 
 class SplitError(ValueError):
-    """The images cannot be split as asked; the message says why and what to do."""
+    """The images cannot be split as requested; the message says why and what to do."""
 
 
 def split_imageset(
@@ -32,27 +32,40 @@ def split_imageset(
     folds: int = 5,
     fold: int = 0,
 ) -> ImageSet:
-    """Give every image a part: `train`, `val` or `test`.
+    """Assign every image to a split: `train`, `val` or `test`.
 
-    Parts that the data set gives are kept. Where there is no test part, `test_fraction` of the
-    images that are not for validation is drawn for it; where there is no validation part, then
-    `val_fraction` of what is left for training. Rows of one group stay together; images of a group
-    that is already in a part join it. The draw depends on the seed, file names, labels and groups
-    alone, not on the order of the rows. Methods:
+    Splits that the data set gives are kept. If it gives no test split, `test_fraction` of the
+    images that are not in `val` is drawn; if it gives no validation split, `val_fraction` of the
+    remaining training images is drawn. Images of one group stay together: if some are already in a
+    split, the others join them. The result depends only on the seed, file names, labels and
+    groups, not on the order of the rows.
 
-    - `stratified` draws that share of every class, at least one image;
-    - `random` draws that share from all images alike;
-    - `mask` draws for each image by itself, with that probability, so the share varies too;
-    - `kfold` deals the images of each class out into `folds` folds. The one of number `fold`, from
-      0, is the test part (`test_fraction` is not used); the validation part is drawn, stratified,
-      from the others. With one seed, each image is in the test part of exactly one fold.
+    Parameters
+    ----------
+    imageset
+        n images; splits in its column `split` are kept.
+    method
+        `stratified` draws the fraction of every class, at least one image. `random` draws the
+        fraction of all images. `mask` is a Bernoulli split: it draws each image independently with
+        the fraction as probability, so the share varies. `kfold` distributes the images of each
+        class over `folds` folds; fold number `fold` is the test split (`test_fraction` is not
+        used) and the validation split is drawn, stratified, from the others. With one seed, each
+        image is in the test split of exactly one fold.
+    val_fraction, test_fraction
+        Shares of the images that are drawn, above 0 and below 1.
+    seed
+        Seed of the draw.
+    folds
+        Number of folds for `kfold`, 2 or more.
+    fold
+        Number of the fold that is tested, from 0.
 
     Raises
     ------
     SplitError
-        When a class would be missing from a part (of several labels an image: from training), a
-        group would be torn, or `kfold` is asked of a data set that gives parts for validation or
-        testing.
+        If a parameter is out of its range; if a class would be missing from a split (with several
+        labels per image: from training); if given splits separate a group; if `kfold` is used on a
+        data set that gives a validation or test split.
     """
     if method not in METHODS:
         raise SplitError(f"split: got {method!r}. Expected one of {', '.join(METHODS)}.")
@@ -64,29 +77,29 @@ def split_imageset(
             f"fold: got {fold} of {folds} folds. Expected two folds or more, counted from 0."
         )
     table = imageset.table.sort_values("file", kind="stable")
-    parts = _with_their_group(table["split"].to_numpy(dtype=object, copy=True), table["group"])
+    splits = _join_groups(table["split"].to_numpy(dtype=object, copy=True), table["group"])
     classes = _memberships(table["label"], len(imageset.classes))
     if method == "kfold":
-        parts = _kfold(parts, classes, table["group"], folds, fold, seed, imageset.root)
-    for part, share, stream in (
+        splits = _kfold(splits, classes, table["group"], folds, fold, seed, imageset.root)
+    for name, share, stream in (
         ("test", test_fraction, _TEST_STREAM),
         ("val", val_fraction, _VAL_STREAM),
     ):
-        if (parts == part).any():
+        if (splits == name).any():
             continue
-        pool = np.flatnonzero(np.isin(parts, ("", "train")))
-        units = _units(table["group"].to_numpy()[pool])
+        pool = np.flatnonzero(np.isin(splits, ("", "train")))
+        units = group_rows(table["group"].to_numpy()[pool])
         rng = np.random.default_rng([seed, stream, fold] if method == "kfold" else [seed, stream])
         if method == "mask":
-            heads = rng.random(len(units)) < share
-            drawn = [row for unit, head in zip(units, heads, strict=True) if head for row in unit]
+            chosen = rng.random(len(units)) < share
+            drawn = [row for unit, own in zip(units, chosen, strict=True) if own for row in unit]
         else:
             members = np.ones((len(pool), 1), int) if method == "random" else classes[pool]
-            drawn = _draw(members, units, share, rng)
-        parts[pool[drawn]] = part
-    parts[parts == ""] = "train"
-    _check(parts, classes, imageset, table["group"].to_numpy(), method)
-    split = pd.Series(parts, index=table.index, dtype=object)
+            drawn = draw_rows(members, units, share, rng)
+        splits[pool[drawn]] = name
+    splits[splits == ""] = "train"
+    _check(splits, classes, imageset, table["group"].to_numpy(), method)
+    split = pd.Series(splits, index=table.index, dtype=object)
     return replace(imageset, table=imageset.table.assign(split=split))
 
 
@@ -99,26 +112,27 @@ def _memberships(labels: pd.Series, n_classes: int) -> np.ndarray:
     return members
 
 
-def _with_their_group(parts: np.ndarray, groups: pd.Series) -> np.ndarray:
+def _join_groups(splits: np.ndarray, groups: pd.Series) -> np.ndarray:
+    """Assign images of a group that is in a split already to that split."""
     given: dict[str, set[str]] = {}
-    for part, group in zip(parts, groups, strict=True):
-        if group and part:
-            given.setdefault(group, set()).add(part)
-    torn = sorted(group for group, where in given.items() if len(where) > 1)
-    if torn:
+    for split, group in zip(splits, groups, strict=True):
+        if group and split:
+            given.setdefault(group, set()).add(split)
+    separated = sorted(group for group, where in given.items() if len(where) > 1)
+    if separated:
         raise SplitError(
-            f"groups are torn by the given split: {torn[0]!r} is in "
-            f"{' and '.join(sorted(given[torn[0]]))} ({len(torn)} such groups). Expected each "
-            "group in one part. Correct the split or group column."
+            f"groups are separated by the given split: {separated[0]!r} is in "
+            f"{' and '.join(sorted(given[separated[0]]))} ({len(separated)} such groups). Expected "
+            "each group in one split. Correct the split or group column."
         )
     for i, group in enumerate(groups):
-        if group in given and not parts[i]:
-            parts[i] = next(iter(given[group]))
-    return parts
+        if group in given and not splits[i]:
+            splits[i] = next(iter(given[group]))
+    return splits
 
 
 def _kfold(
-    parts: np.ndarray,
+    splits: np.ndarray,
     members: np.ndarray,
     groups: pd.Series,
     folds: int,
@@ -126,26 +140,26 @@ def _kfold(
     seed: int,
     root: Path,
 ) -> np.ndarray:
-    given = sorted(set(parts) & {"val", "test"})
+    given = sorted(set(splits) & {"val", "test"})
     if given:
         raise SplitError(
-            f"split: got 'kfold', but {root} gives a part for {' and '.join(given)}. Expected "
-            "images without parts, since every fold is to be tested once. Name the folder of the "
+            f"split: got 'kfold', but {root} gives a split {' and '.join(given)}. Expected "
+            "images without given splits, since every fold is tested once. Name the folder of the "
             "training images as dataset_dir, or use split: stratified."
         )
     rng = np.random.default_rng([seed, _FOLD_STREAM])
-    units = _units(list(groups))
+    units = group_rows(list(groups))
     order = [units[i] for i in rng.permutation(len(units))]
     order.sort(key=len, reverse=True)
-    # A unit goes where it brings the counts of its classes, and the size, nearest to a fair share.
+    # A unit goes to the fold where it brings class counts and size closest to an equal share.
     sizes = np.column_stack([members, np.ones(len(members), int)])
-    fair = sizes.sum(axis=0) / folds
-    weight = 1 / np.maximum(fair, 1) ** 2
+    equal = sizes.sum(axis=0) / folds
+    weight = 1 / np.maximum(equal, 1) ** 2
     held = np.zeros((folds, sizes.shape[1]))
-    result = parts.copy()
+    result = splits.copy()
     for unit in order:
         own = sizes[unit].sum(axis=0)
-        cost = (weight * own * (2 * (held - fair) + own)).sum(axis=1)
+        cost = (weight * own * (2 * (held - equal) + own)).sum(axis=1)
         best = np.flatnonzero(np.isclose(cost, cost.min(), rtol=0, atol=1e-12))
         place = int(rng.choice(best))
         held[place] += own
@@ -154,100 +168,21 @@ def _kfold(
     return result
 
 
-def _units(groups: Iterable[str]) -> list[list[int]]:
-    """Rows that must stay together: those of a group; a row without one is by itself."""
-    units: dict[object, list[int]] = {}
-    for row, group in enumerate(groups):
-        units.setdefault(group or row, []).append(row)
-    return list(units.values())
-
-
-def _draw(
-    members: np.ndarray, units: Sequence[list[int]], share: float, rng: np.random.Generator
-) -> list[int]:
-    """Draw rows for a part, whole groups at a time, until each class has its share.
-
-    Groups of several rows come first, the large ones before the small, because they fit in only at
-    the start. Of them too the part gets no more than its share, or it would hold all duplicates
-    and training none; single rows, in random order, then fill it up. A unit is drawn when that
-    brings the part closer to what it should hold, as a share of each class, so that no rare label
-    is passed over for the sake of a common one on the same image.
-    """
-    order = [units[i] for i in rng.permutation(len(units))]
-    wanted = _targets(members.sum(axis=0), share)
-    weight = 1 / np.maximum(wanted, 1)
-    drawn: list[int] = []
-
-    def distance(held: np.ndarray, target: np.ndarray) -> float:
-        return float((weight * np.abs(target - held)).sum())
-
-    held, seen = np.zeros_like(wanted), np.zeros_like(wanted)
-    groups = sorted((unit for unit in order if len(unit) > 1), key=len, reverse=True)
-    rest = []
-    for unit in groups:
-        own = members[unit].sum(axis=0)
-        seen += own
-        # Chance decides about half a group more or less, so that none is sure of its place.
-        due = share * seen + (rng.random() - 0.5) * own
-        taken = held + own
-        if distance(taken, due) < distance(held, due) and (
-            distance(taken, wanted) < distance(held, wanted)
-        ):
-            held = taken
-            drawn += unit
-        else:
-            rest.append(unit)
-    for unit in (*(unit for unit in order if len(unit) == 1), *rest):
-        taken = held + members[unit].sum(axis=0)
-        if distance(taken, wanted) < distance(held, wanted):
-            held = taken
-            drawn += unit
-    return drawn + _for_absent(members, order, drawn, wanted)
-
-
-def _for_absent(
-    members: np.ndarray, order: Sequence[list[int]], drawn: list[int], wanted: np.ndarray
-) -> list[int]:
-    """Draw the smallest group of each class that has none yet, for want of one that is not large.
-
-    A group is left for the rest of the images.
-    """
-    more: list[int] = []
-    for c in np.flatnonzero(wanted):
-        if members[drawn + more, c].any():
-            continue
-        taken = {*drawn, *more}
-        left = [unit for unit in order if unit[0] not in taken and members[unit, c].any()]
-        if len(left) > 1:
-            more += sorted(left, key=len)[0]
-    return more
-
-
-def _targets(counts: np.ndarray, share: float) -> np.ndarray:
-    """Share out the images over the classes by largest remainder, so that the total is right."""
-    exact = counts * share
-    targets = np.floor(exact).astype(int)
-    missing = int(round(exact.sum())) - targets.sum()
-    targets[np.argsort(targets - exact, kind="stable")[:missing]] += 1
-    # One image each at least, and one left over, where a class has two.
-    return np.clip(targets, np.minimum(counts, 1), np.maximum(counts - 1, 0))
-
-
 def _check(
-    parts: np.ndarray,
+    splits: np.ndarray,
     members: np.ndarray,
     imageset: ImageSet,
     groups: np.ndarray,
     method: str,
 ) -> None:
     classes = imageset.classes
-    for part in ("train", "val", "test"):
-        counts = members[parts == part].sum(axis=0)
+    for split in ("train", "val", "test"):
+        counts = members[splits == split].sum(axis=0)
         absent = [name for name, n in zip(classes, counts[:-1], strict=True) if not n]
-        if not imageset.task.exclusive and absent and part != "train" and (parts == part).any():
-            # Rare labels come with others: no draw of whole images gives each its share.
+        if not imageset.task.exclusive and absent and split != "train" and (splits == split).any():
+            # Rare labels occur with others: no draw of whole images gives each label its share.
             warnings.warn(
-                f"{part} has no image of {quote_some(absent)}: it says nothing about them",
+                f"{split} has no image of {quote_some(absent)}: its scores say nothing about them",
                 stacklevel=3,
             )
             continue
@@ -260,7 +195,7 @@ def _check(
             elif method == "kfold":
                 advice += ", or use fewer folds"
             raise SplitError(
-                f"class {name!r} would have no images for {part} ({own.sum()}{of_groups} in all, "
-                f"{int((parts == part).sum())} images of all classes there). Expected one or more "
-                f"in each of train, val and test. {advice}."
+                f"class {name!r} would have no images for {split} ({own.sum()}{of_groups} in all, "
+                f"{int((splits == split).sum())} images of all classes there). Expected one or "
+                f"more in each of train, val and test. {advice}."
             )

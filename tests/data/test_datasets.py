@@ -208,8 +208,9 @@ class TestRefusedFolders:
 
     def test_empty(self, tmp_path):
         assert refusal(tmp_path) == (
-            "DIR: got no images in folders. Expected two classes or more, a folder each (<class>/* "
-            "or {train,val,test}/<class>/*), or a labels.csv. Add class folders with images."
+            "DIR: got no images in folders. Expected two classes or more, one folder per class "
+            "(<class>/* or {train,val,test}/<class>/*), or a labels.csv. Add class folders with "
+            "images."
         )
 
     def test_one_class(self, tmp_path):
@@ -245,7 +246,7 @@ class TestRefusedFolders:
         )
         assert refusal(tmp_path) == (
             "the classes differ: got 'gel', 'not_gel' in DIR/train, but 'gel', 'Not_gel' in "
-            "DIR/test. Expected the same names in both, to the letter. "
+            "DIR/test. Expected exactly the same names in both. "
             "Rename, add or remove class folders."
         )
 
@@ -270,7 +271,7 @@ class TestRefusedFolders:
 
     def test_stray_images_are_mentioned(self, tmp_path):
         put(tmp_path, "train/a/1.png", "train/b/1.png", "train/sheet.png")
-        with pytest.warns(UserWarning, match="1 images lie in no class folder.*'sheet.png'"):
+        with pytest.warns(UserWarning, match="1 images are in no class folder.*'sheet.png'"):
             assert len(load_imageset(tmp_path)) == 2
 
 
@@ -337,7 +338,7 @@ class TestLabels:
         put(tmp_path, "one/1.png", "two/1.png")
         (tmp_path / "labels.csv").write_text("file,label\n1,a\none/1.png,b\n")
         assert refusal(tmp_path) == (
-            "DIR: '1' in labels.csv may be 'one/1.png', 'two/1.png'. Expected one image. "
+            "DIR: '1' in labels.csv matches 'one/1.png', 'two/1.png'. Expected one image. "
             "Write the path with its folder and extension."
         )
 
@@ -384,12 +385,14 @@ class TestLabels:
 
     def test_repeated_rows(self, tmp_path):
         put(tmp_path, "1.png", "2.png")
-        with pytest.warns(UserWarning, match="labels.csv: 1 rows repeat another, dropped"):
+        with pytest.warns(
+            UserWarning, match="labels.csv: 1 rows repeat another one and are dropped"
+        ):
             images = labels(tmp_path, "file,label\n1.png,a\n2.png,b\n1,a\n")
         assert len(images) == 2
         (tmp_path / "labels.csv").write_text("file,label\n1.png,a\n2.png,b\n1,b\n")
         assert refusal(tmp_path) == (
-            "DIR/labels.csv: rows contradict each other for '1.png'. Expected one row a file. "
+            "DIR/labels.csv: rows contradict each other for '1.png'. Expected one row per file. "
             "Keep one; several labels go into one cell, separated by | or a space."
         )
 
@@ -423,13 +426,13 @@ class TestLabels:
             ),
             (
                 "file,label,split\n1.png,a,train\n2.png,b,tset\n",
-                "DIR/labels.csv: got the split 'tset'. Expected train, val, test, or nothing. "
+                "DIR/labels.csv: got the split 'tset'. Expected train, val, test or an empty cell. "
                 "Correct the column split.",
             ),
             (
                 "file,label\n1.png,a\n2.png,\n",
-                "DIR/labels.csv: 1 rows have no label: '2.png'. Expected a label a row. "
-                "Fill them in, or remove the rows.",
+                "DIR/labels.csv: 1 rows have no label: '2.png'. Expected one label or more per "
+                "row. Fill them in, or remove the rows.",
             ),
             (
                 "file,label\n1.png,a\n2.png,a\n",

@@ -112,7 +112,7 @@ def test_other_files_are_unpacked_again(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"image": [{"bytes": None, "path": "a.png"}], "label": [1]}, "row 1 .* holds no picture"),
+        ({"image": [{"bytes": None, "path": "a.png"}], "label": [1]}, "row 1 .* holds no image"),
         ({"text": ["a"], "label": [1]}, "without 'image'"),
         ({"image": cells([1]), "diagnosis": ["a"]}, "without 'label'"),
         ({"image": cells([1, 2]), "label": [1, None]}, "rows without a label"),

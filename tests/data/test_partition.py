@@ -134,7 +134,7 @@ def test_tables_of_other_people(tmp_path):
         ),
         (
             {"train.csv": "file,label,split\n0,a,train\n1,b,test\n"},
-            "train.csv: got rows of the split 'test'. Expected those of train alone",
+            "train.csv: got rows of the split 'test'. Expected only those of train",
         ),
         (
             {"train.csv": "file,label\n0,a\n1,b\n", "test.csv": "file,label\n0,b\n"},

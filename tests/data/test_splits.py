@@ -125,7 +125,7 @@ def test_validation_does_not_depend_on_how_the_test_part_came_about():
 
 @pytest.mark.parametrize("method", ["stratified", "random", "kfold"])
 @pytest.mark.parametrize("seed", range(5))
-def test_groups_are_not_torn(method, seed):
+def test_groups_are_not_separated(method, seed):
     groups = [f"patient {i // 4}" for i in range(120)]
     split = split_imageset(make(60, 60, groups=groups), method=method, seed=seed)
     assert (split.table.groupby("group").split.nunique() == 1).all()
@@ -204,11 +204,11 @@ def test_rare_label_beside_a_common_one():
         assert all(part >= 1 for part in counts(split_imageset(images, seed=seed))[1])
 
 
-def test_torn_by_the_given_split():
+def test_groups_separated_by_the_given_split():
     images = make(2, 2, splits=["train", "test"] * 2, groups=["p 1", "p 1", "x", ""])
     assert refusal(images) == (
-        "groups are torn by the given split: 'p 1' is in test and train (1 such groups). Expected "
-        "each group in one part. Correct the split or group column."
+        "groups are separated by the given split: 'p 1' is in test and train (1 such groups). "
+        "Expected each group in one split. Correct the split or group column."
     )
 
 
@@ -310,7 +310,7 @@ def test_folds_do_not_depend_on_the_order_of_the_rows():
 def test_folds_of_a_set_that_gives_a_test_part():
     message = refusal(make(5, 5, splits=(["train"] * 4 + ["test"]) * 2), method="kfold")
     assert message.startswith("split: got 'kfold', but ")
-    assert "gives a part for test. Expected images without parts" in message
+    assert "gives a split test. Expected images without given splits" in message
     only_train = make(10, 10, splits=["train"] * 20)
     assert [row[2] for row in counts(split_imageset(only_train, method="kfold"))] == [2, 2]
 

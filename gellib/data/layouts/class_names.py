@@ -14,20 +14,20 @@ EXPECTED = "Expected two columns, `label` as in the table of images and `name`, 
 
 
 def class_names_file(root: Path) -> Path | None:
-    """Find the `classes.csv` beside a table of images."""
+    """Find the `classes.csv` in the folder of a table of images."""
     return next((p for p in sorted(root.glob("*.csv")) if p.name.casefold() == "classes.csv"), None)
 
 
 def name_classes(root: Path, labels: list[list[str]]) -> tuple[list[list[str]], tuple[str, ...]]:
     """Replace labels by the names in `classes.csv`, if it is there; return the classes in order.
 
-    Without it labels are names, in the order of the numbers in them; with it, in its order. Labels
-    that are names already stay.
+    Without the file, labels are names, sorted by the numbers in them; with it, they have its order.
+    Labels that are names already are kept.
 
     Raises
     ------
     DatasetError
-        When `classes.csv` is wrong, or lacks a label.
+        If `classes.csv` is invalid, or lacks a label.
     """
     used = sort_classes(name for names in labels for name in names)
     path = class_names_file(root)

@@ -1,4 +1,4 @@
-"""Find the images that a table names."""
+"""Find the image files that a table names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FileFinder:
         Raises
         ------
         DatasetError
-            When the name may be two files.
+            If the name matches two files or more.
         """
         for text in (name, name.replace("\\", "/")):
             if text and (self.root / text).is_file():
@@ -33,7 +33,7 @@ class FileFinder:
         found = self._names().get(_key(name.replace("\\", "/")), set())
         if len(found) > 1:
             raise DatasetError(
-                f"{self.root}: {name!r} in {self.source} may be {quote_some(sorted(found))}. "
+                f"{self.root}: {name!r} in {self.source} matches {quote_some(sorted(found))}. "
                 "Expected one image. Write the path with its folder and extension."
             )
         return next(iter(found), None)
@@ -49,5 +49,5 @@ class FileFinder:
 
 
 def _key(name: str) -> str:
-    # A Mac stores an accent apart from its letter; a table written elsewhere does not.
+    # macOS stores an accent separately from its letter; tables written elsewhere do not.
     return unicodedata.normalize("NFC", name).removeprefix("./")

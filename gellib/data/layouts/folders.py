@@ -24,15 +24,15 @@ IMAGE_EXTENSIONS = frozenset(
     ".png .jpg .jpeg .jpe .jfif .tif .tiff .bmp .dib .gif .webp "
     ".heic .heif .avif .jp2 .ppm .pgm .pnm".split()
 )
-_LEFTOVERS = ("__MACOSX", "__pycache__")
+_SKIPPED_FOLDERS = ("__MACOSX", "__pycache__")
 
 
 def find_images(folder: Path) -> list[Path]:
-    """List the images below a folder, in any order; hidden files and folders are passed over."""
+    """List the images below a folder, in any order; hidden files and folders are skipped."""
     found, seen = [], set()
     for here, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(filter(_visible, folders))
-        if os.path.realpath(here) in seen:  # a link to a folder above leads round in circles
+        if os.path.realpath(here) in seen:  # a link to a folder above would be an endless loop
             folders.clear()
             continue
         seen.add(os.path.realpath(here))
@@ -41,7 +41,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Say whether a file was meant to be an image, by its extension or its first bytes."""
+    """Whether a file was meant to be an image, by its extension or its first bytes."""
     if path.name.startswith("."):
         return False
     if path.suffix.lower() in IMAGE_EXTENSIONS:
@@ -56,15 +56,15 @@ def is_image(path: Path) -> bool:
 
 
 def load_folders(root: Path, *, leave_out: Path | None = None) -> ImageSet:
-    """Read layout 1, `<class>/*`, or 2, `{train,val,test}/<class>/*`, told apart by looking.
+    """Read layout 1, `<class>/*`, or 2, `{train,val,test}/<class>/*`, whichever is found.
 
     A folder `train` without folders of images in it is a class of that name. Folders below a class
-    folder belong to the class. `leave_out` is a folder to pass over.
+    folder belong to the class. `leave_out` is a folder to skip.
 
     Raises
     ------
     DatasetError
-        When there are no classes, only one, an empty one, or other ones from split to split.
+        If there is no class or only one, if a class is empty, or if splits have different classes.
     """
     folders = [path for path in _folders(root) if leave_out is None or not _same(path, leave_out)]
     splits = [path for path in folders if _split_name(path) and _has_class_folders(path)]
@@ -84,7 +84,7 @@ def load_folders(root: Path, *, leave_out: Path | None = None) -> ImageSet:
         if split in seen:
             raise DatasetError(
                 f"{root}: got {seen[split].name!r} and {path.name!r}, which both mean {split}. "
-                "Expected one folder a split. Merge them, or move one elsewhere."
+                "Expected one folder per split. Merge them, or move one elsewhere."
             )
         seen[split] = path
         rows += _class_rows(root, path, _folders(path), split)
@@ -96,13 +96,26 @@ def load_folders(root: Path, *, leave_out: Path | None = None) -> ImageSet:
 
 
 def check_same_classes(first: set[str], second: set[str], here: Path, there: Path) -> None:
-    """Raise a `DatasetError` unless two parts of a data set have the same class names."""
+    """Raise a `DatasetError` unless two folders of a data set have the same class names.
+
+    Parameters
+    ----------
+    first, second
+        Class names of the two folders.
+    here, there
+        The folders, named in the message.
+
+    Raises
+    ------
+    DatasetError
+        If the names differ.
+    """
     if first == second:
         return
     raise DatasetError(
         f"the classes differ: got {quote_some(sort_classes(first))} in {here}, but "
-        f"{quote_some(sort_classes(second))} in {there}. Expected the same names in both, to the "
-        "letter. Rename, add or remove class folders."
+        f"{quote_some(sort_classes(second))} in {there}. Expected exactly the same names in "
+        "both. Rename, add or remove class folders."
     )
 
 
@@ -113,7 +126,7 @@ def _finish(root: Path, rows: list[dict]) -> ImageSet:
         hint = f" Or did you mean {inner[0]}?" if len(inner) == 1 else ""
         raise DatasetError(
             f"{root}: got {f'one class, {classes[0]!r}' if classes else 'no images in folders'}. "
-            "Expected two classes or more, a folder each (<class>/* or "
+            "Expected two classes or more, one folder per class (<class>/* or "
             "{train,val,test}/<class>/*), or a labels.csv. Add class folders with images."
             f"{hint}"
         )
@@ -148,7 +161,7 @@ def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str)
     loose = [path.name for path in _entries(folder) if not path.is_dir() and is_image(path)]
     if loose and rows:
         warnings.warn(
-            f"{folder}: {len(loose)} images lie in no class folder and are not used, such as "
+            f"{folder}: {len(loose)} images are in no class folder and are not used, such as "
             f"{quote_some(sorted(loose), 1)}",
             stacklevel=5,
         )
@@ -169,7 +182,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _visible(name: str) -> bool:
-    return not name.startswith(".") and name not in _LEFTOVERS
+    return not name.startswith(".") and name not in _SKIPPED_FOLDERS
 
 
 def _split_name(path: Path) -> str:

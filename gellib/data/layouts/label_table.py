@@ -25,7 +25,7 @@ from gellib.data.layouts.file_finder import FileFinder
 from gellib.data.layouts.folders import SPLIT_NAMES
 from gellib.evaluation.task import task_of_labels
 
-# Other people's names for our columns; letter case does not matter.
+# Names of columns in other data sets; letter case does not matter.
 ALIASES = {
     "file": ("file", "filename", "file_name", "image", "path", "name", "id", "image_id"),
     "label": ("label", "labels", "class", "target", "category"),
@@ -38,10 +38,11 @@ EXPECTED = "Expected the columns file,label[,split][,group]."
 def load_labels(path: Path) -> ImageSet:
     """Read a `labels.csv` (commas, semicolons or tabs); files are relative to its folder.
 
-    A file may be named without its extension or folder when that names one image. Several labels
-    of one image are separated by `|`, or by spaces when all of the words are numbers or are labels
-    of other images by themselves, so that `not gel` stays one name. Rows that repeat another are
-    dropped with a warning. A `classes.csv` beside it may give the labels names.
+    A file may be named without its extension or folder if that identifies one image. Several
+    labels of one image are separated by `|`. They may also be separated by spaces if all words are
+    numbers or are labels of other images by themselves, so that `not gel` stays one name. Rows
+    that repeat another one are dropped with a warning. A `classes.csv` in the same folder may give
+    the labels names.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def load_labels(path: Path) -> ImageSet:
 
 
 def find_partition(root: Path) -> dict[str, Path]:
-    """Find `train.csv`, `val.csv` and `test.csv` in a folder, by split; other names count too.
+    """Find `train.csv`, `val.csv` and `test.csv`, or files of like names, in a folder; by split.
 
     Raises
     ------
@@ -69,14 +70,14 @@ def find_partition(root: Path) -> dict[str, Path]:
         if split in found:
             raise DatasetError(
                 f"{root}: got {found[split].name!r} and {name!r}, which both mean {split}. "
-                "Expected one file a split. Remove one."
+                "Expected one file per split. Remove one."
             )
         found[split] = root / name
     return {split: found[split] for split in SPLITS if split in found}
 
 
 def load_partition(paths: dict[str, Path]) -> ImageSet:
-    """Read one table a split, each as a `labels.csv`; the name of the file says the split.
+    """Read one table per split, each like a `labels.csv`; the file name gives the split.
 
     Raises
     ------
@@ -89,8 +90,8 @@ def load_partition(paths: dict[str, Path]) -> ImageSet:
         other = sorted({text for text in table["split"] if text and _split(text, path) != split})
         if other:
             raise DatasetError(
-                f"{path}: got rows of the split {quote_some(other)}. Expected those of {split} "
-                "alone. Move them to the table of their split, or remove the column."
+                f"{path}: got rows of the split {quote_some(other)}. Expected only those of "
+                f"{split}. Move them to the table of their split, or remove the column."
             )
         tables.append(table.assign(split=split))
     files = list(paths.values())
@@ -117,7 +118,7 @@ def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
     if unlabelled:
         raise DatasetError(
             f"{path}: {len(unlabelled)} rows have no label: {quote_some(unlabelled)}. "
-            "Expected a label a row. Fill them in, or remove the rows."
+            "Expected one label or more per row. Fill them in, or remove the rows."
         )
     table["split"] = [_split(text, path) for text in table["split"]]
     labels, several = split_labels(list(table["label"]))
@@ -140,7 +141,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:  # what Excel writes in the West
+    except UnicodeDecodeError:  # Excel writes this encoding on Western systems
         text = data.decode("cp1252", errors="replace")
     header = text.lstrip().split("\n", 1)[0]
     separator = max(",;\t", key=header.count)
@@ -198,13 +199,15 @@ def _our_columns(cells: pd.DataFrame, names: list[str], path: Path) -> pd.DataFr
 def _without_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     same = table.duplicated()
     if same.any():
-        warnings.warn(f"{path}: {int(same.sum())} rows repeat another, dropped", stacklevel=4)
+        warnings.warn(
+            f"{path}: {int(same.sum())} rows repeat another one and are dropped", stacklevel=4
+        )
     table = table[~same].reset_index(drop=True)
     again = sorted(set(table.loc[table["file"].duplicated(), "file"]))
     if again:
         raise DatasetError(
-            f"{path}: rows contradict each other for {quote_some(again)}. Expected one row a file. "
-            "Keep one; several labels go into one cell, separated by | or a space."
+            f"{path}: rows contradict each other for {quote_some(again)}. Expected one row per "
+            "file. Keep one; several labels go into one cell, separated by | or a space."
         )
     return table
 
@@ -212,14 +215,14 @@ def _without_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def _split(text: str, path: Path) -> str:
     if text and text.casefold() not in SPLIT_NAMES:
         raise DatasetError(
-            f"{path}: got the split {text!r}. Expected train, val, test, or nothing. "
+            f"{path}: got the split {text!r}. Expected train, val, test or an empty cell. "
             "Correct the column split."
         )
     return SPLIT_NAMES.get(text.casefold(), "")
 
 
 def split_labels(cells: list[str]) -> tuple[list[list[str]], bool]:
-    """Split each cell of a column into its labels; say whether an image may have several."""
+    """Split each cell of a column into its labels; return whether an image may have several."""
     cells = [unicodedata.normalize("NFC", cell) for cell in cells]
     if any(JOIN in cell for cell in cells):
         return [[name.strip() for name in cell.split(JOIN) if name.strip()] for cell in cells], True

@@ -1,4 +1,4 @@
-"""Layout 4: Parquet with image bytes and labels in columns, as Hugging Face lays it out."""
+"""Layout 4: Parquet with image bytes and labels in columns, as Hugging Face stores data sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gellib.evaluation.task import task_of_labels
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")
 EXPECTED = (
-    "Expected a column `image` with the bytes of a picture file, and a column `label`, as the "
+    "Expected a column `image` with the bytes of an image file, and a column `label`, as the "
     "datasets of Hugging Face have them."
 )
 
@@ -32,20 +32,20 @@ def find_parquet(root: Path) -> list[Path]:
 
 
 def load_parquet(root: Path, files: list[Path]) -> ImageSet:
-    """Read Parquet files; their pictures are written below `root/.images-<digest>` once.
+    """Read Parquet files; their images are written below `root/.images-<digest>` once.
 
-    A file whose name begins with train, test, val or validation is that part. Class names are
-    those of the features that Hugging Face keeps in the file, else the values of the column.
+    A file whose name begins with train, test, val or validation is that split. Class names come
+    from the features that Hugging Face stores in the file, else from the values of the column.
 
     Raises
     ------
     DatasetError
-        When pyarrow is missing, a column is, or a cell holds no picture.
+        If pyarrow or a column is missing, or a cell holds no image.
     """
     digest = hashlib.sha256("".join(map(file_digest, files)).encode()).hexdigest()
-    parts = [_read_labels(path) for path in files]
-    names: list[str] = next((part["names"] for part in parts if part["names"]), [])
-    cells = [label for part in parts for label in part["labels"]]
+    columns = [_read_labels(path) for path in files]
+    names: list[str] = next((own["names"] for own in columns if own["names"]), [])
+    cells = [label for own in columns for label in own["labels"]]
     task = task_of_labels(any(isinstance(label, list) for label in cells))
     values = {v for cell in cells for v in (cell if isinstance(cell, list) else [cell])}
     if None in values:
@@ -57,16 +57,16 @@ def load_parquet(root: Path, files: list[Path]) -> ImageSet:
             f"{root}: got the labels {quote_some(wrong)}. Expected numbers below {len(names)}, "
             "for as many named classes; -1 stands for no label. Remove these rows."
         )
-    # Names without images are no classes of this set.
+    # Names without images are not classes of this set.
     classes = tuple(names[value] if names else str(value) for value in ordered)
     number = {value: place for place, value in enumerate(ordered)}
     if len(classes) < 2:
         raise DatasetError(f"{root}: got one class, {quote_some(classes)}. Expected two or more.")
     folder = _unpacked(root, files, digest)
     rows = []
-    for path, part in zip(files, parts, strict=True):
+    for path, own in zip(files, columns, strict=True):
         images = sorted((folder / path.stem).iterdir())
-        for image, label, group in zip(images, part["labels"], part["groups"], strict=True):
+        for image, label, group in zip(images, own["labels"], own["groups"], strict=True):
             labels = label if isinstance(label, list) else [label]
             numbers = tuple(sorted({number[value] for value in labels}))
             rows.append(
@@ -119,7 +119,7 @@ def _unpack(path: Path, folder: Path) -> None:
                 kind = sniff_type(data[:32]).casefold() if isinstance(data, bytes) else ""
                 if not kind:
                     raise DatasetError(
-                        f"{path}: row {index + 1} of the column {image!r} holds no picture. "
+                        f"{path}: row {index + 1} of the column {image!r} holds no image. "
                         f"{EXPECTED} Store the bytes of the files, not their paths."
                     )
                 suffix = "jpg" if kind == "jpeg" else kind
@@ -151,7 +151,7 @@ def _split(path: Path) -> str:
 
 
 def _unpacked(root: Path, files: list[Path], digest: str) -> Path:
-    """Write all pictures as files, once: everything else in gellib reads files."""
+    """Write all images as files, once: everything else in gellib reads files."""
     folder = root / f".images-{digest[:12]}"
     if folder.is_dir():
         return folder
@@ -165,7 +165,7 @@ def _unpacked(root: Path, files: list[Path], digest: str) -> Path:
                     _unpack(path, temporary / path.stem)
     except PermissionError as err:
         raise DatasetError(
-            f"{root}: got a folder that cannot be written to. Expected room for the pictures of "
-            "its Parquet files, which are unpacked once. Copy it to a folder of your own."
+            f"{root}: got a folder that cannot be written to. Expected a writable folder: the "
+            "images of its Parquet files are unpacked once. Copy it to a folder of your own."
         ) from err
     return folder
