@@ -1,1 +1,1 @@
-"""What is said of runs: comparison, conclusions, summary, widgets, trackers."""
+"""Reports about runs: comparison, conclusions, summary, widgets, trackers."""

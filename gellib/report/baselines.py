@@ -1,7 +1,7 @@
-"""What a network has to beat: the commonest class, and a few statistics of the image.
+"""Baselines that a network has to beat: the commonest class, and statistics of the image.
 
-Both learn from the training images of a run, and are tested on its test images. They are
-kept in the sweep's folder, one result a data split, so that a second look costs nothing.
+Both are fitted to the training images of a run and tested on its test images. The results are
+kept in the sweep's folder, one per data split, so that they are computed once.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from gellib.data.images import Color, read_image
 from gellib.evaluation import SINGLE_LABEL, Task
 
 MAJORITY, STATISTICS = "commonest class", "image statistics"
-# Images are looked at this small: statistics of intensity and edges need no more.
+# Longer side in pixels: statistics of intensity and edges need no larger images.
 _SIDE = 128
 _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 _SCALES = (0.0, 1.0, 2.0, 4.0)
-# Reading more images than this would keep a reader of the summary waiting.
+# Reading more images than this would delay the summary too long.
 MOST_IMAGES = 20_000
 
 
 def image_statistics(image: np.ndarray) -> np.ndarray:
-    """Describe an image by about forty numbers, without any network.
+    """Describe an image (H, W) or (H, W, 3), uint8, by about forty numbers, without any network.
 
-    Percentiles, mean and deviation of the intensity as it is; then, with the contrast stretched
-    between the 1st and 99th percentile, the percentiles again and, at several scales, how strong
-    edges across and along are. Colour images: the mean and deviation of each channel as well.
+    Percentiles, mean and standard deviation of the intensity; then, with the contrast stretched
+    between the 1st and 99th percentile, the percentiles again and, at four scales, the strength of
+    horizontal and vertical edges. Colour images: mean and standard deviation per channel too.
     """
     small = _shrink(image)
     grey = small if small.ndim == 2 else small.mean(axis=2)
@@ -74,20 +74,20 @@ def fit_baselines(
     Parameters
     ----------
     table
-        `file`, `split`, `label`, as a run's predictions have them.
+        One row per image with `file`, `split` and `label`, as a run's predictions.
     statistics
-        One row per image, as the table; None where the images cannot be read.
+        Statistics (images, features) in the rows of `table`; None where images cannot be read.
     task
         Whether a label is one class name, or several joined by `|`.
 
     Returns
     -------
     dict
-        By baseline, the predicted label by file of each test image.
+        By baseline, the predicted label of each test image by file.
     """
-    train, test = (np.flatnonzero(table["split"] == part) for part in ("train", "test"))
+    train, test = (np.flatnonzero(table["split"] == split) for split in ("train", "test"))
     labels, files = table["label"].to_numpy(dtype=object), table["file"].to_numpy(dtype=object)
-    # Of equally common classes the first by name, not the first by chance.
+    # Of equally common classes the first by name, so that the result does not depend on order.
     common = min(Counter(labels[train]).items(), key=lambda item: (-item[1], item[0]))[0]
     found = {MAJORITY: {file: common for file in files[test]}}
     if statistics is None:
@@ -124,8 +124,8 @@ class Baselines:
     Parameters
     ----------
     file
-        Where results are kept, `baselines.json` in the sweep's folder; written when new ones were
-        computed and the folder can be written to.
+        Where results are kept, `baselines.json` in the sweep's folder; written when there are new
+        ones and the folder is writable.
     """
 
     def __init__(self, file: Path) -> None:
@@ -146,25 +146,41 @@ class Baselines:
         color: Color = "grey",
         task: Task = SINGLE_LABEL,
     ) -> dict[str, dict[str, str]]:
-        """Return the predicted label by file, by baseline, for the test images of one split.
+        """Return, by baseline, the predicted label of each test image by file.
 
-        Where images cannot be read, the commonest class alone; `problem` then says why.
+        Parameters
+        ----------
+        table
+            One row per image with `file`, `split` and `label`, as a run's predictions.
+        root
+            Folder that the file names start from.
+        color
+            How images are read, `grey` or `rgb`.
+        task
+            Whether a label is one class name, or several joined by `|`.
+
+        Returns
+        -------
+        dict
+            The commonest class alone where images cannot be read; `problem` then says why.
         """
-        parts = table[["file", "split", "label"]].astype(str)
-        text = parts.to_csv(index=False) + color
+        rows = table[["file", "split", "label"]].astype(str)
+        text = rows.to_csv(index=False) + color
         key = hashlib.sha256(text.encode()).hexdigest()[:16]
         kept = self._kept.get(key, {})
         if STATISTICS in kept:
             return kept
-        statistics = self._read(parts["file"].tolist(), root, color)
-        found = fit_baselines(parts, statistics, task=task)
+        statistics = self._read(rows["file"].tolist(), root, color)
+        found = fit_baselines(rows, statistics, task=task)
         self._kept[key] = found
         self._new = True
         return found
 
     def _read(self, files: Sequence[str], root: str | Path, color: Color) -> np.ndarray | None:
         if len(files) > MOST_IMAGES:
-            self.problem = f"{len(files)} images are more than are read for a summary"
+            self.problem = (
+                f"{len(files)} images are more than the {MOST_IMAGES} that a summary reads"
+            )
             return None
         if not Path(root).is_dir():
             self.problem = f"the images are not at {root}"
@@ -185,7 +201,7 @@ class Baselines:
             return None
 
     def save(self) -> None:
-        """Keep what was computed; a folder that may only be read is left as it is."""
+        """Write the new results; a read-only folder is left as it is."""
         if not self._new:
             return
         try:

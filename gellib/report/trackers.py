@@ -1,4 +1,4 @@
-"""Finished runs sent to a tracker: MLflow, on its SQLite store, or TensorBoard."""
+"""Export of finished runs to a tracker: MLflow, on its SQLite store, or TensorBoard."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _INSTALL = "pip install 'gellib[track]'"
 
 
 class ExportError(ValueError):
-    """The runs cannot be sent; the message says what is missing."""
+    """The runs cannot be exported; the message says what is missing."""
 
 
 def export_sweep(sweep_dir: str | Path, to: str, out: str | Path | None = None) -> dict[str, Any]:
-    """Send the finished runs of a sweep to a tracker; runs that are there already are replaced.
+    """Export the finished runs of a sweep to a tracker; runs exported before are replaced.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def export_sweep(sweep_dir: str | Path, to: str, out: str | Path | None = None) 
     Returns
     -------
     dict
-        `runs` (how many were sent), `out`, and `view`: the command that shows them.
+        `runs` (number of exported runs), `out`, and `view`: the command that shows them.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _epochs(run: RunFolder) -> Iterator[tuple[int, dict[str, float]]]:
 
 
 def _facts(record: Record) -> dict[str, str]:
-    """Say where a run comes from: hash, data, weights, machine."""
+    """Return the provenance of a run: hashes, data, weights, machine."""
     facts = {
         "config_hash": record.config_hash,
         "data_fingerprint": record.data.fingerprint,
@@ -152,7 +152,7 @@ def _to_mlflow(sweep: SweepFolder, records: list[Record], folder: Path) -> str:
 
 
 def _mlflow_name(name: str) -> str:
-    """Replace what MLflow refuses in a name."""
+    """Replace the characters that MLflow does not allow in a name."""
     return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)
 
 

@@ -187,7 +187,7 @@ def test_another_run_predicts_the_image_again(form):
 def test_the_form_says_how_good_the_model_is_and_warns(form):
     record = form.runs[0].read_record()
     n = round(record.test["accuracy"] * 22)
-    assert f"= {n} of 22 test images, which it had never seen" in form.about.value
+    assert f"= {n} of 22 test images, which it had not seen before" in form.about.value
     assert "⚠ random weights: accuracy means &lt;little&gt;" in form.about.value
 
 
@@ -199,8 +199,8 @@ def test_no_finished_runs_say_which_command_to_run(tmp_path):
     assert form.image_choice.layout.display == "none"
     form.upload_files(as_8([("a.png", png())]))
     said = words(form.results)
-    assert "gel, 88 %" in said and "most like the simulated <b>gel dim</b>" in said
-    assert "says labsim resnet18 (no training)" in said
+    assert "gel, 88 %" in said and "most similar simulated class: <b>gel dim</b>" in said
+    assert "predicted by labsim resnet18 (no training)" in said
 
 
 def test_no_training_is_offered_beside_the_runs(form):

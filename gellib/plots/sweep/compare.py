@@ -92,9 +92,9 @@ def ranking(
 
 
 def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -> Figure:
-    """Differences between levels of factors, in points, with intervals and verdicts.
+    """Differences between levels of factors, in percentage points, with intervals and verdicts.
 
-    `named` gives the words of a factor.
+    `named` has the label of each factor by name.
     """
     heading = "Differences between settings, all else equal"
     if not found:
@@ -128,7 +128,7 @@ def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -
             1.01, float(place), f"{effect.verdict}, p {_p(effect.p_holm)}", fontsize=8, va="center",
             transform=axes.get_yaxis_transform(), color=_COLOURS.get(effect.verdict, RED),
         )  # fmt: skip
-    axes.set_xlabel("points of test score, the first minus the second")
+    axes.set_xlabel("test score, percentage points: the first minus the second")
     tidy(axes, "x")
     axes.tick_params(axis="y", length=0)
     headline(fig, heading)

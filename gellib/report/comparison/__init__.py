@@ -1,4 +1,4 @@
-"""The runs of a sweep compared: repeats put together, factors, ranking, selection, baselines."""
+"""The comparison of a sweep's runs: repeats combined, factors, ranking, baselines."""
 
 from gellib.report.comparison.compare import Comparison
 from gellib.report.comparison.configurations import (

@@ -45,13 +45,26 @@ from gellib.runs import (
 )
 from gellib.runs.record import DataRecord
 
-# Beyond these numbers comparing all with all would take long and say little.
+# With more models or levels, comparing all pairs would be slow and tell little.
 MOST_RANKED = 60
 MOST_LEVELS = 8
 
 
 class Comparison:
     """The runs of a sweep compared: configurations, factors, ranking, baselines.
+
+    Parameters
+    ----------
+    table
+        One row per run.
+    folder
+        Folder of the sweep; without it there are no folds to pool, and no baselines.
+    info
+        The content of `sweep.json`.
+    records
+        Records of the runs, in the rows of `table`.
+    predictions
+        Scores of the runs on single test images.
 
     Attributes
     ----------

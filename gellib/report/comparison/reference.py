@@ -21,7 +21,7 @@ from gellib.runs import Record, RunFolder, SweepPredictions
 class BaselineScores:
     """Mean score of each baseline, and its score on each test image (NaN where it has none).
 
-    `problem` says why one is missing.
+    `problem` says why a baseline is missing.
     """
 
     means: dict[str, float] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class BaselineScores:
 def score_baselines(
     folder: Path | None, records: Sequence[Record], predictions: SweepPredictions
 ) -> BaselineScores:
-    """Fit and score the baselines on each split of images that the finished runs had."""
+    """Fit and score the baselines on each data split of the finished runs."""
     if folder is None or predictions.scores is None:
         return BaselineScores(problem=predictions.reason or "the runs' predictions are not there")
     readable = set(predictions.scores.names)

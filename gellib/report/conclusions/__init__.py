@@ -1,4 +1,4 @@
-"""What the results of a sweep say, in sentences computed from its comparison alone."""
+"""The conclusions of a sweep, in sentences that follow from its comparison."""
 
 from gellib.report.conclusions.choice import chosen_sentence
 from gellib.report.conclusions.say import conclusions

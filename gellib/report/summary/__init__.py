@@ -1,4 +1,4 @@
-"""A sweep's summary: what was run, its tables, conclusions and figures, from its records alone."""
+"""The summary of a sweep: what was run, tables, conclusions and figures, from its records."""
 
 from gellib.report.conclusions import conclusions
 from gellib.report.summary.best import image_root

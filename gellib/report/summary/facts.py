@@ -14,12 +14,12 @@ from gellib.runs import Record
 
 
 def warning_box(table: pd.DataFrame) -> str:
-    """HTML box of every warning about weights, with the models it holds for; empty without any."""
+    """Return the warnings about weights as an HTML box, with their models; empty without any."""
     warned = table[(table["status"] == "done") & (table["weights_warning"].fillna("") != "")]
     lines = []
     for text, rows in warned.groupby("weights_warning", sort=False):
-        whom = models(rows["model_id"]).capitalize()
-        lines.append(f"<p style='margin:.4em 0'><b>{whom}:</b> {html.escape(str(text))}</p>")
+        names = models(rows["model_id"]).capitalize()
+        lines.append(f"<p style='margin:.4em 0'><b>{names}:</b> {html.escape(str(text))}</p>")
     if not lines:
         return ""
     style = (
@@ -33,9 +33,10 @@ def warning_box(table: pd.DataFrame) -> str:
 def what_was_run(
     info: dict[str, Any], records: Sequence[Record], unreadable: Mapping[str, str] | None = None
 ) -> str:
-    """Markdown: purpose, runs, data and machine of a sweep, from `sweep.json` and its records.
+    """Return as Markdown the purpose, runs, data and machine of a sweep.
 
-    `unreadable` says of the other runs, by name, why their records cannot be read.
+    `info` is the content of `sweep.json`; `unreadable` has, by name of a run, why its record cannot
+    be read.
     """
     lines = [f"**{info['purpose']}**", ""] if info.get("purpose") else []
     states = [record.status for record in records]
@@ -54,28 +55,30 @@ def what_was_run(
 
 
 def _images(done: Sequence[Record]) -> Iterable[str]:
-    """Count each folder's images by class and part, from least to most where the split varies."""
+    """Count each folder's images by class and split, as a range where the data split varies."""
     folders: dict[str, list[dict[str, dict[str, int]]]] = {}
     for record in done:
         splits = folders.setdefault(record.config["dataset_dir"], [])
         if record.data.counts not in splits:
             splits.append(record.data.counts)
     for folder, splits in folders.items():
-        parts = []
+        counts_of_classes = []
         for name in dict.fromkeys(name for counts in splits for name in counts):
             of_class = [counts.get(name, {}) for counts in splits]
             sizes = {
-                part: sorted({own.get(part, 0) for own in of_class})
-                for part in dict.fromkeys(part for own in of_class for part in own)
+                split: sorted({own.get(split, 0) for own in of_class})
+                for split in dict.fromkeys(split for own in of_class for split in own)
             }
             words = [
-                f"{least}–{most} {part}" if (least := n[0]) < (most := n[-1]) else f"{most} {part}"
-                for part, n in sizes.items()
+                f"{least}–{most} {split}"
+                if (least := n[0]) < (most := n[-1])
+                else f"{most} {split}"
+                for split, n in sizes.items()
                 if n[-1]
             ]
-            parts.append(f"{name} {' + '.join(words)}")
+            counts_of_classes.append(f"{name} {' + '.join(words)}")
         ways = f", split in {len(splits)} ways" if len(splits) > 1 else ""
-        yield f"`{folder}`{ways}: {', '.join(parts)}"
+        yield f"`{folder}`{ways}: {', '.join(counts_of_classes)}"
 
 
 def _facts(record: Record) -> Iterable[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The figures of a summary, as its sweep needs them: which there are, and how each is drawn."""
+"""The figures of a summary: which of them a sweep has, and how each is drawn."""
 
 from __future__ import annotations
 

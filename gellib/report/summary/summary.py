@@ -1,4 +1,4 @@
-"""All that the summary notebook shows of a sweep: `Summary`."""
+"""The content of the summary notebook: `Summary`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gellib.report.summary.tables import (
 )
 from gellib.runs import RunFolder, SweepFolder, best_run
 
-# Sections that a sweep may be without bring their heading along.
+# Sections that not every sweep has; their heading is shown with them.
 _HEADINGS = {
     "factors": "### By what the sweep varies",
     "search": "### Batch size and learning rate",
@@ -33,7 +33,7 @@ _HEADINGS = {
 
 
 class Summary:
-    """All that the summary notebook shows of one sweep, each as one call.
+    """The content of the summary notebook, one method per output.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Summary:
     Raises
     ------
     FileNotFoundError
-        When there is no record of a run in it that can be read.
+        When the folder has no readable record of a run.
     """
 
     def __init__(self, sweep_dir: str | Path) -> None:
@@ -64,7 +64,7 @@ class Summary:
         self._drawn = Figures(self.comparison, self.sweep.path, self.best)
 
     def what_was_run(self) -> str:
-        """Markdown: the warning about weights first, then purpose, data and machine."""
+        """Return as Markdown a warning about weights, if any, then purpose, data and machine."""
         facts = what_was_run(self.comparison.info, self.records, self.sweep.unreadable())
         return f"{warning_box(self.table)}\n\n{facts}"
 
@@ -77,11 +77,11 @@ class Summary:
         return skipped_failed(self.comparison)
 
     def conclusions(self) -> str:
-        """Markdown: what the results say; `what_was_run` has the warning about weights."""
+        """Return the conclusions as Markdown; the warning about weights is in `what_was_run`."""
         return as_markdown(conclusions(self.comparison))
 
     def tables(self) -> list[Styler]:
-        """Return what the conclusions rest on: experiments, effects of factors, the ranking."""
+        """Return the tables behind the conclusions: listed runs, effects of factors, ranking."""
         found = (
             experiments_table(self.comparison, self._drawn.losses()),
             effects_table(self.comparison),
@@ -90,7 +90,7 @@ class Summary:
         return [table for table in found if table is not None]
 
     def best_model(self) -> str:
-        """Markdown: which run the figures of the best model show."""
+        """Return as Markdown which run the figures of the best model show."""
         if self.best is None:
             return NO_BEST
         word = self.comparison.task.headline_words
@@ -98,30 +98,36 @@ class Summary:
         runs = self.comparison.done["runs"].iloc[0]
         if self.comparison.seeds > 1:
             by = f"the mean {word} of its model's {count(len(runs), 'seed')} on the validation "
-            by += "images, and of these by its own"
+            by += "images; of these seeds, the best one"
         return (
-            f"Run **{self.best.path.name}**, chosen by {by}. All that follows "
-            "but the curves of training is on the test images."
+            f"Run **{self.best.path.name}**, chosen by {by}. Except for the training curves, "
+            "everything below is on the test images."
         )
 
     def figure_names(self, section: str = "") -> list[str]:
-        """Names that `figure` knows, of one section or of all, in the order of the notebook."""
+        """Return the names of figures of one section, or of all, in the order of the notebook."""
         sections = self._drawn.sections()
         chosen = [sections[section]] if section else sections.values()
         return [name for figures in chosen for name in figures]
 
     def figure(self, name: str) -> Figure:
-        """Draw one figure and keep it as `figures/<name>.png` in the sweep's folder."""
+        """Draw one figure and save it as `figures/<name>.png` in the sweep's folder.
+
+        Raises
+        ------
+        ValueError
+            When there is no figure of this name.
+        """
         figures = {k: v for part in self._drawn.sections().values() for k, v in part.items()}
         if name not in figures:
             raise ValueError(f"no figure {name!r}; there are: {', '.join(figures)}")
         if name.startswith("best_") and self.best is None:
-            # Nothing is saved: an older image of a best model would outlive it.
+            # The message is not saved as a figure of the sweep.
             return plots.message(NO_BEST)
         try:
             fig = figures[name]()
         except FileNotFoundError as err:
-            return plots.message(f"Cannot be drawn: {Path(str(err.filename)).name} is not there.")
+            return plots.message(f"Cannot be drawn: {Path(str(err.filename)).name} is missing.")
         plots.save(fig, self.sweep.figures / f"{name}.png")
         return fig
 

@@ -1,4 +1,4 @@
-"""The forms of the notebooks, thin over the functions of the package."""
+"""The forms of the notebooks, a thin layer over the functions of the package."""
 
 from gellib.report.widgets.cards import verdict
 from gellib.report.widgets.form import MOST_CARDS, UNTRAINED, PredictWidget, preview, uploaded_files

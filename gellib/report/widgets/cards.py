@@ -1,4 +1,4 @@
-"""What the form says, as HTML: verdicts, bars, the model that is asked, warnings."""
+"""The texts of the form as HTML: predictions, bars, the model, warnings."""
 
 from __future__ import annotations
 
@@ -15,41 +15,53 @@ MOST_BARS = 10
 BAR_PX = 220
 
 
-def verdict(answer: Prediction, record: Record | None, truth: str = "") -> str:
-    """HTML: the verdict in words, one bar per class, and which model said so; None: no training."""
-    labels = sorted(answer.labels, key=lambda name: -answer.probabilities[name])
-    said = [f"{html.escape(name)}, {percent(answer.probabilities[name], 0)}" for name in labels]
+def verdict(prediction: Prediction, record: Record | None, truth: str = "") -> str:
+    """Return a prediction as HTML: its labels, one bar per class, and the model.
+
+    Parameters
+    ----------
+    prediction
+        The prediction of one image.
+    record
+        Record of the run that trained the model; None for the model without training.
+    truth
+        The true label, where it is known.
+    """
+    labels = sorted(prediction.labels, key=lambda name: -prediction.probabilities[name])
+    names = [
+        f"{html.escape(name)}, {percent(prediction.probabilities[name], 0)}" for name in labels
+    ]
     size = "1.6em" if len(labels) < 3 else "1.2em"
     parts = [
         f"<div style='font-size:{size};font-weight:bold;line-height:1.3'>"
-        f"{'<br>'.join(said) or 'no label'}</div>"
+        f"{'<br>'.join(names) or 'no label'}</div>"
     ]
-    if answer.ood:
-        text = "This looks like nothing that the model was trained on: do not rely on its answer."
+    if prediction.ood:
+        text = "This image is unlike all training images: do not rely on the prediction."
         parts.append(box(text))
     if truth:
-        right = truth == answer.label
+        right = truth == prediction.label
         mark, colour = ("✓ right", "#00664B") if right else ("✗ wrong", "#B00000")
-        what = "the true class is" if answer.task.exclusive else "the true labels are"
-        named = ", ".join(answer.task.labels_of(truth))
+        what = "the true class is" if prediction.task.exclusive else "the true labels are"
+        named = ", ".join(prediction.task.labels_of(truth))
         parts.append(
             f"<div style='color:{colour};font-weight:bold'>{mark}: {what} "
             f"{html.escape(named)}</div>"
         )
-    parts.append(_bars(answer))
-    nearest = getattr(answer, "nearest", "")
+    parts.append(_bars(prediction))
+    nearest = getattr(prediction, "nearest", "")
     if nearest:
         likeness = html.escape(nearest.replace("_", " "))
-        parts.append(f"<div>most like the simulated <b>{likeness}</b></div>")
-    who = _who(record) if record else f"{answer.run}"
-    parts.append(f"<div style='color:#444'>says {html.escape(who)}</div>")
+        parts.append(f"<div>most similar simulated class: <b>{likeness}</b></div>")
+    who = _who(record) if record else f"{prediction.run}"
+    parts.append(f"<div style='color:#444'>predicted by {html.escape(who)}</div>")
     return "".join(parts)
 
 
-def _bars(answer: Prediction) -> str:
-    ordered = sorted(answer.probabilities.items(), key=lambda item: -item[1])
-    rows, labels = [], answer.labels
-    # Every label that the image gets is shown, and enough of the others.
+def _bars(prediction: Prediction) -> str:
+    ordered = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+    rows, labels = [], prediction.labels
+    # All predicted labels are shown, and as many others as fit.
     shown = ordered[: max(MOST_BARS, len(labels))]
     for name, share in shown:
         colour = "#0072B2" if name in labels else "#9DB4C6"
@@ -57,11 +69,11 @@ def _bars(answer: Prediction) -> str:
         rows.append(
             f"<tr><td style='padding:2px 10px 2px 0;text-align:right'>{html.escape(name)}</td>"
             f"<td><div style='background:#ECECEC;width:{BAR_PX}px;position:relative'>"
-            f"<div style='{bar}'></div>{_mark(answer.thresholds.get(name))}</div>"
+            f"<div style='{bar}'></div>{_mark(prediction.thresholds.get(name))}</div>"
             f"</td><td style='padding:2px 0 2px 10px;text-align:right'>{percent(share)}</td></tr>"
         )
     table = f"<table style='margin:10px 0;border-collapse:collapse'>{''.join(rows)}</table>"
-    if answer.thresholds:
+    if prediction.thresholds:
         table += "<div style='color:#444'>A label is given where its bar reaches the mark.</div>"
     return table
 
@@ -86,12 +98,12 @@ def _who(record: Record) -> str:
 
 
 def about(record: Record) -> str:
-    """HTML: which model a run trained, how good it is, and what is to be known of its weights."""
+    """Return as HTML which model a run trained, how accurate it is, and what its weights are."""
     test = record.test
     right = "right on" if record.task.exclusive else "all labels right on"
     text = (
         f"<p style='margin:4px 0'>{html.escape(_who(record))}: {right} "
-        f"{in_images(test['accuracy'], test['n'])}, which it had never seen. "
+        f"{in_images(test['accuracy'], test['n'])}, which it had not seen before. "
         f"{html.escape(_learned_from(record.weights))}</p>"
     )
     warning = record.weights.warning
@@ -99,18 +111,20 @@ def about(record: Record) -> str:
 
 
 def _learned_from(weights: WeightsRecord) -> str:
-    known = {"imagenet": "ImageNet", "labsim": "simulated images alone", "none": "nothing"}
-    return f"Its network had learned from {known.get(weights.name, weights.name)} before."
+    known = {"imagenet": "ImageNet", "labsim": "simulated images alone"}
+    if weights.name == "none":
+        return "Its network was not pretrained."
+    return f"Its network was pretrained on {known.get(weights.name, weights.name)}."
 
 
 def about_untrained(card: dict[str, Any]) -> str:
-    """HTML: what the network that is asked without training is, and how good."""
+    """Return as HTML what the model without training is, and how accurate."""
     figures = card["validation"]["none"]
     return (
         f"<p style='margin:4px 0'>{html.escape(card['backbone'])}, pretrained on simulated images "
-        f"alone and not trained on yours: says whether an image is a gel, right on "
+        f"alone and not trained on yours: predicts whether an image is a gel, right on "
         f"{percent(figures['gel_accuracy'])} of {card['validation']['images']} simulated images "
-        "that it had never seen.</p>"
+        "that it had not seen before.</p>"
     )
 
 
@@ -123,7 +137,7 @@ def run_label(run: RunFolder) -> str:
 
 
 def box(text: str) -> str:
-    """HTML: a warning or an error, in a frame."""
+    """Return a warning or an error as HTML, in a frame."""
     style = (
         "border-left:8px solid #D55E00;background:#FFF1E6;color:#222;padding:8px 14px;"
         "margin:8px 0;max-width:720px;line-height:1.4"

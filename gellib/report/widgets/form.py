@@ -1,4 +1,4 @@
-"""The form itself: what is chosen and uploaded, and who is asked."""
+"""The form of `4_predict.ipynb`: choose a model, upload or pick an image, see the prediction."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _log = logging.getLogger(__name__)
 
 
 def uploaded_files(value: Any) -> list[tuple[str, bytes]]:
-    """Names and bytes from a `FileUpload`: a dict in ipywidgets 7, a tuple of dicts in 8."""
+    """Return names and bytes of a `FileUpload`: a dict in ipywidgets 7, a tuple of dicts in 8."""
     if isinstance(value, dict):
         return [(name, bytes(entry["content"])) for name, entry in value.items()]
     return [(entry["name"], bytes(entry["content"])) for entry in value]
 
 
 def preview(source: Source) -> bytes:
-    """PNG of an image, at most 320 pixels a side; empty bytes for one that cannot be read."""
+    """Return an image as PNG, at most 320 pixels per side; empty if it cannot be read."""
     content = source[1] if isinstance(source, tuple) else source
     try:
         image = Image.fromarray(read_image(content, color="rgb"))
@@ -49,7 +49,7 @@ def preview(source: Source) -> bytes:
     return buffer.getvalue()
 
 
-def _ask_untrained() -> ZeroShot:
+def _load_untrained() -> ZeroShot:
     # Only here: torch takes seconds to import, and showing the form does not need it.
     from gellib.labsim.zeroshot import ZeroShot
 
@@ -57,12 +57,21 @@ def _ask_untrained() -> ZeroShot:
 
 
 class PredictWidget:
-    """Form that asks a finished run what is in uploaded images or in a test image.
+    """Form that predicts uploaded images, or a test image, with a finished run.
 
-    The last of its models needs no run: it says gel or not, without any training.
+    The last of its models needs no run: it predicts gel or not, without any training.
 
-    Its callbacks are ordinary methods: `choose_run`, `upload_files`, `pick_image`. What it shows is
-    in `answers` (the predictions), `about` (the run) and `results` (a card an image).
+    Its callbacks are ordinary methods: `choose_run`, `upload_files`, `pick_image`. It shows
+    `predictions`, `about` (the run) and `results` (one card per image).
+
+    Parameters
+    ----------
+    runs_dir
+        Folder with runs or sweeps.
+    make_predictor
+        Makes the predictor of a run.
+    make_untrained
+        Makes the model without training.
     """
 
     def __init__(
@@ -70,7 +79,7 @@ class PredictWidget:
         runs_dir: str | Path = "runs",
         *,
         make_predictor: Callable[[RunFolder], Predictor] = Predictor,
-        make_untrained: Callable[[], ZeroShot] = _ask_untrained,
+        make_untrained: Callable[[], ZeroShot] = _load_untrained,
     ) -> None:
         self._make_predictor, self._make_untrained = make_predictor, make_untrained
         self.runs = list_runs(runs_dir)
@@ -106,7 +115,7 @@ class PredictWidget:
         return self.view
 
     def choose_run(self, number: int | str) -> None:
-        """Ask another of the `runs`, or `UNTRAINED`, about the images that are there."""
+        """Predict the current images with another of the `runs`, by number, or with `UNTRAINED`."""
         self.predictor = None
         if number == UNTRAINED:
             self._choose_untrained()
@@ -132,7 +141,7 @@ class PredictWidget:
             kept = self.image_choice.value
             self.image_choice.options = options
             if kept in there:
-                # New options select the first; setting the value again calls `pick_image`.
+                # New options select the first one; setting the value calls `pick_image`.
                 self.image_choice.value = kept
                 return
         self._predict()
@@ -147,7 +156,7 @@ class PredictWidget:
             return
         self.record = None
         self.about.value = about_untrained(self.predictor.card)
-        # Test images of other classes ask what it cannot answer.
+        # Test images of other classes do not fit this model.
         fits = {*self._labels.values()} == {*self.predictor.labels}
         self._offer([name for _, name in self.image_choice.options if name] if fits else [])
         if not fits and self.truth:
@@ -155,10 +164,10 @@ class PredictWidget:
         self._predict()
 
     def _offer(self, test_images: list[str]) -> None:
-        """Show the list of test images, and what introduces it, where there are any."""
+        """Show the list of test images and its caption, if there are any."""
         shown = "" if test_images else "none"
-        for part in (self.image_choice, self._or):
-            part.layout.display = shown
+        for widget in (self.image_choice, self._or):
+            widget.layout.display = shown
 
     def upload_files(self, value: Any) -> None:
         """Predict the images that a `FileUpload` holds."""
@@ -178,7 +187,7 @@ class PredictWidget:
         self._predict()
 
     def _new_upload(self) -> None:
-        # A used button keeps its files, and the same file again would be no change: take a new one.
+        # A used button keeps its files, so the same file again would be no change: make a new one.
         old = self.upload
         self.upload = widgets.FileUpload(
             accept="image/*,.tif,.tiff", multiple=True, description="Upload images"
@@ -198,20 +207,22 @@ class PredictWidget:
         except (OSError, ValueError, RuntimeError) as err:
             _log.warning("prediction failed", exc_info=True)
             self.predictions = []
-            self.results.children = [widgets.HTML(box(f"No answer: {html.escape(str(err))}"))]
+            self.results.children = [widgets.HTML(box(f"No prediction: {html.escape(str(err))}"))]
             return
-        cards = [self._card(s, a) for s, a in zip(shown, self.predictions, strict=True)]
+        cards = [self._card(s, p) for s, p in zip(shown, self.predictions, strict=True)]
         rest = len(self.sources) - len(shown)
         if rest:
-            text = f"{rest} more are not shown; gellib predict answers for any number."
+            text = f"{rest} more are not shown; `gellib predict` takes any number of images."
             cards.append(widgets.HTML(box(text)))
         self.results.children = cards
 
-    def _card(self, source: Source, answer: Prediction) -> widgets.Widget:
-        name = html.escape(Path(answer.file).name)
-        if answer.error:
-            return widgets.HTML(box(f"<b>{name}</b> cannot be read: {html.escape(answer.error)}"))
-        text = widgets.HTML(verdict(answer, self.record, self.truth))
+    def _card(self, source: Source, prediction: Prediction) -> widgets.Widget:
+        name = html.escape(Path(prediction.file).name)
+        if prediction.error:
+            return widgets.HTML(
+                box(f"<b>{name}</b> cannot be read: {html.escape(prediction.error)}")
+            )
+        text = widgets.HTML(verdict(prediction, self.record, self.truth))
         text.layout.width = "430px"
         caption = widgets.HTML(f"<div style='color:#555;max-width:320px'>{name}</div>")
         image = widgets.Image(value=preview(source), format="png")

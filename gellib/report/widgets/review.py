@@ -1,4 +1,4 @@
-"""The form of `1_explore.ipynb` for doubtful labels: keep, change or drop each."""
+"""The form of `1_explore.ipynb` for suspicious labels: keep, change or drop each."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ _COLOURS = {"keep": "#00664B", "change": "#0072B2", "drop": "#B00000"}
 
 
 class ReviewWidget:
-    """Form that shows doubtful labels for a person to decide on.
+    """Form that shows suspicious labels for a person to decide on.
 
-    Every decision is written at once to `labels_reviewed.csv` in the folder of the images, which
-    loading them honours from then on. Its callbacks are ordinary methods: `decide`, `take_back`.
-    `suspects` is a table as `gellib.audit.suspects.label_suspects` gives.
+    Every decision is written at once to `labels_reviewed.csv` in the folder of the images, and is
+    applied whenever they are loaded again. Its callbacks are ordinary methods: `decide`,
+    `take_back`.
+
+    Parameters
+    ----------
+    images
+        The images.
+    suspects
+        One row per suspicious label, as `gellib.audit.suspects.label_suspects` returns.
     """
 
     def __init__(self, images: ImageSet, suspects: pd.DataFrame) -> None:
@@ -42,13 +49,28 @@ class ReviewWidget:
         return self.view
 
     def decide(self, file: str, decision: str, label: str = "") -> None:
-        """Write down a decision: `keep`, `drop`, or `change` to a label."""
+        """Save a decision about a file.
+
+        Parameters
+        ----------
+        file
+            Name of the image file.
+        decision
+            `keep`, `drop`, or `change`.
+        label
+            The new label, for `change`.
+
+        Raises
+        ------
+        ValueError
+            When the new label is none of the classes.
+        """
         if decision == "change" and label not in self.classes:
             raise ValueError(f"label: got {label!r}. Expected one of {', '.join(self.classes)}.")
         self._save(file, Decision(file, decision, label if decision == "change" else ""))
 
     def take_back(self, file: str) -> None:
-        """Forget what was decided about a file."""
+        """Delete the decision about a file."""
         self._save(file, None)
 
     def _save(self, file: str, decision: Decision | None) -> None:
@@ -67,7 +89,7 @@ class ReviewWidget:
         for file, state in self._states.items():
             state.value = _state(self.decisions.get(file))
         if not len(self.suspects):
-            self.about.value = "<p>No label is doubtful.</p>"
+            self.about.value = "<p>No label is suspicious.</p>"
             return
         done = sum(file in self.decisions for file in self._states)
         self.about.value = (
@@ -87,7 +109,7 @@ class ReviewWidget:
         keep = widgets.Button(description="Keep", tooltip="The label is right")
         change = widgets.Button(description="Change to", tooltip="Another label is right")
         drop = widgets.Button(description="Drop", tooltip="Leave this image out")
-        undo = widgets.Button(description="Undo", tooltip="Forget the decision")
+        undo = widgets.Button(description="Undo", tooltip="Delete the decision")
         choice = widgets.Dropdown(
             options=[name for name in self.classes if name != row.label], value=row.suggested
         )
