@@ -106,7 +106,7 @@ def bca(
 def roc_auc_interval(
     truth: np.ndarray, p: np.ndarray, groups: np.ndarray, *, effect: float = 1.0
 ) -> Interval | None:
-    """Interval of the area under the ROC curve, or of the mean of several.
+    """Interval of the ROC AUC, or of the mean over several classes.
 
     DeLong's variance (1988), summed over groups, on the logit scale. An area of 0 or 1 has no
     variance; there it is Newcombe's score method (2006) with the numbers of the smallest class.

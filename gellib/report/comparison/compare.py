@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pandas as pd
 
 from gellib.config import NAMED
 from gellib.evaluation import (
-    ALPHA,
     Effect,
     ImageScores,
     Ranking,
@@ -23,14 +21,14 @@ from gellib.evaluation import (
     optimism,
     rank,
     sign_flip,
-    t_test,
-    wilson,
 )
 from gellib.report.comparison.configurations import (
+    add_wilson,
     configurations,
     model_names,
     pool_folds,
 )
+from gellib.report.comparison.ranks import rank_over_seeds, tested_on_same_images
 from gellib.report.comparison.reference import BaselineScores, score_baselines
 from gellib.report.comparison.variants import read_variants, variant_effects
 from gellib.runs import (
@@ -106,7 +104,7 @@ class Comparison:
         self.score = self.task.headline
         data = next((r.data for r in records if r.done), DataRecord())
         self.repeats, members = pool_folds(table, folder or Path(), data.classes, data.positive)
-        self.repeats = _with_wilson(self.repeats)
+        self.repeats = add_wilson(self.repeats)
         scores = self.predictions.scores
         readable = set() if scores is None else set(scores.names)
         known = {row: runs for row, runs in members.items() if readable.issuperset(runs)}
@@ -159,18 +157,7 @@ class Comparison:
     @cached_property
     def same_images(self) -> bool:
         """Whether the configurations were tested on the same images, seed by seed."""
-        runs = self.repeats[self.repeats["status"] == "done"]
-        if self.scores is not None and set(runs["name"]) <= set(self.scores.names):
-            for _, of_seed in runs.groupby("seed", sort=False):
-                tested = np.isfinite(self.scores.of(list(of_seed["name"])).values)
-                if (tested != tested[:, :1]).any():
-                    return False
-            return True
-        sizes = runs.groupby("seed")["conf_mat"].agg(
-            lambda ms: len({tuple(np.sum(m, axis=1)) for m in ms if isinstance(m, list)})
-        )
-        n_test = runs.groupby("seed")["n_test"].nunique()
-        return bool((sizes <= 1).all() and (n_test <= 1).all())
+        return tested_on_same_images(self._finished, self.scores)
 
     @cached_property
     def _finished(self) -> pd.DataFrame:
@@ -220,19 +207,7 @@ class Comparison:
         if self.model_scores is None or len(self.model_scores.names) < 2:
             return None
         ranking = rank(self.model_scores)
-        if self.seeds < 2:
-            return ranking
-        by_seed = self.repeats.pivot_table(index="seed", columns="model_id", values=self.score)
-        by_seed.columns = by_seed.columns.astype(str)
-        first = by_seed[ranking.names[0]]
-        behind = [(first - by_seed[name]).dropna().to_numpy() for name in ranking.names]
-        p = np.array([t_test(differences) for differences in behind])
-        return replace(
-            ranking,
-            tied=ranking.tied | (p > ALPHA),
-            p=np.maximum(ranking.p, p),
-            p_adjusted=np.maximum(ranking.p_adjusted, p),
-        )
+        return ranking if self.seeds < 2 else rank_over_seeds(ranking, self.repeats, self.score)
 
     @cached_property
     def optimism(self) -> float | None:
@@ -271,16 +246,3 @@ class Comparison:
 
 def _varied_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in NAMED if table[name].nunique() > 1]
-
-
-def _with_wilson(table: pd.DataFrame) -> pd.DataFrame:
-    """Add Wilson's interval of the accuracy to each run that has no interval of its own."""
-    table = table.copy()
-    low, high = wilson(
-        table["accuracy"].to_numpy(dtype=float) * table["n_test"].to_numpy(dtype=float),
-        table["n_test"].to_numpy(dtype=float),
-    )
-    for column, values in (("accuracy_low", low), ("accuracy_high", high)):
-        own = table[column] if column in table else pd.Series(np.nan, index=table.index)
-        table[column] = own.fillna(pd.Series(values, index=table.index))
-    return table

@@ -12,7 +12,7 @@ from scipy import stats
 
 from gellib.base.text import shorten
 from gellib.config import FACTS, NAMED
-from gellib.evaluation import TASKS, evaluate
+from gellib.evaluation import TASKS, evaluate, wilson
 from gellib.evaluation.registry import metric_names
 from gellib.report.comparison.variants import Variant
 from gellib.runs import RunFolder
@@ -162,3 +162,16 @@ def configurations(table: pd.DataFrame) -> pd.DataFrame:
 def _sum_matrices(matrices: pd.Series) -> Any:
     known = [np.asarray(m) for m in matrices if isinstance(m, list)]
     return np.sum(known, axis=0).tolist() if known else None
+
+
+def add_wilson(table: pd.DataFrame) -> pd.DataFrame:
+    """Add Wilson's interval of the accuracy to each run that has no interval of its own."""
+    table = table.copy()
+    low, high = wilson(
+        table["accuracy"].to_numpy(dtype=float) * table["n_test"].to_numpy(dtype=float),
+        table["n_test"].to_numpy(dtype=float),
+    )
+    for column, values in (("accuracy_low", low), ("accuracy_high", high)):
+        own = table[column] if column in table else pd.Series(np.nan, index=table.index)
+        table[column] = own.fillna(pd.Series(values, index=table.index))
+    return table

@@ -6,22 +6,22 @@ from gellib.report.summary.facts import as_markdown, warning_box, what_was_run
 from gellib.report.summary.summary import Summary
 from gellib.report.summary.tables import (
     effects_table,
-    experiments_table,
     ranking_table,
     skipped_failed,
     style_table,
 )
+from gellib.report.summary.variants import variants_table
 
 __all__ = [
     "Summary",
     "as_markdown",
     "conclusions",
     "effects_table",
-    "experiments_table",
     "image_root",
     "ranking_table",
     "skipped_failed",
     "style_table",
+    "variants_table",
     "warning_box",
     "what_was_run",
 ]

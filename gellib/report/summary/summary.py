@@ -17,11 +17,11 @@ from gellib.report.summary.facts import as_markdown, warning_box, what_was_run
 from gellib.report.summary.figures import NO_BEST, Figures
 from gellib.report.summary.tables import (
     effects_table,
-    experiments_table,
     ranking_table,
     skipped_failed,
     style_table,
 )
+from gellib.report.summary.variants import variants_table
 from gellib.runs import RunFolder, SweepFolder, best_run
 
 # Sections that not every sweep has; their heading is shown with them.
@@ -83,7 +83,7 @@ class Summary:
     def tables(self) -> list[Styler]:
         """Return the tables behind the conclusions: listed runs, effects of factors, ranking."""
         found = (
-            experiments_table(self.comparison, self._drawn.losses()),
+            variants_table(self.comparison, self._drawn.losses()),
             effects_table(self.comparison),
             ranking_table(self.comparison),
         )
