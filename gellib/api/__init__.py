@@ -69,7 +69,7 @@ def sweep(
     out
         Folder of the results. [default: beside the file]
     quick
-        A first look: few images, two epochs, a small input.
+        A quick test: few images, two epochs, a small input.
     jobs
         Runs at once. [default: one per core]
     fresh

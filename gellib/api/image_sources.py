@@ -15,7 +15,13 @@ ONE_IMAGE = (str, Path, bytes, tuple, np.ndarray, Image.Image)
 
 
 def sources_of(image: Any, number: int) -> list[Any]:
-    """Turn one image into what a predictor reads; a folder into its files."""
+    """Turn one image into what a predictor reads; a folder into its files.
+
+    Raises
+    ------
+    TypeError
+        When it is no image.
+    """
     if isinstance(image, (str, Path)):
         from gellib.training_run.predictor import expand_files
 

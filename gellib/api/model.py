@@ -43,7 +43,7 @@ class Model:
         -------
         DataFrame
             One row per image: `file`, `label`, `p_<class>` (calibrated probabilities, 0..1),
-            `unlike_training` (whether it looks like nothing that the model was trained on) and
+            `unlike_training` (whether it is unlike all that the model was trained on) and
             `error` (why it could not be read; empty where it could).
 
         Raises

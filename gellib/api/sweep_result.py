@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Figures(Mapping[str, "Figure"]):
-    """The figures of a summary by name; each is drawn, and kept as a file, when it is asked for."""
+    """The figures of a summary by name; each is drawn, and kept as a file, at first use."""
 
     def __init__(self, summary: Summary) -> None:
         self._summary = summary
@@ -69,7 +69,7 @@ class SweepResult:
         return _Figures(self._summary)
 
     def conclusions(self) -> list[str]:
-        """Return what the results say, in sentences (Markdown)."""
+        """Return the conclusions from the results, in sentences (Markdown)."""
         from gellib.report.conclusions import conclusions
 
         return conclusions(self._summary.comparison)

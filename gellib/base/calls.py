@@ -27,8 +27,18 @@ def read_calls(
 ) -> list[Call]:
     """Read calls separated by spaces; `none` or nothing is no call.
 
-    `known` gives the numbers of every call by name. `parameter`, `noun` and `example` are for the
-    messages: which parameter it is, what its calls are called, and what a right text looks like.
+    Parameters
+    ----------
+    text
+        The calls, as written.
+    known
+        By the name of a call, the numbers that it takes, by their names.
+    parameter
+        Name of the parameter, for messages.
+    noun
+        What its calls are called, for messages.
+    example
+        A correct text, for messages.
 
     Raises
     ------

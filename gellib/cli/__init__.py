@@ -9,7 +9,7 @@ from gellib.cli.data import check, partition, simulate
 from gellib.cli.models import predict, pretrain
 from gellib.cli.sweeps import export, list_, new, status, sweep
 
-# Heavy modules are imported by the command that needs them: `gellib --help` is to be instant.
+# Heavy modules are imported by the command that needs them, so that `gellib --help` is instant.
 
 
 class _Group(click.Group):
@@ -37,9 +37,9 @@ def main() -> None:
     gellib new my_project           a folder with notebooks and sweep files
     gellib list                     the sweeps that there are
     gellib check my_images          duplicates, leaks, shortcuts: what is wrong with the images
-    gellib sweep runs/gel.yaml      train every configuration, then sum up
+    gellib sweep runs/gel.yaml      train every configuration, then summarise
     gellib status runs/gel.yaml     what is done, failed, to do
-    gellib predict photo.png        ask the best model about an image
+    gellib predict photo.png        predict an image with the best model
     gellib simulate gel --out DIR   make labelled practice images
 
     The same in Jupyter: notebooks/1_explore.ipynb to 4_predict.ipynb.

@@ -13,8 +13,8 @@ from gellib.base.paths import shown_path
 
 @click.command()
 @click.argument("dataset_dir", type=click.Path(), metavar="DIR")
-@click.option("--val", default=0.1, show_default=True, help="Share of all images, to validate.")
-@click.option("--test", default=0.1, show_default=True, help="Share of all images, to test.")
+@click.option("--val", default=0.1, show_default=True, help="Share of all images for validation.")
+@click.option("--test", default=0.1, show_default=True, help="Share of all images for the test.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option(
     "--split",
@@ -146,7 +146,24 @@ def simulate(system: str, out: Path, n: int | None, seed: int) -> None:
 
 
 def write_simulated(system: str, out: Path, count: dict[str, int], seed: int) -> None:
-    """Make simulated images in the folder `out`, with a progress bar."""
+    """Make simulated images, with a progress bar.
+
+    Parameters
+    ----------
+    system
+        A name in `gellib.labsim.simulate.SYSTEMS`.
+    out
+        Folder to make.
+    count
+        `n`, the number of images, or empty for the system's own number.
+    seed
+        Seed of the images.
+
+    Raises
+    ------
+    click.ClickException
+        When the folder or the number is refused.
+    """
     from gellib.labsim.simulate import SYSTEMS
 
     with click.progressbar(length=1, label=f"simulating {system}") as bar:

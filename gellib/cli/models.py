@@ -20,12 +20,12 @@ import click
     show_default=True,
     help="Where to look for the best run.",
 )
-@click.option("--zero-shot", is_flag=True, help="Gel or not, without any training of your own.")
+@click.option("--zero-shot", is_flag=True, help="Gel or not, without training a model of your own.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def predict(
     images: tuple[str, ...], run_dir: str | None, runs_dir: str, zero_shot: bool, as_json: bool
 ) -> None:
-    """Say what IMAGE files, or all images in folders, show.
+    """Predict the labels of IMAGE files, or of all images in folders.
 
     The model is the one of --run, or the finished run with the best validation accuracy. A file
     that cannot be read is reported in its place; the exit status is then 1.
@@ -61,14 +61,14 @@ def predict(
     "--backbone", default="resnet18", show_default=True, help="resnet18, mobilenet-v3, vgg16"
 )
 @click.option(
-    "--minutes", type=float, help="Time to train. [default: the network's own number of steps]"
+    "--minutes", type=float, help="Time to train. [default: the backbone's own number of steps]"
 )
 @click.option("--steps", type=click.IntRange(1), help="Steps to train, instead of minutes.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option(
     "--start",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File of an earlier course to go on from; give it another seed.",
+    help="File of an earlier pretraining run to continue; give it another seed.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 def pretrain(
@@ -79,7 +79,7 @@ def pretrain(
     start: Path | None,
     out: Path,
 ) -> None:
-    """Train a network on simulated images alone: the weights `labsim`.
+    """Train a backbone on simulated images alone: the weights `labsim`.
 
     Writes BACKBONE.safetensors and its card; use it by `-p weights FILE`.
     """

@@ -1,4 +1,4 @@
-"""What several commands share: the option -p and how a path is shown."""
+"""What commands share: the option -p."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ from gellib.cli.shared import parameters
 @click.argument("file", type=click.Path())
 @parameters("Set a parameter for all runs; may be repeated.")
 @click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
-@click.option("--jobs", type=click.IntRange(1), help="Runs at once. [default: one a core]")
+@click.option("--jobs", type=click.IntRange(1), help="Runs at once. [default: one per core]")
 @click.option("--threads", type=click.IntRange(1), help="Threads of a run. [default: cores / jobs]")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
 @click.option("--time-limit", type=float, metavar="SECONDS", help="Wall-clock limit of one run.")
-@click.option("--fresh", is_flag=True, help="Forget finished runs and start over.")
+@click.option("--fresh", is_flag=True, help="Delete finished runs and start over.")
 @click.option("--dry-run", is_flag=True, help="List the runs and what would be done; run nothing.")
 @click.option("--no-summary", is_flag=True, help="Leave out the summary notebook.")
-@click.option("--quick", is_flag=True, help="A first look: few images, two epochs, small input.")
+@click.option("--quick", is_flag=True, help="A quick test: few images, two epochs, small input.")
 def sweep(
     file: str,
     overrides: dict[str, object],
@@ -39,7 +39,7 @@ def sweep(
 ) -> None:
     """Run every configuration of a sweep FILE that is not done yet, then the summary.
 
-    Stopped or killed, the same command goes on where it was. The exit status is 1 if a run failed.
+    Stopped or killed, the same command resumes where it was. The exit status is 1 if a run failed.
 
     \b
     gellib sweep runs/gel.yaml
@@ -47,8 +47,8 @@ def sweep(
     gellib sweep runs/gel.yaml --jobs 4 --time-limit 600
     gellib sweep runs/protein.yaml --quick
 
-    A quick look has a folder of its own, such as runs/protein-quick. Where the images are not
-    there, it makes a few simulated ones.
+    A quick test has a folder of its own, such as runs/protein-quick. Where the images are
+    missing, it makes a few simulated ones.
     """
     if not dry_run:
         from gellib.sweeps.kernel_server import start_server
@@ -73,13 +73,13 @@ def sweep(
             summary=not no_summary,
         )
     except KeyboardInterrupt:
-        click.echo("\nstopped; the same command goes on where it was", err=True)
+        click.echo("\nstopped; the same command resumes where it was", err=True)
         sys.exit(130)
     click.echo(_counts(outcome.counts))
     click.echo(f"results:  {shown_path(outcome.results)}")
     if outcome.summary:
         click.echo(f"summary:  {shown_path(outcome.summary)}")
-        # With the folder, or the best of all sweeps would answer: perhaps a model of other images.
+        # With the folder: the best of all sweeps may be a model of other images.
         folder = shown_path(outcome.results.parent)
         click.echo(f"predict:  gellib predict IMAGE --runs {folder}, or notebooks/4_predict.ipynb")
     if outcome.problem:
@@ -95,7 +95,7 @@ def sweep(
 @click.argument("file", type=click.Path())
 @parameters("The parameters that the sweep was given, if any.")
 @click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
-@click.option("--quick", is_flag=True, help="Of the quick look at it.")
+@click.option("--quick", is_flag=True, help="Of its quick test.")
 def status(file: str, overrides: dict[str, object], out: str | None, quick: bool) -> None:
     """Show what of a sweep FILE is done, running, failed, skipped and to do."""
     _list_runs(_load(file, overrides, out, quick))
@@ -155,11 +155,11 @@ def new(folder: str, images: str | None) -> None:
 )
 @click.option("--out", type=click.Path(), help="Folder to write. [default: in SWEEP_DIR]")
 def export(sweep_dir: str, to: str, out: str | None) -> None:
-    """Send the finished runs of SWEEP_DIR to a tracker: parameters, metrics, curves, figures."""
+    """Export the finished runs of SWEEP_DIR to a tracker: parameters, metrics, curves, figures."""
     from gellib.report.trackers import export_sweep
 
     done = export_sweep(sweep_dir, to, out)
-    click.echo(f"{done['runs']} runs sent to {shown_path(done['out'])}; to look at them:")
+    click.echo(f"{done['runs']} runs exported to {shown_path(done['out'])}; to open them:")
     click.echo(f"  {done['view']}")
 
 
@@ -175,7 +175,7 @@ def _load(file: str, overrides: dict[str, object], out: str | None, quick: bool)
     return load_sweep(file, overrides=overrides, out=out, quick=True)
 
 
-_STAND_IN_SEED = 2  # with it, so few images hold several of each label
+_STAND_IN_SEED = 2  # with it, even so few images hold more than one of each label
 
 
 def _make_stand_in(loaded) -> None:

@@ -145,7 +145,7 @@ class RunFolder:
         write_text(self.predictions_json, "[\n" + ",\n".join(lines) + "\n]\n")
 
     def is_done(self, config: RunConfig, fingerprint: str = "") -> bool:
-        """Whether this very configuration has finished here, on this very data."""
+        """Whether this configuration has finished here, on this data."""
         record = self.read_record()
         if record is None or not record.done:
             return False
@@ -162,7 +162,19 @@ class RunFolder:
     def write_outcome(
         self, config: RunConfig, status: Status, reason: str, *, error: dict[str, Any] | None = None
     ) -> None:
-        """Put a run that did not finish on record, with the reason."""
+        """Record a run that did not finish, with the reason.
+
+        Parameters
+        ----------
+        config
+            Parameters of the run.
+        status
+            `failed` or `skipped`.
+        reason
+            One sentence.
+        error
+            Of a cell that raised: `cell`, `ename`, `evalue`, `traceback`.
+        """
         more = {} if error is None else {"error": ErrorRecord.model_validate(error)}
         record = Record(
             version=SCHEMA,

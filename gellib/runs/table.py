@@ -152,6 +152,11 @@ def append_result(path: Path, row: dict[str, Any]) -> None:
     """Add one run's row to a results file, replacing an earlier row of the same run.
 
     Several runs may write to one file: a lock beside it keeps them apart.
+
+    Raises
+    ------
+    ValueError
+        When the file is no results file.
     """
     new = format_results(pd.DataFrame([row]))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -79,10 +79,23 @@ class Cluster:
         Runs with the same key share features, which are computed before the first of them. Only
         what no record can hold is a problem: a lost worker.
 
+        Parameters
+        ----------
+        tasks
+            Runs to do, by name.
+        notebook
+            The notebook that each executes.
+        limit_s
+            Wall-clock limit of one run, and of the features of one backbone, seconds.
+        env
+            Environment variables of the kernels, beside the workers' own.
+        log
+            Takes a line of progress.
+
         Raises
         ------
         SweepError
-            When the scheduler is lost.
+            When the scheduler is lost, or a worker with another gellib has joined.
         """
         from distributed import as_completed
 
@@ -109,7 +122,7 @@ class Cluster:
             if future.status not in ("finished", "error"):
                 raise SweepError(
                     f"the scheduler was lost with {len(names)} of {len(tasks)} runs to do. Start "
-                    "it and its workers again: the same command goes on where it was"
+                    "it and its workers again: the same command resumes where it was"
                 )
             # What is held here Dask does again if the worker that has its result is lost.
             if future in owners:
@@ -210,6 +223,17 @@ def connect(
     scheduler: str | None, *, jobs: int | None, threads: int | None, gpus: int
 ) -> Iterator[Cluster]:
     """Connect to a Dask scheduler, or start one in this process.
+
+    Parameters
+    ----------
+    scheduler
+        Address of a scheduler; None starts one, with one worker.
+    jobs
+        Most runs at once of a local one; by default one per core.
+    threads
+        Threads of each run; by default the cores divided by the jobs, or each worker's share.
+    gpus
+        How many GPUs a local one offers.
 
     Raises
     ------

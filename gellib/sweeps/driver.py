@@ -1,4 +1,4 @@
-"""Running a sweep: what is not done yet goes to Dask, one notebook a configuration."""
+"""Running a sweep: what is not done yet goes to Dask, one notebook per configuration."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
 from gellib.sweeps.spec import Sweep
 from gellib.sweeps.sweep_file import SweepError
 
-# The sweep has looked for weights already; a run is not to try the network again.
+# The sweep has tried to download weights already; a run must not try again.
 RUN_ENV = {"GELLIB_WEIGHTS_TIMEOUT_S": "0"}
 SUMMARY_NOTEBOOK = "notebooks/3_summary.ipynb"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a sweep came to: its runs by name with their status, and where things are."""
+    """How a sweep ended: its runs by name with their status, and where the results are."""
 
     statuses: dict[str, str]
     results: Path
@@ -70,6 +70,8 @@ def run_sweep(
 
     Parameters
     ----------
+    sweep
+        The sweep, as `load_sweep` returns it.
     jobs, threads
         Runs at once, by default one per core, and threads of each, by default the cores divided by
         the runs. Their product never exceeds the cores. Features are computed with all cores.
@@ -121,7 +123,7 @@ def run_sweep(
 
 
 def _probe_machine(sweep: Sweep, log: Callable[[str], None]) -> Machine:
-    """Find devices and weights, download what is to be had; the runs then look nowhere else."""
+    """Find devices and weights, and download weights; the runs then use these alone."""
     # Of what `prepare` checks, each value once.
     checked = attrgetter(
         "pretrained_model", "image_size", "trainable", "weights", "augmentation", "schedule",
@@ -135,12 +137,12 @@ def _probe_machine(sweep: Sweep, log: Callable[[str], None]) -> Machine:
     if machine.package != gellib.__file__:
         raise SweepError(
             f"this command is the gellib of {gellib.__file__}, its kernels import that of "
-            f"{machine.package}; nothing was run. Start it from another folder, or look at "
+            f"{machine.package}; nothing was run. Start it from another folder, or correct "
             "PYTHONPATH."
         )
-    for (_, asked), info in machine.weights.items():
-        # Who asks for none knows; the warning stands in the notebooks and the summary.
-        if info["warning"] and asked != "none":
+    for (_, wanted), info in machine.weights.items():
+        # With `weights: none` it is known; the warning stands in the notebooks and the summary.
+        if info["warning"] and wanted != "none":
             log(f"WARNING: {info['warning']}")
     return machine
 
@@ -177,7 +179,7 @@ def _skip_missing(
     missing: dict[str, str],
     progress: _Progress,
 ) -> dict[str, RunConfig]:
-    """Put runs on record as skipped for which there is no device; return the others."""
+    """Record runs as skipped for which there is no device; return the others."""
     ready = {}
     for name, config in todo.items():
         if reason := missing.get(config.hardware_type):
@@ -197,7 +199,7 @@ def _tasks(
     fingerprints: dict[tuple[str, str], str],
     counts: dict[tuple[str, str], int],
 ) -> dict[str, Task]:
-    """Say of each run where it goes, which features it shares, and of how many images."""
+    """Name for each run its folder, the features that it shares, and how many images they have."""
     tasks = {}
     for name, config in ready.items():
         images = config.dataset_dir, config.test_dir
@@ -207,7 +209,7 @@ def _tasks(
 
 
 def _collect(ended: Iterable[tuple[str, str]], tasks: dict[str, Task], progress: _Progress) -> None:
-    """Report runs as they end; what no record holds yet, such as a lost worker, is put on it."""
+    """Report runs as they end; what no record holds yet, such as a lost worker, is recorded."""
     for name, problem in ended:
         run = RunFolder(tasks[name].folder)
         if problem:

@@ -2,7 +2,7 @@
 
 papermill writes its output in place, calls a notebook whose kernel was killed `completed`, and
 reads braces in paths as templates. Here the notebook is written under a temporary name and
-renamed, and a run has succeeded when its record says so, not when papermill returns.
+renamed, and a run has succeeded when its record is there, not when papermill returns.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class NotebookError(RuntimeError):
-    """The notebook did not run to its end; `error` says in which cell and why."""
+    """The notebook did not run to its end; `error` has the cell and the reason."""
 
     def __init__(self, reason: str, error: dict[str, Any] | None = None) -> None:
         super().__init__(reason)
@@ -114,6 +114,12 @@ def execute(
 
     Parameters
     ----------
+    notebook
+        The notebook to execute.
+    output
+        Where the executed notebook is kept.
+    parameters
+        Values for its parameters cell.
     log
         File for what the kernel prints outside its notebook.
     threads
@@ -160,7 +166,7 @@ def execute(
 def _in_loop_of_its_own(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function that drives an event loop found in a context variable.
 
-    Dask hands its threads the context of whoever submitted, and so, to several, one loop.
+    Dask gives its threads the context of the thread that submitted, and so one loop to all of them.
     """
 
     def call() -> Any:
@@ -183,7 +189,22 @@ def execute_run(
 ) -> float:
     """Execute the training notebook for one configuration and return the seconds that it took.
 
-    It never raises for a run that fails: the failure is put on record in the run's folder.
+    It never raises for a run that fails: the failure is recorded in the run's folder.
+
+    Parameters
+    ----------
+    notebook
+        The training notebook.
+    folder
+        Folder of the run; it is emptied first.
+    config
+        Parameters of the run.
+    threads
+        Threads of torch in the kernel; by default all cores.
+    limit_s
+        Wall-clock limit for the run, seconds.
+    env
+        Environment variables of the kernel, beside this process's own.
     """
     started = time.monotonic()
     folder.clear()
@@ -233,7 +254,7 @@ def _kernel_problem(err: Exception, log: Path | None) -> str:
         reason = "the kernel died; too little memory is the usual cause"
         lines = log.read_text(errors="replace").splitlines() if log and log.exists() else []
         if log and lines:
-            reason += f". Its last words ({log.name}): {lines[-1][:300]}"
+            reason += f". Its last line in {log.name}: {lines[-1][:300]}"
     return reason
 
 

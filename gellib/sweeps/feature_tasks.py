@@ -12,7 +12,7 @@ from gellib.base.paths import cache_folder
 from gellib.config import RunConfig
 from gellib.sweeps import kernel_server
 
-# Views in one shard of a large set: some 20 s of resnet18 on two cores.
+# Views in one shard of a large set: about 20 s of resnet18 on two cores.
 SHARD_VIEWS = 4096
 # Shards are a multiple of all batch sizes, so that no batch is another one for them.
 SHARD_STEP = 256
@@ -34,7 +34,7 @@ def has_shared_features(config: RunConfig) -> bool:
 def are_ready(config: RunConfig, key: str) -> bool:
     """Whether these features were computed before and their files are still there.
 
-    A hint that saves a look: a run checks its files itself, and makes again what is damaged.
+    A hint that saves time: a run checks its files itself, and computes damaged ones again.
     """
     note = _note(config, key)
     try:
@@ -45,7 +45,7 @@ def are_ready(config: RunConfig, key: str) -> bool:
 
 
 def shard_size(config: RunConfig) -> int:
-    """Choose how many images of a large set make a shard."""
+    """Choose how many images of a large set form a shard."""
     views = config.head_epochs if config.has_random_views else 1
     return max(SHARD_STEP, SHARD_VIEWS // views // SHARD_STEP * SHARD_STEP)
 
@@ -55,9 +55,26 @@ def prepare_features(
 ) -> dict[str, Any]:
     """Compute features in a fork, and note that they are there.
 
-    Returns what `extract_features` does; where that fails, only the `problem`: the runs will meet
-    it themselves, and put it on record. Where they are there, as when a lost worker's tasks are
-    done again, nothing is computed.
+    Where they are there already, as when a lost worker's tasks are done again, nothing is computed.
+
+    Parameters
+    ----------
+    config
+        A run that needs them.
+    key
+        What `feature_key` returns for it.
+    threads
+        Threads of torch.
+    shard
+        Images in one shard.
+    limit_s
+        Wall-clock limit, seconds.
+
+    Returns
+    -------
+    dict
+        What `extract_features` returns; where that fails, only the `problem`: the runs will fail
+        in the same way, and record it.
     """
     if are_ready(config, key):
         return {}
@@ -70,7 +87,21 @@ def prepare_features(
 def prepare_shard(
     config: RunConfig, images: Any, start: int, threads: int, shard: int
 ) -> dict[str, Any]:
-    """Compute one shard of the features in a fork; `images` is what `load_image_set` returned."""
+    """Compute one shard of the features in a fork.
+
+    Parameters
+    ----------
+    config
+        A run that needs them.
+    images
+        What `load_image_set` returned.
+    start
+        Number of the shard's first image.
+    threads
+        Threads of torch.
+    shard
+        Images in one shard.
+    """
     if "problem" in images:
         return images
     return _in_fork("extract_shard", config, images["set"], start, threads, shard)

@@ -2,7 +2,7 @@
 
 A new interpreter spends seconds of processor time on importing torch, torchvision, scikit-learn and
 seaborn, again for every run of a sweep. Here one server process imports them once; kernels and
-other work that needs torch are forks of it, each a process of its own, up in a moment.
+other work that needs torch are forks of it, each a process of its own that starts in a moment.
 
 Where fork is not safe (macOS, Windows) there is no server.
 """
@@ -27,7 +27,7 @@ from gellib.base.paths import PROJECT_ROOT, SHIPPED
 CAN_FORK = sys.platform.startswith("linux")
 SERVER_VARIABLE = "GELLIB_KERNEL_SERVER"  # set in the process that does nothing but fork
 
-# Large allocations come from the heap, which keeps what it has got, in huge pages where it can:
+# Large allocations come from the heap, which keeps its memory, in huge pages where it can:
 # by default glibc maps each one anew, and page faults take a quarter of vgg16's time.
 ALLOCATOR = {
     "MALLOC_MMAP_MAX_": "0",
@@ -42,8 +42,8 @@ _alive: set[ForkedProcess] = set()
 class ForkedProcess:
     """A function running in a fork of the preloaded server; looks like a `subprocess.Popen`.
 
-    The process dies with the one that asked for it, however that one ends: it watches a pipe
-    whose other end only the asking process holds.
+    The process ends with the one that started it, however that one ends: it watches a pipe whose
+    other end only the starting process holds.
     """
 
     stdin = stdout = stderr = None
@@ -76,11 +76,11 @@ class ForkedProcess:
             os.kill(self.pid, signum)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Request its end (SIGTERM)."""
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it."""
+        """End it at once (SIGKILL)."""
         self.send_signal(signal.SIGKILL)
 
 
@@ -177,7 +177,7 @@ def _server_environment() -> Iterator[None]:
         "PYTHONPATH": os.pathsep.join(python_path()),
         # Threads that wait sleep: spinning ones take the cores from the other runs.
         "OMP_WAIT_POLICY": "PASSIVE",
-        # Whoever has tuned the allocator himself knows why.
+        # The user's own settings of the allocator take precedence.
         **{name: value for name, value in ALLOCATOR.items() if name not in os.environ},
     }
     before = {name: os.environ.get(name) for name in ours}
@@ -201,7 +201,7 @@ def python_path() -> list[str]:
 
 @contextlib.contextmanager
 def _nowhere() -> Iterator[None]:
-    """Stand in no project while the server is started: `python -c` imports from where it stands."""
+    """Start the server from the root folder: `python -c` imports from the current one first."""
     if getattr(forkserver._forkserver, "_forkserver_pid", None) is not None:
         yield
         return
@@ -231,7 +231,7 @@ def _children_allowed() -> Iterator[None]:
 
 @atexit.register
 def _kill_all() -> None:
-    # multiprocessing would wait for them at exit.
+    # Otherwise multiprocessing would wait for them at exit.
     for process in list(_alive):
         with contextlib.suppress(OSError):
             process.kill()

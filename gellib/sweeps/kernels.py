@@ -1,7 +1,7 @@
 """The Jupyter kernels of a sweep: forks of the server, or interpreters of their own.
 
-`SweepKernelManager` is handed to papermill by the sweep; the user's Jupyter and plain papermill
-know nothing of it. Wherever a kernel is started, it imports the gellib of the sweep, and what lies
+The sweep passes `SweepKernelManager` to papermill; the user's Jupyter and plain papermill do not
+use it. Wherever a kernel is started, it imports the gellib of the sweep, and what lies
 in the current folder comes last (`kernel_main`).
 """
 
@@ -70,8 +70,8 @@ def _split_command(cmd: list[str]) -> tuple[str, list[str]]:
 class SweepKernelManager(AsyncKernelManager):
     """A kernel manager with kernels of our own making; everything else is jupyter_client's own.
 
-    Kernel and client of a fork talk through Unix sockets in a private folder: free TCP ports,
-    looked for by several runs at once, are sometimes found twice.
+    Kernel and client of a fork communicate through Unix sockets in a private folder: two runs that
+    look for a free TCP port at the same time sometimes find the same one.
     """
 
     def __init__(self, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""A project of one's own, laid out in an empty folder: notebooks, sweep files, images."""
+"""A new project in an empty folder: notebooks, sweep files, images."""
 
 from __future__ import annotations
 

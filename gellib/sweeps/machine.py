@@ -1,4 +1,4 @@
-"""What a sweep found on its machine, as plain values: made in a fork, used without torch."""
+"""What a sweep found on its machine, as plain values: found in a fork, used without torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Machine:
     gpus
         How many GPUs there are.
     weights
-        By backbone and parameter `weights`: name, sha256 and warning of what is to be had.
+        By backbone and parameter `weights`: name, sha256 and warning of those that are available.
     package
         File of the gellib that kernels import.
     """

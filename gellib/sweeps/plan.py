@@ -1,4 +1,4 @@
-"""What of a sweep is done, and what is to do: statuses, the lock, the plan."""
+"""Which runs of a sweep are done, and which are to do: statuses, the lock, the plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gellib.sweeps.sweep_file import SweepError
 def status_of(folder: SweepFolder, sweep: Sweep, *, alive: bool | None = None) -> dict[str, str]:
     """Return `done`, `failed`, `skipped`, `running` or `to do` by the name of the run.
 
-    `alive` says whether a sweep is running in the folder; by default its lock is asked.
+    `alive` says whether a sweep is running in the folder; by default its lock is tried.
     """
     if alive is None:
         alive = is_running(folder)
@@ -45,7 +45,13 @@ def is_running(folder: SweepFolder) -> bool:
 
 @contextlib.contextmanager
 def locked(folder: SweepFolder) -> Iterator[None]:
-    """Hold the folder for one sweep; a second one is told so."""
+    """Hold the folder for one sweep.
+
+    Raises
+    ------
+    SweepError
+        When another sweep holds it, or it cannot be written to.
+    """
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.lock, timeout=0)
@@ -66,6 +72,11 @@ def fingerprints_of(sweep: Sweep) -> tuple[dict[tuple[str, str], str], dict[Any,
     """Read each image folder once; a wrong folder ends the sweep before any run.
 
     Returns, by `dataset_dir` and `test_dir`, the fingerprints and how many images there are.
+
+    Raises
+    ------
+    SweepError
+        When images cannot be used.
     """
     from gellib.data import load_imageset
 
@@ -90,10 +101,26 @@ def plan(
     fingerprints: dict[tuple[str, str], str],
     weights: dict[tuple[str, str], dict[str, str]],
 ) -> dict[str, RunConfig]:
-    """Return the runs that are not done; refuse to write over finished runs of another kind.
+    """Return the runs that are not done; refuse to overwrite finished runs of another kind.
 
     A run is done when its record is of this configuration, of these images and of the weights
     that the configuration means now, and its notebook is there.
+
+    Parameters
+    ----------
+    sweep
+        The sweep as it is now.
+    folder
+        Its folder, with what earlier sweeps left there.
+    fingerprints
+        Of the images, by `dataset_dir` and `test_dir`.
+    weights
+        Name and sha256 of those that are available, by backbone and parameter `weights`.
+
+    Raises
+    ------
+    SweepError
+        When finished runs there differ from what the sweep asks for.
     """
     todo: dict[str, RunConfig] = {}
     others: list[tuple[str, str]] = []
@@ -116,8 +143,8 @@ def plan(
     if others:
         name, difference = others[0]
         raise SweepError(
-            f"{folder.path} holds {len(others)} finished runs that differ from what is asked for; "
-            f"in {name}: {difference}. Give --out DIR to keep them, or --fresh to write over them."
+            f"{folder.path} holds {len(others)} finished runs that differ from this sweep's; in "
+            f"{name}: {difference}. Give --out DIR to keep them, or --fresh to overwrite them."
         )
     return todo
 
@@ -134,5 +161,5 @@ def _difference(
         return "the images have changed since"
     then = record.weights
     if then.name != weights["name"] or (weights["sha256"] and then.sha256 != weights["sha256"]):
-        return f"its weights are {then.name}, those to be had now {weights['name']}"
+        return f"its weights are {then.name}, the available ones {weights['name']}"
     return ""

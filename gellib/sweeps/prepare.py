@@ -24,9 +24,9 @@ from gellib.training_run import check_network, feature_store, load_backbone, loa
 
 
 def probe_machine(configs: Sequence[RunConfig]) -> Machine:
-    """Check backbones, steps and weights, and find out what devices there are.
+    """Check backbones, steps and weights, and find the devices of this machine.
 
-    Weights that are to be had are downloaded.
+    Weights are downloaded where they can be.
 
     Raises
     ------
@@ -54,9 +54,9 @@ def probe_machine(configs: Sequence[RunConfig]) -> Machine:
 
 
 def extract_features(config: RunConfig, threads: int, shard: int) -> dict[str, Any]:
-    """Have all features of a configuration in its store, of large sets in shards of `shard` images.
+    """Compute all features of a configuration, of large sets in shards of `shard` images.
 
-    Returns the names of the `files`, how many `images` were looked at, and the `seconds`.
+    Returns the names of the `files`, how many `images` there are, and the `seconds`.
     """
     started = time.perf_counter()
     torch.set_num_threads(threads)
@@ -73,7 +73,21 @@ def extract_features(config: RunConfig, threads: int, shard: int) -> dict[str, A
 def extract_shard(
     config: RunConfig, images: ImageSet, start: int, threads: int, shard: int
 ) -> dict[str, Any]:
-    """Have one shard of the features in the store; returns its `files`."""
+    """Compute one shard of the features; returns the names of its `files` in the store.
+
+    Parameters
+    ----------
+    config
+        A run that needs them.
+    images
+        Its images, split.
+    start
+        Number of the shard's first image.
+    threads
+        Threads of torch.
+    shard
+        Images in one shard.
+    """
     torch.set_num_threads(threads)
     store = _store(config, shard)
     compute_shard(config, images, load_backbone(config), start, store=store, device=_device(config))

@@ -1,4 +1,4 @@
-"""A first look at a sweep: the same runs with few images, two epochs and a small input."""
+"""A sweep as a quick test: the same runs with few images, two epochs and a small input."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def quick_params(params: dict[str, Any], overrides: dict[str, Any]) -> dict[str,
 
 
 def quick_purpose(purpose: str) -> str:
-    """Say ahead of a sweep's purpose that this is only a look."""
+    """Put ahead of a sweep's purpose that this is only a quick test."""
     return (
-        f"A quick look ({QUICK_EPOCHS} epochs, {QUICK_SIZE} px, about {QUICK_IMAGES} images): it "
-        f"shows that everything works, its scores say nothing. {purpose}"
+        f"A quick test ({QUICK_EPOCHS} epochs, {QUICK_SIZE} px, about {QUICK_IMAGES} images): it "
+        f"shows that everything works, its scores mean nothing. {purpose}"
     ).strip()

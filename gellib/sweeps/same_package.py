@@ -83,7 +83,12 @@ def for_same_package(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a task refuse to start where the package is not that of the sweep's command.
 
     The task takes one more argument, `package`: the facts of the command's package. Workers that
-    join after the check of `check_workers` are held by it.
+    join after `check_workers` are checked by it.
+
+    Raises
+    ------
+    OtherPackageError
+        By the task, where the package is another one.
     """
 
     @functools.wraps(function)
@@ -130,7 +135,7 @@ def check_workers(client: Any, log: Callable[[str], None]) -> None:
 
 
 def explain(found: str, so_far: str) -> str:
-    """Say what differs, what was done, and what to do about it, in one sentence."""
+    """Describe what differs, what was done, and what to do about it, in one sentence."""
     return (
         f"workers must have the gellib of this command, which is {package_facts()}, but {found}; "
         f"{so_far}: install the same gellib for them, restart them, and give the same command again"

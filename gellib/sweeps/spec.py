@@ -39,7 +39,7 @@ class Sweep:
         return [folder for folder in folders if not find_path(folder).is_dir()]
 
     def describe(self) -> dict[str, Any]:
-        """Return what the sweep's folder keeps of it: name, purpose, runs, and what builds on what.
+        """Return what the sweep's folder keeps of it: name, purpose, runs, and their ancestry.
 
         `experiments` has an entry for each of the listed `runs`: its `model_id`, `name`, `like`,
         and what it `changed` there, by parameter: from, to.
@@ -115,7 +115,7 @@ def load_sweep(
     notebook = find_path(spec.notebook)
     if not notebook.is_file():
         raise SweepError(
-            f"{path}: the notebook {spec.notebook!r} does not exist: looked at {notebook}"
+            f"{path}: the notebook {spec.notebook!r} does not exist: expected it at {notebook}"
         )
     name = f"{spec.name}-quick" if quick else spec.name
     purpose = quick_purpose(spec.purpose) if quick else spec.purpose

@@ -29,9 +29,24 @@ def run_on_worker(
     limit_s: float | None,
     env: dict[str, str],
 ) -> None:
-    """Execute one run; `features` only says that they are there.
+    """Execute one run, unless it is done: a lost worker may have finished it just before.
 
-    A run that is done is not done again: a lost worker may have finished it just before.
+    Parameters
+    ----------
+    config
+        Parameters of the run.
+    notebook
+        The training notebook.
+    folder
+        Folder of the run.
+    features
+        Future of the features, or None; Dask starts this task once it has finished.
+    threads
+        Threads of the run; None is the worker's share of its cores.
+    limit_s
+        Wall-clock limit, seconds.
+    env
+        Environment variables of the kernel, beside the worker's own.
     """
     run = RunFolder(folder)
     if run.is_done(config) and run.notebook.exists():
@@ -57,7 +72,23 @@ def join_on_worker(
     threads: int | None,
     limit_s: float | None,
 ) -> dict[str, Any]:
-    """Compute features, or join them where there are `shards` of them."""
+    """Compute features, or join them where there are shards of them.
+
+    Parameters
+    ----------
+    config
+        A run that needs them.
+    features_key
+        What `feature_key` returns for it.
+    shards
+        Futures of the shards; empty where the features are computed here.
+    shard
+        Images in one shard.
+    threads
+        Threads of torch; None is the worker's share of its cores.
+    limit_s
+        Wall-clock limit, seconds.
+    """
     return prepare_features(config, features_key, threads or _share_of_cores(), shard, limit_s)
 
 
@@ -71,12 +102,26 @@ def load_image_set_on_worker(config: RunConfig, *, threads: int | None) -> dict[
 def shard_on_worker(
     config: RunConfig, *, images: Any, start: int, shard: int, threads: int | None
 ) -> dict[str, Any]:
-    """Compute one shard of features."""
+    """Compute one shard of features.
+
+    Parameters
+    ----------
+    config
+        A run that needs them.
+    images
+        What `load_image_set_on_worker` returned.
+    start
+        Number of the shard's first image.
+    shard
+        Images in one shard.
+    threads
+        Threads of torch; None is the worker's share of its cores.
+    """
     return prepare_shard(config, images, start, threads or _share_of_cores(), shard)
 
 
 def offer_gpus(count: int) -> None:
-    """Let runs of this process have a GPU each, of so many."""
+    """Let each GPU run of this process have one of `count` GPUs."""
     for device in range(count):
         _gpu_slots.put(device)
 
@@ -90,9 +135,9 @@ def cores_here() -> int:
 
 @contextlib.contextmanager
 def _gpu_slot(config: RunConfig) -> Iterator[dict[str, str]]:
-    """Give a GPU run a device of its own; Dask's resource `GPU` sees to it that one is free.
+    """Give a GPU run a device of its own; Dask's resource `GPU` ensures that one is free.
 
-    A worker of somebody else's cluster has no slots of ours: its runs see the devices it sees.
+    Workers of `--scheduler` have no such slots: their runs see the devices that they see.
     """
     try:
         device = _gpu_slots.get_nowait() if config.hardware_type == "gpu" else None

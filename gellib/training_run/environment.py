@@ -16,7 +16,7 @@ from gellib.base.paths import PROJECT_ROOT
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
-    """Say on what a run ran: versions, device, threads, precision, commit."""
+    """Describe what a run ran on: versions, device, threads, precision, commit."""
     return {
         "python": platform.python_version(),
         "gellib": __version__,

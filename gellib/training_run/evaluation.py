@@ -25,7 +25,7 @@ SPLITS = ("train", "val", "test")
 class RunEvaluation:
     """The metrics of each split, and the table of predictions, one row per image.
 
-    `truth` holds class numbers (n,), or 0 and 1 (n, C) where an image has several labels; only
+    `truth` holds class numbers (n,), or 0 and 1 (n, C) in a multi-label task; only
     then there are `thresholds`. `probabilities` are calibrated by `temperature`; `raw` are those
     that the head gives.
     """
@@ -56,7 +56,7 @@ class RunEvaluation:
         return [name for name, done in zip(classes, self.thresholds.tuned, strict=True) if not done]
 
     def calibration(self) -> dict[str, Any]:
-        """Say what the temperature does to the test images; what `calibration_record` gives."""
+        """Return what the temperature does to the test images, as `calibration_record` does."""
         test = self.rows("test")
         return calibration_record(
             self.truth[test], self.raw[test], self.probabilities[test], self.temperature
@@ -67,9 +67,9 @@ def evaluate_run(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) 
     """Score the probabilities of all images of a set, in its order, against their labels.
 
     First they are calibrated, with a temperature chosen on the validation images; the most probable
-    class stays. Where images have several labels, the thresholds are those that suit the validation
+    class stays. In a multi-label task, the thresholds are those that suit the validation
     images. The scores of validation and test images have `intervals`; those of the
-    training images say nothing of other images, and have none.
+    training images show nothing about other images, and have none.
     """
     task, classes, splits = images.task, list(images.classes), images.table["split"].to_numpy()
     truth, val, raw = images.targets(), splits == "val", probabilities
@@ -107,7 +107,7 @@ def evaluate_run(images: ImageSet, probabilities: np.ndarray, *, seed: int = 0) 
 def metrics_table(metrics: dict[str, dict[str, Any]], task: Task) -> pd.DataFrame:
     """Show the metrics of each split with the number of images, and 95 % intervals in brackets.
 
-    Shares are in percent. Where images have several labels, the last row is what a threshold of 0.5
+    Shares are in percent. In a multi-label task, the last row is what a threshold of 0.5
     gives.
     """
     rows = {split: _shown(values, task) for split, values in metrics.items()}

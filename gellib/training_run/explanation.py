@@ -1,4 +1,4 @@
-"""Which test images are explained, and what the network looked at in them."""
+"""Which test images are explained, and by which of their regions."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from gellib.models.features import unaugmented_views
 from gellib.models.training import TrainResult
 from gellib.training_run.evaluation import RunEvaluation
 
-# A forward pass each: a second for the largest networks, and one line of images.
+# A forward pass each: a second for the largest networks, and one row of images.
 MOST = 4
 MOST_WRONG = 2
 
 
 @dataclass(frozen=True)
 class Explained:
-    """Maps of some test images: `rows` of the table, with the `targets` that they speak for.
+    """Maps of some test images: `rows` of the table, with the `targets` that they explain.
 
-    `right` says whether a target is true of its image.
+    `right` is whether a target is true of its image.
     """
 
     explanation: Explanation
@@ -43,9 +43,26 @@ def explain_some(
 ) -> Explained | None:
     """Explain at most 4 test images: the 2 surest mistakes, and right ones of all classes in turn.
 
-    A map speaks for the predicted class; where an image has several labels, for the surest of those
-    that are predicted and wrong, or of all that are predicted if the image is right. None where
-    no test image has an answer.
+    A map explains the predicted class; of a multi-label image, the surest of those labels that are
+    predicted and wrong, or of all that are predicted if the image is right.
+
+    Parameters
+    ----------
+    images
+        All images of the run.
+    result
+        The trained backbone and head.
+    evaluation
+        The predictions of the images.
+    limits
+        Largest images that are read.
+    device
+        Where the maps are computed.
+
+    Returns
+    -------
+    Explained or None
+        None where no test image has a prediction.
     """
     rows, targets, right = choose_explained(evaluation)
     if not len(rows):
@@ -66,15 +83,17 @@ def explain_some(
 def choose_explained(evaluation: RunEvaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Choose test images: rows of the table, the class that each is explained for, if it is true.
 
-    An image with several labels of which one is missed, and none is wrong, has nothing to explain.
+    A multi-label image of which a label is missed, and none is wrong, has nothing to explain.
     """
     test = np.flatnonzero(evaluation.rows("test"))
     probabilities = evaluation.probabilities[test]
-    said = evaluation.decided()[test]
+    predicted = evaluation.decided()[test]
     true = evaluation.task.memberships(evaluation.truth[test], probabilities.shape[1])
-    mistaken = said & ~true
-    wrong, right = mistaken.any(axis=1), said.any(axis=1) & (said == true).all(axis=1)
-    target = np.where(np.where(wrong[:, None], mistaken, said), probabilities, -1).argmax(axis=1)
+    mistaken = predicted & ~true
+    wrong = mistaken.any(axis=1)
+    right = predicted.any(axis=1) & (predicted == true).all(axis=1)
+    candidates = np.where(wrong[:, None], mistaken, predicted)
+    target = np.where(candidates, probabilities, -1).argmax(axis=1)
     sure = probabilities[np.arange(len(test)), target]
     mistakes = np.flatnonzero(wrong)[np.argsort(-sure[wrong], kind="stable")][:MOST_WRONG]
     # The first of each class, then the second of each: every class has its turn.

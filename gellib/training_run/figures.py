@@ -39,7 +39,7 @@ class RunFigures(RunState):
         return self._drawn("learning_rate", plots.learning_rate(result.learning_rates))
 
     def confusion_matrix(self) -> Figure:
-        """Draw the confusion matrix of the test images; of several labels, each class's scores."""
+        """Draw the confusion matrix of the test images; of a multi-label task, scores by class."""
         evaluation, _, _ = self._need_evaluation("confusion_matrix")
         test = evaluation.metrics["test"]
         if not evaluation.task.exclusive:
@@ -82,9 +82,9 @@ class RunFigures(RunState):
         return self._drawn("risk_coverage", plots.risk_coverage(curves, uncertainty.record()))
 
     def explain(self) -> Figure:
-        """Draw what the network looked at in some test images, mistakes first.
+        """Draw the regions that some test images were predicted by, mistakes first.
 
-        Where that is not wanted or cannot be, the figure says so in words.
+        Where that is not wanted or not possible, the figure is a message.
         """
         evaluation, _, predictions = self._need_evaluation("explain")
         heading = "What the network looked at"

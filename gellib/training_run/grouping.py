@@ -31,8 +31,8 @@ class DuplicatesFound:
     `images` counts the images in one of `groups`; `reassigned` those of them that a split which
     ignores duplicates separates from most of their group; `cross_split_pairs` are in two splits
     that the data set gives. `given` is whether the data set itself has each group of duplicates
-    within a group of its own, such as the slices of one person; `problem` says why no split could
-    keep groups together, if so.
+    within a group of its own, such as the slices of one person; `problem` is why no split could
+    keep groups together, or empty.
     """
 
     exact: int = 0
@@ -46,7 +46,7 @@ class DuplicatesFound:
     checked: bool = False
 
     def sentence(self) -> str:
-        """Say how many there are and what was done; empty if there are none."""
+        """Return how many there are and what was done; empty if there are none."""
         if not self.groups or self.problem:
             return ""
         if self.given:
@@ -62,7 +62,7 @@ class DuplicatesFound:
         )
 
     def warning(self) -> str:
-        """Say which given splits share an image, or that groups are separated; empty if neither."""
+        """Name given splits that share an image, or groups that are separated; empty if neither."""
         words = []
         if self.problem:
             words.append(
@@ -103,7 +103,24 @@ def split_with_duplicates(
     cache_dir: Path,
     limits: ImageLimits,
 ) -> tuple[ImageSet, DuplicatesFound]:
-    """Split a set so that duplicates stay together, and say what that changed."""
+    """Split a set so that duplicates stay together, and report what that changed.
+
+    Parameters
+    ----------
+    images
+        The set to split.
+    split
+        Splits a set; it keeps groups together.
+    cache_dir
+        Folder of what is known of images from earlier runs.
+    limits
+        Largest images that are read.
+
+    Raises
+    ------
+    SplitError
+        When the set cannot be split, with or without its duplicates together.
+    """
     progress = None
     if len(images) >= _BAR_FROM:
 

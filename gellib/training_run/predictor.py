@@ -1,4 +1,4 @@
-"""A finished run answers for new images: `Predictor`, and which run to ask."""
+"""Predict new images with a finished run: `Predictor`, and which run is the best."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _AT_ONCE = 64
 
 
 class PredictorError(ValueError):
-    """A run cannot answer; the message says why and what to do."""
+    """A run cannot predict; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one run says of one image; `error` says why where it says nothing.
+    """The prediction of one image by one run; `error` is why there is none.
 
-    A run that was trained on several labels an image has `thresholds`: the labels are those whose
+    A run of a multi-label task has `thresholds`: the labels are those whose
     probability reaches its threshold, and `label` joins them by `|`.
     """
 
@@ -47,7 +47,7 @@ class Prediction:
 
     @property
     def ood(self) -> bool:
-        """Whether the image looks like nothing that the model was trained on."""
+        """Whether the image is unlike all that the model was trained on."""
         return self.ood_score is not None and self.ood_score > 1
 
     @property
@@ -57,13 +57,13 @@ class Prediction:
 
     @property
     def task(self) -> Task:
-        """Whether an image has one label or several."""
+        """Whether the task is single-label or multi-label."""
         return task_of_labels(bool(self.thresholds))
 
     def to_dict(self) -> dict[str, Any]:
         """Return `file, label, probabilities, run`, or `file, error`.
 
-        With several labels an image also `labels` and `thresholds`; where the model knows what it
+        In a multi-label task also `labels` and `thresholds`; where the model knows what it
         was trained on, `ood` and `ood_score`, above 1 for an image unlike all that.
         """
         if self.error:
@@ -129,8 +129,8 @@ class Predictor:
         self.detector = OutOfDistribution.load(load_tensors(path), known) if known else None
         cuts = self.metadata.get("thresholds", ())
         self.thresholds = dict(zip(self.classes, cuts, strict=True)) if cuts else {}
-        # The arithmetic of the run, so that the answers are those of its own predictions; a run
-        # of a GPU that is not here is asked on the CPU, and agrees to rounding.
+        # The arithmetic of the run, so that predictions are equal to its own; a run of a GPU that
+        # is not here predicts on the CPU, and agrees to rounding.
         here = not device_missing(config["hardware_type"])
         self.device = choose_device(config["hardware_type"] if here else "cpu")
         self.precision = record.environment.precision if here else "auto"
@@ -156,12 +156,12 @@ class Predictor:
                 images[place] = read_image(content, color=color, limits=self.limits, name=name)
             except BadImageError as err:
                 errors[place] = err.reason
-        rows = self._asked(list(images.values())) if images else []
-        answers = dict(zip(images, rows, strict=True))
+        rows = self._probabilities(list(images.values())) if images else []
+        predicted = dict(zip(images, rows, strict=True))
         return [
             Prediction(name, error=errors[place])
             if place in errors
-            else self._prediction(name, *answers[place])
+            else self._prediction(name, *predicted[place])
             for place, (name, _) in enumerate(named)
         ]
 
@@ -171,7 +171,7 @@ class Predictor:
         (label,) = name_labels(given, self.classes)
         return Prediction(name, label, shares, self.name, "", self.thresholds, score)
 
-    def _asked(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
+    def _probabilities(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
         """Probabilities of each image, and how unlike the training images it is."""
         from gellib.models.features import unaugmented_view, view_statistics
         from gellib.models.training import head_probabilities, view_features
@@ -193,7 +193,7 @@ class Predictor:
 
 
 def named_source(source: Source, number: int) -> tuple[str, Any]:
-    """Tell a source's name, such as `image 2` for bytes without one, from what is to be read."""
+    """Separate a source's name, such as `image 2` for bytes without one, from what is read."""
     if isinstance(source, tuple):
         name, content = source
         return name, bytes(content)
@@ -239,7 +239,7 @@ def find_best_run(runs_dir: str | Path) -> RunFolder:
 
 
 def no_runs(runs_dir: str | Path) -> str:
-    """Say that there is nothing to ask, and which command changes that."""
+    """Return the message that there is no model, and which command trains some."""
     return (
         f"No finished run with a model in {shown_path(find_path(runs_dir))}. "
         "Train some first: gellib sweep runs/gel.yaml"

@@ -1,4 +1,4 @@
-"""What a training run holds between its steps, and what it says when a step comes too early."""
+"""What a training run holds between its steps, and its errors when a step comes too early."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gellib.training_run.uncertainty import RunUncertainty
 
 
 class RunState:
-    """The results of the steps of one run, each a property that says which step it needs.
+    """The results of the steps of one run, each a property that names the step it needs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a run is made of, one function per step: images, network, store of features, checks."""
+"""The steps of a run, one function each: images, backbone, store of features, checks."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def load_images(config: RunConfig) -> LoadedImages:
 
 
 def load_backbone(config: RunConfig) -> Backbone:
-    """Build the network that a configuration names."""
+    """Build the backbone that a configuration names."""
     return build_backbone(
         config.pretrained_model,
         weights=config.weights,
@@ -109,7 +109,7 @@ def limits_of(config: RunConfig) -> ImageLimits:
 
 
 def check_network(config: RunConfig) -> None:
-    """Check what only torchvision and the disk can tell, before any work.
+    """Check what only torchvision and the disk know, before any work.
 
     Raises
     ------

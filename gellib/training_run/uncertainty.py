@@ -65,7 +65,23 @@ def measure_uncertainty(
     *,
     seed: int,
 ) -> RunUncertainty:
-    """Measure the uncertainty of the test images, and describe the training images."""
+    """Measure the uncertainty of the test images, and describe the training images.
+
+    Parameters
+    ----------
+    images
+        All images of the run.
+    result
+        The trained backbone and head.
+    evaluation
+        The predictions of the images.
+    features
+        Features of unaugmented views (n, d), in the order of the images.
+    store
+        Cache of features; it also has the images' statistics.
+    seed
+        Seed of the dropout masks.
+    """
     test = np.flatnonzero(evaluation.rows("test"))
     measured = uncertainty(
         result.head, features[test], temperature=evaluation.temperature.value, seed=seed

@@ -121,10 +121,10 @@ def test_failing_cell_is_told_and_the_half_executed_notebook_kept(tmp_path):
 def test_killed_kernel_is_a_failure(tmp_path, kind):
     source = notebook(
         tmp_path / "a.ipynb",
-        "import os\nos.write(2, b'last words\\n')",
+        "import os\nos.write(2, b'last line\\n')",
         "import signal\nos.kill(os.getpid(), signal.SIGKILL)",
     )
-    with pytest.raises(NotebookError, match="kernel died.*last words"):
+    with pytest.raises(NotebookError, match="kernel died.*last line"):
         execute(source, tmp_path / "out.ipynb", {}, log=tmp_path / "log.txt")
 
 

@@ -128,7 +128,7 @@ seeds: [3, 4]
     )
     sweep = load_sweep(file, quick=True)
     assert sweep.name == "s-quick" and sweep.folder == tmp_path / "s-quick"
-    assert sweep.purpose.startswith("A quick look") and sweep.purpose.endswith("Why?")
+    assert sweep.purpose.startswith("A quick test") and sweep.purpose.endswith("Why?")
     configs = list(sweep.configs.values())
     assert [c.num_epochs for c in configs] == [1, 2]
     assert {(c.image_size, c.max_images, c.seed, c.augmentation) for c in configs} == {
@@ -275,7 +275,7 @@ runs:
     assert more["changed"] == {"batch_size": [10, 20], "num_epochs": [20, 5]}
     assert again["changed"] == {}, "the same value as for all runs is no change"
     _, more, _ = load_sweep(file, quick=True).describe()["experiments"]
-    assert more["changed"] == {"batch_size": [10, 20]}, "a quick look has two epochs each"
+    assert more["changed"] == {"batch_size": [10, 20]}, "a quick test has two epochs each"
     _, more, _ = load_sweep(file, overrides={"batch_size": 4}).describe()["experiments"]
     assert more["changed"] == {"num_epochs": [20, 5]}, "set by hand for all runs"
     grid = write(tmp_path / "g.yaml", "name: g\ngrid: {opt_alg: [adam, sgd]}\n")
