@@ -55,7 +55,7 @@ def _of_images(folder: Path) -> dict[str, Figure]:
 
 
 def _of_a_sweep(folder: Path) -> dict[str, Figure]:
-    from sweepmaker import make_sweep
+    from making.sweeps import make_sweep
 
     from gellib.report.summary import Summary
 

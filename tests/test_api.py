@@ -10,9 +10,10 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from making.folders import make_stripes_and_dots
+from making.sweeps import make_sweep_file
 from nbclient import NotebookClient
 from PIL import Image
-from smallset import make_images, make_sweep
 
 import gellib
 from gellib import api
@@ -24,7 +25,7 @@ from gellib.training_run.predictor import PredictorError
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("front door")
-    file = make_sweep(folder)
+    file = make_sweep_file(folder)
     parameters = {"num_epochs": 1, "explain": False, "opt_alg": "adam", "augmentation": "none"}
     return gellib.sweep(file, out=folder / "mine", **parameters)
 
@@ -51,7 +52,7 @@ def test_names_that_are_not_there_are_refused():
 
 @pytest.mark.slow
 def test_a_check_is_a_page_and_a_text(tmp_path):
-    make_images(tmp_path / "images", train=6, test=3)
+    make_stripes_and_dots(tmp_path / "images", train=6, test=3)
     found = gellib.check(tmp_path / "images")
     assert isinstance(found.verdict, list)
     assert "18 images in 2 classes" in repr(found)

@@ -10,7 +10,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from smallset import make_images
+from making.folders import make_stripes_and_dots
 
 import gellib
 from gellib.base.paths import PROJECT_ROOT, find_path, made_in, project_folder
@@ -73,7 +73,7 @@ def test_the_parent_of_a_clone_is_a_place_like_any_other(tmp_path, command):
 @pytest.mark.parametrize("path", ["absolute", "relative"])
 def test_what_lies_in_the_current_folder_is_not_imported(tmp_path, command, path):
     """Command, server, kernels and workers: a sweep runs to its end beside hostile modules."""
-    make_images(tmp_path / "images", train=6, test=2)
+    make_stripes_and_dots(tmp_path / "images", train=6, test=2)
     (tmp_path / "tiny.yaml").write_text(SWEEP)
     for name, text in HOSTILE.items():
         file = tmp_path / name
@@ -180,7 +180,7 @@ def test_a_wheel_is_all_that_one_needs(tmp_path):
     assert swept.returncode == 0, swept.stdout + swept.stderr
     assert (empty / "runs" / "gel" / "results.csv").is_file()
     assert any(cache.rglob("ready-*.json")), "outside of a project the cache is the user's"
-    make_images(tmp_path / "mine", train=2, test=2)
+    make_stripes_and_dots(tmp_path / "mine", train=2, test=2)
     new = run([*script, "new", "project", "--images", str(tmp_path / "mine")], empty, **env)
     assert new.returncode == 0, new.stderr
     dry = run([*script, "sweep", "runs/my_images.yaml", "--dry-run"], empty / "project", **env)

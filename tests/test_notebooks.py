@@ -8,7 +8,7 @@ import json
 import nbformat
 import papermill
 import pytest
-from smallset import make_images
+from making.folders import make_stripes_and_dots
 
 from gellib.base.paths import PROJECT_ROOT
 from gellib.config import RunConfig
@@ -93,7 +93,7 @@ class TestExecuted:
 
     @pytest.mark.slow
     def test_training_alone_honours_the_paths_it_is_given(self, tmp_path):
-        make_images(tmp_path / "images")
+        make_stripes_and_dots(tmp_path / "images")
         paths = {
             "run_dir": str(tmp_path / "run"),
             "model_path": str(tmp_path / "models" / "model.safetensors"),
@@ -129,7 +129,7 @@ class TestExecuted:
 
     @pytest.mark.slow
     def test_explore_names_what_cannot_be_read(self, tmp_path):
-        folder = make_images(tmp_path / "images")
+        folder = make_stripes_and_dots(tmp_path / "images")
         (folder / "train" / "dots" / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
         # The stripes are so much alike that they count as one image.
         node = self.execute(

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from twins import CHANGES, blobs, subject_slices, write_png
+from making.folders import make_messy, make_two_classes
+from making.images import CHANGES, make_blobs, make_subject_slices, save_png
 
 from gellib import plots
 from gellib.audit import check_dataset, report_text, write_groups, write_page
@@ -14,24 +15,9 @@ from gellib.cli import main
 from gellib.data import load_imageset
 
 
-def make_clean(root, n=14, start=0):
-    for i in range(n):
-        write_png(root / "ab"[i % 2] / f"{i:02d}.png", blobs(start + i))
-    return root
-
-
 @pytest.fixture(scope="module")
 def messy(tmp_path_factory):
-    """Class b is in colour; a copy, a near copy in the other class, a broken file, a giant."""
-    root = tmp_path_factory.mktemp("messy") / "set"
-    for i in range(40):
-        mode = "RGB" if i % 2 else "L"
-        write_png(root / "ab"[i % 2] / f"{i:02d}.png", blobs(i), mode)
-    (root / "a" / "copy.png").write_bytes((root / "a" / "00.png").read_bytes())
-    write_png(root / "b" / "near.png", CHANGES["cropped"](blobs(2)), "RGB")
-    write_png(root / "a" / "giant.png", blobs(77, 1600, 1700))
-    (root / "b" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
-    return root
+    return make_messy(tmp_path_factory.mktemp("messy") / "set")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +77,7 @@ def test_the_page_holds_its_images(report, tmp_path):
 
 
 def test_clean_is_quiet_with_status_0(tmp_path):
-    result = CliRunner().invoke(main, ["check", str(make_clean(tmp_path / "set")), "--json"])
+    result = CliRunner().invoke(main, ["check", str(make_two_classes(tmp_path / "set")), "--json"])
     found = json.loads(result.stdout)
     assert found["verdict"] == [] and result.exit_code == 0
     assert found["duplicates"] == {"exact": [], "near": []} and found["groups"] == []
@@ -118,9 +104,9 @@ def test_a_set_without_a_readable_image_is_reported(tmp_path):
 def test_several_labels_and_given_parts(tmp_path):
     rows = ["file,label,split"]
     for i in range(20):
-        write_png(tmp_path / f"{i}.png", blobs(i))
+        save_png(tmp_path / f"{i}.png", make_blobs(i))
         rows.append(f"{i}.png,{['x', 'y', 'x|y'][i % 3]},{'test' if i > 15 else 'train'}")
-    write_png(tmp_path / "leak.png", CHANGES["resaved"](blobs(0)))
+    save_png(tmp_path / "leak.png", CHANGES["resaved"](make_blobs(0)))
     (tmp_path / "labels.csv").write_text("\n".join([*rows, "leak.png,x,test"]))
     report = check_dataset(tmp_path)
     assert report.classes == {"x": 14, "y": 13}
@@ -129,9 +115,9 @@ def test_several_labels_and_given_parts(tmp_path):
 
 @pytest.mark.slow
 def test_slices_of_subjects_are_reported_and_grouped(tmp_path):
-    pictures, labels, subjects = subject_slices(1)
+    pictures, labels, subjects = make_subject_slices(1)
     for i, picture in enumerate(pictures):
-        write_png(tmp_path / "set" / "ab"[labels[i]] / f"{i:03d}.png", picture.astype(np.uint8))
+        save_png(tmp_path / "set" / "ab"[labels[i]] / f"{i:03d}.png", picture.astype(np.uint8))
     report = check_dataset(tmp_path / "set")
     clusters = report.to_dict()["clusters"]
     assert clusters["count"] >= 16 and sum(clusters["sizes"]) == len(labels)

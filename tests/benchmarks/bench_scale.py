@@ -30,7 +30,7 @@ from gellib.report.summary import Summary
 from gellib.runs import RunFolder, SweepFolder
 
 sys.path.insert(0, str(PROJECT_ROOT / "tests"))
-from sweepmaker import GRID, make_sweep  # noqa: E402
+from making.sweeps import GRID, make_sweep  # noqa: E402
 
 TINY = {"image_size": 32, "num_epochs": 2, "weights": "none", "explain": False}
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from smallset import make_sweep
+from making.sweeps import make_sweep_file
 
 from gellib.base.paths import PROJECT_ROOT
 from gellib.cli import main
@@ -24,7 +24,7 @@ def gellib(*arguments):
 def sweep(tmp_path_factory):
     """A sweep file whose runs the command has done, with two heads and one optimiser."""
     folder = tmp_path_factory.mktemp("cli")
-    file = make_sweep(folder)
+    file = make_sweep_file(folder)
     command = [sys.executable, "-m", "gellib", "sweep", file, "-p", "opt_alg", "sgd"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -45,7 +45,7 @@ def test_help_does_not_wait_for_torch():
 
 
 def test_dry_run_lists_and_runs_nothing(tmp_path):
-    file = make_sweep(tmp_path)
+    file = make_sweep_file(tmp_path)
     result = gellib("sweep", file, "--dry-run")
     assert result.exit_code == 0
     assert "01-single-adam  to do" in result.output
@@ -142,7 +142,7 @@ def test_simulate_says_what_is_too_few(tmp_path, system):
 
 
 def test_list_shows_size_networks_and_purpose(tmp_path):
-    file = make_sweep(tmp_path)
+    file = make_sweep_file(tmp_path)
     result = gellib("list", tmp_path)
     assert result.exit_code == 0
     assert "small.yaml  4 runs, resnet18; images: " in result.output

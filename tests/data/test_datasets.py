@@ -5,8 +5,8 @@ import shutil
 import unicodedata
 import warnings
 
-import numpy as np
 import pytest
+from making.folders import make_files
 from PIL import Image
 
 from gellib.data import (
@@ -29,19 +29,6 @@ def weird(tmp_path):
     return folder
 
 
-def put(root, *names):
-    """Write an image for each name; no two are alike."""
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.frombuffer(file_seed(name), np.uint8).reshape(4, 8)
-        Image.fromarray(pixels).save(path, "PNG")
-
-
-def file_seed(name):
-    return np.random.default_rng(list(name.encode())).bytes(32)
-
-
 def rows(imageset, *columns):
     columns = columns or ("file", "label", "split")
     return list(imageset.table[list(columns)].itertuples(index=False, name=None))
@@ -61,7 +48,7 @@ def refusal(root, **options):
 
 class TestFolders:
     def test_class_folders(self, weird):
-        put(weird, "not_gel/b.png", "gel/a 1.png", "gel/é.png")
+        make_files(weird, "not_gel/b.png", "gel/a 1.png", "gel/é.png")
         images = load_imageset(weird)
         assert images.root == weird
         assert (images.classes, images.task, images.positive) == (
@@ -82,8 +69,8 @@ class TestFolders:
     @pytest.mark.parametrize("name", ["val", "valid", "Validation"])
     def test_split_folders(self, weird, name):
         for split in ("Train", name, "TEST"):
-            put(weird, f"{split}/yes/1.png", f"{split}/no/1.png")
-        put(weird, "Train/no/0.png")
+            make_files(weird, f"{split}/yes/1.png", f"{split}/no/1.png")
+        make_files(weird, "Train/no/0.png")
         images = load_imageset(weird)
         assert images.classes == ("no", "yes")
         assert images.counts().to_dict() == {
@@ -95,12 +82,12 @@ class TestFolders:
         assert rows(images)[2] == ("Train/no/0.png", 0, "train")
 
     def test_any_of_the_splits(self, tmp_path):
-        put(tmp_path, "train/a/1.png", "train/b/1.png")
+        make_files(tmp_path, "train/a/1.png", "train/b/1.png")
         (tmp_path / "test").mkdir()
         assert set(load_imageset(tmp_path).table.split) == {"train"}
 
     def test_order_does_not_depend_on_the_disk(self, tmp_path, monkeypatch):
-        put(
+        make_files(
             tmp_path,
             *[f"{split}/{c}/{i}.png" for split in ("test", "train") for c in "ab" for i in "xyz"],
         )
@@ -114,15 +101,17 @@ class TestFolders:
         assert expected == sorted(expected, key=lambda row: (row[2], row[0]))
 
     def test_what_is_passed_over(self, tmp_path):
-        put(tmp_path, "a/1.png", "b/1.png", "a/._1.png", "a/.ipynb_checkpoints/1-checkpoint.png")
-        put(tmp_path, ".git/x.png", "__MACOSX/a/1.png")
+        make_files(
+            tmp_path, "a/1.png", "b/1.png", "a/._1.png", "a/.ipynb_checkpoints/1-checkpoint.png"
+        )
+        make_files(tmp_path, ".git/x.png", "__MACOSX/a/1.png")
         (tmp_path / "README.md").write_text("hello")
         for name in ("Thumbs.db", "notes.txt", "desktop.ini", "list.csv"):
             (tmp_path / "a" / name).write_bytes(b"not an image at all")
         assert [file for file, *_ in rows(load_imageset(tmp_path))] == ["a/1.png", "b/1.png"]
 
     def test_extensions_are_not_believed(self, tmp_path):
-        put(tmp_path, "a/no_extension", "a/wrong.txt", "b/UPPER.JPG")
+        make_files(tmp_path, "a/no_extension", "a/wrong.txt", "b/UPPER.JPG")
         (tmp_path / "b" / "broken.PNG").write_text("html")
         (tmp_path / "b" / "phone.heic").write_text("....ftypheic")
         files = [file for file, *_ in rows(load_imageset(tmp_path))]
@@ -135,7 +124,7 @@ class TestFolders:
         ]
 
     def test_folders_below_a_class(self, tmp_path):
-        put(tmp_path, "a/patient 1/1.png", "a/patient 2/1.png", "b/1.png")
+        make_files(tmp_path, "a/patient 1/1.png", "a/patient 2/1.png", "b/1.png")
         assert rows(load_imageset(tmp_path), "file", "label") == [
             ("a/patient 1/1.png", 0),
             ("a/patient 2/1.png", 0),
@@ -143,8 +132,8 @@ class TestFolders:
         ]
 
     def test_links(self, tmp_path):
-        put(tmp_path / "elsewhere", "1.png")
-        put(tmp_path / "data", "b/1.png")
+        make_files(tmp_path / "elsewhere", "1.png")
+        make_files(tmp_path / "data", "b/1.png")
         (tmp_path / "data" / "a").symlink_to(tmp_path / "elsewhere")
         (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "elsewhere")
         (tmp_path / "data" / "b" / "gone.png").symlink_to(tmp_path / "nowhere")
@@ -153,7 +142,7 @@ class TestFolders:
         assert [error.reason for error in check_images(images)] == ["no such file"]
 
     def test_class_names_count(self, tmp_path):
-        put(tmp_path, "10/1.png", "2/1.png", "0/1.png")
+        make_files(tmp_path, "10/1.png", "2/1.png", "0/1.png")
         images = load_imageset(tmp_path)
         assert (images.classes, images.task, images.positive) == (
             ("0", "2", "10"),
@@ -162,11 +151,11 @@ class TestFolders:
         )
 
     def test_class_named_like_a_split(self, tmp_path):
-        put(tmp_path, "train/1.png", "car/1.png")
+        make_files(tmp_path, "train/1.png", "car/1.png")
         assert load_imageset(tmp_path).classes == ("car", "train")
 
     def test_relative_folder(self, tmp_path, monkeypatch):
-        put(tmp_path, "set/a/1.png", "set/b/1.png")
+        make_files(tmp_path, "set/a/1.png", "set/b/1.png")
         monkeypatch.chdir(tmp_path)
         assert load_imageset("set").root == tmp_path / "set"
 
@@ -185,7 +174,7 @@ class TestFolders:
     ],
 )
 def test_positive_class(tmp_path, names, positive):
-    put(tmp_path, *[f"{name}/1.png" for name in names])
+    make_files(tmp_path, *[f"{name}/1.png" for name in names])
     assert load_imageset(tmp_path).positive == positive
 
 
@@ -214,22 +203,22 @@ class TestRefusedFolders:
         )
 
     def test_one_class(self, tmp_path):
-        put(tmp_path, "gel/1.png")
+        make_files(tmp_path, "gel/1.png")
         assert refusal(tmp_path).startswith("DIR: got one class, 'gel'. Expected two classes")
 
     def test_folder_around_it(self, tmp_path):
-        put(tmp_path, "gels/train/a/1.png", "gels/train/b/1.png")
+        make_files(tmp_path, "gels/train/a/1.png", "gels/train/b/1.png")
         assert refusal(tmp_path).endswith("Or did you mean DIR/gels?")
 
     def test_no_class_folders(self, tmp_path):
-        put(tmp_path, "1.png", "2.png")
+        make_files(tmp_path, "1.png", "2.png")
         assert refusal(tmp_path) == (
             "DIR: got 2 images directly in this folder. Expected one folder per class, or a "
             "labels.csv beside them. Sort the images into class folders."
         )
 
     def test_class_without_images(self, tmp_path):
-        put(tmp_path, "a/1.png", "b/1.png")
+        make_files(tmp_path, "a/1.png", "b/1.png")
         (tmp_path / "c {0}").mkdir()
         assert refusal(tmp_path) == (
             "DIR: got no images in 'c {0}'. Expected images in every class folder. "
@@ -237,7 +226,7 @@ class TestRefusedFolders:
         )
 
     def test_other_classes_in_test(self, tmp_path):
-        put(
+        make_files(
             tmp_path,
             "train/gel/1.png",
             "train/not_gel/1.png",
@@ -251,17 +240,17 @@ class TestRefusedFolders:
         )
 
     def test_images_beside_the_splits(self, tmp_path):
-        put(tmp_path, "train/a/1.png", "train/b/1.png", "extra/a/1.png")
+        make_files(tmp_path, "train/a/1.png", "train/b/1.png", "extra/a/1.png")
         assert refusal(tmp_path).startswith(
             "DIR: got the splits 'train', but also images in 'extra'. Expected all images below"
         )
 
     def test_two_validation_parts(self, tmp_path):
-        put(tmp_path, *[f"{s}/{c}/1.png" for s in ("train", "val", "valid") for c in "ab"])
+        make_files(tmp_path, *[f"{s}/{c}/1.png" for s in ("train", "val", "valid") for c in "ab"])
         assert refusal(tmp_path).startswith("DIR: got 'val' and 'valid', which both mean val.")
 
     def test_copy_of_the_set_inside(self, tmp_path):
-        put(
+        make_files(
             tmp_path,
             *[f"{d}{c}/1.png" for d in ("", "brain_tumor_dataset/") for c in ("no", "yes")],
         )
@@ -270,14 +259,14 @@ class TestRefusedFolders:
         )
 
     def test_stray_images_are_mentioned(self, tmp_path):
-        put(tmp_path, "train/a/1.png", "train/b/1.png", "train/sheet.png")
+        make_files(tmp_path, "train/a/1.png", "train/b/1.png", "train/sheet.png")
         with pytest.warns(UserWarning, match="1 images are in no class folder.*'sheet.png'"):
             assert len(load_imageset(tmp_path)) == 2
 
 
 class TestTestDir:
     def test_separate_folder(self, weird):
-        put(weird, "in/a/1.png", "in/b/1.png", "out/a/1.png", "out/b/1.png")
+        make_files(weird, "in/a/1.png", "in/b/1.png", "out/a/1.png", "out/b/1.png")
         images = load_imageset(weird / "in", test_dir=weird / "out")
         assert rows(images) == [
             ("a/1.png", 0, ""),
@@ -288,14 +277,14 @@ class TestTestDir:
         assert images.table.path[2] == str(weird / "out" / "a" / "1.png")
 
     def test_inside_of_the_other(self, tmp_path):
-        put(tmp_path, "a/1.png", "b/1.png", "held out/a/1.png", "held out/b/1.png")
+        make_files(tmp_path, "a/1.png", "b/1.png", "held out/a/1.png", "held out/b/1.png")
         images = load_imageset(tmp_path, test_dir=tmp_path / "held out")
         assert images.classes == ("a", "b")
         assert images.counts().to_dict() == {"test": {"a": 1, "b": 1}, "all": {"a": 1, "b": 1}}
 
     def test_refused(self, tmp_path):
-        put(tmp_path, *[f"{d}/{c}/1.png" for d in ("in", "s/train", "s/test") for c in "ab"])
-        put(tmp_path, "other/a/1.png", "other/c/1.png")
+        make_files(tmp_path, *[f"{d}/{c}/1.png" for d in ("in", "s/train", "s/test") for c in "ab"])
+        make_files(tmp_path, "other/a/1.png", "other/c/1.png")
         assert "the same as dataset_dir" in refusal(tmp_path / "in", test_dir=tmp_path / "in")
         assert "has test images of its own" in refusal(tmp_path / "s", test_dir=tmp_path / "in")
         assert "has images for training" in refusal(tmp_path / "in", test_dir=tmp_path / "s")
@@ -307,7 +296,7 @@ class TestTestDir:
 
 class TestLabels:
     def test_all_columns(self, weird):
-        put(weird, "x/1.png", "x/2.png", "y 3.png")
+        make_files(weird, "x/1.png", "x/2.png", "y 3.png")
         images = labels(
             weird,
             "file,label,split,group\nx/2.png,gel,train,p1\ny 3.png,not gel,,\n"
@@ -326,7 +315,7 @@ class TestLabels:
         assert images.table.path[2] == str(weird / "x" / "1.png")
 
     def test_names_without_extension_or_folder(self, tmp_path):
-        put(tmp_path, "images/19567.png", "images/v1.5.png", "more/29993.png")
+        make_files(tmp_path, "images/19567.png", "images/v1.5.png", "more/29993.png")
         images = labels(tmp_path, ",Image,Label\n0,19567,a\n1,29993,b\n2,v1.5,b\n")
         assert rows(images, "file", "label") == [
             ("images/19567.png", 0),
@@ -335,7 +324,7 @@ class TestLabels:
         ]
 
     def test_name_that_may_be_two_files(self, tmp_path):
-        put(tmp_path, "one/1.png", "two/1.png")
+        make_files(tmp_path, "one/1.png", "two/1.png")
         (tmp_path / "labels.csv").write_text("file,label\n1,a\none/1.png,b\n")
         assert refusal(tmp_path) == (
             "DIR: '1' in labels.csv matches 'one/1.png', 'two/1.png'. Expected one image. "
@@ -354,7 +343,7 @@ class TestLabels:
         ],
     )
     def test_dialects(self, tmp_path, text, encoding):
-        put(tmp_path, "1.png", "2.png")
+        make_files(tmp_path, "1.png", "2.png")
         if encoding is None:
             (tmp_path / "labels.csv").write_text(text)
             assert refusal(tmp_path).startswith("DIR/labels.csv: got no rows. Expected the columns")
@@ -366,12 +355,12 @@ class TestLabels:
         assert rows(images, "file", "label") == [("1.png", 1), ("2.png", 0)]
 
     def test_accents_of_a_mac(self, tmp_path):
-        put(tmp_path, unicodedata.normalize("NFD", "gél.png"), "b.png")
+        make_files(tmp_path, unicodedata.normalize("NFD", "gél.png"), "b.png")
         images = labels(tmp_path, unicodedata.normalize("NFC", "file,label\ngél.png,1\nb.png,0\n"))
         assert len(images) == 2
 
     def test_several_labels(self, tmp_path):
-        put(tmp_path, "1.png", "2.png", "3.png")
+        make_files(tmp_path, "1.png", "2.png", "3.png")
         images = labels(tmp_path, "file,label\n1.png,6 10\n2.png,10\n3.png,2 6\n")
         assert (images.classes, images.task) == (("2", "6", "10"), MULTILABEL)
         assert [label for _, label, _ in rows(images)] == [(1, 2), (2,), (0, 1)]
@@ -384,7 +373,7 @@ class TestLabels:
         assert [label for _, label, _ in rows(known)] == [(0, 1), (0,), (1,)]
 
     def test_repeated_rows(self, tmp_path):
-        put(tmp_path, "1.png", "2.png")
+        make_files(tmp_path, "1.png", "2.png")
         with pytest.warns(
             UserWarning, match="labels.csv: 1 rows repeat another one and are dropped"
         ):
@@ -397,7 +386,7 @@ class TestLabels:
         )
 
     def test_column_that_is_not_used(self, tmp_path):
-        put(tmp_path, "1.png", "2.png")
+        make_files(tmp_path, "1.png", "2.png")
         with pytest.warns(UserWarning, match="the columns 'age', 'sex' are not used"):
             labels(tmp_path, "file,label,age,sex\n1.png,a,3,m\n2.png,b,4,f\n")
 
@@ -451,12 +440,12 @@ class TestLabels:
         ],
     )
     def test_refused(self, tmp_path, text, message):
-        put(tmp_path, "1.png", "2.png")
+        make_files(tmp_path, "1.png", "2.png")
         (tmp_path / "labels.csv").write_text(text)
         assert refusal(tmp_path) == message
 
     def test_many_missing_files_are_counted(self, tmp_path):
-        put(tmp_path, "1.png")
+        make_files(tmp_path, "1.png")
         text = "".join(f"m{i},a\n" for i in range(9))
         (tmp_path / "Labels.CSV").write_text(f"file,label\n1.png,b\n{text}")
         assert "9 of 10 files do not exist: 'm0', 'm1', 'm2', 'm3', 'm4' and 4 more." in refusal(
@@ -466,7 +455,7 @@ class TestLabels:
 
 class TestFingerprint:
     def make(self, root):
-        put(root, "a/1.png", "a/2.png", "b/1.png")
+        make_files(root, "a/1.png", "a/2.png", "b/1.png")
         return load_imageset(root)
 
     def test_does_not_depend_on_the_place(self, tmp_path):
@@ -486,7 +475,7 @@ class TestFingerprint:
         assert len(prints) == 4
 
     def test_changes_with_the_split_of_a_table(self, tmp_path):
-        put(tmp_path, "1.png", "2.png")
+        make_files(tmp_path, "1.png", "2.png")
         first = labels(tmp_path, "file,label,split\n1.png,a,train\n2.png,b,test\n").fingerprint()
         second = labels(tmp_path, "file,label,split\n1.png,a,test\n2.png,b,train\n").fingerprint()
         assert first != second
@@ -503,7 +492,7 @@ class TestFingerprint:
 class TestChecks:
     @pytest.fixture
     def images(self, weird):
-        put(weird, "a/1.png", "a/2.png", "b/1.png")
+        make_files(weird, "a/1.png", "a/2.png", "b/1.png")
         (weird / "b" / "empty.jpg").write_bytes(b"")
         (weird / "b" / "page {2}.png").write_text("<html>")
         return load_imageset(weird)

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from making.folders import make_set
+from making.images import CHANGES, make_blobs, make_subject_slices, save_png
 from PIL import Image
-from twins import CHANGES, blobs, subject_slices, write_png
 
 from gellib.config import RunConfig
 from gellib.data import load_imageset
@@ -24,26 +25,19 @@ from gellib.data.splits import split_imageset
 from gellib.training_run import load_images
 
 
-def make(root, files):
-    """Write {name: picture} and load the set."""
-    for name, picture in files.items():
-        write_png(root / name, picture)
-    return load_imageset(root)
-
-
 @pytest.fixture
 def plain():
     """Twelve pictures that have nothing in common."""
-    return {f"{'ab'[i % 2]}/{i:02d}.png": blobs(i) for i in range(12)}
+    return {f"{'ab'[i % 2]}/{i:02d}.png": make_blobs(i) for i in range(12)}
 
 
 def test_images_of_their_own_are_no_duplicates(tmp_path, plain):
-    assert find_duplicates(make(tmp_path, plain)) == Duplicates()
+    assert find_duplicates(make_set(tmp_path, plain)) == Duplicates()
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_copy_is_found(tmp_path, plain, change):
-    images = make(tmp_path, plain | {"b/copy.png": CHANGES[change](blobs(4))})
+    images = make_set(tmp_path, plain | {"b/copy.png": CHANGES[change](make_blobs(4))})
     found = find_duplicates(images)
     assert [(a, b) for a, b, _ in found.near] == [("a/04.png", "b/copy.png")]
     assert 0 <= found.near[0][2] < 0.26
@@ -53,10 +47,10 @@ def test_a_changed_copy_is_found(tmp_path, plain, change):
 
 def test_exact_copies_to_the_byte_and_to_the_pixel(tmp_path, plain):
     for name, picture in plain.items():
-        write_png(tmp_path / name, picture)
+        save_png(tmp_path / name, picture)
     (tmp_path / "a" / "z.png").write_bytes((tmp_path / "a" / "00.png").read_bytes())
-    write_png(tmp_path / "b" / "z.bmp", blobs(3))
-    write_png(tmp_path / "b" / "rgba.png", blobs(3), mode="RGBA")
+    save_png(tmp_path / "b" / "z.bmp", make_blobs(3))
+    save_png(tmp_path / "b" / "rgba.png", make_blobs(3), mode="RGBA")
     found = find_duplicates(load_imageset(tmp_path))
     assert found.near == ()
     assert found.groups() == [["a/00.png", "a/z.png"], ["b/03.png", "b/rgba.png", "b/z.bmp"]]
@@ -65,26 +59,26 @@ def test_exact_copies_to_the_byte_and_to_the_pixel(tmp_path, plain):
 
 def test_even_images_are_duplicates_only_if_equal(tmp_path, plain):
     even = {f"a/even{v}.png": np.full((50, 50), v, np.uint8) for v in (0, 0x80)}
-    assert find_duplicates(make(tmp_path, plain | even)) == Duplicates()
+    assert find_duplicates(make_set(tmp_path, plain | even)) == Duplicates()
 
 
 def test_the_order_of_the_rows_does_not_count(tmp_path, plain):
     from dataclasses import replace
 
-    images = make(tmp_path, plain | {"b/copy.png": CHANGES["cropped"](blobs(4))})
+    images = make_set(tmp_path, plain | {"b/copy.png": CHANGES["cropped"](make_blobs(4))})
     turned = replace(images, table=images.table[::-1].reset_index(drop=True))
     assert find_duplicates(images) == find_duplicates(turned)
 
 
 def test_the_cache_saves_the_look_and_notices_a_new_file(tmp_path, plain, monkeypatch):
-    images = make(tmp_path / "data", plain | {"b/copy.png": CHANGES["resized"](blobs(4))})
+    images = make_set(tmp_path / "data", plain | {"b/copy.png": CHANGES["resized"](make_blobs(4))})
     first = find_duplicates(images, cache_dir=tmp_path / "cache")
     monkeypatch.setattr(
         "gellib.data.duplicates.groups.summarise_images", lambda *_, **__: pytest.fail("looked")
     )
     assert find_duplicates(images, cache_dir=tmp_path / "cache") == first
     monkeypatch.undo()
-    write_png(tmp_path / "data" / "a" / "new.png", CHANGES["resaved"](blobs(6)))
+    save_png(tmp_path / "data" / "a" / "new.png", CHANGES["resaved"](make_blobs(6)))
     again = find_duplicates(load_imageset(tmp_path / "data"), cache_dir=tmp_path / "cache")
     assert len(again.near) == 2
     for file in (tmp_path / "cache").glob("*.json"):
@@ -94,8 +88,8 @@ def test_the_cache_saves_the_look_and_notices_a_new_file(tmp_path, plain, monkey
 
 
 def test_groups_stay_whole_and_join_those_given(tmp_path, plain):
-    copies = {f"a/copy{i}.png": CHANGES["resaved"](blobs(i)) for i in (0, 2, 4)}
-    images = make(tmp_path, plain | copies)
+    copies = {f"a/copy{i}.png": CHANGES["resaved"](make_blobs(i)) for i in (0, 2, 4)}
+    images = make_set(tmp_path, plain | copies)
     found = find_duplicates(images)
     given = images.table.assign(group=["G" if f == "a/00.png" else "" for f in images.table.file])
     grouped = group_images(type(images)(**{**vars(images), "table": given}), found)
@@ -113,10 +107,10 @@ def test_groups_stay_whole_and_join_those_given(tmp_path, plain):
 
 def test_given_parts_are_kept_and_their_pairs_named(tmp_path, plain):
     files = {f"train/{name}": picture for name, picture in plain.items()}
-    files |= {f"test/{c}/{i}.png": blobs(100 + i) for i, c in enumerate("ababab")}
-    files["test/a/leak.png"] = CHANGES["resized"](blobs(2))
-    files["train/a/twin.png"] = CHANGES["resaved"](blobs(0))
-    images = make(tmp_path, files)
+    files |= {f"test/{c}/{i}.png": make_blobs(100 + i) for i, c in enumerate("ababab")}
+    files["test/a/leak.png"] = CHANGES["resized"](make_blobs(2))
+    files["train/a/twin.png"] = CHANGES["resaved"](make_blobs(0))
+    images = make_set(tmp_path, files)
     found = find_duplicates(images)
     assert [pair[:2] for pair in cross_split_pairs(images, found)] == [
         ("test/a/leak.png", "train/a/02.png")
@@ -136,8 +130,8 @@ def test_given_parts_are_kept_and_their_pairs_named(tmp_path, plain):
 
 
 def test_duplicates_within_the_groups_of_the_data_set_are_told_as_such(tmp_path, plain):
-    copies = {f"a/copy{i}.png": CHANGES["resaved"](blobs(i)) for i in (0, 2)}
-    images = make(tmp_path / "data", plain | copies)
+    copies = {f"a/copy{i}.png": CHANGES["resaved"](make_blobs(i)) for i in (0, 2)}
+    images = make_set(tmp_path / "data", plain | copies)
     people = {"a/00.png": "P", "a/copy0.png": "P", "a/02.png": "Q", "a/copy2.png": "Q"}
     rows = [{"file": f, "label": f[0], "group": people.get(f, f)} for f in images.table.file]
     pd.DataFrame(rows).to_csv(tmp_path / "data" / "labels.csv", index=False)
@@ -152,7 +146,7 @@ def test_duplicates_within_the_groups_of_the_data_set_are_told_as_such(tmp_path,
 
 
 def test_a_run_may_leave_duplicates_alone(tmp_path, plain):
-    make(tmp_path / "data", plain | {"b/copy.png": CHANGES["resized"](blobs(4))})
+    make_set(tmp_path / "data", plain | {"b/copy.png": CHANGES["resized"](make_blobs(4))})
     config = RunConfig(
         dataset_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "c"), group_duplicates=False
     )
@@ -162,9 +156,9 @@ def test_a_run_may_leave_duplicates_alone(tmp_path, plain):
 
 
 def test_a_class_of_one_image_is_split_nevertheless_with_a_warning(tmp_path):
-    files = {f"a/{i}.png": blobs(i) for i in range(8)}
-    files |= {f"b/{i}.png": CHANGES["resaved"](blobs(99), 50 + 5 * i) for i in range(8)}
-    make(tmp_path / "data", files)
+    files = {f"a/{i}.png": make_blobs(i) for i in range(8)}
+    files |= {f"b/{i}.png": CHANGES["resaved"](make_blobs(99), 50 + 5 * i) for i in range(8)}
+    make_set(tmp_path / "data", files)
     config = RunConfig(dataset_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "c"))
     loaded = load_images(config)
     assert (loaded.images.counts() > 0).all(axis=None)
@@ -174,8 +168,8 @@ def test_a_class_of_one_image_is_split_nevertheless_with_a_warning(tmp_path):
 
 
 def test_a_squeezed_copy_is_found(tmp_path, plain):
-    squeezed = np.asarray(Image.fromarray(blobs(4)).resize((90, 90)))
-    found = find_duplicates(make(tmp_path, plain | {"b/copy.png": squeezed}))
+    squeezed = np.asarray(Image.fromarray(make_blobs(4)).resize((90, 90)))
+    found = find_duplicates(make_set(tmp_path, plain | {"b/copy.png": squeezed}))
     assert [pair[:2] for pair in found.near] == [("a/04.png", "b/copy.png")]
 
 
@@ -187,7 +181,7 @@ def test_what_many_images_share_is_a_pattern_and_no_duplicate(tmp_path):
         if i % 2:
             picture[::6] += 100
         files[f"{'ab'[i % 2]}/{i:02d}.png"] = picture.clip(0, 255).astype(np.uint8)
-    assert find_duplicates(make(tmp_path, files)) == Duplicates()
+    assert find_duplicates(make_set(tmp_path, files)) == Duplicates()
 
 
 def test_components_of_pairs():
@@ -196,7 +190,7 @@ def test_components_of_pairs():
 
 
 def test_slices_of_a_subject_are_clusters_and_the_leak_is_measured():
-    pictures, labels, subjects = subject_slices(1)
+    pictures, labels, subjects = make_subject_slices(1)
     found = find_clusters(pictures, labels)
     assert len(found.groups) >= 16, "two subjects of one class may look alike by chance"
     cluster_of = {row: number for number, rows in enumerate(found.groups) for row in rows}

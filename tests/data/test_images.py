@@ -6,10 +6,10 @@ import pickle
 import struct
 import threading
 import warnings
-import zlib
 
 import numpy as np
 import pytest
+from making.images import encode, make_ramp, make_raw_png
 from PIL import Image, ImageFile
 
 from gellib.data.image_files import BadImageError, ImageLimits, file_digest
@@ -21,29 +21,11 @@ TYPES = {"PNG": "png", "JPEG": "jpg", "TIFF": "tif", "BMP": "bmp", "GIF": "gif",
 
 
 def ramp(width=SIZE[0], height=SIZE[1]):
-    return np.linspace(0, 255, width * height).astype(np.uint8).reshape(height, width)
-
-
-def encoded(image, file_type="PNG", **options):
-    buffer = io.BytesIO()
-    image.save(buffer, file_type, **options)
-    return buffer.getvalue()
+    return make_ramp(width, height)
 
 
 def deep(values, file_type="TIFF"):
-    return encoded(Image.fromarray(values), file_type)
-
-
-def png(width, height, data=b"", depth=8, color_type=0):
-    """A PNG by hand, for what Pillow does not write."""
-
-    def chunk(name, body):
-        crc = struct.pack(">I", zlib.crc32(name + body))
-        return struct.pack(">I", len(body)) + name + body + crc
-
-    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
+    return encode(Image.fromarray(values), file_type)
 
 
 @pytest.fixture
@@ -85,7 +67,7 @@ def test_modes_give_the_same_image(mode):
     else:
         image = (source if mode in ("L", "LA", "P", "1") else source.convert("RGB")).convert(mode)
     assert image.mode == mode
-    data = encoded(image, "TIFF")
+    data = encode(image, "TIFF")
     assert Image.open(io.BytesIO(data)).mode == mode
     grey, rgb = read_image(data), read_image(data, color="rgb")
     assert np.array_equal(grey, np.asarray(source))
@@ -96,9 +78,9 @@ def test_modes_give_the_same_image(mode):
 def test_grey_weighs_colours_as_the_eye_does():
     image = Image.new("RGB", (3, 1))
     image.putdata([(255, 0, 0), (0, 255, 0), (0, 0, 255)])
-    assert read_image(encoded(image)).tolist() == [[76, 150, 29]]
+    assert read_image(encode(image)).tolist() == [[76, 150, 29]]
     palette = image.convert("P", palette=Image.Palette.ADAPTIVE)
-    assert read_image(encoded(palette)).tolist() == [[76, 150, 29]]
+    assert read_image(encode(palette)).tolist() == [[76, 150, 29]]
 
 
 @pytest.mark.parametrize("order", ["<u2", ">u2"])
@@ -171,7 +153,7 @@ def test_extreme_numbers_do_not_overflow():
 def test_tiff_whose_zero_is_white_is_turned_round():
     values = np.linspace(0, 60000, 96).astype(np.uint16).reshape(8, 12)
     image = Image.fromarray(values)
-    plain, inverted = (encoded(image, "TIFF", tiffinfo={262: kind}) for kind in (1, 0))
+    plain, inverted = (encode(image, "TIFF", tiffinfo={262: kind}) for kind in (1, 0))
     assert Image.open(io.BytesIO(inverted)).tag_v2[262] == 0
     assert np.array_equal(read_image(inverted), 255 - read_image(plain))
 
@@ -180,7 +162,7 @@ def test_tiff_whose_zero_is_white_is_turned_round():
 def test_alpha_is_composited_over_white(mode):
     image = Image.new("RGBA", (3, 1))
     image.putdata([(0, 0, 0, 0), (0, 0, 0, 255), (0, 0, 0, 128)])
-    assert read_image(encoded(image.convert(mode))).tolist() == [[255, 0, 127]]
+    assert read_image(encode(image.convert(mode))).tolist() == [[255, 0, 127]]
 
 
 @pytest.mark.parametrize("file_type", ["PNG", "GIF"])
@@ -188,7 +170,7 @@ def test_transparent_palette(file_type):
     image = Image.new("P", (2, 1))
     image.putpalette([0, 0, 0, 10, 200, 30])
     image.putdata([0, 1])
-    data = encoded(image, file_type, transparency=0)
+    data = encode(image, file_type, transparency=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_image(data, color="rgb").tolist() == [[[255, 255, 255], [10, 200, 30]]]
@@ -196,7 +178,7 @@ def test_transparent_palette(file_type):
 
 def test_transparent_colour_without_alpha_channel():
     image = Image.fromarray(np.uint8([[0, 100, 200]]))
-    assert read_image(encoded(image, "PNG", transparency=100)).tolist() == [[0, 255, 200]]
+    assert read_image(encode(image, "PNG", transparency=100)).tolist() == [[0, 255, 200]]
 
 
 @pytest.mark.parametrize("file_type", ["JPEG", "TIFF", "PNG", "WEBP"])
@@ -219,12 +201,12 @@ def test_exif_rotation_of_sixteen_bit():
     exif = Image.Exif()
     exif[0x0112] = 3
     values = np.linspace(0, 60000, 96).astype(np.uint16).reshape(8, 12)
-    turned = read_image(encoded(Image.fromarray(values), "PNG", exif=exif))
+    turned = read_image(encode(Image.fromarray(values), "PNG", exif=exif))
     assert np.array_equal(turned, read_image(deep(values))[::-1, ::-1])
 
 
 def test_damaged_exif_does_not_matter():
-    data = encoded(Image.fromarray(ramp()), "PNG", exif=b"Exif\0\0not exif at all")
+    data = encode(Image.fromarray(ramp()), "PNG", exif=b"Exif\0\0not exif at all")
     assert np.array_equal(read_image(data), ramp())
 
 
@@ -244,7 +226,7 @@ def test_damaged_second_page(tmp_path, file_type):
     path = tmp_path / "pages"
     pages[0].save(path, file_type, save_all=True, append_images=pages[1:])
     data = path.read_bytes()
-    first = encoded(pages[0], file_type)
+    first = encode(pages[0], file_type)
     path.write_bytes(data[: len(first) + 20])
     assert inspect_image(path).reason == ""
     assert (read_image(path) == 200).all()
@@ -262,26 +244,26 @@ def test_bit_depths(tmp_path, values, mode, depth):
 
 def test_bit_depth_as_stored(tmp_path):
     row = b"\0" + struct.pack(">6H", 1 << 8, 2 << 8, 3 << 8, 4 << 8, 5 << 8, 6 << 8)
-    (tmp_path / "rgb16").write_bytes(png(2, 1, row, depth=16, color_type=2))
+    (tmp_path / "rgb16").write_bytes(make_raw_png(2, 1, row, depth=16, color_type=2))
     info = inspect_image(tmp_path / "rgb16")
     assert (info.mode, info.bit_depth, info.reason) == ("RGB", 16, "")
     assert read_image(tmp_path / "rgb16", color="rgb").tolist() == [[[1, 2, 3], [4, 5, 6]]]
-    (tmp_path / "bits").write_bytes(encoded(Image.new("1", SIZE)))
+    (tmp_path / "bits").write_bytes(encode(Image.new("1", SIZE)))
     assert inspect_image(tmp_path / "bits").bit_depth == 1
-    (tmp_path / "two").write_bytes(png(4, 1, b"\0\x1b", depth=2))
+    (tmp_path / "two").write_bytes(make_raw_png(4, 1, b"\0\x1b", depth=2))
     assert inspect_image(tmp_path / "two").bit_depth == 2
     assert read_image(tmp_path / "two").tolist() == [[0, 85, 170, 255]]
 
 
 def test_extension_is_not_believed(tmp_path):
     path = tmp_path / "really-a-png.jpg"
-    path.write_bytes(encoded(Image.fromarray(ramp())))
+    path.write_bytes(encode(Image.fromarray(ramp())))
     assert np.array_equal(read_image(str(path)), ramp())
     assert inspect_image(path).file_type == "PNG"
 
 
 def test_sources(tmp_path):
-    data = encoded(Image.fromarray(ramp()))
+    data = encode(Image.fromarray(ramp()))
     (tmp_path / "a").write_bytes(data)
     for source in (str(tmp_path / "a"), tmp_path / "a", data, bytearray(data), io.BytesIO(data)):
         assert np.array_equal(read_image(source), ramp())
@@ -294,19 +276,19 @@ def test_sources(tmp_path):
 def test_name_of_an_upload_is_not_opened(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("L", SIZE, 99).save("same.bmp")
-    data = encoded(Image.fromarray(ramp()), "BMP")
+    data = encode(Image.fromarray(ramp()), "BMP")
     assert np.array_equal(read_image(data, name="same.bmp"), ramp())
 
 
 def test_reading_gives_an_array_of_its_own():
-    assert read_image(encoded(Image.fromarray(ramp()))).flags.writeable
+    assert read_image(encode(Image.fromarray(ramp()))).flags.writeable
 
 
 @pytest.mark.parametrize("file_type", TYPES)
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
 def test_truncated_files(tmp_path, file_type, part):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    data = encoded(Image.fromarray(noise), file_type)
+    data = encode(Image.fromarray(noise), file_type)
     path = tmp_path / f"cut.{TYPES[file_type]}"
     path.write_bytes(data[: int(len(data) * part)])
     info = inspect_image(path)
@@ -322,13 +304,13 @@ def test_truncated_files(tmp_path, file_type, part):
 def test_truncated_png_and_jpeg_say_so():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     for file_type in ("PNG", "JPEG", "BMP", "GIF"):
-        data = encoded(Image.fromarray(noise), file_type)
+        data = encode(Image.fromarray(noise), file_type)
         assert reason(data[: len(data) // 2]) == f"truncated or damaged {file_type} file"
 
 
 @pytest.mark.parametrize("file_type", TYPES)
 def test_garbage_behind_a_good_start(file_type):
-    data = encoded(Image.fromarray(ramp()), file_type)
+    data = encode(Image.fromarray(ramp()), file_type)
     junk = np.random.default_rng(1).bytes(200)
     for keep in (18, 24):
         assert reason(data[:keep] + junk)
@@ -349,7 +331,7 @@ def test_plain_reasons(tmp_path):
 
 
 def test_limits():
-    data = encoded(Image.fromarray(ramp()))
+    data = encode(Image.fromarray(ramp()))
     small = ImageLimits(max_bytes=100)
     assert reason(data, limits=small) == f"{len(data) / 1e6:.1f} MB, the limit is 0.0001 MB"
     assert reason(io.BytesIO(data), limits=small).endswith("the limit is 0.0001 MB")
@@ -366,7 +348,7 @@ def test_size_in_megabytes(tmp_path):
 
 
 def test_bomb_is_refused_by_its_header(tmp_path):
-    bomb = png(60_000, 60_000, bytes(1000))
+    bomb = make_raw_png(60_000, 60_000, bytes(1000))
     (tmp_path / "bomb.png").write_bytes(bomb)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nor does Pillow's own warning get out
@@ -380,7 +362,7 @@ def test_pillows_own_limit_is_left_alone(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for file_type in TYPES:
-            image = read_image(encoded(Image.fromarray(ramp()), file_type))
+            image = read_image(encode(Image.fromarray(ramp()), file_type))
             assert image.shape == (8, 12)
     assert Image.MAX_IMAGE_PIXELS == 10
 

@@ -1,12 +1,11 @@
 """Parquet with image bytes, as Hugging Face lays it out."""
 
-import io
 import json
 import sys
 
-import numpy as np
 import pandas as pd
 import pytest
+from making.images import make_flat_png
 from PIL import Image
 
 from gellib.data import DatasetError, load_imageset
@@ -17,12 +16,6 @@ pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
 
-def png(value):
-    stream = io.BytesIO()
-    Image.fromarray(np.full((8, 8), value, np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
-
-
 def write(path, columns, metadata=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table(columns)
@@ -30,7 +23,7 @@ def write(path, columns, metadata=None):
 
 
 def cells(values):
-    return [{"bytes": png(value), "path": None} for value in values]
+    return [{"bytes": make_flat_png(value), "path": None} for value in values]
 
 
 def test_images_labels_parts_and_groups_are_read(tmp_path):
@@ -52,7 +45,10 @@ def test_images_labels_parts_and_groups_are_read(tmp_path):
 
 
 def test_numbers_without_names_and_plain_bytes_are_read(tmp_path):
-    columns = {"Image": [png(1), png(2), png(3)], "label": [10, 2, 10]}
+    columns = {
+        "Image": [make_flat_png(1), make_flat_png(2), make_flat_png(3)],
+        "label": [10, 2, 10],
+    }
     write(tmp_path / "all.parquet", columns)
     images = load_imageset(tmp_path)
     assert images.classes == ("2", "10")

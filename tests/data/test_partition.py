@@ -1,11 +1,10 @@
 """Tables of the splits: written once, read back as they were meant."""
 
 import os
-import zlib
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
+from making.folders import make_coarse_file
 from PIL import Image
 
 from gellib.cli import main
@@ -15,20 +14,13 @@ from gellib.data.splits import split_imageset
 from gellib.evaluation import MULTILABEL
 
 
-def draw(path, value=0):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng([value, zlib.crc32(path.parent.name.encode())])
-    coarse = Image.fromarray(rng.integers(0, 256, (6, 6), dtype=np.uint8))
-    coarse.resize((32, 32)).save(path, "PNG")
-
-
 @pytest.fixture
 def folder(tmp_path):
     root = tmp_path / "brain mri"
     for name, count in (("no", 40), ("yes, a tumour", 60)):
         for i in range(count):
             # Spaces, commas and wrong extensions are what the real set has too.
-            draw(root / name / f"{i} {name}{('.jpg', '.JPG', '.jpeg')[i % 3]}", i)
+            make_coarse_file(root / name / f"{i} {name}{('.jpg', '.JPG', '.jpeg')[i % 3]}", i)
     return root
 
 
@@ -79,7 +71,7 @@ def test_tables_elsewhere_are_a_data_set_by_themselves(folder, tmp_path):
 def test_several_labels_and_groups(tmp_path):
     lines = ["file,label,group"]
     for i in range(60):
-        draw(tmp_path / f"{i}.png", i)
+        make_coarse_file(tmp_path / f"{i}.png", i)
         lines.append(f"{i},{i % 3}{' 3' if i % 2 else ''},p{i // 4}")
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     images, _ = partition(tmp_path, val=0.2, test=0.2)
@@ -109,7 +101,7 @@ def test_given_test_images_stay(tmp_path):
     for split, count in (("train", 20), ("test", 5)):
         for name in ("a", "b"):
             for i in range(count):
-                draw(tmp_path / split / name / f"{i}.png", i)
+                make_coarse_file(tmp_path / split / name / f"{i}.png", i)
     images, _ = partition(tmp_path, val=0.2, test=0.5)
     # A fifth of all 50 images validates.
     assert images.counts()[["train", "val", "test"]].values.tolist() == [[15, 5, 5], [15, 5, 5]]
@@ -117,7 +109,7 @@ def test_given_test_images_stay(tmp_path):
 
 def test_tables_of_other_people(tmp_path):
     for i in range(9):
-        draw(tmp_path / "images" / f"{i}.png", i)
+        make_coarse_file(tmp_path / "images" / f"{i}.png", i)
     for name, rows in (("train", (0, 1, 2, 3)), ("valid", (4, 5)), ("Test", (6, 7, 8))):
         text = "image_id;class\n" + "".join(f"{i};{'ab'[i % 2]}\n" for i in rows)
         (tmp_path / f"{name}.csv").write_text(text)
@@ -145,7 +137,7 @@ def test_tables_of_other_people(tmp_path):
 )
 def test_tables_that_are_wrong(tmp_path, files, words):
     for i in range(2):
-        draw(tmp_path / f"{i}.png", i)
+        make_coarse_file(tmp_path / f"{i}.png", i)
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(DatasetError, match=words):
@@ -155,7 +147,7 @@ def test_tables_that_are_wrong(tmp_path, files, words):
 def test_names_that_cannot_stand_in_a_table(tmp_path):
     for name in ("a", "b|c"):
         for i in range(10):
-            draw(tmp_path / name / f"{i}.png", i)
+            make_coarse_file(tmp_path / name / f"{i}.png", i)
     with pytest.raises(PartitionError, match=r"cannot stand in a table: 'b\|c'"):
         partition(tmp_path)
     assert not (tmp_path / "train.csv").exists()

@@ -3,22 +3,13 @@
 import ipywidgets
 import numpy as np
 import pytest
-from twins import blobs, write_png
+from making.folders import make_mislabelled
+from making.images import make_blobs, save_png
 
 from gellib.audit.suspects import image_features, label_suspects, out_of_fold
 from gellib.data import DatasetError, load_imageset, read_decisions
 from gellib.data.duplicates import Duplicates, find_duplicates, summarise_images
 from gellib.report.widgets import ReviewWidget
-
-
-def stripes(seed, flat=True):
-    """A noisy picture with lying or standing stripes."""
-    picture = np.random.default_rng(seed).normal(100, 25, (64, 80))
-    if flat:
-        picture[seed % 7 :: 7] += 90
-    else:
-        picture[:, seed % 7 :: 7] += 90
-    return picture.clip(0, 255).astype(np.uint8)
 
 
 def review(root, *rows, header="file,decision,label"):
@@ -28,8 +19,8 @@ def review(root, *rows, header="file,decision,label"):
 @pytest.fixture
 def folders(tmp_path):
     for i in range(4):
-        write_png(tmp_path / "cat" / f"{i}.png", blobs(i))
-        write_png(tmp_path / "dog" / f"{i}.png", blobs(10 + i))
+        save_png(tmp_path / "cat" / f"{i}.png", make_blobs(i))
+        save_png(tmp_path / "dog" / f"{i}.png", make_blobs(10 + i))
     return tmp_path
 
 
@@ -52,15 +43,15 @@ def test_decisions_are_honoured_in_splits_and_tables(folders, tmp_path):
     split = tmp_path / "split"
     for part in ("train", "test"):
         for i in range(2):
-            write_png(split / part / "a" / f"{i}.png", blobs(i))
-            write_png(split / part / "b" / f"{i}.png", blobs(20 + i))
+            save_png(split / part / "a" / f"{i}.png", make_blobs(i))
+            save_png(split / part / "b" / f"{i}.png", make_blobs(20 + i))
     review(split, "test/a/1.png,change,b")
     images = load_imageset(split)
     assert labels_of(images)["test/a/1.png"] == "b"
     assert images.counts().loc["b", "test"] == 3
     table = tmp_path / "table"
     for i in range(4):
-        write_png(table / f"{i}.png", blobs(i))
+        save_png(table / f"{i}.png", make_blobs(i))
     rows = ["file,label", "0.png,x", "1.png,x|y", "2.png,y", "3.png,x"]
     (table / "labels.csv").write_text("\n".join(rows))
     review(table, "0.png,change,x|y", "3.png,drop,")
@@ -100,14 +91,7 @@ def test_a_dropped_file_may_be_gone_but_a_misspelt_one_is_warned_of(folders):
 
 @pytest.fixture(scope="module")
 def mislabelled(tmp_path_factory):
-    root = tmp_path_factory.mktemp("mislabelled")
-    for i in range(20):
-        # Three of each class lie in the other one's folder.
-        for kind in ("lying", "standing"):
-            other = {"lying": "standing", "standing": "lying"}[kind]
-            folder = other if i < 3 else kind
-            write_png(root / folder / f"{kind}{i:02d}.png", stripes(i, flat=kind == "lying"))
-    return load_imageset(root)
+    return make_mislabelled(tmp_path_factory.mktemp("mislabelled"))
 
 
 def test_wrong_labels_are_the_most_doubtful(mislabelled):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from making.images import random_pixels
 from PIL import Image, ImageEnhance
 
 from gellib.models.backbones import Preprocessing, normalise
@@ -15,7 +16,7 @@ INPUT = Preprocessing(SIZE, SIZE, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 
 
 def picture(channels=3, height=SIZE, width=SIZE):
     shape = (height, width, channels) if channels == 3 else (height, width)
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return random_pixels(*shape)
 
 
 def views(text, image, n=60, seed=0):

@@ -1,6 +1,6 @@
-import numpy as np
 import pytest
 import torch
+from making.images import random_pixels
 from torch import nn
 from torchvision.models import get_model
 
@@ -31,8 +31,7 @@ def resnet():
 
 
 def pixels(n=4, channels=1, size=64):
-    rng = np.random.default_rng(0)
-    return torch.from_numpy(rng.integers(0, 256, (n, channels, size, size), dtype=np.uint8))
+    return torch.from_numpy(random_pixels(n, channels, size, size))
 
 
 @pytest.mark.parametrize(

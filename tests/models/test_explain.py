@@ -6,7 +6,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 import numpy as np
 import pytest
 import torch
-from smallset import make_images
+from making.folders import make_stripes_and_dots
+from making.images import random_pixels
 from torch import nn
 
 from gellib import plots
@@ -27,7 +28,7 @@ def networks(name, image_size=64, kind="single"):
 
 
 def views(n, size=64):
-    return np.random.default_rng(0).integers(0, 256, (n, 1, size, size), dtype=np.uint8)
+    return random_pixels(n, 1, size, size)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_maps_of_gels_fall_on_the_lanes():
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explained")
     config = RunConfig(
-        dataset_dir=str(make_images(folder / "images", train=20, test=10)),
+        dataset_dir=str(make_stripes_and_dots(folder / "images", train=20, test=10)),
         image_size=64,
         num_epochs=3,
         group_duplicates=False,

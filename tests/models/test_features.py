@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from making.folders import make_split_stripes
+from making.images import random_pixels
 from PIL import Image
-from tinyset import make_set
 from torchvision.models import ResNet18_Weights
 
 from gellib.data.image_files import BadImageError, ImageLimits
@@ -32,7 +33,7 @@ STEPS = "random_resized_crop horizontal_flip rotation(10)"
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    return make_set(tmp_path_factory.mktemp("set") / "images")
+    return make_split_stripes(tmp_path_factory.mktemp("set") / "images")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def store(tmp_path):
 
 def picture(height=60, width=90, channels=0):
     shape = (height, width, channels) if channels else (height, width)
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return random_pixels(*shape)
 
 
 class TestViews:
@@ -347,7 +348,7 @@ class TestStore:
             store.unaugmented(images, backbone)
 
     def test_bad_images_are_named(self, tmp_path, backbone, store):
-        images = make_set(tmp_path / "images", per_class=4)
+        images = make_split_stripes(tmp_path / "images", per_class=4)
         path = images.table["path"][3]
         with open(path, "wb") as file:
             file.write(b"nonsense")

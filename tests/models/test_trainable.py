@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from tinyset import make_set
+from making.folders import make_split_stripes
 
 from gellib.config import ConfigError, RunConfig
 from gellib.models.backbones import (
@@ -29,7 +29,7 @@ STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    return make_set(tmp_path_factory.mktemp("set") / "images", per_class=8)
+    return make_split_stripes(tmp_path_factory.mktemp("set") / "images", per_class=8)
 
 
 @pytest.fixture

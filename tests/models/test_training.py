@@ -4,9 +4,9 @@ import time
 import numpy as np
 import pytest
 import torch
+from making.folders import make_split_stripes
 from safetensors import safe_open
 from safetensors.torch import save_file
-from tinyset import make_set
 
 from gellib.config import RunConfig
 from gellib.data.images import read_image
@@ -32,7 +32,7 @@ COLUMNS = (
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    return make_set(tmp_path_factory.mktemp("set") / "images", per_class=10)
+    return make_split_stripes(tmp_path_factory.mktemp("set") / "images", per_class=10)
 
 
 @pytest.fixture(scope="module")

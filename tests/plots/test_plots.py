@@ -6,12 +6,14 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from making.folders import GEL_CLASSES
+from making.records import make_table
+from making.sweeps import make_sweep
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
-from sweepmaker import CLASSES, make_sweep, make_table
 
 from gellib import plots
 from gellib.evaluation.registry import all_metrics
@@ -146,14 +148,14 @@ def test_loss_accuracy_draws_the_history(sweep):
 
 
 def test_confusion_matrix_has_counts_and_shares_of_the_true_class():
-    fig = plots.confusion_matrix([[9, 2], [0, 11]], CLASSES, title="22 test images")
+    fig = plots.confusion_matrix([[9, 2], [0, 11]], GEL_CLASSES, title="22 test images")
     assert texts(fig.axes[0]) == ["9", "82 %", "2", "18 %", "0", "0 %", "11", "100 %"]
-    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == list(CLASSES)
+    assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == list(GEL_CLASSES)
     assert fig.axes[0].get_title() == "22 test images"
 
 
 def test_confusion_matrix_of_an_absent_class_and_of_many_classes():
-    assert "0 %" in texts(plots.confusion_matrix([[3, 0], [0, 0]], CLASSES).axes[0])
+    assert "0 %" in texts(plots.confusion_matrix([[3, 0], [0, 0]], GEL_CLASSES).axes[0])
     many = np.eye(28, dtype=int) * 3
     fig = plots.confusion_matrix(many, [f"class {i}" for i in range(28)])
     assert texts(fig.axes[0]) == ["3"] * 28
@@ -162,11 +164,11 @@ def test_confusion_matrix_of_an_absent_class_and_of_many_classes():
 def test_roc_curve_names_the_positive_class_and_its_area():
     truth = np.array([0, 0, 1, 1])
     p = np.array([[0.9, 0.1], [0.4, 0.6], [0.45, 0.55], [0.1, 0.9]])
-    fig = plots.roc_curve(truth, p, CLASSES, "gel")
+    fig = plots.roc_curve(truth, p, GEL_CLASSES, "gel")
     assert fig.axes[0].get_title("left") == "ROC curve, positive class “gel”: AUC 0.750"
     assert fig.axes[0].get_ylabel() == "true positive rate: share of “gel” found"
     # Of two classes the area is the same seen from either side.
-    other = plots.roc_curve(truth, p, CLASSES, "")
+    other = plots.roc_curve(truth, p, GEL_CLASSES, "")
     assert other.axes[0].get_title("left") == "ROC curve, positive class “not_gel”: AUC 0.750"
 
 

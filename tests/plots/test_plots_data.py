@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from making.folders import make_awkward
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
@@ -13,16 +14,7 @@ from gellib.data.splits import split_imageset
 
 @pytest.fixture
 def weird(tmp_path):
-    folder = tmp_path / "my géls {new} é"
-    rng = np.random.default_rng(0)
-    for name, count in (("5$ to 9$", 5), ("a class of a name that is much too long for it", 4)):
-        (folder / name).mkdir(parents=True)
-        for i in range(count):
-            pixels = rng.integers(0, 256, (30 + i, 40 + i), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{i} {{x}} $.png")
-    (folder / "5$ to 9$" / "broken $.jpg").write_text("not $ an image")
-    Image.new("RGB", (64, 48)).save(folder / "5$ to 9$" / "photo.jpg", "JPEG")
-    return load_imageset(folder)
+    return make_awkward(tmp_path / "my géls {new} é")
 
 
 def widths(axes):

@@ -1,12 +1,10 @@
 """The figures of classes and labels, by what they draw and say."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from making.folders import list_labelled
 
 from gellib import plots
-from gellib.data.imageset import make_imageset
 from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 
 ONE = [0] * 8 + [1] * 24 + [2] * 4
@@ -14,8 +12,7 @@ SEVERAL = [(0,)] * 5 + [(0, 1)] * 3 + [(1,)] * 2 + [()]
 
 
 def make(labels, task, classes=("a", "b $x$", "c")):
-    rows = [{"file": f"{i:04}.png", "path": f"/x/{i}", "label": x} for i, x in enumerate(labels)]
-    return make_imageset(Path("/x"), rows, classes, task)
+    return list_labelled(labels, task, classes)
 
 
 def widths(axes):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from smallset import make_images
+from making.folders import make_stripes_and_dots
 
 from gellib.config import RunConfig
 from gellib.evaluation import wilson
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 def test_shuffled_labels_give_chance_and_true_ones_do_not(tmp_path):
     params = {
-        "dataset_dir": str(make_images(tmp_path / "images", train=30, test=20)),
+        "dataset_dir": str(make_stripes_and_dots(tmp_path / "images", train=30, test=20)),
         "image_size": 64,
         "num_epochs": 20,
         "weights": "none",

@@ -6,7 +6,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from sweepmaker import make_comparison, make_images, make_run
+from making.folders import make_gels
+from making.records import make_comparison
+from making.sweeps import add_run, write_sweep
 
 from gellib import plots
 from gellib.base.files import write_json
@@ -14,7 +16,7 @@ from gellib.evaluation import MULTILABEL, evaluate, evaluate_multilabel
 from gellib.report.baselines import MAJORITY, STATISTICS, Baselines, fit_baselines, image_statistics
 from gellib.report.comparison import Comparison
 from gellib.report.summary import Summary
-from gellib.runs import RunFolder, SweepFolder, read_sweep_predictions
+from gellib.runs import RunFolder, read_sweep_predictions
 
 CLASSES = ("mild", "none", "severe")
 
@@ -22,23 +24,7 @@ CLASSES = ("mild", "none", "severe")
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
-    return root, make_images(root, {"train": 8, "val": 5, "test": 10})
-
-
-def add_run(folder, name, images, root, accuracy, **params):
-    classes = params.pop("classes", ("gel", "not_gel"))
-    made = make_run(
-        folder / name, images, {"dataset_dir": str(root), **params}, root=root, accuracy=accuracy,
-        classes=classes,
-    )  # fmt: skip
-    record = made.read_record()
-    write_json(made.record, {**record.to_dict(), "name": name})
-    return name
-
-
-def write_sweep(folder, names, **more):
-    write_json(SweepFolder(folder).sweep, {"name": folder.name, "runs": names, **more})
-    return SweepFolder(folder)
+    return root, make_gels(root, {"train": 8, "val": 5, "test": 10})
 
 
 def split_again(images, fold, folds):
@@ -191,7 +177,7 @@ def test_too_much_text_is_not_read(tmp_path, images):
 @pytest.mark.slow
 def test_experiments_get_a_table_and_figures_by_class(tmp_path):
     root = tmp_path / "data"
-    table = make_images(root, {"train": 5, "val": 4, "test": 8}, CLASSES)
+    table = make_gels(root, {"train": 5, "val": 4, "test": 8}, CLASSES)
     names, experiments = [], []
     for k, (name, accuracy) in enumerate((("baseline", 0.5), ("balanced", 0.9)), start=1):
         lr = 0.001 * k

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from sweepmaker import make_comparison, make_table
+from making.records import make_comparison, make_table
 
 from gellib.evaluation import wilson
 from gellib.report.comparison import Comparison

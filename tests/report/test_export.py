@@ -2,7 +2,7 @@
 
 import pytest
 from click.testing import CliRunner
-from sweepmaker import make_sweep
+from making.sweeps import make_sweep
 
 from gellib.cli import main
 from gellib.report.trackers import ExportError, export_sweep, scalars

@@ -3,7 +3,8 @@
 import itertools
 
 import pytest
-from sweepmaker import make_images, make_run
+from making.folders import make_gels
+from making.sweeps import make_run
 
 from gellib.config import FACTS
 from gellib.report.baselines import MAJORITY
@@ -34,7 +35,7 @@ DECISIVE = [name for name, facts in FACTS.items() if facts.stage in ("data", "sp
 @pytest.mark.parametrize("name", [*DECISIVE, "color"])
 def test_the_order_of_a_grid_changes_no_baseline(tmp_path, name):
     """Of two runs of other images each is held against its own, whichever comes first."""
-    images = make_images(tmp_path / "data", {"train": 4, "val": 3, "test": 6})
+    images = make_gels(tmp_path / "data", {"train": 4, "val": 3, "test": 6})
     few = images.drop(images[(images["split"] == "test") & (images["label"] == 1)].index[:4])
     base = {"dataset_dir": str(tmp_path / "data")}
     for number, (table, value) in enumerate(((images, {}), (few, {name: CHANGES[name]}))):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from making.sweeps import make_sweep
 from sklearn import metrics as skm
-from sweepmaker import make_sweep
 
 from gellib.evaluation import SINGLE_LABEL, evaluate, intervals
 from gellib.evaluation import registry as known

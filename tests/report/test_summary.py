@@ -5,8 +5,9 @@ import re
 
 import numpy as np
 import pytest
+from making.records import make_comparison, make_table
+from making.sweeps import make_sweep
 from PIL import Image
-from sweepmaker import make_comparison, make_sweep, make_table
 
 from gellib.base.files import write_json
 from gellib.report.summary import (

@@ -3,10 +3,10 @@
 import io
 
 import ipywidgets
-import numpy as np
 import pytest
+from making.images import make_flat_png
+from making.sweeps import make_sweep
 from PIL import Image
-from sweepmaker import make_sweep
 
 from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
@@ -74,9 +74,7 @@ def form(sweep):
 
 
 def png(side=40):
-    buffer = io.BytesIO()
-    Image.fromarray(np.full((side, 2 * side), 90, dtype=np.uint8)).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return make_flat_png(90, width=2 * side, height=side)
 
 
 def as_7(files):

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 import pytest
-from sweepmaker import make_images, make_run
+from making.sweeps import make_scored_sweep
 
 from gellib.report.comparison import Comparison
 from gellib.report.summary import Summary
@@ -17,36 +17,6 @@ from gellib.runs.ranking import Candidate, rank_candidates
 from gellib.training_run.predictor import find_best_run, list_runs
 
 LUCKY = {1: (0.95, 0.60, 0.60), 2: (0.90, 0.90, 0.90)}
-
-
-def make(folder, scores, *, losses=None, repeat="seed", failed=(), several=False):
-    """Write a sweep whose runs have given validation scores, by configuration and seed."""
-    images = make_images(folder / "data", {"train": 2, "val": 4, "test": 4})
-    sweep, names = SweepFolder(folder / "runs" / "sweep"), []
-    for model, values in scores.items():
-        for number, score in enumerate(values):
-            name = f"{model:02d}-{repeat}{number}"
-            names.append(name)
-            params = {
-                "dataset_dir": str(folder / "data"),
-                "model_id": model,
-                "classifier_head": ["single", "multi"][model % 2],
-                repeat: number,
-            }
-            run = make_run(sweep.path / name, images, params, root=folder, accuracy=0.8)
-            record = run.read_record().to_dict()
-            loss = (losses or {}).get((model, number), 0.5)
-            metric = "f1_samples" if several else "accuracy"
-            for split in ("val", "test"):
-                record["metrics"][split] |= {metric: score, "loss": loss}
-                if several:
-                    record["metrics"][split]["accuracy"] = 1 - score
-            record["name"] = name
-            if (model, number) in failed:
-                record |= {"status": "failed", "reason": "no"}
-            run.record.write_text(json.dumps(record))
-    write_json(sweep.sweep, {"name": "sweep", "purpose": "", "runs": names})
-    return sweep
 
 
 def answers(sweep):
@@ -72,12 +42,12 @@ def agreed(sweep):
 
 @pytest.mark.parametrize("repeat", ["seed", "fold"])
 def test_one_lucky_seed_does_not_win(tmp_path, repeat):
-    assert agreed(make(tmp_path, LUCKY, repeat=repeat)) == f"02-{repeat}0"
+    assert agreed(make_scored_sweep(tmp_path, LUCKY, repeat=repeat)) == f"02-{repeat}0"
 
 
 def test_within_a_configuration_its_own_score_and_loss_decide(tmp_path):
     scores = {1: (0.5, 0.5, 0.5), 2: (0.8, 0.9, 0.9)}
-    sweep = make(tmp_path, scores, losses={(2, 2): 0.4})
+    sweep = make_scored_sweep(tmp_path, scores, losses={(2, 2): 0.4})
     assert agreed(sweep) == "02-seed2"
 
 
@@ -85,22 +55,22 @@ def test_equal_means_go_by_loss(tmp_path):
     # Summed in another order, these means differ in the last bit.
     scores = {1: (0.1, 0.2, 0.3), 2: (0.3, 0.2, 0.1)}
     losses = {(1, seed): 0.6 for seed in range(3)}
-    assert agreed(make(tmp_path, scores, losses=losses)).startswith("02-")
+    assert agreed(make_scored_sweep(tmp_path, scores, losses=losses)).startswith("02-")
 
 
 def test_failed_seeds_take_no_part(tmp_path):
     scores = {1: (0.7, 0.0, 0.7), 2: (0.6, 0.6, 0.6)}
-    assert agreed(make(tmp_path, scores, failed={(1, 1)})) == "01-seed0"
+    assert agreed(make_scored_sweep(tmp_path, scores, failed={(1, 1)})) == "01-seed0"
 
 
 def test_with_several_labels_f1_per_image_decides(tmp_path):
     scores = {1: (0.3, 0.4), 2: (0.8, 0.7)}
-    assert agreed(make(tmp_path, scores, several=True)) == "02-seed0"
+    assert agreed(make_scored_sweep(tmp_path, scores, several=True)) == "02-seed0"
 
 
 def test_runs_of_several_sweeps_are_ranked_by_their_own_sweep(tmp_path):
-    first = make(tmp_path / "a", LUCKY)
-    make(tmp_path / "b", {1: (0.85, 0.7)})
+    first = make_scored_sweep(tmp_path / "a", LUCKY)
+    make_scored_sweep(tmp_path / "b", {1: (0.85, 0.7)})
     names = [(r.path.parts[-4], r.path.name) for r in list_runs(tmp_path / "a" / "runs")]
     assert names[0] == ("a", "02-seed0")
     assert find_best_run(first.path).path.name == "02-seed0"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from sweepmaker import make_sweep
+from making.sweeps import make_sweep
 
 from gellib.cli import main
 from gellib.config import RunConfig

@@ -5,6 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from making.records import make_record
+
 from gellib.config import RunConfig
 from gellib.base.files import atomic_path, write_json
 from gellib.runs import (
@@ -16,37 +18,6 @@ from gellib.runs import (
     record_row,
     tabulate,
 )
-
-
-def make_record(config, name="01-a", accuracy=0.8181818, val_accuracy=0.9, **more):
-    metrics = {
-        "n": 22,
-        "accuracy": accuracy,
-        "precision": 0.8667,
-        "recall": accuracy,
-        "f1": 0.81,
-        "roc_auc": 0.91,
-        "loss": 0.4,
-        "confusion_matrix": [[7, 4], [0, 11]],
-        "per_class": {},
-    }
-    return {
-        "schema": 1,
-        "status": "done",
-        "reason": "",
-        "name": name,
-        "config": config.model_dump(),
-        "config_hash": config.hash(),
-        "data": {"fingerprint": "abc"},
-        "weights": {"name": "none", "warning": "random"},
-        "timings": {"training_s": 90.0, "inference_s": 8.0, "features_s": 2.0, "total_s": 100.0},
-        "metrics": {
-            "test": metrics,
-            "val": {**metrics, "accuracy": val_accuracy},
-            "train": metrics,
-        },
-        **more,
-    }
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):

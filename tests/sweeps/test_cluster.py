@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from smallset import make_images, make_sweep
+from making.folders import make_stripes_and_dots
+from making.sweeps import make_sweep_file
 
 import gellib
 from gellib.base.paths import PACKAGE_DIR
@@ -116,7 +117,7 @@ def finished(folder):
 
 def sweep_of(folder, processes):
     """Start a sweep in a thread; return it, and the future of its outcome."""
-    sweep = load_sweep(make_sweep(folder))
+    sweep = load_sweep(make_sweep_file(folder))
     pool = ThreadPoolExecutor(1)
     options = {"scheduler": processes.address, "summary": False, "log": silent}
     return sweep, pool.submit(run_sweep, sweep, **options)
@@ -126,8 +127,8 @@ def test_features_are_made_once_in_shards_by_all_workers_and_runs_spread(
     tmp_path, processes, monkeypatch
 ):
     monkeypatch.setattr("gellib.sweeps.cluster.shard_size", lambda config: 4)
-    file = make_sweep(tmp_path)
-    make_images(tmp_path / "more", train=20, test=8)
+    file = make_sweep_file(tmp_path)
+    make_stripes_and_dots(tmp_path / "more", train=20, test=8)
     # Stripes all look alike.
     changes = {"dataset_dir": str(tmp_path / "more"), "precision": "fp32"}
     changes |= {"group_duplicates": False}
@@ -200,7 +201,9 @@ def test_a_killed_worker_costs_its_run_and_nothing_else(tmp_path, processes):
 def test_gpu_runs_go_to_workers_that_offer_one(tmp_path, processes):
     import torch
 
-    sweep = load_sweep(make_sweep(tmp_path), overrides={"hardware_type": "gpu", "opt_alg": "sgd"})
+    sweep = load_sweep(
+        make_sweep_file(tmp_path), overrides={"hardware_type": "gpu", "opt_alg": "sgd"}
+    )
     with processes.client(workers=2) as client:
         named = {info["name"]: address for address, info in workers_of(client).items()}
         before = len(done_by(client, "run_on_worker"))
@@ -221,7 +224,7 @@ def test_gpu_runs_are_skipped_where_no_worker_offers_one_and_a_lost_scheduler_is
     first = Processes(tmp_path / "dask")
     try:
         first.add_worker()
-        file = make_sweep(tmp_path)
+        file = make_sweep_file(tmp_path)
         file.write_text(file.read_text() + "  hardware_type: [cpu, gpu]\n")
         sweep = load_sweep(file, overrides={"classifier_head": "single"})
         options = {"summary": False, "log": silent}
@@ -248,7 +251,7 @@ def test_gpu_runs_are_skipped_where_no_worker_offers_one_and_a_lost_scheduler_is
 
 def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("gellib.sweeps.cluster._ANSWER_WITHIN", "2s")
-    sweep = load_sweep(make_sweep(tmp_path))
+    sweep = load_sweep(make_sweep_file(tmp_path))
     with pytest.raises(SweepError, match="no Dask scheduler answers at tcp://127.0.0.1:1"):
         run_sweep(sweep, scheduler="tcp://127.0.0.1:1", log=silent)
 

@@ -13,7 +13,7 @@ import time
 import nbformat
 import pandas as pd
 import pytest
-from smallset import make_sweep
+from making.sweeps import make_sweep_file
 
 from gellib.base.paths import PROJECT_ROOT
 from gellib.runs import RunFolder, SweepFolder
@@ -28,7 +28,7 @@ TIMES = ["training_time_mins", "inference_time_secs", "features_s", "total_s", "
 def finished(tmp_path_factory):
     """A sweep of four runs that went well, in a folder with an awkward name."""
     folder = tmp_path_factory.mktemp("a földer {x}")
-    file = make_sweep(folder)
+    file = make_sweep_file(folder)
     lines = []
     outcome = run_sweep(load_sweep(file), log=lines.append)
     return file, outcome, lines
@@ -150,14 +150,14 @@ def test_changed_images_are_noticed(finished, tmp_path):
     ],
 )
 def test_what_torchvision_does_not_know_ends_it_before_any_run(tmp_path, name, value, words):
-    sweep = load_sweep(make_sweep(tmp_path), overrides={name: value})
+    sweep = load_sweep(make_sweep_file(tmp_path), overrides={name: value})
     with pytest.raises(SweepError, match=words):
         run_sweep(sweep, log=lambda line: None)
     assert not list(sweep.folder.glob("*/record.json"))
 
 
 def test_failure_in_a_cell_is_on_record_with_its_notebook(tmp_path):
-    file = make_sweep(tmp_path)
+    file = make_sweep_file(tmp_path)
     (tmp_path / "images" / "train" / "dots" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     file.write_text(
         file.read_text().replace("opt_alg: [adam, sgd]", "skip_bad_images: [true, false]")
@@ -181,7 +181,7 @@ def test_failure_in_a_cell_is_on_record_with_its_notebook(tmp_path):
 
 
 def test_time_limit_is_on_record(tmp_path):
-    file = make_sweep(tmp_path)
+    file = make_sweep_file(tmp_path)
     sweep = load_sweep(
         file, overrides={"opt_alg": "sgd", "classifier_head": "single", "num_epochs": 100_000}
     )
@@ -194,7 +194,7 @@ def test_time_limit_is_on_record(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs Unix signals")
 def test_killed_sweep_is_resumed_and_ends_as_if_undisturbed(finished, tmp_path):
     undisturbed, _, _ = finished
-    file = make_sweep(tmp_path)
+    file = make_sweep_file(tmp_path)
     command = [sys.executable, "-m", "gellib", "sweep", str(file)]
     process = subprocess.Popen(
         command, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -229,7 +229,7 @@ def test_gpu_runs_are_skipped_with_the_reason_where_there_is_none(tmp_path):
 
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         pytest.skip("there is a GPU here")
-    file = make_sweep(tmp_path)
+    file = make_sweep_file(tmp_path)
     sweep = load_sweep(file, overrides={"hardware_type": "gpu"})
     outcome = run_sweep(sweep, log=lambda line: None)
     assert outcome.ok
@@ -242,7 +242,7 @@ def test_gpu_runs_are_skipped_with_the_reason_where_there_is_none(tmp_path):
 def test_a_folder_takes_one_sweep_at_a_time(tmp_path):
     from filelock import FileLock
 
-    sweep = load_sweep(make_sweep(tmp_path))
+    sweep = load_sweep(make_sweep_file(tmp_path))
     sweep.folder.mkdir()
     with (
         FileLock(SweepFolder(sweep.folder).lock),
@@ -252,7 +252,7 @@ def test_a_folder_takes_one_sweep_at_a_time(tmp_path):
 
 
 def test_wrong_image_folder_ends_it_before_any_run(tmp_path):
-    sweep = load_sweep(make_sweep(tmp_path), overrides={"dataset_dir": str(tmp_path / "none")})
+    sweep = load_sweep(make_sweep_file(tmp_path), overrides={"dataset_dir": str(tmp_path / "none")})
     with pytest.raises(SweepError, match="the images cannot be used: .*none"):
         run_sweep(sweep)
     assert not list(sweep.folder.glob("*/record.json"))

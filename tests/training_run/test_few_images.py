@@ -1,28 +1,13 @@
 """A few images of a large set: some of every class, part and group."""
 
-from pathlib import Path
+from making.folders import list_grouped, list_labelled
 
 from gellib.data import limit_images
-from gellib.data.imageset import make_imageset
-from gellib.evaluation import MULTILABEL, SINGLE_LABEL
-
-
-def numbered(counts, *, groups=1, task=SINGLE_LABEL):
-    rows = [
-        {
-            "file": f"{label}/{i:03d}.png",
-            "label": label,
-            "split": split,
-            "group": f"{label}{i // groups}",
-        }
-        for (split, label), count in counts.items()
-        for i in range(count)
-    ]
-    return make_imageset(Path("."), rows, ("a", "b", "c"), task)
+from gellib.evaluation import MULTILABEL
 
 
 def test_few_images_are_taken_from_every_class_and_part():
-    images = numbered({("train", 0): 400, ("train", 1): 80, ("test", 1): 100, ("test", 2): 7})
+    images = list_grouped({("train", 0): 400, ("train", 1): 80, ("test", 1): 100, ("test", 2): 7})
     few = limit_images(images, 60)
     kept = few.table.groupby(["split", "label"]).size().to_dict()
     assert kept == {("train", 0): 41, ("train", 1): 8, ("test", 1): 10, ("test", 2): 6}
@@ -33,13 +18,12 @@ def test_few_images_are_taken_from_every_class_and_part():
 
 
 def test_few_images_come_from_as_many_groups_as_can_be():
-    images = numbered({("", 0): 400, ("", 1): 400}, groups=20)
+    images = list_grouped({("", 0): 400, ("", 1): 400}, per_group=20)
     few = limit_images(images, 80)
     assert few.table["group"].nunique() == 40
 
 
 def test_few_images_of_several_labels_keep_the_rare_ones():
     labels = [(0,)] * 90 + [(0, 1)] * 90 + [(0, 2)] * 8 + [()] * 12
-    rows = [{"file": f"{i:03d}", "label": label} for i, label in enumerate(labels)]
-    few = limit_images(make_imageset(Path("."), rows, ("a", "b", "c"), MULTILABEL), 40)
+    few = limit_images(list_labelled(labels, MULTILABEL, ("a", "b", "c")), 40)
     assert few.table["label"].value_counts().to_dict() == {(0,): 18, (0, 1): 18, (0, 2): 6, (): 6}

@@ -2,9 +2,8 @@
 
 import json
 
-import numpy as np
 import pytest
-from PIL import Image
+from making.folders import make_multilabel
 
 from gellib.config import RunConfig
 from gellib.report.widgets import PredictWidget
@@ -20,21 +19,7 @@ CLASSES = ("bright", "lines", "spot")
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run on images that are bright, have lines, a spot, or some of them."""
-    folder = tmp_path_factory.mktemp("several")
-    rng = np.random.default_rng(0)
-    lines = [",Image,Label"]
-    for i in range(90):
-        own = rng.random(3) < (0.5, 0.5, 0.3)
-        own[i % 3] |= not own.any()
-        pixels = rng.normal(170 if own[0] else 70, 12, (40, 40))
-        if own[1]:
-            pixels[::6] -= 60
-        if own[2]:
-            pixels[10:24, 12:26] = 250
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{i}.png")
-        names = " ".join(str(c) for c in np.flatnonzero(own))
-        lines.append(f"{i},{i},{names}")
-    (folder / "labels.csv").write_text("\n".join(lines))
+    folder = make_multilabel(tmp_path_factory.mktemp("several"))
     config = RunConfig(
         dataset_dir=str(folder),
         image_size=32,

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sweepmaker import GRID, make_images, make_run, make_sweep
+from making.folders import make_gels
+from making.sweeps import GRID, make_run, make_sweep
 
 from gellib.base.files import write_csv
 from gellib.config import RunConfig
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.slow
 def runs_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs dir")
     make_sweep(folder / "runs" / "gel", folder / "data", failed=(5,))
-    images = make_images(folder / "data", {"train": 3, "val": 9, "test": 11})
+    images = make_gels(folder / "data", {"train": 3, "val": 9, "test": 11})
     params = {"dataset_dir": str(folder / "data"), "model_id": 7}
     make_run(folder / "runs" / "single" / "one", images, params, root=folder / "data", accuracy=1.0)
     return folder / "runs"
@@ -58,7 +59,7 @@ def test_one_sweep_and_one_run_are_folders_too(runs_dir):
 
 
 def test_equal_runs_go_by_loss_then_by_name(tmp_path):
-    images = make_images(tmp_path / "data", {"train": 2, "val": 4, "test": 4})
+    images = make_gels(tmp_path / "data", {"train": 2, "val": 4, "test": 4})
     for name in ("b", "a", "c"):
         params = {"dataset_dir": str(tmp_path / "data"), "model_id": 1}
         run = make_run(tmp_path / "runs" / name, images, params, root=tmp_path, accuracy=0.8)
@@ -100,7 +101,7 @@ def test_no_runs_say_which_command_makes_some(tmp_path):
 
 
 def test_folders_become_their_images_and_missing_files_stay(tmp_path):
-    make_images(tmp_path / "data", {"test": 2})
+    make_gels(tmp_path / "data", {"test": 2})
     (tmp_path / "data" / "notes.txt").write_text("no image")
     files = expand_files([tmp_path / "gone.png", tmp_path / "data"])
     assert [file.name for file in files] == [
@@ -126,7 +127,7 @@ def test_a_prediction_as_json():
 def trained(tmp_path_factory):
     """A run that was really trained, on random weights and small images."""
     folder = tmp_path_factory.mktemp("trained")
-    drawn = make_images(folder / "data", {"train": 8, "val": 4, "test": 10})
+    drawn = make_gels(folder / "data", {"train": 8, "val": 4, "test": 10})
     params = {
         "dataset_dir": str(folder / "data"), "weights": "none", "image_size": 64,
         "num_epochs": 3, "augmentation": "none", "precision": "fp32",

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from making.folders import list_labelled
 
 from gellib import plots
-from gellib.data.imageset import make_imageset
 from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 from gellib.report.widgets import verdict
 from gellib.runs import Record, RunFolder
@@ -20,14 +20,8 @@ CLASSES = ("Cytosol", "Nucleoli", "not {one}")
 
 
 def make(tmp_path, labels, task, classes=CLASSES):
-    parts = ("train", "val", "test")
-    rows = [
-        {"file": f"{i:03}.png", "path": str(tmp_path / f"{i:03}.png"), "label": label}
-        for i, label in enumerate(labels)
-    ]
-    for i, row in enumerate(rows):
-        row["split"] = parts[i % 3]
-    return make_imageset(tmp_path, rows, classes, task)
+    splits = ("train", "val", "test")
+    return list_labelled(labels, task, classes, root=tmp_path, splits=splits)
 
 
 @pytest.fixture

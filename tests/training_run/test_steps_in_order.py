@@ -3,7 +3,7 @@
 import inspect
 
 import pytest
-from smallset import make_images
+from making.folders import make_stripes_and_dots
 
 from gellib.config import RunConfig
 from gellib.training_run import TrainingRun, TrainingRunError
@@ -26,7 +26,7 @@ CASES = [(name, section) for section, names in NEEDS.items() for name in names]
 
 @pytest.fixture
 def run(tmp_path):
-    make_images(tmp_path / "images")
+    make_stripes_and_dots(tmp_path / "images")
     return TrainingRun(
         RunConfig(
             dataset_dir=str(tmp_path / "images"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from smallset import make_images
+from making.folders import make_stripes_and_dots
 
 from gellib.config import RunConfig
 from gellib.models.backbones import resolve_precision
@@ -14,7 +14,7 @@ from gellib.training_run.predictor import Predictor
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    make_images(folder / "images")
+    make_stripes_and_dots(folder / "images")
     return folder
 
 

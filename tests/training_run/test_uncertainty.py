@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from making.images import make_wave_views
 from sklearn.metrics import roc_auc_score
 
 from gellib import plots
@@ -95,14 +96,6 @@ def test_uncertain_answers_are_the_wrong_ones():
     assert f"AUC {found['auroc']:.2f}" in labels[0]
 
 
-def stripes(rng, n, spread=0):
-    """Grey stripes, their period and phase by chance, under some noise: uint8 (n, 1, 64, 64)."""
-    x = np.arange(64)
-    period, phase = rng.uniform(6, 9, (n, 1, 1)), rng.uniform(0, 6, (n, 1, 1))
-    tones = 120 + 60 * np.sin(2 * np.pi * x[None, None] / period + phase) + np.zeros((n, 64, 1))
-    return np.clip(tones + rng.normal(0, 12, tones.shape), 0, 255).astype(np.uint8)[:, None]
-
-
 def described(views):
     """Features that see some directions alone, and the statistics."""
     net = np.random.default_rng(5).normal(size=(64 * 64, 24))
@@ -112,20 +105,20 @@ def described(views):
 
 def test_images_unlike_the_training_images_are_told():
     rng = np.random.default_rng(0)
-    x = described(stripes(rng, 120))
+    x = described(make_wave_views(rng, 120))
     rows = np.arange(120)
     detector = fit_out_of_distribution(*x, rows[:80], rows[80:])
     assert detector.n == 120 and detector.rate == 0.05
-    alike = detector.score(*described(stripes(rng, 400)))
+    alike = detector.score(*described(make_wave_views(rng, 400)))
     assert (alike > 1).mean() < 0.12, "about the stated rate"
     noise = rng.integers(0, 256, (20, 1, 64, 64), dtype=np.uint8)
     blank = np.tile(np.uint8(np.arange(20, 220, 10))[:, None, None, None], (1, 1, 64, 64))
-    for strange in (noise, blank, stripes(rng, 20).swapaxes(2, 3)):
+    for strange in (noise, blank, make_wave_views(rng, 20).swapaxes(2, 3)):
         assert (detector.score(*described(strange)) > 1).all()
 
 
 def test_the_detector_is_stored_in_little_and_read_back():
-    x = described(stripes(np.random.default_rng(0), 60))
+    x = described(make_wave_views(np.random.default_rng(0), 60))
     detector = fit_out_of_distribution(*x, np.arange(40), np.arange(40, 60))
     tensors = detector.tensors()
     assert sum(t.numel() for t in tensors.values()) < 10 * 24 + (N_STATISTICS + 2) * N_STATISTICS
@@ -135,16 +128,16 @@ def test_the_detector_is_stored_in_little_and_read_back():
 
 def test_copies_of_training_images_do_not_narrow_what_is_alike():
     rng = np.random.default_rng(0)
-    views = np.repeat(stripes(rng, 30), 4, axis=0)
+    views = np.repeat(make_wave_views(rng, 30), 4, axis=0)
     x, rows = described(views), np.arange(120)
     apart = fit_out_of_distribution(*x, rows, rows[:0], groups=rows // 4)
     mixed = fit_out_of_distribution(*x, rows, rows[:0], groups=rng.permutation(rows))
-    further = described(stripes(rng, 200))
+    further = described(make_wave_views(rng, 200))
     assert (apart.score(*further) > 1).mean() < (mixed.score(*further) > 1).mean()
 
 
 def test_of_a_trained_network_validation_images_alone_set_the_threshold():
-    x = described(stripes(np.random.default_rng(0), 60))
+    x = described(make_wave_views(np.random.default_rng(0), 60))
     rows = np.arange(60)
     assert fit_out_of_distribution(*x, rows[:40], rows[40:], frozen=False).n == 20
     assert fit_out_of_distribution(*x, rows[:55], rows[55:], frozen=False) is None

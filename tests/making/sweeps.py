@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw
 
 from gellib.base.files import write_csv, write_json
 from gellib.config import RunConfig
-from gellib.evaluation import ImageScores, evaluate
-from gellib.report.comparison import Comparison
-from gellib.runs import Record, RunFolder, SweepFolder, SweepPredictions, tabulate
+from gellib.evaluation import evaluate
+from gellib.runs import RunFolder, SweepFolder
+from making.folders import GEL_CLASSES, make_gels, make_stripes_and_dots
 
-CLASSES = ("gel", "not_gel")
 GRID = tuple(
     itertools.product(
         ("cpu", "gpu"), ("resnet18", "vgg16", "mobilenet-v3"), ("single", "multi"), ("adam", "sgd")
     )
 )
-
-
-def make_images(root: Path, per_class: dict[str, int], classes=CLASSES, seed=0) -> pd.DataFrame:
-    """Draw images (bands in lanes, or blots) and return file, split, label."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for split, n in per_class.items():
-        for number, label in enumerate(classes):
-            folder = root / split / label
-            folder.mkdir(parents=True, exist_ok=True)
-            for i in range(n):
-                width, height = rng.integers(90, 260, size=2)
-                image = Image.new("L", (int(width), int(height)), int(rng.integers(160, 235)))
-                draw = ImageDraw.Draw(image)
-                for _ in range(25):
-                    x, y = rng.uniform(0, width), rng.uniform(0, height)
-                    w, h = (14, 4) if number == 0 else rng.uniform(4, 40, size=2)
-                    shape = draw.rectangle if number == 0 else draw.ellipse
-                    x = x // 22 * 22 if number == 0 else x
-                    shape((x, y, x + w, y + h), fill=int(rng.integers(10, 120)))
-                name = f"{label}_{i:02d}.png"
-                image.save(folder / name)
-                rows.append({"file": f"{split}/{label}/{name}", "split": split, "label": number})
-    return pd.DataFrame(rows)
 
 
 def make_probabilities(labels, n_classes, accuracy, rng) -> np.ndarray:
@@ -58,7 +33,7 @@ def make_probabilities(labels, n_classes, accuracy, rng) -> np.ndarray:
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
-def make_run(folder, images, params, *, root, accuracy, classes=CLASSES, warning="", epochs=8):
+def make_run(folder, images, params, *, root, accuracy, classes=GEL_CLASSES, warning="", epochs=8):
     """Write one finished run whose test accuracy is `accuracy`, in whole images."""
     config = RunConfig.check(params)
     run = RunFolder(folder)
@@ -158,12 +133,12 @@ def make_sweep(
     gpu=False,
     failed=(),
     warning="",
-    classes=CLASSES,
+    classes=GEL_CLASSES,
     n_test=11,
     grid=GRID,
 ) -> SweepFolder:
     """Write a sweep as 24 runs leave it; the GPU's are skipped unless `gpu`."""
-    images = make_images(data, {"train": 6, "val": 9, "test": n_test}, classes)
+    images = make_gels(data, {"train": 6, "val": 9, "test": n_test}, classes)
     sweep = SweepFolder(path)
     rng = np.random.default_rng(5)
     names = []
@@ -197,68 +172,74 @@ def make_sweep(
     return sweep
 
 
-def make_table(rows: list[dict]) -> pd.DataFrame:
-    """Build the table of a sweep from a few numbers a run: right answers, of how many images."""
-    return tabulate(make_records(rows))
+def add_run(folder, name, images, root, accuracy, **params):
+    """Write one finished run under a name of its own; returns the name."""
+    classes = params.pop("classes", ("gel", "not_gel"))
+    made = make_run(
+        folder / name, images, {"dataset_dir": str(root), **params}, root=root, accuracy=accuracy,
+        classes=classes,
+    )  # fmt: skip
+    record = made.read_record()
+    write_json(made.record, {**record.to_dict(), "name": name})
+    return name
 
 
-def make_comparison(rows: list[dict], *, info=None, images=True) -> Comparison:
-    """Compare such runs. Without `answers`, a run is right on its first `right` test images."""
-    records = make_records(rows)
-    done = [(row, r) for row, r in zip(rows, records, strict=True) if r.done]
-    predictions = SweepPredictions(None)
-    if images and done:
-        n = max(row.get("n", 22) for row, _ in done)
-        values = np.full((n, len(done)), np.nan)
-        for column, (row, _) in zip(values.T, done, strict=True):
-            own = np.arange(row.get("n", 22)) < row["right"]
-            column[: len(own)] = row.get("answers", own)
-        scores = ImageScores(values, tuple(r.name for _, r in done))
-        predictions = SweepPredictions(scores, {("", str(i)): i for i in range(n)})
-    return Comparison(tabulate(records), records=records, info=info, predictions=predictions)
+def write_sweep(folder, names, **more):
+    """Write what says which runs a sweep has."""
+    write_json(SweepFolder(folder).sweep, {"name": folder.name, "runs": names, **more})
+    return SweepFolder(folder)
 
 
-def make_records(rows: list[dict]) -> list[Record]:
-    """Build records that have no more than the table needs."""
-    out = []
-    for number, row in enumerate(rows, start=1):
-        config = {
-            "model_id": row.get("model_id", number),
-            "hardware_type": row.get("hardware_type", "cpu"),
-            "pretrained_model": row.get("pretrained_model", "resnet18"),
-            "classifier_head": row.get("classifier_head", "single"),
-            "opt_alg": row.get("opt_alg", "adam"),
-            "seed": row.get("seed", 0),
-        }
-        record = {"schema": 1, "config": config, "status": row.get("status", "done")}
-        record["name"] = f"{number:02d}"
-        record["reason"] = row.get("reason", "")
-        if record["status"] == "done":
-            right, n = row["right"], row.get("n", 22)
-            val, n_val = row.get("val", right), row.get("n_val", n)
-            half = n // 2
-            test = {
-                "n": n,
-                "accuracy": right / n,
-                "precision": right / n,
-                "recall": right / n,
-                "f1": right / n,
-                "roc_auc": right / n,
+def make_scored_sweep(folder, scores, *, losses=None, repeat="seed", failed=(), several=False):
+    """Write a sweep whose runs have given validation scores, by configuration and seed."""
+    images = make_gels(folder / "data", {"train": 2, "val": 4, "test": 4})
+    sweep, names = SweepFolder(folder / "runs" / "sweep"), []
+    for model, values in scores.items():
+        for number, score in enumerate(values):
+            name = f"{model:02d}-{repeat}{number}"
+            names.append(name)
+            params = {
+                "dataset_dir": str(folder / "data"),
+                "model_id": model,
+                "classifier_head": ["single", "multi"][model % 2],
+                repeat: number,
             }
-            # Mistakes on one class first; the rows always sum to the images of their class.
-            miss_0 = min(half, n - right)
-            miss_1 = n - right - miss_0
-            test["confusion_matrix"] = [[half - miss_0, miss_0], [miss_1, n - half - miss_1]]
-            record["metrics"] = {
-                "test": test,
-                "val": {"accuracy": val / n_val, "n": n_val, "loss": row.get("val_loss", 0.5)},
-            }
-            record["timings"] = {
-                "training_s": row.get("training_s", 10.0),
-                "features_s": 0.0,
-                "inference_s": 0.2,
-            }
-            record["weights"] = {"name": "imagenet", "warning": row.get("warning", "")}
-        record["data"] = {"classes": list(CLASSES), "positive": "gel", "fingerprint": ""}
-        out.append(Record.parse(record))
-    return out
+            run = make_run(sweep.path / name, images, params, root=folder, accuracy=0.8)
+            record = run.read_record().to_dict()
+            loss = (losses or {}).get((model, number), 0.5)
+            metric = "f1_samples" if several else "accuracy"
+            for split in ("val", "test"):
+                record["metrics"][split] |= {metric: score, "loss": loss}
+                if several:
+                    record["metrics"][split]["accuracy"] = 1 - score
+            record["name"] = name
+            if (model, number) in failed:
+                record |= {"status": "failed", "reason": "no"}
+            run.record.write_text(json.dumps(record))
+    write_json(sweep.sweep, {"name": "sweep", "purpose": "", "runs": names})
+    return sweep
+
+
+SWEEP_FILE = """
+name: small
+purpose: Does the machinery work?
+params:
+  dataset_dir: {images}
+  image_size: 32
+  num_epochs: 2
+  weights: none
+  batch_size: 4
+  cache_dir: {cache}
+grid:
+  classifier_head: [single, multi]
+  opt_alg: [adam, sgd]
+"""
+
+
+def make_sweep_file(folder: Path) -> Path:
+    """Write images and `small.yaml` into a folder; returns the sweep file."""
+    make_stripes_and_dots(folder / "images")
+    file = folder / "small.yaml"
+    text = SWEEP_FILE.format(images=folder / "images", cache=folder / "cache")
+    file.write_text(text, encoding="utf-8")
+    return file
