@@ -57,7 +57,7 @@ def lint_imports(folder):
 
 # Wings whose types are right; the others still have errors that mypy names.
 TYPED = ["api", "audit", "base", "cli", "config", "data", "evaluation", "runs", "sweeps"]
-TYPED += ["plots", "report", "training_run"]
+TYPED += ["labsim", "plots", "report", "training_run"]
 
 
 @pytest.mark.slow

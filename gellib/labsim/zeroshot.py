@@ -1,4 +1,4 @@
-"""Gel or not, without any training: the class head that was pretrained on simulated images."""
+"""Zero-shot prediction of gel or not: the class head pretrained on simulated images."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gellib.models.training import predict_images
 from gellib.training_run.predictor import Prediction, Source, named_source
 
 POSITIVE, NEGATIVE = "gel", "not_gel"
-_AT_ONCE = 64
+_BATCH = 64
 
 
 @dataclass(frozen=True)
 class ZeroShotPrediction(Prediction):
-    """What the pretrained head says of one image; `nearest` is the likeliest simulated class."""
+    """Prediction of one image; `nearest` is the most probable simulated class."""
 
     nearest: str = ""
 
@@ -32,7 +32,7 @@ class ZeroShotPrediction(Prediction):
 
 
 class ZeroShot:
-    """A shipped network with its class head, asked as a `Predictor` is.
+    """A shipped backbone with its class head; used like a `Predictor`.
 
     The probability of a gel is the sum over the simulated classes that are gels.
 
@@ -41,12 +41,12 @@ class ZeroShot:
     backbone
         resnet18, mobilenet-v3 or vgg16.
     weights
-        Another file of `gellib pretrain` than the shipped one.
+        File of `gellib pretrain`; empty: the shipped one.
 
     Raises
     ------
     BackboneError
-        For a network that no weights are shipped for.
+        If no weights are shipped for the backbone.
     """
 
     def __init__(self, backbone: str = "resnet18", *, weights: str | Path = "") -> None:
@@ -58,12 +58,12 @@ class ZeroShot:
         self.limits = ImageLimits()
 
     def predict(self, sources: Sequence[Source]) -> list[ZeroShotPrediction]:
-        """Judge each source; one that cannot be read gets its error, the others go on."""
+        """Predict each source; one that cannot be read gets an error, the others are predicted."""
         named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
         results: list[ZeroShotPrediction] = []
-        # Some at a time: decoded images are large, and a folder may hold any number.
-        for start in range(0, len(named), _AT_ONCE):
-            results += self._predict_batch(named[start : start + _AT_ONCE])
+        # In batches: decoded images are large, and a folder may hold any number.
+        for start in range(0, len(named), _BATCH):
+            results += self._predict_batch(named[start : start + _BATCH])
         return results
 
     def _predict_batch(self, named: Sequence[tuple[str, Any]]) -> list[ZeroShotPrediction]:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from gellib.audit import check_dataset
 from gellib.data.duplicates import near_pairs
-from gellib.labsim.simulate import CLASSES, picture
+from gellib.labsim.simulate import CLASSES, draw_image
 from gellib.labsim.simulate.write import write_gel
 
 SIDE = 64
@@ -58,7 +58,7 @@ def pictures(n: int, seed: int):
     for i in range(n):
         rng = np.random.default_rng([seed, i])
         name = gels[i % len(gels)] if i % 2 else names[i // 2 % len(names)]
-        yield picture(name, rng, int(rng.integers(160, 420)), int(rng.integers(160, 420))), rng
+        yield draw_image(name, rng, int(rng.integers(160, 420)), int(rng.integers(160, 420))), rng
 
 
 def twins(n: int = 700, seed: int = 11) -> None:

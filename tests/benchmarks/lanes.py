@@ -18,7 +18,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from gellib.labsim.simulate.camera import Scene, expose, photograph
-from gellib.labsim.simulate.classes import CLASSES, picture
+from gellib.labsim.simulate.classes import CLASSES, draw_image
 from gellib.labsim.simulate.stains import fluorescent
 from gellib.labsim.simulate.textures import texture
 from gellib.models.backbones import Backbone, build_backbone
@@ -55,7 +55,7 @@ def trained(network: str, n: int, image_size: int = 224, seed: int = 0) -> tuple
     views, y = [], []
     for is_gel, names in kinds.items():
         for i in range(n):
-            image = picture(names[i % len(names)], rng, 280, 280)
+            image = draw_image(names[i % len(names)], rng, 280, 280)
             views.append(unaugmented_view(image, backbone.preprocessing))
             y.append(int(is_gel))
     parts = torch.from_numpy(np.stack(views)).split(16)

@@ -20,7 +20,7 @@ from gellib.labsim.pretraining import (
     recipe,
     validation,
 )
-from gellib.labsim.pretraining.resume import take_up
+from gellib.labsim.pretraining.resume import load_start
 from gellib.labsim.simulate import CLASSES, simulate
 from gellib.labsim.zeroshot import ZeroShot
 from gellib.models.backbones import (
@@ -46,9 +46,9 @@ TINY = {"steps": 2, "workers": 0, "progress": False, "per_class": 1}
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Small views, small lessons and few images to validate with."""
+    """Small views, small batches and few images to validate with."""
     for module in (batches, recipe, fit):
-        monkeypatch.setattr(module, "LESSON_VIEWS", 64)
+        monkeypatch.setattr(module, "BATCH_VIEWS", 64)
     tiny = {name: recipe.Recipe(2, ((32, 1.0),), 1e-3, batch=8) for name in PRETRAINABLE}
     tiny["vgg16"] = recipe.Recipe(2, ((32, 1.0),), 1e-3, batch=8, trained_as="vgg16_bn")
     for module in (recipe, fit):
@@ -63,13 +63,13 @@ def tiny_file(quick, tmp_path):
 
 class TestLessons:
     @pytest.mark.slow
-    def test_the_same_number_is_the_same_lesson(self):
-        views, labels = batches.lesson(0, 5, 32)
-        again, same = batches.lesson(0, 5, 32)
+    def test_the_same_number_is_the_same_batch(self):
+        views, labels = batches.pretraining_batch(0, 5, 32)
+        again, same = batches.pretraining_batch(0, 5, 32)
         assert views.shape == (512, 32, 32) and views.dtype == np.uint8
         assert np.array_equal(views, again) and np.array_equal(labels, same)
-        assert not np.array_equal(views, batches.lesson(0, 6, 32)[0])
-        assert not np.array_equal(views, batches.lesson(1, 5, 32)[0])
+        assert not np.array_equal(views, batches.pretraining_batch(0, 6, 32)[0])
+        assert not np.array_equal(views, batches.pretraining_batch(1, 5, 32)[0])
 
     def test_gels_are_two_fifths_and_every_class_comes(self):
         rng = np.random.default_rng(0)
@@ -93,18 +93,18 @@ class TestLessons:
 
     @pytest.mark.slow
     def test_worker_processes_draw_the_same(self):
-        alone = list(batches.course(0, [32, 32], 0))
-        helped = list(batches.course(0, [32, 32], 1))
+        alone = list(batches.pretraining_batches(0, [32, 32], 0))
+        helped = list(batches.pretraining_batches(0, [32, 32], 1))
         for (views, labels), (others, theirs) in zip(alone, helped, strict=True):
             assert np.array_equal(views, others) and np.array_equal(labels, theirs)
 
 
 class TestRecipe:
-    def test_sizes_fill_all_lessons_and_never_shrink(self):
+    def test_sizes_fill_all_batches_and_never_shrink(self):
         for one in (*recipe.RECIPES.values(), *recipe.FURTHER.values()):
             for steps in (1, 7, 100, one.steps):
                 sizes = one.sizes(steps)
-                assert len(sizes) == -(-steps * one.batch // batches.LESSON_VIEWS)
+                assert len(sizes) == -(-steps * one.batch // batches.BATCH_VIEWS)
                 assert sizes == sorted(sizes)
 
     def test_rate_warms_up_and_ends_near_nothing(self):
@@ -120,7 +120,7 @@ class TestRecipe:
     def test_what_is_kept_answers_as_what_was_trained(self, name):
         name = recipe.check_pretrainable(name)
         torch.manual_seed(0)
-        network = recipe.student(name, 5)
+        network = recipe.build_network(name, 5)
         views = torch.randint(0, 256, (4, 64, 64), dtype=torch.uint8)
         network.train()(recipe.as_input(views))  # statistics that are not those of no data
         kept = recipe.kept_form(network, name, 5)
@@ -143,8 +143,8 @@ class TestRecipe:
         logits = torch.where(gel, 1.0, -1.0)[None]  # sure of gel, not of which
         label = torch.tensor([list(CLASSES).index("gel_dim")])
         views = torch.zeros(1, 8, 8, dtype=torch.uint8)
-        alone, _ = recipe.loss_of(Fixed(logits), views, label, "fp32")
-        both, _ = recipe.loss_of(Fixed(logits), views, label, "fp32", question_weight=2.0)
+        alone, _ = recipe.compute_loss(Fixed(logits), views, label, "fp32")
+        both, _ = recipe.compute_loss(Fixed(logits), views, label, "fp32", gel_weight=2.0)
         share = torch.softmax(logits, 1)[0, gel].sum()
         assert (both - alone).item() == pytest.approx(-2 * share.log().item(), abs=1e-5)
 
@@ -159,13 +159,13 @@ class TestRecipe:
     @pytest.mark.slow
     def test_minutes_become_steps(self, quick):
         cpu = torch.device("cpu")
-        assert recipe.steps_in(0.1, "resnet18", cpu, "fp32", recipe.RECIPES["resnet18"]) > 1
+        assert recipe.estimate_steps(0.1, "resnet18", cpu, "fp32", recipe.RECIPES["resnet18"]) > 1
 
     def test_fresh_statistics_are_those_of_what_it_is_shown(self, monkeypatch):
         views = np.full((8, 16, 16), 200, np.uint8)
-        monkeypatch.setattr(fit, "lesson", lambda *_, **__: (views, None))
+        monkeypatch.setattr(fit, "pretraining_batch", lambda *_, **__: (views, None))
         network = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten())
-        fit.calibrate(network, 0, lessons=2)
+        fit.calibrate(network, 0, batches=2)
         expected = recipe.as_input(torch.from_numpy(views)).mean((0, 2, 3))
         assert torch.allclose(network[0].running_mean, expected, atol=1e-3)
         assert network[0].momentum == 0.1 and not network[0].training
@@ -181,11 +181,11 @@ class TestFiles:
 
     @pytest.mark.parametrize("name", NAMES)
     @pytest.mark.slow
-    def test_a_course_goes_on_where_another_one_ended(self, name, quick):
+    def test_a_run_continues_where_another_one_ended(self, name, quick):
         file = shipped_weights(name)
-        network = recipe.student(recipe.check_pretrainable(name), len(CLASSES))
+        network = recipe.build_network(recipe.check_pretrainable(name), len(CLASSES))
         views = torch.randint(0, 256, (16, 32, 32), dtype=torch.uint8)
-        take_up(network, file, recipe.check_pretrainable(name), views)
+        load_start(network, file, recipe.check_pretrainable(name), views)
         backbone, head, _ = load_class_model(file)
         with torch.inference_mode():
             # vgg16's norms are new, and change nothing of what they were set by.
@@ -249,12 +249,12 @@ class TestFiles:
 def test_figures_of_perfect_and_of_useless_answers():
     classes = {"gel_a": True, "gel_b": True, "text": False}
     truth = np.array([0, 0, 1, 2])
-    perfect = validation.Answers(truth, np.eye(3)[truth], classes)
+    perfect = validation.HeldOutPredictions(truth, np.eye(3)[truth], classes)
     assert set(perfect.figures().values()) == {1.0}
     assert perfect.confusion().tolist() == [[2, 0, 0], [0, 1, 0], [0, 0, 1]]
     # Half its mind on each gel class: wrong about the class, right about the gel.
     split = np.array([[0.3, 0.4, 0.3]] * 4)
-    figures = validation.Answers(truth, split, classes).figures()
+    figures = validation.HeldOutPredictions(truth, split, classes).figures()
     assert figures["class_accuracy"] == 0.25
     assert (figures["gels_right"], figures["others_right"]) == (1.0, 0.0)
     assert figures["gel_accuracy"] == 0.5
@@ -288,7 +288,7 @@ class TestShipped:
     @pytest.mark.slow
     def test_they_know_simulated_images(self, name):
         card = read_card(shipped_weights(name))["validation"]["none"]
-        held_out = validation.answers(shipped_weights(name), per_class=2)
+        held_out = validation.predict_held_out(shipped_weights(name), per_class=2)
         figures = held_out.figures()
         # Two images of each class say less than the card's two dozen: chance alone puts the
         # card's figure outside once in a thousand times.

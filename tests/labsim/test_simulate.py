@@ -6,7 +6,15 @@ import pytest
 from PIL import Image
 from scipy.stats import rankdata
 
-from gellib.labsim.simulate import CLASSES, SYSTEMS, WEIGHTS, picture, simulate, stream, write_gel
+from gellib.labsim.simulate import (
+    CLASSES,
+    SYSTEMS,
+    WEIGHTS,
+    draw_image,
+    simulate,
+    stream,
+    write_gel,
+)
 
 DEMO = Path(__file__).parents[2] / "dataset" / "gel"
 
@@ -48,7 +56,7 @@ def test_image_is_grey_of_its_size_and_shows_something(name):
         assert image.dtype == np.uint8
         assert image.shape == (size_px, size_px)
         assert image.std() > 1
-    assert picture(name, np.random.default_rng(0), 150, 90).shape == (90, 150)
+    assert draw_image(name, np.random.default_rng(0), 150, 90).shape == (90, 150)
 
 
 @pytest.mark.slow
@@ -68,8 +76,8 @@ def test_unknown_class_is_named():
 
 
 def test_too_small_an_image_is_refused():
-    with pytest.raises(ValueError, match="got 31 x 64 px: expected 32 or more a side"):
-        picture("sea", np.random.default_rng(0), 31, 64)
+    with pytest.raises(ValueError, match="got 31 x 64 px: expected 32 or more per side"):
+        draw_image("sea", np.random.default_rng(0), 31, 64)
 
 
 def test_stream_can_be_taken_up_anywhere():
@@ -144,7 +152,7 @@ def test_system_splits_a_fifth_off_for_testing(tmp_path):
 
 def test_folder_with_something_in_it_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(FileExistsError, match="something in it: expected a new or an empty folder"):
+    with pytest.raises(FileExistsError, match="not empty: expected a new or an empty folder"):
         write_gel(tmp_path, train=1, test=1)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

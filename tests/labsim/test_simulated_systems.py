@@ -93,7 +93,7 @@ def test_files_alone_do_not_tell_brains_apart(brains):
 
 def test_tumours_make_one_side_unlike_the_other():
     def gap(label, seed):
-        image = brain_mri.picture(label, np.random.default_rng([seed, 7]), 96, 110).astype(float)
+        image = brain_mri.draw_image(label, np.random.default_rng([seed, 7]), 96, 110).astype(float)
         small = np.asarray(Image.fromarray(image).resize((12, 14)))
         return np.abs(small - small[:, ::-1]).max()
 
@@ -191,7 +191,7 @@ def test_proteins_are_laid_out_as_a_table_and_load(tmp_path):
 def test_a_protein_is_where_its_label_says():
     def green_over(place, where):
         rng = np.random.default_rng([3, place])
-        image = protein.picture(str(place), rng).astype(float) / 255
+        image = protein.draw_image(str(place), rng).astype(float) / 255
         nucleus = image[..., 2] > 0.3
         inside, outside = image[nucleus, 1].mean(), image[~nucleus, 1].mean()
         return inside / outside if where == "nucleus" else outside / inside

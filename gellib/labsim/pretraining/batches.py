@@ -1,4 +1,4 @@
-"""What a network is shown: random views of simulated images, drawn again just the same."""
+"""Pretraining batches: reproducible random views of simulated images."""
 
 from __future__ import annotations
 
@@ -18,28 +18,49 @@ from PIL import Image
 from gellib.labsim.simulate import CLASSES, WEIGHTS, simulate
 from gellib.models.backbones import stretch_contrast
 
-LESSON_VIEWS = 512
+# Views drawn together; training splits them into optimiser batches of `Recipe.batch` views.
+BATCH_VIEWS = 512
 VIEWS_PER_IMAGE = 2
 GEL_SHARE = 0.4
-"""Share of gels among the images: they are a quarter of the classes, but half of the question."""
+"""Share of gels among the images: they are a quarter of the classes, but one of two answers."""
 
 SCALE_MIN = 0.35
 STRETCH_SHARE, INVERT_SHARE = 0.5, 0.15
-_GAMMA = 1.6  # at most, and at least its inverse
-# An image is simulated so much larger than its views that most crops are shrunk, not blown up.
+_GAMMA = 1.6  # the largest gamma; its inverse is the smallest
+# Side of an image by that of its views: large enough that most crops are reduced, not enlarged.
 _MARGIN = 1.4
 
-Lesson = tuple[np.ndarray, np.ndarray]
+PretrainingBatch = tuple[np.ndarray, np.ndarray]
 
 
-def lesson(seed: int, number: int, size_px: int, scale_min: float = SCALE_MIN) -> Lesson:
-    """Draw lesson `number` of a course: uint8 views (views, size_px, size_px) and their classes.
+def pretraining_batch(
+    seed: int, number: int, size_px: int, scale_min: float = SCALE_MIN
+) -> PretrainingBatch:
+    """Draw batch `number` of a pretraining run.
 
-    Each image is simulated once and shown in two views, in batches apart by chance alone, because
-    simulating takes longer than looking again. The lesson depends on the arguments alone.
+    Each image is simulated once and used for two views, because simulating takes longer than
+    drawing a view; the order of the views is random. The batch depends only on the arguments.
+
+    Parameters
+    ----------
+    seed
+        Seed of the pretraining run.
+    number
+        Number of the batch in the run, from 0.
+    size_px
+        Side of the views in px.
+    scale_min
+        Smallest share of the area of an image that a view shows.
+
+    Returns
+    -------
+    views
+        uint8 (`BATCH_VIEWS`, size_px, size_px).
+    labels
+        Class number of each view, (`BATCH_VIEWS`,).
     """
     rng = np.random.default_rng([seed, number, size_px])
-    n = LESSON_VIEWS // VIEWS_PER_IMAGE
+    n = BATCH_VIEWS // VIEWS_PER_IMAGE
     views = np.empty((n * VIEWS_PER_IMAGE, size_px, size_px), dtype=np.uint8)
     labels = np.repeat(_draw_classes(rng, n), VIEWS_PER_IMAGE)
     places = rng.permutation(len(views))
@@ -66,7 +87,19 @@ def _draw_classes(rng: np.random.Generator, n: int) -> np.ndarray:
 def random_view(
     image: np.ndarray, rng: np.random.Generator, size_px: int, scale_min: float
 ) -> np.ndarray:
-    """Draw one view of a square image: a part of it, perhaps mirrored, in another tone."""
+    """Draw one view of a square image: a random crop, perhaps mirrored, with other grey levels.
+
+    Parameters
+    ----------
+    image
+        uint8 (side, side).
+    rng
+        Random generator of the view.
+    size_px
+        Side of the view in px.
+    scale_min
+        Smallest share of the area of the image that the view shows.
+    """
     side = len(image)
     area = side * side * rng.uniform(scale_min, 1)
     ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
@@ -81,23 +114,25 @@ def random_view(
 
 
 def _tone(rng: np.random.Generator) -> np.ndarray:
-    """Draw a table that gives each of 256 grey levels another: gamma, perhaps inverted."""
+    """Draw a lookup table of 256 grey levels: gamma, perhaps inverted."""
     gamma = _GAMMA ** rng.uniform(-1, 1)
     levels = (255 * (np.arange(256) / 255) ** gamma + 0.5).astype(np.uint8)
     return 255 - levels if rng.random() < INVERT_SHARE else levels
 
 
-def course(seed: int, sizes_px: Iterable[int], workers: int) -> Iterator[Lesson]:
-    """Yield lesson after lesson, the next drawn by `workers` processes meanwhile; 0: by this one.
+def pretraining_batches(
+    seed: int, sizes_px: Iterable[int], workers: int
+) -> Iterator[PretrainingBatch]:
+    """Yield the batches of a pretraining run; `workers` processes draw the next ones meanwhile.
 
-    `sizes_px` has the size of the views of each lesson. How many processes draw changes nothing
-    in what is drawn.
+    With 0 workers this process draws them. `sizes_px` holds the side in px of the views of each
+    batch. The number of workers does not change the batches.
     """
     tasks = ((seed, number, size_px) for number, size_px in enumerate(sizes_px))
     if workers < 1:
-        yield from (lesson(*task) for task in tasks)
+        yield from (pretraining_batch(*task) for task in tasks)
         return
-    # Not forked: torch has threads by now, which do not survive it.
+    # Spawned, not forked: the threads of torch do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with (
         _one_thread_each(),
@@ -106,7 +141,7 @@ def course(seed: int, sizes_px: Iterable[int], workers: int) -> Iterator[Lesson]
         waiting: deque = deque()
         try:
             for task in tasks:
-                waiting.append(pool.submit(lesson, *task))
+                waiting.append(pool.submit(pretraining_batch, *task))
                 if len(waiting) > workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -117,20 +152,20 @@ def course(seed: int, sizes_px: Iterable[int], workers: int) -> Iterator[Lesson]
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it is killed: it would wait for ever."""
+    """End this process when the one that started it is killed; it would wait forever."""
     parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
     if parent is not None:
-        threading.Thread(target=watch, daemon=True).start()
+        threading.Thread(target=_exit_after, args=[parent.sentinel], daemon=True).start()
+
+
+def _exit_after(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let new processes compute with one thread: small matrices are slower with more."""
+    """Give new processes one thread each: small matrices are slower with more."""
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))

@@ -1,4 +1,4 @@
-"""The file of weights and its card, and both back again."""
+"""Write and read files of pretrained weights and their cards."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ from gellib.models.backbones.labsim import FACTS_KEY, pretrained_facts
 from gellib.models.heads import Head, build_head
 
 SCHEMA = 1
-# Squares of small numbers: half precision would lose them.
+# Squares of small numbers, which half precision would lose.
 _FULL_PRECISION = ("running_var", "running_mean")
 
 
 def write_weights(path: Path, network: nn.Module, name: str) -> None:
-    """Write a network with its class head in half precision, whole or not at all."""
+    """Write a network with its class head in half precision, completely or not at all.
+
+    Raises
+    ------
+    PretrainError
+        If a weight is not finite.
+    """
     state = {}
     for key, tensor in network.state_dict().items():
         if key.endswith("num_batches_tracked"):
@@ -40,13 +46,13 @@ def write_weights(path: Path, network: nn.Module, name: str) -> None:
         "classifier": last_linear(network)[0],
         "pooled": name.startswith("vgg"),
     }
-    card_file(path).unlink(missing_ok=True)  # of the file that is replaced
+    card_file(path).unlink(missing_ok=True)  # the card of the file that is replaced
     with atomic_path(path) as partial:
         save_file(state, partial, metadata={FACTS_KEY: json.dumps(facts)})
 
 
 def write_card(path: Path, name: str, made: dict[str, Any]) -> None:
-    """Write the card of a file: what it is, then what `made` says of how it came about."""
+    """Write the card of a file: its contents, then how it was made, as `made` says."""
     card = {
         "schema": SCHEMA,
         "backbone": name,
@@ -61,7 +67,7 @@ def write_card(path: Path, name: str, made: dict[str, Any]) -> None:
 
 
 def card_file(path: str | Path) -> Path:
-    """Where the card of a file of weights lies."""
+    """Return the path of the card of a file of weights."""
     return Path(path).with_suffix(".json")
 
 
@@ -71,7 +77,7 @@ def read_card(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     PretrainError
-        When it has none.
+        If it has none.
     """
     try:
         return json.loads(card_file(path).read_text(encoding="utf-8"))
@@ -83,12 +89,12 @@ def read_card(path: str | Path) -> dict[str, Any]:
 
 
 def load_class_model(path: str | Path) -> tuple[Backbone, Head, dict[str, bool]]:
-    """Put the whole network of a file together: (backbone, class head, classes), in eval mode.
+    """Load a file as backbone, class head and classes, in eval mode.
 
     Raises
     ------
     PretrainError
-        For a file that `gellib pretrain` did not write.
+        If `gellib pretrain` did not write the file.
     """
     facts = pretrained_facts(path)
     if facts is None or facts["backbone"] not in RECIPES:
@@ -97,7 +103,7 @@ def load_class_model(path: str | Path) -> tuple[Backbone, Head, dict[str, bool]]
         )
     backbone = build_backbone(facts["backbone"], weights=str(path))
     state = load_file(path)
-    weight, bias = (state[f"{facts['classifier']}.{part}"].float() for part in ("weight", "bias"))
+    weight, bias = (state[f"{facts['classifier']}.{kind}"].float() for kind in ("weight", "bias"))
     head = build_head("single", backbone.dim, len(weight), seed=0)
     head.load_state_dict({"0.weight": weight, "0.bias": bias})
     return backbone, head.eval(), facts["classes"]

@@ -1,4 +1,4 @@
-"""`pretrain`: a network learns the simulated classes, and becomes a file of weights with a card."""
+"""`pretrain`: train a backbone on simulated classes; write its weights and their card."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from gellib.labsim.pretraining.batches import LESSON_VIEWS, VIEWS_PER_IMAGE, course, lesson
+from gellib.labsim.pretraining.batches import (
+    BATCH_VIEWS,
+    VIEWS_PER_IMAGE,
+    pretraining_batch,
+    pretraining_batches,
+)
 from gellib.labsim.pretraining.files import read_card, write_card, write_weights
 from gellib.labsim.pretraining.recipe import (
     FURTHER,
@@ -18,23 +23,23 @@ from gellib.labsim.pretraining.recipe import (
     PretrainError,
     Recipe,
     as_input,
+    build_network,
     check_pretrainable,
+    compute_loss,
+    estimate_steps,
     kept_form,
-    loss_of,
-    steps_in,
-    student,
 )
-from gellib.labsim.pretraining.resume import take_up
+from gellib.labsim.pretraining.resume import load_start
 from gellib.labsim.pretraining.validation import PER_CLASS, validate
 from gellib.labsim.simulate import CLASSES
 from gellib.models.backbones import file_sha256, isolated_rng, resolve_precision
 from gellib.models.backbones.architectures import batch_norms
 from gellib.training_run.environment import git_commit
 
-_CALIBRATION_PX = 224  # what the networks are used at
-_CALIBRATION_LESSONS = 2
-_CALIBRATION_BATCH = 64
-_ROWS_OF_HISTORY = 40
+_CALIBRATION_PX = 224  # size at which the networks are used
+_CALIBRATION_BATCHES = 2
+_CALIBRATION_VIEWS = 64
+_MAX_HISTORY_ROWS = 40
 
 
 def pretrain(
@@ -50,7 +55,7 @@ def pretrain(
     progress: bool = True,
     command: str = "",
 ) -> Path:
-    """Train a network on simulated images alone and write `<out>/<backbone>.safetensors`.
+    """Train a network only on simulated images and write `<out>/<backbone>.safetensors`.
 
     A card of the same name, `.json`, says how it was made and how well it does on held-out
     simulated images. The same seed and number of steps give the same weights on the same machine
@@ -61,18 +66,24 @@ def pretrain(
     backbone
         resnet18, mobilenet-v3 or vgg16.
     minutes
-        Time to train for; becomes a number of steps by the speed that is measured here.
+        Time to train for; converted to a number of steps by the speed measured on this machine.
     steps
-        Batches of the recipe's size instead; if neither is given, those of the network's recipe.
+        Number of optimiser steps instead; if neither is given, that of the recipe.
     start
-        A file of `gellib pretrain` to go on from, by the recipe for that, best with another seed:
-        the same one draws the same images again.
+        A file of `gellib pretrain` to continue from, with the recipe for a second run. Use another
+        seed: the same one draws the same images again.
+    seed
+        Seed of weights and images.
+    out
+        Folder of the file and its card.
     workers
-        Processes that draw images meanwhile; 0: the training one does.
+        Processes that draw images; 0: the training process does.
     per_class
-        Held-out images of each class that the card's figures are of.
+        Held-out images per class with which the card's scores are measured.
+    progress
+        Whether to show a progress bar.
     command
-        For the card: what was called, if not the command that does the same.
+        Command that is recorded in the card; empty: the equivalent `gellib pretrain`.
 
     Returns
     -------
@@ -81,7 +92,7 @@ def pretrain(
     Raises
     ------
     PretrainError
-        For a network without a recipe, or a time or number of steps that is none.
+        For a backbone without a recipe, for both minutes and steps, or if either is not above 0.
     """
     name = check_pretrainable(backbone)
     recipe = (FURTHER if start else RECIPES)[name]
@@ -98,17 +109,17 @@ def pretrain(
             steps = (
                 recipe.steps
                 if minutes is None
-                else steps_in(minutes, name, device, precision, recipe)
+                else estimate_steps(minutes, name, device, precision, recipe)
             )
     views_seen = steps * recipe.batch
-    # Again from the start: measuring the speed has used up random numbers.
+    # A new random state: measuring the speed used random numbers.
     with isolated_rng(seed, "pretrain", name, device=device):
-        network = student(name, len(CLASSES)).to(device)
+        network = build_network(name, len(CLASSES)).to(device)
         if start:
-            views, _ = lesson(seed, 0, recipe.sizes(steps)[0])
-            take_up(network, start, name, torch.from_numpy(views[:_CALIBRATION_BATCH]))
+            views, _ = pretraining_batch(seed, 0, recipe.sizes(steps)[0])
+            load_start(network, start, name, torch.from_numpy(views[:_CALIBRATION_VIEWS]))
         history = _fit(network, recipe, steps, seed, workers, precision, progress)
-        calibrate(network, seed, lessons=_CALIBRATION_LESSONS if views_seen > LESSON_VIEWS else 0)
+        calibrate(network, seed, batches=_CALIBRATION_BATCHES if views_seen > BATCH_VIEWS else 0)
     made = {
         "command": command
         or f"gellib pretrain --backbone {backbone} --steps {steps} --seed {seed}"
@@ -143,20 +154,19 @@ def _fit(
     precision: str,
     progress: bool,
 ) -> list[dict[str, float]]:
-    """Train in place; return step, size_px, learning_rate, loss and accuracy, means of a stretch.
+    """Train in place; return rows of step, size_px, learning_rate, mean loss and mean accuracy.
 
-    Loss and accuracy are of the views as they were learned from: new ones, but of varied tone and
-    cut, and judged before the step that they cause.
+    Loss and accuracy are those of the augmented training views, before the step on them.
     """
     network.train()
     optimiser = torch.optim.AdamW(_groups(network, recipe.weight_decay), lr=recipe.learning_rate)
     rows, waiting = [], []
-    every = max(1, steps // _ROWS_OF_HISTORY)
+    every = max(1, steps // _MAX_HISTORY_ROWS)
     step = 0
     sizes = recipe.sizes(steps)
     bar = tqdm(total=steps, unit="step", disable=not progress)
     with bar:
-        for views, labels in course(seed, sizes, workers):
+        for views, labels in pretraining_batches(seed, sizes, workers):
             for batch in range(0, len(views), recipe.batch):
                 if step == steps:
                     break
@@ -164,13 +174,13 @@ def _fit(
                     group["lr"] = recipe.rate(step, steps)
                 shown = torch.from_numpy(views[batch : batch + recipe.batch])
                 truth = torch.from_numpy(labels[batch : batch + recipe.batch])
-                loss, logits = loss_of(
+                loss, logits = compute_loss(
                     network,
                     shown,
                     truth,
                     precision,
                     recipe.label_smoothing,
-                    recipe.question_weight,
+                    recipe.gel_weight,
                 )
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
@@ -197,14 +207,14 @@ def _fit(
 
 
 def _origin(start: Path) -> dict[str, Any]:
-    """Take from the card of an earlier course what it takes to do that again."""
+    """Return from the card of an earlier run what is needed to repeat it."""
     card = read_card(start)
-    told = ("command", "commit", "seed", "steps", "minutes", "images_seen", "started_from")
-    return {"sha256": file_sha256(start)} | {key: card[key] for key in told if key in card}
+    kept = ("command", "commit", "seed", "steps", "minutes", "images_seen", "started_from")
+    return {"sha256": file_sha256(start)} | {key: card[key] for key in kept if key in card}
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict]:
-    """Keep biases and norms, which are vectors, free of weight decay."""
+    """Exclude biases and norms, which are vectors, from weight decay."""
     weights = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     return [
@@ -213,26 +223,26 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict]:
     ]
 
 
-def calibrate(network: nn.Module, seed: int, lessons: int) -> None:
-    """Take the batch norms' statistics anew, at the size that the network is used at.
+def calibrate(network: nn.Module, seed: int, batches: int) -> None:
+    """Estimate the statistics of the batch norms again, at the size at which the network is used.
 
-    It learned from smaller views; the same things are larger and smoother now, and statistics of
-    the small ones would be off for them.
+    It was trained on smaller views. The same objects are larger and smoother at full size, so that
+    the statistics of small views would be wrong.
     """
     layers = batch_norms(network).values()
     device = next(network.parameters()).device
     momenta = [layer.momentum for layer in layers]
     network.eval()
-    if not lessons:
+    if not batches:
         return
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # cumulative average
         layer.train()
     with torch.no_grad():
-        for number in range(lessons):
-            views, _ = lesson(seed, number, _CALIBRATION_PX, scale_min=0.7)
-            for batch in torch.from_numpy(views).split(_CALIBRATION_BATCH):
+        for number in range(batches):
+            views, _ = pretraining_batch(seed, number, _CALIBRATION_PX, scale_min=0.7)
+            for batch in torch.from_numpy(views).split(_CALIBRATION_VIEWS):
                 network(as_input(batch.to(device)))
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

@@ -1,4 +1,4 @@
-"""Going on from a file of weights: what one course has learned is not learned again."""
+"""Continue pretraining from a file of weights."""
 
 from __future__ import annotations
 
@@ -10,20 +10,31 @@ from torch import nn
 
 from gellib.labsim.pretraining.recipe import RECIPES, PretrainError, as_input
 from gellib.labsim.simulate import CLASSES
-from gellib.models.backbones.architectures import batch_norms
+from gellib.models.backbones.architectures import BatchNorm, batch_norms
 from gellib.models.backbones.labsim import pretrained_facts
 
 
-def take_up(network: nn.Module, path: str | Path, name: str, views: torch.Tensor) -> None:
-    """Give a network that is to be trained what a file of `gellib pretrain` holds.
+def load_start(network: nn.Module, path: str | Path, name: str, views: torch.Tensor) -> None:
+    """Load the weights of a file of `gellib pretrain` into a network before it is trained.
 
-    Where batch norms were put into the convolutions for keeping, they come back as ones that
-    change nothing of the uint8 `views` (n, H, W).
+    If the file has its batch norms fused into the convolutions, new batch norms are set so that
+    they do not change the activations of `views`.
+
+    Parameters
+    ----------
+    network
+        Network to train, changed in place.
+    path
+        File of weights.
+    name
+        Backbone, torchvision's name.
+    views
+        uint8 (n, H, W), to set new batch norms with.
 
     Raises
     ------
     PretrainError
-        For a file of another network or of other classes.
+        If the file is of another backbone or of other classes.
     """
     facts = pretrained_facts(path)
     if facts is None or facts["backbone"] != name or facts["classes"] != CLASSES:
@@ -35,19 +46,23 @@ def take_up(network: nn.Module, path: str | Path, name: str, views: torch.Tensor
     state = {key: tensor.float() for key, tensor in load_file(path).items()}
     without_norms = bool(RECIPES[name].trained_as)
     if without_norms:
-        state = _apart(network, state)
-    # The file has all but the norms or their counters, as `write_weights` sees to.
+        state = _rename_convolutions(network, state)
+    # `write_weights` leaves out only the norms, if they are fused, or their counters.
     network.load_state_dict(network.state_dict() | state)
     if without_norms:
         _make_neutral(network, views)
 
 
-def _apart(network: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _rename_convolutions(
+    network: nn.Module, state: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
     """Rename the convolutions of a network without batch norms to those of one with them."""
-    layers = network.features.named_children()
-    there = [place for place, layer in layers if isinstance(layer, nn.Conv2d)]
-    here = sorted({int(key.split(".")[1]) for key in state if key.startswith("features.")})
-    renamed = {f"features.{old}.": f"features.{new}." for old, new in zip(here, there, strict=True)}
+    layers = network.get_submodule("features").named_children()
+    target = [place for place, layer in layers if isinstance(layer, nn.Conv2d)]
+    source = sorted({int(key.split(".")[1]) for key in state if key.startswith("features.")})
+    renamed = {
+        f"features.{old}.": f"features.{new}." for old, new in zip(source, target, strict=True)
+    }
     return {
         next((key.replace(o, n, 1) for o, n in renamed.items() if key.startswith(o)), key): tensor
         for key, tensor in state.items()
@@ -55,9 +70,9 @@ def _apart(network: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torc
 
 
 def _make_neutral(network: nn.Module, views: torch.Tensor) -> None:
-    """Let each batch norm scale and shift by what it divides and subtracts."""
+    """Set scale and shift of each batch norm to undo its normalisation of `views`."""
 
-    def set_by_input(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    def set_by_input(layer: BatchNorm, inputs: tuple[torch.Tensor, ...]) -> None:
         var, mean = torch.var_mean(inputs[0].float(), (0, 2, 3), correction=0)
         layer.weight.copy_((var + layer.eps).sqrt())
         layer.bias.copy_(mean)
@@ -71,13 +86,13 @@ def _make_neutral(network: nn.Module, views: torch.Tensor) -> None:
     finally:
         for hook in hooks:
             hook.remove()
-    _give_usual_size(network)
+    _rescale_convolutions(network)
 
 
-def _give_usual_size(network: nn.Module) -> None:
-    """Scale the convolutions to the size of new ones, which the norms behind them undo.
+def _rescale_convolutions(network: nn.Module) -> None:
+    """Scale the convolutions to the spread of new ones; the batch norms after them undo it.
 
-    A step of Adam is as large for small weights as for large ones: they would be forgotten.
+    A step of Adam is equally large for small and large weights, so small ones would be lost.
     """
     with torch.no_grad():
         for layer in network.modules():

@@ -1,13 +1,13 @@
-"""Simulated images, made from nothing but random numbers: gels, brain slices, stained cells.
+"""Simulated images, drawn from random numbers: gels, brain slices, stained cells.
 
-They are for demonstration, for tests and for pretraining; training never imports them.
+They serve demonstrations, tests and pretraining; training never imports them.
 """
 
 from collections.abc import Callable
 
 from gellib.labsim.simulate.alzheimer import write_alzheimer
 from gellib.labsim.simulate.brain_mri import write_brain_mri
-from gellib.labsim.simulate.classes import CLASSES, WEIGHTS, picture, simulate, stream
+from gellib.labsim.simulate.classes import CLASSES, WEIGHTS, draw_image, simulate, stream
 from gellib.labsim.simulate.protein import write_protein
 from gellib.labsim.simulate.write import write_gel, write_gel_split
 
@@ -27,7 +27,7 @@ __all__ = [
     "CLASSES",
     "SYSTEMS",
     "WEIGHTS",
-    "picture",
+    "draw_image",
     "simulate",
     "stream",
     "write_alzheimer",

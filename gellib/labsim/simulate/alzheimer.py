@@ -50,7 +50,7 @@ def person(name: str, seed: int, number: int) -> Head:
     return head
 
 
-def picture(name: str, seed: int, number: int, index: int) -> np.ndarray:
+def draw_image(name: str, seed: int, number: int, index: int) -> np.ndarray:
     """Draw slice `index` of a person: uint8 (128, 128)."""
     place = list(CLASSES).index(name)
     head = person(name, seed, number)
@@ -92,7 +92,7 @@ def write_alzheimer(
         rows = []
         for name, subject, split, number, index in _plan(counts):
             stream = io.BytesIO()
-            Image.fromarray(picture(name, seed, number, index)).save(stream, "PNG")
+            Image.fromarray(draw_image(name, seed, number, index)).save(stream, "PNG")
             rows.append((name, subject, split, f"{subject}-{index:02d}.png", stream.getvalue()))
             if progress is not None:
                 progress(len(rows), sum(counts.values()))

@@ -1,7 +1,7 @@
-"""What was pipetted into the lanes: each experiment adds its bands to a run.
+"""Assays: what was loaded into the lanes of a gel; each assay adds its bands to a run.
 
-Every function takes the generator, the run (`gellib.labsim.simulate.bands`) and the numbers of
-the lanes that are free.
+Every function takes the random generator, the run (`gellib.labsim.simulate.bands`) and the numbers
+of the lanes that are free.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def _pcr(rng, run, used):
 
 
 def _digest(rng, run, used):
-    """A few fragments a lane; some lanes alike."""
+    """A few fragments per lane; some lanes are equal."""
     cut = rng.uniform(run.top, run.front, (len(used), 7))
     if chance(rng, 0.6):
         cut[1:][rng.random(len(used) - 1) < 0.6] = cut[0]
@@ -71,7 +71,7 @@ def _fingerprint(rng, run, used):
 
 
 def _lysate(rng, run, used):
-    """All the proteins of a cell: dozens of bands, alike in all lanes, one perhaps induced."""
+    """All the proteins of a cell: dozens of bands, equal in all lanes, one perhaps induced."""
     count = int(rng.integers(18, 42))
     shared = rng.uniform(run.top + run.height * 0.02, run.front, count)
     amount = rng.gamma(1.2, 0.16, (1, count)) * rng.uniform(0.5, 1.2, (len(used), 1))
@@ -98,7 +98,7 @@ def _purification(rng, run, used):
 
 
 def _blot(rng, run, used):
-    """One antibody: one band a lane, sometimes a second, soft and of any strength."""
+    """One antibody: one band per lane, sometimes a second, soft and of any strength."""
     for number in range(int(rng.integers(1, 3))):
         y = rng.uniform(run.top + run.height * 0.1, run.front)
         amount = rng.uniform(0.05, 1.8, len(used)) * (rng.random(len(used)) < 0.9)
@@ -111,7 +111,7 @@ def _haze(rng, run, used, strength):
     run.add(used, y, strength * rng.uniform(0, 1, len(used)), wide * 0.5, 1.8)
 
 
-EXPERIMENTS = {
+ASSAYS = {
     "pcr": _pcr,
     "digest": _digest,
     "genomic": _genomic,

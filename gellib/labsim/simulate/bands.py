@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gellib.labsim.simulate.assays import EXPERIMENTS
+from gellib.labsim.simulate.assays import ASSAYS
 from gellib.labsim.simulate.draw import chance, pick
 from gellib.labsim.simulate.textures import texture
 
@@ -72,7 +72,7 @@ def run_gel(
     width: int,
     height: int,
     *,
-    experiments: dict[str, float],
+    assays: dict[str, float],
     lanes: tuple[int, int] = (4, 16),
     protein: bool = False,
     ladder: float = 0.85,
@@ -81,8 +81,8 @@ def run_gel(
 
     Parameters
     ----------
-    experiments
-        Weights of what is in the lanes; keys of `gellib.labsim.simulate.assays.EXPERIMENTS`.
+    assays
+        Weights of what is in the lanes; keys of `gellib.labsim.simulate.assays.ASSAYS`.
     lanes
         The fewest and the most lanes.
     protein
@@ -118,7 +118,7 @@ def run_gel(
         if chance(rng, 0.15):
             places = [int(rng.integers(count))]
     used = np.setdiff1d(np.arange(count), places)
-    EXPERIMENTS[pick(rng, experiments)](rng, run, used)
+    ASSAYS[pick(rng, assays)](rng, run, used)
     rows, brightness = run.migrate(sizes), rng.uniform(0.3, 0.9)
     for place in places:
         amount = brightness * rng.uniform(0.5, 1.0, len(sizes)) * np.linspace(1, 0.6, len(sizes))

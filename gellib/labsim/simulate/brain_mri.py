@@ -32,7 +32,7 @@ _WRONG_EXTENSION = 0.7  # of the PNG files: they are called .jpg
 _COPIES = 0.05  # pictures that are another one of their class, saved once more
 
 
-def picture(label: str, rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+def draw_image(label: str, rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """Draw one slice, `no` or `yes`: uint8 (height, width)."""
     if label not in CLASSES:
         raise ValueError(f"no class {label!r}: expected one of {', '.join(CLASSES)}")
@@ -52,8 +52,8 @@ def picture(label: str, rng: np.random.Generator, width: int, height: int) -> np
     if label == "yes":
         for _ in range(1 + int(rng.integers(1, 4) if chance(rng, 0.12) else 0)):
             spots.add_tumour(head, weighting)
-    moved = spots.pushed(across, along)
-    image, brain = slice_of(head, *moved, tissue, level)
+    pushed_across, pushed_along = spots.pushed(across, along)
+    image, brain = slice_of(head, pushed_across, pushed_along, tissue, level)
     if level < -0.3 and chance(rng, 0.5):
         image = _eyes(rng, image, across, along, tissue)
     if chance(rng, 0.25):
@@ -205,7 +205,7 @@ def _write_image(target: Path, label: str, seed: int, number: int, index: int) -
     shape = np.random.default_rng([seed, number, original, 1])
     low, high = map(int, pick(shape, _LONG_PX).split())
     long_px, aspect = shape.uniform(low, high), shape.uniform(0.74, 1.0)
-    image = Image.fromarray(picture(label, shape, round(long_px * aspect), round(long_px)))
+    image = Image.fromarray(draw_image(label, shape, round(long_px * aspect), round(long_px)))
     look = np.random.default_rng([seed, number, index, 2])
     if original != index:
         scale = look.uniform(0.6, 0.95)

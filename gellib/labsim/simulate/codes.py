@@ -63,7 +63,7 @@ def code_2d(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         code[:, 0] = code[-1] = 1
         code[0, ::2], code[::2, -1] = 1, 1
     elif kind == "aztec":
-        away = np.abs(np.stack(np.mgrid[:count, :count]) - count // 2).max(0)
+        away = np.abs(np.mgrid[:count, :count] - count // 2).max(0)
         code = np.where(away < 6, away % 2 == 0, code).astype(np.float32)
     elif kind == "cross":
         code *= rng.random((count, count)) < 0.7

@@ -1,5 +1,6 @@
 """What the simulated pictures are drawn with: chance, a canvas, words, perspective."""
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -13,7 +14,7 @@ def chance(rng: np.random.Generator, probability: float) -> bool:
     return rng.random() < probability
 
 
-def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     """Draw one key of a table of weights."""
     names = list(weights)
     cumulated = np.cumsum([weights[name] for name in names])
@@ -38,7 +39,10 @@ def ramps(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _font(size_px: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size_px)
+    font = ImageFont.load_default(size_px)
+    if not isinstance(font, ImageFont.FreeTypeFont):
+        raise RuntimeError("Pillow has no FreeType. Expected it, to draw text. Reinstall Pillow.")
+    return font
 
 
 def word(rng: np.random.Generator, letters: int | None = None) -> str:

@@ -107,16 +107,20 @@ def slats(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
             x += wide
         canvas.box(0, low - 0.03, 1, low, rng.uniform(0.05, 0.6))
     image = canvas.array()
-    x, y = ramps(width, height)
+    across, down = ramps(width, height)
     count = rng.uniform(6, 30)
     if kind in ("blinds", "pipes"):
-        along = y if kind == "blinds" else x
-        phase = (along + rng.normal(0, 0.05) * (x + y)) * count % 1
+        along = down if kind == "blinds" else across
+        phase = (along + rng.normal(0, 0.05) * (across + down)) * count % 1
         image = image * 0.4 + rng.uniform(0.3, 0.9) * np.sin(np.pi * phase) ** rng.uniform(0.3, 3)
     elif kind == "keys":
-        phase = x * count % 1
-        image = np.where(phase < 0.05, 0.1, 0.9) + 0 * y
-        black = (np.abs(phase - 0.02) < 0.28) & (y < 0.6) & (np.floor(x * count + 0.5) % 7 % 3 != 0)
+        phase = across * count % 1
+        image = np.where(phase < 0.05, 0.1, 0.9) + 0 * down
+        black = (
+            (np.abs(phase - 0.02) < 0.28)
+            & (down < 0.6)
+            & (np.floor(across * count + 0.5) % 7 % 3 != 0)
+        )
         image = np.where(black, 0.05, image)
     return image
 

@@ -47,7 +47,7 @@ def draw_labels(rng: np.random.Generator) -> str:
     return pick(rng, COMBINATIONS)
 
 
-def picture(labels: str, rng: np.random.Generator, size_px: int = SIZE_PX) -> np.ndarray:
+def draw_image(labels: str, rng: np.random.Generator, size_px: int = SIZE_PX) -> np.ndarray:
     """Draw a field of cells with the protein in the labelled places: uint8 (size, size, 3)."""
     cells = _Cells(rng, size_px)
     green = np.zeros((size_px, size_px), np.float32)
@@ -235,14 +235,14 @@ def write_protein(
         for index in range(n):
             rng = np.random.default_rng([seed, index])
             labels = draw_labels(rng)
-            pixels = picture(labels, rng)
+            pixels = draw_image(labels, rng)
             Image.fromarray(pixels).save(folder / "train" / f"{index + 1}.png")
             lines.append(f"{index},{index + 1},{labels}")
             if progress is not None:
                 progress(index + 1, n)
         names = [f"{number},{place}" for number, place in enumerate(PLACES)]
-        names = "\n".join(["label,name", *names]) + "\n"
-        (folder / "classes.csv").write_text(names, encoding="utf-8")
+        text = "\n".join(["label,name", *names]) + "\n"
+        (folder / "classes.csv").write_text(text, encoding="utf-8")
         (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         names = [f"{number},{name}" for number, name in enumerate(PLACES)]
         text = "\n".join(["label,name", *names]) + "\n"

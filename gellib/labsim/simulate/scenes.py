@@ -203,7 +203,8 @@ def street(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         canvas.polygon(at([[-0.08, -0.52], [-0.08, -0.93], [0.22, -0.93], [0.48, -0.52]]), 0.2)
         canvas.polygon(at(hood), body)
         canvas.line(at([[-0.97, -0.4], [0.9, -0.36]]), min(1, body + 0.25), 0.006)
-        canvas.ellipse(*at([0.9, -0.35]), 0.02, 0.02, 0.95)
+        cx, cy = at([0.9, -0.35])
+        canvas.ellipse(cx, cy, 0.02, 0.02, 0.95)
         for wheel in (-0.6, 0.6):
             cx, cy = at([wheel, -0.08])
             canvas.ellipse(cx, cy, tall * 0.26, tall * 0.26, 0.05)

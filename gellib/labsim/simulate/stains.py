@@ -23,10 +23,10 @@ def _tiers(rng, width, height, **how):
     return sheets[0]
 
 
-def fluorescent(rng, width, height, lanes=(4, 16), experiments=None, contrast=None, glow=None):
+def fluorescent(rng, width, height, lanes=(4, 16), assays=None, contrast=None, glow=None):
     """A fluorescent gel on a transilluminator: bright bands over an uneven glow."""
-    how = experiments or _AGAROSE
-    sheet = _tiers(rng, width, height, experiments=how, lanes=lanes)
+    how = assays or _AGAROSE
+    sheet = _tiers(rng, width, height, assays=how, lanes=lanes)
     glow = glow or rng.uniform(0.02, 0.4)
     x, y = ramps(width, height)
     light = np.full((height, width), np.float32(glow))
@@ -101,11 +101,9 @@ def _slab(rng, image, outside):
     return warped(image, np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) + inset, outside)
 
 
-def stained(rng, width, height, lanes=(5, 16), experiments=None):
+def stained(rng, width, height, lanes=(5, 16), assays=None):
     """A stained protein gel on a light table: dark bands on a pale ground."""
-    sheet = run_gel(
-        rng, width, height, experiments=experiments or _PROTEIN, lanes=lanes, protein=True
-    )
+    sheet = run_gel(rng, width, height, assays=assays or _PROTEIN, lanes=lanes, protein=True)
     ground = rng.uniform(0.55, 0.98)
     light = ground * (1 + rng.uniform(0, 0.06) * field(rng, width, height, 3))
     strength = rng.uniform(0.25, 1.6)
@@ -142,7 +140,7 @@ def blotted(rng, width, height, lanes=(3, 12)):
     ground, strength = rng.uniform(0.6, 0.97), rng.uniform(0.5, 2.5)
     for low, high in zip(shares[:-1], shares[1:], strict=True):
         y0, y1 = round((low + gap / 2) * height), round((high - gap / 2) * height)
-        how = dict(experiments={"blot": 1}, lanes=(count, count), protein=True)
+        how = dict(assays={"blot": 1}, lanes=(count, count), protein=True)
         part = run_gel(rng, width, y1 - y0, ladder=0.4 if strips == 1 else 0.0, **how)
         light = ground * (1 + rng.uniform(0, 0.06) * field(rng, width, y1 - y0, 5))
         light = light * (1 - rng.uniform(0, 0.08) * texture(rng, width, y1 - y0, "cloud"))

@@ -31,7 +31,7 @@ def _bank(kind: str) -> np.ndarray:
         if kind in ("cells", "ridges"):
             seeds = rng.random((120 * 3**number, 2)) * size
             near = cKDTree(seeds, boxsize=size).query(
-                np.stack(np.mgrid[:size, :size], -1).reshape(-1, 2) + 0.5, k=2
+                np.moveaxis(np.mgrid[:size, :size], 0, -1).reshape(-1, 2) + 0.5, k=2
             )[0]
             image = (near[:, 1] - near[:, 0] if kind == "cells" else near[:, 0]).reshape(size, size)
         elif kind == "foliage":

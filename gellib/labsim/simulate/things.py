@@ -118,8 +118,8 @@ def desk(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     y = ramps(width, height)[1]
     kind = pick(rng, {"fibres": 3, "cloud": 1, "fine": 1})
     wood = rng.uniform(0.15, 0.85) + 0.35 * (texture(rng, width, height, kind) - 0.5)
-    lean = 1 + rng.normal(0, 0.12) * (ramps(width, height)[0] - 0.5)
-    canvas = Canvas(width, height, np.where(y * lean > edge, wood, _ground(rng, width, height)))
+    tilt = 1 + rng.normal(0, 0.12) * (ramps(width, height)[0] - 0.5)
+    canvas = Canvas(width, height, np.where(y * tilt > edge, wood, _ground(rng, width, height)))
     if chance(rng, 0.5):
         x0, y0, w, h = rng.uniform([0, 0, 0.2, 0.2], [0.6, 0.1, 0.5, 0.4])
         canvas.box(x0, y0, x0 + w, y0 + h, rng.uniform(0.6, 1), rng.random(), 0.012)
@@ -139,8 +139,8 @@ def desk(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
                 ends = np.array([[-0.95, row], [0.95, row]]) * size + [x, foot]
                 canvas.line(ends, value * 0.4, 0.012)
             for row in np.linspace(-1.1, -0.3, int(rng.integers(2, 7))):
-                ends = [[-0.7, row], [rng.uniform(-0.3, 0.7), row]]
-                canvas.line(np.array(ends) * size + [x, foot], rng.random(), 0.008)
+                text = [[-0.7, row], [rng.uniform(-0.3, 0.7), row]]
+                canvas.line(np.array(text) * size + [x, foot], rng.random(), 0.008)
         elif thing == "cup":
             size *= 0.55
             canvas.ellipse(x, foot, size * 1.7, size * 0.5, value * 0.8)

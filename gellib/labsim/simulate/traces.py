@@ -103,9 +103,9 @@ def karyotype(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
                     canvas.line([at, at + step * 1.1], value, 0.02 * narrow)
                     at, bend = at + step, bend + rng.normal(0, 0.06)
             if ordered:
-                number = str(row * columns + column + 1)
+                label = str(row * columns + column + 1)
                 canvas.text(
-                    (column + 0.5) / columns, (row + 0.92) / rows, number, 0.035, 1 - ground, "ma"
+                    (column + 0.5) / columns, (row + 0.92) / rows, label, 0.035, 1 - ground, "ma"
                 )
     image = canvas.array()
     small = resized(image, round(width / 1.6), round(height / 1.6))
@@ -117,7 +117,7 @@ def spectrum(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     strips = int(rng.integers(1, 6))
     x, y = ramps(width, height)
     dark = chance(rng, 0.35)
-    image = np.zeros((height, width), np.float32)
+    image: np.ndarray = np.zeros((height, width), np.float32)
     hump = np.exp(-(((x - rng.uniform(0.3, 0.7)) / rng.uniform(0.2, 0.6)) ** 2))
     for strip in range(strips):
         count = int(rng.integers(4, 60))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gellib.base.files import atomic_folder
-from gellib.labsim.simulate.classes import CLASSES, picture
+from gellib.labsim.simulate.classes import CLASSES, draw_image
 
 PNG_SHARE = 0.15
 LONG_PX = (300, 640)
@@ -30,20 +30,22 @@ def write_gel(
     Parameters
     ----------
     out
-        A new or empty folder; it appears at once, complete.
+        A new or empty folder; it appears only when it is complete.
     train, test
-        Images a class.
+        Images per class.
     progress
-        Called after each image with how many are done and how many there are.
+        Called after each image with the number of images done and the total.
 
     Raises
     ------
     FileExistsError
-        If `out` has something in it already.
+        If `out` is not empty.
+    ValueError
+        If `train` is below 1 or `test` below 0.
     """
     if train < 1 or test < 0:
         raise ValueError(
-            f"got train={train}, test={test}: expected at least 1 and 0 images a class"
+            f"got train={train}, test={test}: expected at least 1 and 0 images per class"
         )
     names = {
         "gel": [name for name, is_gel in CLASSES.items() if is_gel],
@@ -53,7 +55,7 @@ def write_gel(
     with new_folder(Path(out)) as folder:
         for number, (label, kinds) in enumerate(names.items()):
             rng = np.random.default_rng([seed, number])
-            # Every kind as often as the others, in an order that splits them by chance.
+            # Every kind is equally frequent, in a random order that splits them at random.
             rounds = -(-(train + test) // len(kinds))
             order = np.concatenate([rng.permutation(kinds) for _ in range(rounds)])[: train + test]
             order = rng.permutation(order)
@@ -69,24 +71,41 @@ def write_gel(
 
 
 def write_gel_split(out: Path, *, n: int = 57, seed: int = 0, progress=None) -> None:
-    """Write the gel data set with `n` images a class, a fifth of them for testing."""
+    """Write the gel data set with `n` images per class, a fifth of them for testing.
+
+    Parameters
+    ----------
+    out
+        A new or empty folder.
+    n
+        Images per class, 5 or more.
+    seed
+        Seed of all images.
+    progress
+        Called after each image with the number of images done and the total.
+
+    Raises
+    ------
+    ValueError
+        If `n` is below 5.
+    """
     if n < 5:
-        raise ValueError(f"n: got {n}, expected 5 or more images a class")
+        raise ValueError(f"n: got {n}, expected 5 or more images per class")
     test = round(n / 5)
     write_gel(out, train=n - test, test=test, seed=seed, progress=progress)
 
 
 def _write_image(target: Path, kind: str, seed: int, number: int, index: int) -> None:
-    """Write one picture; its size and type are drawn without a look at what it shows."""
+    """Write one image; its size and file type are drawn independently of its content."""
     rng = np.random.default_rng([seed, number, index])
     long_px, aspect = rng.uniform(*LONG_PX), ASPECTS[rng.integers(len(ASPECTS))]
     width = round(long_px * min(1, aspect))
     height = round(long_px / max(1, aspect))
     is_png, quality = rng.random() < PNG_SHARE, int(rng.integers(45, 93))
     if is_png:
-        # Lossless files are large: keep the pictures small.
+        # Lossless files are large: keep the images small.
         width, height = width * 2 // 3, height * 2 // 3
-    image = Image.fromarray(picture(kind, rng, width, height))
+    image = Image.fromarray(draw_image(kind, rng, width, height))
     if is_png:
         image.save(target.with_suffix(".png"), optimize=True)
     else:
@@ -95,10 +114,16 @@ def _write_image(target: Path, kind: str, seed: int, number: int, index: int) ->
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """Yield a temporary folder that becomes `out` when all went well."""
+    """Yield a temporary folder that becomes `out` if no error occurred.
+
+    Raises
+    ------
+    FileExistsError
+        If `out` is not empty.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(
-            f"got {out}, which has something in it: expected a new or an empty folder; "
+            f"got {out}, which is not empty: expected a new or an empty folder; "
             "name another one or remove it first"
         )
     with atomic_folder(out) as folder:
