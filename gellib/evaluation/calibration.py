@@ -1,7 +1,7 @@
 """Calibration: whether 90 % means right nine times in ten, and one temperature that corrects it.
 
-A temperature T divides the logits (Guo et al. 2017): above 1 all answers become less sure, below 1
-more; the most probable class stays. Logits are not needed, logarithms of probabilities serve.
+A temperature T divides the logits (Guo et al. 2017): above 1 all predictions become less confident,
+below 1 more; the most probable class stays. Logits are not needed, logarithms of probabilities serve.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ IMAGES_PER_BIN = 8
 # Tried temperatures, evenly spaced in their logarithm.
 _TRIED = np.geomspace(1 / 4, 10, 189)
 # A priori log T is normal around 0 with this deviation: a few images, all of them right, must not
-# make every answer as good as certain.
+# make every prediction almost certain.
 _PRIOR = 0.25
 
 
@@ -63,7 +63,7 @@ def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperatur
 
 
 def expected_calibration_error(y_true: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean distance between how sure the answers are and how often they are right, 0..1."""
+    """Return the mean distance between confidence and accuracy of predictions, 0..1."""
     table = reliability(y_true, probabilities)
     share = table["n"] / table["n"].sum()
     return float((share * np.abs(table["confidence"] - table["right"])).sum())
@@ -89,10 +89,10 @@ def calibration_scores(y_true: np.ndarray, probabilities: np.ndarray) -> dict[st
 
 
 def reliability(y_true: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
-    """Sort answers by how sure they are into bins of equally many: `confidence`, `right`, `n`.
+    """Bin predictions by confidence, equally many per bin: `confidence`, `right`, `n`.
 
     `low` and `high` are the 95 % interval of the share that is right. There are at most 15 bins,
-    of `IMAGES_PER_BIN` answers or more. An answer is the most probable class of an image; where an
+    of `IMAGES_PER_BIN` or more. A prediction is the most probable class of an image; where an
     image has several labels, each label is one.
     """
     probabilities = np.asarray(probabilities, dtype=float)

@@ -154,9 +154,11 @@ def compare_pairs(
     seeds, rounded = len(by_seed), np.round(gaps, 9)
     unit, n, p, spread = "pairs of runs", 0, sign_flip(gaps), float("nan")
     low, high = mean_interval(gaps)
-    answers = None if scores is None else _answers(scores, list(one["name"]), list(two["name"]))
-    if scores is not None and answers is not None:
-        unit, n, p, error = _over_images(*answers, scores.groups)
+    paired = (
+        None if scores is None else _paired_scores(scores, list(one["name"]), list(two["name"]))
+    )
+    if scores is not None and paired is not None:
+        unit, n, p, error = _over_images(*paired, scores.groups)
         if unit == APART and seeds < 2:
             # Other images in test mean others in training too: one draw of each proves nothing.
             p = 1.0
@@ -187,7 +189,7 @@ def _seeds(rows: pd.DataFrame) -> np.ndarray:
     return np.zeros(len(rows))
 
 
-def _answers(
+def _paired_scores(
     scores: ImageScores, one: Sequence[str], two: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray] | None:
     place = scores.place

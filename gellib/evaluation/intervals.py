@@ -29,7 +29,7 @@ from gellib.evaluation.resampling import (
     wilson,
 )
 
-_FEW_WRONG = 5  # fewer wrong answers than this say little about how groups hang together
+_FEW_WRONG = 5  # fewer wrong predictions say little about the correlation within groups
 
 
 def intervals(
@@ -178,8 +178,8 @@ def multilabel_intervals(
 def design_effect(wrong: np.ndarray, groups: np.ndarray) -> float:
     """How many images count as one: variance of the accuracy over groups, by that over images.
 
-    Between 1 and Kish's value for groups whose images all get the same answer, and drawn towards
-    it where too few are wrong to tell.
+    Between 1 and Kish's value for groups whose images all get the same prediction; closer to Kish's
+    value where too few predictions are wrong to estimate it.
     """
     size = np.bincount(groups)
     n, n_groups = len(wrong), len(size)

@@ -19,8 +19,8 @@ def sign_flip(differences: np.ndarray, *, draws: int = 9999, seed: int = 0) -> f
 
     If neither side is better, each difference could as well have had the other sign. The p-value
     is the share of all ways to set the signs whose sum is as far from zero as the one seen: exact
-    where differences are few or multiples of a common fraction (as right and wrong answers are),
-    from `draws` seeded random ways else. For the right answers (0 or 1) of two runs on the same
+    where differences are few or multiples of a common fraction (as right and wrong predictions),
+    from `draws` seeded random ways else. For correct predictions (0 or 1) of two runs on the same
     images it is the exact McNemar test.
     """
     d = np.abs(np.asarray(differences, dtype=float))

@@ -45,7 +45,7 @@ def wilson(right: Any, n: Any) -> tuple[Any, Any]:
 def draw_tables(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw confusion matrices that could stand behind this one: (draws, C, C), row sums kept.
 
-    Each row is Dirichlet with a weak prior: of all rows together one right answer and one wrong
+    Each row is Dirichlet with a weak prior: of all rows together one right prediction and one wrong
     one, which for two classes is Jeffreys' in each. So a matrix without a mistake has an interval.
     """
     n = len(table)

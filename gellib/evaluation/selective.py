@@ -52,8 +52,8 @@ def error_detection(uncertainty: np.ndarray, right: np.ndarray) -> dict[str, Any
     Returns
     -------
     dict
-        `auroc`: how often a wrong answer is less certain than a right one (None without both), with
-        its 95 % `interval`; `aurc`: the mean share of mistakes over all shares handed over; and
+        `auroc`: how often a wrong prediction is less certain than a right one (None without both),
+        with its 95 % `interval`; `aurc`: the mean share of mistakes over all shares handed over; and
         `accuracy`, of what is left when 0, 10, ... 50 % are handed over.
     """
     right = np.asarray(right, dtype=bool)

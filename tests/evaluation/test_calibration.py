@@ -15,7 +15,7 @@ from gellib.evaluation import (
 )
 
 
-def answers(n, *, overconfident=1.0, n_classes=3, seed=0):
+def predictions(n, *, overconfident=1.0, n_classes=3, seed=0):
     """Draw labels by probabilities, and the same probabilities with their logits multiplied."""
     rng = np.random.default_rng(seed)
     true = rng.dirichlet(np.ones(n_classes), n)
@@ -24,10 +24,10 @@ def answers(n, *, overconfident=1.0, n_classes=3, seed=0):
 
 
 def test_overconfident_answers_are_mended_on_other_images():
-    y, p = answers(2000, overconfident=3.0)
+    y, p = predictions(2000, overconfident=3.0)
     fitted = fit_temperature(y, p)
     assert fitted.value == pytest.approx(3.0, rel=0.1)
-    y, p = answers(5000, overconfident=3.0, seed=1)
+    y, p = predictions(5000, overconfident=3.0, seed=1)
     before, after = (
         calibration_scores(y, p),
         calibration_scores(y, SINGLE_LABEL.apply_temperature(p, fitted.value)),
@@ -40,10 +40,10 @@ def test_overconfident_answers_are_mended_on_other_images():
 @pytest.mark.parametrize("n", [18, 100])
 def test_held_out_images_gain_or_keep_on_average(n, overconfident):
     change = []
-    test_y, test_p = answers(4000, overconfident=overconfident, seed=99)
+    test_y, test_p = predictions(4000, overconfident=overconfident, seed=99)
     before = calibration_scores(test_y, test_p)
     for seed in range(40):
-        value = fit_temperature(*answers(n, overconfident=overconfident, seed=seed)).value
+        value = fit_temperature(*predictions(n, overconfident=overconfident, seed=seed)).value
         after = calibration_scores(test_y, SINGLE_LABEL.apply_temperature(test_p, value))
         change.append([after[name] - before[name] for name in ("loss", "ece")])
     loss, ece = np.mean(change, axis=0)
@@ -62,7 +62,7 @@ def test_few_images_all_of_them_right_make_nobody_certain():
 def test_no_validation_images_change_nothing():
     assert fit_temperature(np.zeros(0, int), np.zeros((0, 2))).value == 1.0
     assert "too few" in fit_temperature(np.zeros(1, int), np.array([[0.9, 0.1]])).reason
-    y, p = answers(3000)
+    y, p = predictions(3000)
     fitted = fit_temperature(y, p)
     assert fitted.value == pytest.approx(1, abs=0.06)
 
@@ -99,16 +99,16 @@ def test_scores_by_hand():
 
 
 def test_bins_hold_equally_many_and_never_few():
-    y, p = answers(500)
+    y, p = predictions(500)
     table = reliability(y, p)
     assert len(table["n"]) == 15 and np.ptp(table["n"]) <= 1
     assert (np.diff(table["confidence"]) > 0).all()
-    assert list(reliability(*answers(22))["n"]) == [11, 11]
-    assert list(reliability(*answers(3))["n"]) == [3]
+    assert list(reliability(*predictions(22))["n"]) == [11, 11]
+    assert list(reliability(*predictions(3))["n"]) == [3]
 
 
 def test_diagram_shows_both_only_where_something_changed():
-    y, p = answers(300, overconfident=2.5)
+    y, p = predictions(300, overconfident=2.5)
     fitted = fit_temperature(y, p)
     after = SINGLE_LABEL.apply_temperature(p, fitted.value)
     record = calibration_record(y, p, after, fitted)

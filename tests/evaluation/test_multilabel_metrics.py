@@ -12,7 +12,7 @@ CLASSES = ("a", "b", "c")
 
 
 @pytest.fixture
-def answers():
+def predictions():
     rng = np.random.default_rng(0)
     y = (rng.random((200, 3)) < (0.5, 0.3, 0.1)).astype(int)
     y[0] = 0
@@ -50,8 +50,8 @@ def test_by_hand():
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
-def test_agrees_with_scikit_learn(answers):
-    y, p = answers
+def test_agrees_with_scikit_learn(predictions):
+    y, p = predictions
     result = evaluate_multilabel(y, p, CLASSES)
     predicted = p >= 0.5
     assert result["accuracy"] == pytest.approx(skm.accuracy_score(y, predicted))
@@ -74,8 +74,8 @@ def test_agrees_with_scikit_learn(answers):
 
 
 @pytest.mark.slow
-def test_thresholds_are_the_best_there_are(answers):
-    y, p = answers
+def test_thresholds_are_the_best_there_are(predictions):
+    y, p = predictions
     tuned = tune_thresholds(y, p)
     assert tuned.tuned.all()
     for c, threshold in enumerate(tuned.values):

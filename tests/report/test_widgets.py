@@ -31,17 +31,17 @@ class FakePredictor:
         self.run, self.record, self.name = run, run.read_record(), run.path.name
 
     def predict(self, sources):
-        answers = []
+        predictions = []
         for number, source in enumerate(sources, start=1):
             name, content = named_source(source, number)
             try:
                 read_image(content, name=name)
             except BadImageError as err:
-                answers.append(Prediction(name, error=err.reason))
+                predictions.append(Prediction(name, error=err.reason))
             else:
                 shares = {"gel": 0.97, "not_gel": 0.03}
-                answers.append(Prediction(name, "gel", shares, self.name))
-        return answers
+                predictions.append(Prediction(name, "gel", shares, self.name))
+        return predictions
 
 
 class FakeUntrained:

@@ -1,4 +1,4 @@
-"""Several labels an image, from images and a table to the answers of the trained model."""
+"""Several labels an image, from images and a table to the predictions of the trained model."""
 
 import json
 
@@ -60,13 +60,15 @@ def test_the_model_gives_the_labels_of_the_table(finished):
     folder, run = finished
     table = run.read_predictions()
     predictor = Predictor(run)
-    answers = predictor.predict([folder / name for name in table["file"]])
-    assert [answer.label for answer in answers] == list(table["predicted"])
-    for answer, (_, row) in zip(answers, table.iterrows(), strict=True):
-        shares = list(answer.probabilities.values())
+    predictions = predictor.predict([folder / name for name in table["file"]])
+    assert [prediction.label for prediction in predictions] == list(table["predicted"])
+    for prediction, (_, row) in zip(predictions, table.iterrows(), strict=True):
+        shares = list(prediction.probabilities.values())
         assert shares == pytest.approx([row[f"p_{c}"] for c in "012"], abs=1e-6)
-    assert any(len(answer.labels) > 1 for answer in answers)
-    assert max(sum(answer.probabilities.values()) for answer in answers) > 1.05  # no softmax
+    assert any(len(prediction.labels) > 1 for prediction in predictions)
+    assert (
+        max(sum(prediction.probabilities.values()) for prediction in predictions) > 1.05
+    )  # no softmax
     rows = json.loads(run.predictions_json.read_text())
     assert [row["predicted"] for row in rows] == list(table["predicted"])
 
@@ -77,10 +79,10 @@ def test_the_form_shows_all_labels(finished):
     table = run.read_predictions()
     test = table[(table["split"] == "test") & table["label"].str.contains("|", regex=False)]
     form.pick_image(test["file"].iloc[0])
-    (answer,) = form.predictions
+    (prediction,) = form.predictions
     words = form.results.children[0].children[1].value
     assert "A label is given where its bar reaches the mark." in words
     assert f"the true labels are {test['label'].iloc[0].replace('|', ', ')}" in words
-    for name in answer.labels:
-        assert f"{name}, {100 * answer.probabilities[name]:.0f} %" in words
+    for name in prediction.labels:
+        assert f"{name}, {100 * prediction.probabilities[name]:.0f} %" in words
     assert "all labels right on" in form.about.value

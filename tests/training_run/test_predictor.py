@@ -1,4 +1,4 @@
-"""Which run is asked, and what a finished run answers."""
+"""Which run is asked, and what a finished run predictions."""
 
 import json
 import shutil
@@ -161,11 +161,11 @@ def expected_of(run):
 
 def test_answers_are_the_runs_own_predictions_to_the_last_bit(trained):
     files, shares, labels = expected_of(trained)
-    answers = Predictor(trained).predict(files)
-    got = np.array([[a.probabilities["gel"], a.probabilities["not_gel"]] for a in answers])
+    predictions = Predictor(trained).predict(files)
+    got = np.array([[a.probabilities["gel"], a.probabilities["not_gel"]] for a in predictions])
     assert (got == shares).all()
-    assert [a.label for a in answers] == labels
-    assert answers[0].file == str(files[0]) and answers[0].run.endswith("runs/one")
+    assert [a.label for a in predictions] == labels
+    assert predictions[0].file == str(files[0]) and predictions[0].run.endswith("runs/one")
 
 
 def test_one_image_alone_gets_the_same_answer_to_rounding(trained):
@@ -189,8 +189,8 @@ def test_a_bad_file_has_its_error_and_the_others_go_on(trained, tmp_path):
     assert bad.error and empty.error and gone.error and not bad.label
     assert bad.to_dict() == {"file": str(tmp_path / "bad.png"), "error": bad.error}
     assert str(tmp_path) not in bad.error, "the file is named once"
-    for answer, row in ((first, shares[0]), (last, shares[1])):
-        assert list(answer.probabilities.values()) == pytest.approx(row, abs=1e-5)
+    for prediction, row in ((first, shares[0]), (last, shares[1])):
+        assert list(prediction.probabilities.values()) == pytest.approx(row, abs=1e-5)
     assert Predictor(trained).predict([tmp_path / "gone.png"])[0].error
     assert Predictor(trained).predict([]) == []
 
@@ -206,8 +206,8 @@ def test_a_run_of_a_gpu_is_asked_on_the_cpu_where_there_is_none(trained, tmp_pat
     files, shares, _ = expected_of(trained)
     predictor = Predictor(copy)
     assert predictor.device.type == "cpu"
-    (answer,) = predictor.predict(files[:1])
-    assert list(answer.probabilities.values()) == pytest.approx(shares[0], abs=0.05)
+    (prediction,) = predictor.predict(files[:1])
+    assert list(prediction.probabilities.values()) == pytest.approx(shares[0], abs=0.05)
 
 
 def test_a_model_elsewhere_is_found_by_the_record(trained, tmp_path):

@@ -189,15 +189,15 @@ RECORD = Record.parse(
 
 def test_verdict_of_several_labels():
     thresholds = {"a": 0.5, "b": 0.2, "c": 0.4}
-    answer = Prediction(
+    prediction = Prediction(
         "x.png", "a|b", {"a": 0.9, "b": 0.25, "c": 0.3}, "run", thresholds=thresholds
     )
-    assert answer.labels == ("a", "b")
-    assert answer.to_dict()["labels"] == ["a", "b"]
-    assert answer.to_dict()["thresholds"] == thresholds
-    text = verdict(answer, RECORD, "a|b")
+    assert prediction.labels == ("a", "b")
+    assert prediction.to_dict()["labels"] == ["a", "b"]
+    assert prediction.to_dict()["thresholds"] == thresholds
+    text = verdict(prediction, RECORD, "a|b")
     assert "a, 90 %<br>b, 25 %" in text
     assert "✓ right: the true labels are a, b" in text
-    assert "✗ wrong" in verdict(answer, RECORD, "a")
+    assert "✗ wrong" in verdict(prediction, RECORD, "a")
     none = Prediction("x.png", "", {"a": 0.1}, "run", thresholds={"a": 0.5})
     assert ">no label</div>" in verdict(none, RECORD)

@@ -1,4 +1,4 @@
-"""Runs that train more than a head, or none by epochs, from images to the predictor's answers."""
+"""Runs that train more than a head, or none by epochs, from images to predictions."""
 
 import numpy as np
 import pytest
@@ -37,9 +37,9 @@ def finish(folder, name, **changes):
     return RunFolder(config.run_dir), run.images, run.predictions
 
 
-def answers_agree(run, images, predictions, atol):
-    answers = Predictor(run).predict(list(images.table["path"]))
-    ours = [[answer.probabilities[c] for c in images.classes] for answer in answers]
+def predictions_agree(run, images, predictions, atol):
+    found = Predictor(run).predict(list(images.table["path"]))
+    ours = [[prediction.probabilities[c] for c in images.classes] for prediction in found]
     theirs = predictions[[f"p_{c}" for c in images.classes]]
     np.testing.assert_allclose(ours, theirs, atol=atol)
 
@@ -59,7 +59,7 @@ def test_trained_layers(folder):
     record = run.read_record()
     assert 1 <= record.best_epoch <= record.stopped_epoch == len(run.read_history())
     assert record.environment.precision == resolve_precision("auto", "cpu")
-    answers_agree(run, images, predictions, 1e-5)
+    predictions_agree(run, images, predictions, 1e-5)
     assert {"class_curves.png", "learning_rate.png"} <= {p.name for p in run.figures.iterdir()}
     classes = run.read_class_history()
     assert set(classes["class"]) == {"dots", "stripes"}
@@ -74,4 +74,4 @@ def test_lbfgs(folder, capsys):
     assert record.best_epoch == record.stopped_epoch == len(run.read_history()) == 1
     assert record.metrics["train"]["accuracy"] == 1
     assert record.timings.training_s < 2  # 0.02 s on an idle machine
-    answers_agree(run, images, predictions, 1e-5)
+    predictions_agree(run, images, predictions, 1e-5)

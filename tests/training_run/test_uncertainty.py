@@ -146,8 +146,8 @@ def test_of_a_trained_network_validation_images_alone_set_the_threshold():
 
 @pytest.mark.parametrize(("score", "said"), [(None, False), (0.9, False), (1.2, True)])
 def test_the_form_and_programs_are_told(score, said):
-    answer = Prediction("a.png", "gel", {"gel": 0.9, "not_gel": 0.1}, "run", ood_score=score)
-    assert ("unlike all training images" in verdict(answer, None)) == said
-    told = answer.to_dict()
+    prediction = Prediction("a.png", "gel", {"gel": 0.9, "not_gel": 0.1}, "run", ood_score=score)
+    assert ("unlike all training images" in verdict(prediction, None)) == said
+    told = prediction.to_dict()
     assert ("ood" in told) == (score is not None)
     assert told.get("ood", False) == said
