@@ -1,7 +1,7 @@
 """Calibration: whether 90 % means right nine times in ten, and one temperature that corrects it.
 
 A temperature T divides the logits (Guo et al. 2017): above 1 all predictions become less confident,
-below 1 more; the most probable class stays. Logits are not needed, logarithms of probabilities serve.
+below 1 more; the most probable class stays. Logarithms of probabilities serve as logits.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def error_detection(uncertainty: np.ndarray, right: np.ndarray) -> dict[str, Any
     -------
     dict
         `auroc`: how often a wrong prediction is less certain than a right one (None without both),
-        with its 95 % `interval`; `aurc`: the mean share of mistakes over all shares handed over; and
-        `accuracy`, of what is left when 0, 10, ... 50 % are handed over.
+        with its 95 % `interval`; `aurc`: the mean share of mistakes over all shares deferred;
+        and `accuracy`, on the remaining images when 0, 10, ... 50 % are deferred.
     """
     right = np.asarray(right, dtype=bool)
     curve = risk_coverage(uncertainty, right)

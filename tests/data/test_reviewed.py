@@ -188,4 +188,4 @@ def test_a_form_opened_later_shows_what_was_decided(form):
 
 def test_nothing_doubtful_is_good_news(form):
     empty = ReviewWidget(load_imageset(form.root), form.suspects[:0])
-    assert "No label is suspicious" in empty.about.value and empty.cards == []
+    assert "No label is doubtful" in empty.about.value and empty.cards == []

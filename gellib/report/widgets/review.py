@@ -1,4 +1,4 @@
-"""The form of `1_explore.ipynb` for suspicious labels: keep, change or drop each."""
+"""The form of `1_explore.ipynb` for doubtful labels: keep, change or drop each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLOURS = {"keep": "#00664B", "change": "#0072B2", "drop": "#B00000"}
 
 
 class ReviewWidget:
-    """Form that shows suspicious labels for a person to decide on.
+    """Form that shows doubtful labels for a person to decide on.
 
     Every decision is written at once to `labels_reviewed.csv` in the folder of the images, and is
     applied whenever they are loaded again. Its callbacks are ordinary methods: `decide`,
@@ -28,7 +28,7 @@ class ReviewWidget:
     images
         The images.
     suspects
-        One row per suspicious label, as `gellib.audit.suspects.label_suspects` returns.
+        One row per doubtful label, as `gellib.audit.suspects.label_suspects` returns.
     """
 
     def __init__(self, images: ImageSet, suspects: pd.DataFrame) -> None:
@@ -89,7 +89,7 @@ class ReviewWidget:
         for file, state in self._states.items():
             state.value = _state(self.decisions.get(file))
         if not len(self.suspects):
-            self.about.value = "<p>No label is suspicious.</p>"
+            self.about.value = "<p>No label is doubtful.</p>"
             return
         done = sum(file in self.decisions for file in self._states)
         self.about.value = (
