@@ -153,12 +153,14 @@ def test_arrays_and_images_are_written_without_loss():
 
 
 @pytest.mark.notebooks
-@pytest.mark.parametrize("name", ["check", "sweep"])
-def test_examples_of_the_docstrings_run(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("names", [["check"], ["sweep", "open_sweep", "load"]], ids="-".join)
+def test_examples_of_the_docstrings_run(names, tmp_path, monkeypatch):
+    """Those of `open_sweep` and `load` use the sweep of the example of `sweep`."""
     monkeypatch.chdir(tmp_path)
     finder = doctest.DocTestFinder()
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    (test,) = finder.find(getattr(api, name), name, globs={"gellib": gellib})
-    assert test.examples
-    runner.run(test)
-    assert runner.failures == 0
+    for name in names:
+        (test,) = finder.find(getattr(api, name), name, globs={"gellib": gellib})
+        assert test.examples, name
+        runner.run(test)
+        assert runner.failures == 0, name

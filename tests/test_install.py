@@ -65,7 +65,9 @@ def test_the_parent_of_a_clone_is_a_place_like_any_other(tmp_path, command):
         done = run([sys.executable, "-c", f"{line}; import gellib; print(gellib.__file__)"],
                    tmp_path, **env)  # fmt: skip
         assert done.stdout.strip() == gellib.__file__, done.stderr
-    done = run([*script, "list", str(PROJECT_ROOT / "runs")], tmp_path, **env)
+    (tmp_path / "runs").mkdir()
+    shutil.copy(PROJECT_ROOT / "runs" / "gel.yaml", tmp_path / "runs")
+    done = run([*script, "list", "runs"], tmp_path, **env)
     assert done.returncode == 0 and "gel.yaml" in done.stdout
 
 
@@ -115,7 +117,7 @@ def test_things_are_looked_for_from_the_current_folder_first(tmp_path, monkeypat
     assert project_folder() == other
     assert find_path("dataset/mine") == other / "dataset" / "mine"
     # What is not there yet is made here, not in the clone that the command comes from.
-    assert find_path("dataset/brain_mri") == other / "dataset" / "brain_mri"
+    assert find_path("dataset/none yet") == other / "dataset" / "none yet"
     # What comes with gellib is found from anywhere; results of its clone are not.
     assert find_path("dataset/gel") == PROJECT_ROOT / "dataset" / "gel"
     assert find_path("runs/showcase") == other / "runs" / "showcase"
@@ -132,7 +134,9 @@ def test_nothing_is_made_inside_the_package(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["sweep", "runs/gel.yaml", "--dry-run"]])
-def test_listing_imports_nothing_heavy(arguments):
+def test_listing_imports_nothing_heavy(tmp_path, arguments):
+    (tmp_path / "runs").mkdir()
+    shutil.copy(PROJECT_ROOT / "runs" / "gel.yaml", tmp_path / "runs")
     code = f"""
         import sys
         from gellib.cli import main
@@ -143,7 +147,8 @@ def test_listing_imports_nothing_heavy(arguments):
         heavy = ("torch", "pandas", "numpy", "sklearn", "scipy", "papermill", "distributed")
         print([name for name in heavy if name in sys.modules], file=sys.stderr)
     """
-    done = run([sys.executable, "-c", textwrap.dedent(code)], PROJECT_ROOT)
+    env = {"PYTHONPATH": str(PROJECT_ROOT)}
+    done = run([sys.executable, "-c", textwrap.dedent(code)], tmp_path, **env)
     assert done.returncode == 0 and done.stderr.strip() == "[]", done.stderr
 
 

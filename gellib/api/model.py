@@ -72,6 +72,16 @@ def load(folder: str | Path = "runs") -> Model:
     ------
     PredictorError
         When no run below it has finished, or its model is gone.
+
+    Examples
+    --------
+    After the example of `sweep`:
+
+    >>> model = gellib.load("mine")
+    >>> model.classes
+    ('gel', 'not_gel')
+    >>> model.predict(["practice/test/gel", ("empty", b"")])["error"].astype(bool).tolist()[-1]
+    True
     """
     from gellib.training_run.predictor import Predictor, find_best_run
 

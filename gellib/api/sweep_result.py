@@ -114,6 +114,18 @@ def open_sweep(folder: str | Path) -> SweepResult:
     ------
     FileNotFoundError
         When there is no record of a run in it.
+
+    Examples
+    --------
+    After the example of `sweep`:
+
+    >>> opened = gellib.open_sweep("mine")
+    >>> opened.table["status"].tolist()
+    ['done']
+    >>> opened.best.path.name == opened.table["folder"].iloc[0]
+    True
+    >>> "accuracy" in opened.figures
+    True
     """
     result = SweepResult(folder)
     if not SweepFolder(result.folder).records():

@@ -163,6 +163,8 @@ def test_quick_look_without_images_has_a_few_simulated_ones(tmp_path, monkeypatc
     def stop():
         raise KeyboardInterrupt
 
+    # A clone in use may have images of its systems, which would be found from here, too.
+    monkeypatch.setattr("gellib.base.paths.SHIPPED", tmp_path / "package")
     text = "name: s\nsystem: brain_mri\nparams: {dataset_dir: dataset/brain_mri}"
     (tmp_path / "s.yaml").write_text(text.replace("params", f"notebook: {NOTEBOOK}\nparams"))
     dry = gellib("sweep", tmp_path / "s.yaml", "--quick", "--dry-run")
