@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,23 +13,16 @@ from gellib.config import RunConfig
 from gellib.sweeps.feature_tasks import are_ready, has_shared_features, shard_size
 from gellib.sweeps.same_package import (
     OtherPackageError,
-    check_workers,
     explain,
     package_facts,
 )
 from gellib.sweeps.sweep_file import SweepError
 from gellib.sweeps.workers import (
-    cores_here,
     join_on_worker,
     load_image_set_on_worker,
-    offer_gpus,
     run_on_worker,
     shard_on_worker,
 )
-
-# A run whose worker is lost goes to another one, but not for ever: it may be what kills them.
-_ALLOWED_LOSSES = 3
-_ANSWER_WITHIN = "20s"
 
 
 @dataclass(frozen=True)
@@ -184,84 +176,3 @@ def _refuse_other_package(future: Any, left: int, total: int) -> None:
     error = future.exception() if future.status == "error" else None
     if isinstance(error, OtherPackageError):
         raise SweepError(explain(str(error), f"{left} of {total} runs are to do"))
-
-
-def check_cluster(scheduler: str, log: Callable[[str], None]) -> dict[str, str]:
-    """Check that workers have this gellib; return, by hardware type, why none of them has it.
-
-    A run for hardware that no worker offers would wait for ever.
-
-    Raises
-    ------
-    SweepError
-        When the scheduler does not answer, or a worker has another gellib.
-    """
-    with _client_of(scheduler) as client:
-        check_workers(client, log)
-        offered = client.run_on_scheduler(_has_gpu)
-    return {} if offered else {"gpu": "no worker of the cluster offers the resource GPU=1"}
-
-
-def _has_gpu(dask_scheduler: Any) -> bool:
-    return any(w.resources.get("GPU", 0) >= 1 for w in dask_scheduler.workers.values())
-
-
-def _client_of(scheduler: str) -> Any:
-    from distributed import Client
-
-    try:
-        return Client(scheduler, timeout=_ANSWER_WITHIN, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as err:
-        raise SweepError(
-            f"no Dask scheduler answers at {scheduler} ({type(err).__name__}: {err}); "
-            "start one with `dask scheduler` and workers with `dask worker ADDRESS`"
-        ) from err
-
-
-@contextlib.contextmanager
-def connect(
-    scheduler: str | None, *, jobs: int | None, threads: int | None, gpus: int
-) -> Iterator[Cluster]:
-    """Connect to a Dask scheduler, or start one in this process.
-
-    Parameters
-    ----------
-    scheduler
-        Address of a scheduler; None starts one, with one worker.
-    jobs
-        Most runs at once of a local one; by default one per core.
-    threads
-        Threads of each run; by default the cores divided by the jobs, or each worker's share.
-    gpus
-        How many GPUs a local one offers.
-
-    Raises
-    ------
-    SweepError
-        When the scheduler does not answer.
-    """
-    import dask
-    from distributed import Client, LocalCluster
-
-    losses = {"distributed.scheduler.allowed-failures": _ALLOWED_LOSSES}
-    if scheduler:
-        with _client_of(scheduler) as client:
-            yield Cluster(client, cores=None, threads=threads)
-        return
-    cores = cores_here()
-    jobs = min(jobs or cores, cores)
-    threads = min(threads or cores, cores // jobs)
-    offer_gpus(gpus)
-    with (
-        dask.config.set(losses),
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=jobs,
-            processes=False,
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,
-            resources={"CPU": jobs * threads, "GPU": gpus},
-        ) as local,
-        Client(local, set_as_default=False) as client,
-    ):
-        yield Cluster(client, cores=jobs * threads, threads=threads)

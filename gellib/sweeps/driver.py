@@ -17,8 +17,10 @@ from gellib.base.paths import find_path
 from gellib.config import RunConfig
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import kernel_server
-from gellib.sweeps.cluster import Task, check_cluster, connect
-from gellib.sweeps.execute import NotebookError, execute
+from gellib.sweeps.cluster import Task
+from gellib.sweeps.connection import check_cluster, connect
+from gellib.sweeps.engine import NotebookError
+from gellib.sweeps.execute import execute
 from gellib.sweeps.feature_tasks import feature_key
 from gellib.sweeps.machine import Machine
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of

@@ -23,7 +23,7 @@ import gellib
 from gellib.base.paths import PACKAGE_DIR
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import SweepError, load_sweep, run_sweep
-from gellib.sweeps.cluster import check_cluster
+from gellib.sweeps.connection import check_cluster
 from gellib.sweeps.same_package import check_workers, hash_source, package_facts
 
 pytestmark = [
@@ -250,7 +250,7 @@ def test_gpu_runs_are_skipped_where_no_worker_offers_one_and_a_lost_scheduler_is
 
 
 def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("gellib.sweeps.cluster._ANSWER_WITHIN", "2s")
+    monkeypatch.setattr("gellib.sweeps.connection._ANSWER_WITHIN", "2s")
     sweep = load_sweep(make_sweep_file(tmp_path))
     with pytest.raises(SweepError, match="no Dask scheduler answers at tcp://127.0.0.1:1"):
         run_sweep(sweep, scheduler="tcp://127.0.0.1:1", log=silent)

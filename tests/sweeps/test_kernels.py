@@ -16,7 +16,8 @@ import pytest
 import gellib
 from gellib.base.paths import PROJECT_ROOT
 from gellib.sweeps import kernel_server, kernels
-from gellib.sweeps.execute import NotebookError, execute
+from gellib.sweeps.engine import NotebookError
+from gellib.sweeps.execute import execute
 
 pytestmark = pytest.mark.notebooks
 forks = pytest.mark.skipif(not kernel_server.CAN_FORK, reason="kernels are forked on Linux only")

@@ -1,0 +1,97 @@
+"""The connection to a Dask scheduler: a local one in this process, or one of a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gellib.sweeps.cluster import Cluster
+from gellib.sweeps.same_package import check_workers
+from gellib.sweeps.sweep_file import SweepError
+from gellib.sweeps.workers import cores_here, offer_gpus
+
+# A run whose worker is lost goes to another one, but not for ever: it may be what kills them.
+_ALLOWED_LOSSES = 3
+_ANSWER_WITHIN = "20s"
+
+
+def check_cluster(scheduler: str, log: Callable[[str], None]) -> dict[str, str]:
+    """Check that workers have this gellib; return, by hardware type, why none of them has it.
+
+    A run for hardware that no worker offers would wait for ever.
+
+    Raises
+    ------
+    SweepError
+        When the scheduler does not answer, or a worker has another gellib.
+    """
+    with _client_of(scheduler) as client:
+        check_workers(client, log)
+        offered = client.run_on_scheduler(_has_gpu)
+    return {} if offered else {"gpu": "no worker of the cluster offers the resource GPU=1"}
+
+
+def _has_gpu(dask_scheduler: Any) -> bool:
+    return any(w.resources.get("GPU", 0) >= 1 for w in dask_scheduler.workers.values())
+
+
+def _client_of(scheduler: str) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(scheduler, timeout=_ANSWER_WITHIN, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as err:
+        raise SweepError(
+            f"no Dask scheduler answers at {scheduler} ({type(err).__name__}: {err}); "
+            "start one with `dask scheduler` and workers with `dask worker ADDRESS`"
+        ) from err
+
+
+@contextlib.contextmanager
+def connect(
+    scheduler: str | None, *, jobs: int | None, threads: int | None, gpus: int
+) -> Iterator[Cluster]:
+    """Connect to a Dask scheduler, or start one in this process.
+
+    Parameters
+    ----------
+    scheduler
+        Address of a scheduler; None starts one, with one worker.
+    jobs
+        Most runs at once of a local one; by default one per core.
+    threads
+        Threads of each run; by default the cores divided by the jobs, or each worker's share.
+    gpus
+        How many GPUs a local one offers.
+
+    Raises
+    ------
+    SweepError
+        When the scheduler does not answer.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    losses = {"distributed.scheduler.allowed-failures": _ALLOWED_LOSSES}
+    if scheduler:
+        with _client_of(scheduler) as client:
+            yield Cluster(client, cores=None, threads=threads)
+        return
+    cores = cores_here()
+    jobs = min(jobs or cores, cores)
+    threads = min(threads or cores, cores // jobs)
+    offer_gpus(gpus)
+    with (
+        dask.config.set(losses),
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=jobs,
+            processes=False,
+            dashboard_address="127.0.0.1:0",
+            memory_limit=0,
+            resources={"CPU": jobs * threads, "GPU": gpus},
+        ) as local,
+        Client(local, set_as_default=False) as client,
+    ):
+        yield Cluster(client, cores=jobs * threads, threads=threads)
