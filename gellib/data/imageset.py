@@ -87,7 +87,7 @@ class ImageSet:
         """Name the labels of each image, several joined by `|`."""
         return name_labels(self.memberships(), self.classes)
 
-    def take(self, rows: Sequence[int]) -> ImageSet:
+    def take(self, rows: Sequence[int] | np.ndarray) -> ImageSet:
         """Return the set of the given rows of the table, in the given order."""
         return replace(self, table=self.table.iloc[list(rows)].reset_index(drop=True))
 

@@ -16,11 +16,11 @@ import torch
 import gellib
 from gellib.config import ConfigError, RunConfig
 from gellib.data import ImageSet
-from gellib.models.backbones import choose_device, device_missing, resolve_weights
-from gellib.models.features import FeatureStore
+from gellib.models.backbones import device_missing, resolve_weights
+from gellib.models.compute import Compute
 from gellib.models.training import compute_features, compute_shard
 from gellib.sweeps.machine import Machine
-from gellib.training_run import check_network, feature_store, load_backbone, load_images
+from gellib.training_run import check_network, choose_compute, load_backbone, load_images
 
 
 def probe_machine(configs: Sequence[RunConfig]) -> Machine:
@@ -61,10 +61,10 @@ def extract_features(config: RunConfig, threads: int, shard: int) -> dict[str, A
     started = time.perf_counter()
     torch.set_num_threads(threads)
     images = load_image_set(config)
-    store = _store(config, shard)
-    compute_features(config, images, load_backbone(config), store=store, device=_device(config))
+    compute = _compute_in_shards(config, shard)
+    compute_features(config, images, load_backbone(config), compute)
     return {
-        "files": store.files,
+        "files": compute.features.files,
         "images": len(images),
         "seconds": time.perf_counter() - started,
     }
@@ -89,9 +89,9 @@ def extract_shard(
         Images in one shard.
     """
     torch.set_num_threads(threads)
-    store = _store(config, shard)
-    compute_shard(config, images, load_backbone(config), start, store=store, device=_device(config))
-    return {"files": store.files}
+    compute = _compute_in_shards(config, shard)
+    compute_shard(config, images, load_backbone(config), start, compute)
+    return {"files": compute.features.files}
 
 
 def load_image_set(config: RunConfig) -> ImageSet:
@@ -99,9 +99,6 @@ def load_image_set(config: RunConfig) -> ImageSet:
     return load_images(config).images
 
 
-def _store(config: RunConfig, shard: int) -> FeatureStore:
-    return replace(feature_store(config), shard=shard)
-
-
-def _device(config: RunConfig) -> torch.device:
-    return choose_device(config.hardware_type)
+def _compute_in_shards(config: RunConfig, shard: int) -> Compute:
+    compute = choose_compute(config)
+    return replace(compute, store=replace(compute.features, shard=shard))

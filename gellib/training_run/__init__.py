@@ -4,6 +4,7 @@ from gellib.training_run.run import TrainingRun
 from gellib.training_run.steps import (
     TrainingRunError,
     check_network,
+    choose_compute,
     feature_store,
     limits_of,
     load_backbone,
@@ -14,6 +15,7 @@ __all__ = [
     "TrainingRun",
     "TrainingRunError",
     "check_network",
+    "choose_compute",
     "feature_store",
     "limits_of",
     "load_backbone",

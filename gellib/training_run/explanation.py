@@ -1,30 +1,38 @@
-"""Which test images are explained, and by which of their regions."""
+"""Explanation maps of some test images."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
 
 from gellib.data import ImageSet
-from gellib.data.image_files import ImageLimits
+from gellib.models.compute import Compute
 from gellib.models.explain import Explanation, explain_views
 from gellib.models.features import unaugmented_views
 from gellib.models.training import TrainResult
 from gellib.training_run.evaluation import RunEvaluation
 
-# A forward pass each: a second for the largest networks, and one row of images.
+# One forward pass each, a second for the largest networks; they fit in one row of the figure.
 MOST = 4
 MOST_WRONG = 2
 
 
 @dataclass(frozen=True)
 class Explained:
-    """Maps of some test images: `rows` of the table, with the `targets` that they explain.
+    """Maps of some test images.
 
-    `right` is whether a target is true of its image.
+    Attributes
+    ----------
+    explanation
+        The maps.
+    rows
+        Rows of the images in the table.
+    targets
+        The class that each map is for.
+    right
+        Whether this class is a true label of the image.
     """
 
     explanation: Explanation
@@ -37,45 +45,40 @@ def explain_some(
     images: ImageSet,
     result: TrainResult,
     evaluation: RunEvaluation,
-    limits: ImageLimits,
-    *,
-    device: torch.device | str = "cpu",
+    compute: Compute,
 ) -> Explained | None:
-    """Explain at most 4 test images: the 2 surest mistakes, and right ones of all classes in turn.
+    """Explain at most 4 test images: up to 2 mistakes, and correct ones of all classes in turn.
 
-    A map explains the predicted class; of a multi-label image, the surest of those labels that are
-    predicted and wrong, or of all that are predicted if the image is right.
+    Images with the highest probabilities come first. A map is for the predicted class; of several
+    labels, for the most probable of the wrong ones, or of all if the image is correct.
 
     Parameters
     ----------
     images
-        All images of the run.
+        The images of the run.
     result
-        The trained backbone and head.
+        The trained model.
     evaluation
-        The predictions of the images.
-    limits
-        Largest images that are read.
-    device
-        Where the maps are computed.
+        Its predictions.
+    compute
+        How to compute; the precision is that of the training.
 
     Returns
     -------
     Explained or None
-        None where no test image has a prediction.
+        None if no test image has a prediction.
     """
     rows, targets, right = choose_explained(evaluation)
     if not len(rows):
         return None
     paths = list(images.table["path"].iloc[rows])
-    views = list(unaugmented_views(paths, result.backbone.preprocessing, limits))
+    views = list(unaugmented_views(paths, result.backbone.preprocessing, compute.limits))
     found = explain_views(
         result.backbone,
         result.head,
         np.concatenate(views),
         targets,
-        precision=result.precision,
-        device=device,
+        replace(compute, precision=result.precision),
     )
     return Explained(found, rows, targets, right)
 

@@ -13,7 +13,6 @@ from gellib.models.explain import ExplainError
 from gellib.models.training import TrainResult
 from gellib.training_run.explanation import explain_some
 from gellib.training_run.state import RunState
-from gellib.training_run.steps import limits_of
 
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".pdf", ".svg"}
 
@@ -92,9 +91,7 @@ class RunFigures(RunState):
             return plots.message("Not asked for: the parameter explain is off.", heading)
         started = time.perf_counter()
         try:
-            found = explain_some(
-                self.images, self.result, evaluation, limits_of(self.config), device=self.device
-            )
+            found = explain_some(self.images, self.result, evaluation, self.compute)
         except ExplainError as err:
             return plots.message(str(err), heading)
         finally:

@@ -93,6 +93,7 @@ class Predictor:
     def __init__(self, run: RunFolder | str | Path) -> None:
         # Only here: torch takes seconds to import, and listing runs does not need it.
         from gellib.models.backbones import choose_device, device_missing
+        from gellib.models.compute import Compute
         from gellib.models.explain import OutOfDistribution
         from gellib.models.training import load_model, load_tensors
 
@@ -132,9 +133,11 @@ class Predictor:
         # The arithmetic of the run, so that predictions are equal to its own; a run of a GPU that
         # is not here predicts on the CPU, and agrees to rounding.
         here = not device_missing(config["hardware_type"])
-        self.device = choose_device(config["hardware_type"] if here else "cpu")
-        self.precision = record.environment.precision if here else "auto"
-        self.head.to(self.device)
+        self.compute = Compute(
+            choose_device(config["hardware_type"] if here else "cpu"),
+            record.environment.precision if here else "auto",
+        )
+        self.head.to(self.compute.device)
 
     def predict(self, sources: Sequence[Source]) -> list[Prediction]:
         """Predict each source; one that cannot be read gets its error, the others go on."""
@@ -181,8 +184,7 @@ class Predictor:
             self.backbone,
             (view[None] for view in views),
             len(views),
-            precision=self.precision,
-            device=self.device,
+            self.compute,
         )
         raw = head_probabilities(self.head, features)
         rows = self.task.apply_temperature(raw, self.temperature)

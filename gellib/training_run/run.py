@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from gellib.base.paths import shown_path
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.data import ImageSet
 from gellib.evaluation.registry import find_metric
-from gellib.models.backbones import choose_device
 from gellib.models.training import (
     TrainResult,
     head_probabilities,
@@ -33,8 +33,7 @@ from gellib.training_run.evaluation import RunEvaluation, evaluate_run, metrics_
 from gellib.training_run.figures import RunFigures
 from gellib.training_run.steps import (
     check_network,
-    feature_store,
-    limits_of,
+    choose_compute,
     load_backbone,
     load_images,
 )
@@ -74,16 +73,16 @@ class TrainingRun(RunFigures):
         """Build the backbone with its weights, on the device that the configuration asks for."""
         self._result = self._evaluated = None
         config = self.config
-        device, store = choose_device(config.hardware_type), feature_store(config)
+        compute = choose_compute(config)
         with self._timed("weights_s"):
             backbone = load_backbone(config)
         if backbone.weights.warning:
             print(backbone.weights.warning, file=sys.stderr)
-        self._backbone = backbone, device, store
+        self._backbone = backbone, compute
 
     def describe(self) -> pd.DataFrame:
         """Show what the backbone is and where its weights come from."""
-        backbone, device, _ = self._need_backbone("describe")
+        backbone, compute = self._need_backbone("describe")
         weights = backbone.weights
         facts = {
             "network": backbone.name,
@@ -92,23 +91,23 @@ class TrainingRun(RunFigures):
             "sha256": weights.sha256[:16],
             "input": f"{backbone.preprocessing.image_size} px, {self.config.color}, "
             f"{self.config.input_adapter}, contrast {self.config.contrast}",
-            "device": device_name(device),
+            "device": device_name(compute.device),
         }
         return pd.DataFrame({"": facts})
 
     def train(self) -> None:
         """Train, from cached features where the backbone is frozen; shows its progress."""
         images = self._need_images("train").images
-        backbone, device, store = self._need_backbone("train")
+        backbone, compute = self._need_backbone("train")
         config = self.config
         if self._result is not None and not self._result.backbone.frozen:
             # Its layers were trained already: a second time begins where the first one did.
             backbone = load_backbone(config)
-            self._backbone = backbone, device, store
+            self._backbone = backbone, compute
         self._result = self._evaluated = None
         if config.opt_alg == "lbfgs" and config.augmentation.strip() not in ("", "none"):
             print("opt_alg lbfgs: the images are taken as they are, without augmentation")
-        self._result = result = train(config, images, backbone, store=store, device=device)
+        self._result = result = train(config, images, backbone, compute)
         self.timings |= {"features_s": result.features_s, "training_s": result.training_s}
 
     def evaluate(self) -> None:
@@ -118,25 +117,22 @@ class TrainingRun(RunFigures):
         (calibrated), and for test images entropy and, of a head with dropout, mutual_information.
         """
         result = self._need_result("evaluate")
-        images, device, store = self.images, self.device, self.store
+        images = self.images
+        compute = replace(self.compute, precision=result.precision, progress=False)
         with self._timed("evaluation_s"):
-            features = image_features(
-                result.backbone, images, store=store, precision=result.precision, device=device
-            )
+            features = image_features(result.backbone, images, compute)
             probabilities = head_probabilities(result.head, features)
             evaluation = evaluate_run(images, probabilities, seed=self.config.seed)
         with self._timed("uncertainty_s"):
             uncertainty = measure_uncertainty(
-                images, result, evaluation, features, store, seed=self.config.seed
+                images, result, evaluation, features, compute.features, seed=self.config.seed
             )
         inference = time_inference(
             result.backbone,
             result.head,
             images,
+            compute,
             rows=np.flatnonzero(evaluation.rows("test")).tolist(),
-            precision=result.precision,
-            device=device,
-            limits=limits_of(self.config),
         )
         self.timings |= {
             "inference_s": inference.seconds,
@@ -214,7 +210,7 @@ class TrainingRun(RunFigures):
                     for bad in loaded.bad_images
                 ],
             },
-            "environment": environment(self.device, result.precision),
+            "environment": environment(self.compute.device, result.precision),
             "weights": result.backbone.weights.to_dict(),
             "features": result.backbone.dim,
             "parameters": _count_parameters(result),

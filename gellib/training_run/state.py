@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from gellib.base.files import write_json
 from gellib.base.paths import project_folder
 from gellib.config import RunConfig
 from gellib.data import ImageSet
 from gellib.models.backbones import Backbone
-from gellib.models.features import FeatureStore
+from gellib.models.compute import Compute
 from gellib.models.training import TrainResult
 from gellib.runs import RunFolder
 from gellib.training_run.evaluation import RunEvaluation
@@ -47,7 +46,7 @@ class RunState:
         self.folder.record.unlink(missing_ok=True)
         write_json(self.folder.config, config.model_dump())
         self._loaded: LoadedImages | None = None
-        self._backbone: tuple[Backbone, torch.device, FeatureStore] | None = None
+        self._backbone: tuple[Backbone, Compute] | None = None
         self._result: TrainResult | None = None
         self._evaluated: tuple[RunEvaluation, RunUncertainty, pd.DataFrame] | None = None
 
@@ -67,14 +66,9 @@ class RunState:
         return self._need_backbone("backbone")[0]
 
     @property
-    def device(self) -> torch.device:
-        """The device that the run computes on."""
-        return self._need_backbone("device")[1]
-
-    @property
-    def store(self) -> FeatureStore:
-        """The store of features."""
-        return self._need_backbone("store")[2]
+    def compute(self) -> Compute:
+        """How the run computes: device, precision, store of features."""
+        return self._need_backbone("compute")[1]
 
     @property
     def result(self) -> TrainResult:
@@ -106,7 +100,7 @@ class RunState:
             raise TrainingRunError(f"{step}: there are no images yet; run section 2 first")
         return self._loaded
 
-    def _need_backbone(self, step: str) -> tuple[Backbone, torch.device, FeatureStore]:
+    def _need_backbone(self, step: str) -> tuple[Backbone, Compute]:
         if self._backbone is None:
             raise TrainingRunError(f"{step}: there is no backbone yet; run section 3 first")
         return self._backbone

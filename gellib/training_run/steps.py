@@ -13,7 +13,14 @@ from gellib.config import ConfigError, RunConfig
 from gellib.data import ImageSet, check_images, drop_images, limit_images, load_imageset
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.splits import split_imageset
-from gellib.models.backbones import Backbone, build_backbone, check_backbone, check_layers
+from gellib.models.backbones import (
+    Backbone,
+    build_backbone,
+    check_backbone,
+    check_layers,
+    choose_device,
+)
+from gellib.models.compute import Compute
 from gellib.models.features import FeatureStore, check_augmentation
 from gellib.models.training import check_monitor, check_schedule
 from gellib.training_run.grouping import DuplicatesFound, split_with_duplicates
@@ -94,6 +101,22 @@ def load_backbone(config: RunConfig) -> Backbone:
 def feature_store(config: RunConfig) -> FeatureStore:
     """Open the store of features that a configuration names."""
     return FeatureStore(cache_folder(config), limits_of(config))
+
+
+def choose_compute(config: RunConfig) -> Compute:
+    """Choose how a run computes: the device, precision and store that a configuration names.
+
+    Raises
+    ------
+    BackboneError
+        When the device is missing.
+    """
+    return Compute(
+        choose_device(config.hardware_type),
+        config.precision,
+        feature_store(config),
+        progress=True,
+    )
 
 
 def cache_folder(config: RunConfig) -> Path:

@@ -23,6 +23,7 @@ from gellib.config import RunConfig
 from gellib.data import load_imageset
 from gellib.data.splits import split_imageset
 from gellib.models.backbones import build_backbone
+from gellib.models.compute import Compute
 from gellib.models.features import FeatureStore
 from gellib.models.training import head_probabilities, train
 
@@ -42,7 +43,7 @@ def compare(network: str, cache: Path, **params: Any) -> dict[str, Any]:
         features[precision] = store.unaugmented(images, backbone, precision=precision)
         img_s[precision] = len(test) / (time.perf_counter() - started)
         chosen = config.model_copy(update={"precision": precision})
-        result = train(chosen, images, backbone, store=store, progress=False)
+        result = train(chosen, images, backbone, Compute(precision=precision, store=store))
         p[precision] = head_probabilities(result.head, features[precision])[test]
     off = features["bf16"] - features["fp32"]
     return {

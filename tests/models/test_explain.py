@@ -14,6 +14,7 @@ from gellib import plots
 from gellib.base.paths import PROJECT_ROOT
 from gellib.config import RunConfig
 from gellib.models.backbones import build_backbone, normalise
+from gellib.models.compute import Compute
 from gellib.models.explain import ExplainError, explain_views, last_spatial_layer
 from gellib.models.explain.grad_cam import grad_cam
 from gellib.models.heads import build_head
@@ -80,7 +81,7 @@ def test_half_precision_draws_the_same_maps(name):
     backbone, head = networks(name, 224)
     shown = views(4, 224)
     exact = explain_views(backbone, head, shown, [0, 1, 0, 1]).maps
-    half = explain_views(backbone, head, shown, [0, 1, 0, 1], precision="bf16").maps
+    half = explain_views(backbone, head, shown, [0, 1, 0, 1], Compute(precision="bf16")).maps
     assert not np.array_equal(half, exact)  # it is another arithmetic
     assert np.abs(half - exact).max() < 0.1
 

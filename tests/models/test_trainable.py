@@ -17,9 +17,12 @@ from gellib.models.backbones import (
 )
 from gellib.models.backbones.devices import DTYPES
 from gellib.models.backbones.layers import list_layers
+from gellib.models.compute import Compute
 from gellib.models.features import FeatureStore, calibrate_on_images
 from gellib.models.training import load_model, predict_proba, save_model, train
-from gellib.models.training.phases import parameter_groups, plan_phases, training_precision
+from gellib.models.training.networks import training_precision
+from gellib.models.training.optimise import parameter_groups
+from gellib.models.training.phases import plan_phases
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +52,9 @@ def backbone(name="resnet18", **changes):
 def run(images, store, network=None, **changes):
     cached = changes.pop("cached", True)
     network = network or backbone()
-    return train(config(**changes), images, network, store=store, progress=False, cached=cached)
+    settings = config(**changes)
+    compute = Compute(precision=settings.precision, store=store)
+    return train(settings, images, network, compute, cached=cached)
 
 
 def moved(images, store, **changes):
@@ -227,8 +232,8 @@ class TestOnWhat:
         settings = config(trainable="last:2", **changes)
         layers = trained_layers(network.network, settings.trainable)
         head = build_head("single", 512, 2, seed=0)
-        options = {"store": store, "device": torch.device("cpu")}
-        phases = plan_phases(settings, images, network, head, layers, **options)
+        compute = Compute(precision=settings.precision, store=store)
+        phases = plan_phases(settings, images, network, head, layers, compute)
         return [type(phase.inputs).__name__ for phase in phases]
 
     def test_activations_are_used_where_they_can_be(self, images, store, monkeypatch):
@@ -236,7 +241,7 @@ class TestOnWhat:
         assert self.inputs(images, store, augmentation="horizontal_flip") == ["OnlineInputs"]
         both = self.inputs(images, store, augmentation="horizontal_flip", unfreeze_epoch=1)
         assert both == ["CachedInputs", "OnlineInputs"]
-        monkeypatch.setattr("gellib.models.training.phases.ACTIVATION_BYTES", 1000)
+        monkeypatch.setattr("gellib.models.training.cached_inputs.ACTIVATION_BYTES", 1000)
         assert self.inputs(images, store) == ["OnlineInputs"]
 
 
@@ -281,14 +286,13 @@ class TestPrecision:
         self, monkeypatch, name, precision, expected
     ):
         network = torchvision.models.get_model(name, weights=None)
-        config = RunConfig(precision=precision)
-        cpu = torch.device("cpu")
+        compute = Compute(precision=precision)
         for machine in ("bf16", "fp32"):
             monkeypatch.setattr(
                 "gellib.models.backbones.devices._has_bf16",
                 lambda device, has=machine: has == "bf16",
             )
-            found = training_precision(config, network, cpu)
+            found = training_precision(compute, network)
             assert found == (machine if expected == "that of the machine" else expected)
 
     def test_auto_says_what_it_trained_in(self, images, store):
@@ -338,7 +342,7 @@ class TestModels:
         save_model(path, result.head, result.backbone, {"classes": ["gel", "not_gel"]})
         network, head, facts = load_model(path)
         assert tuple(facts["backbone"]["trained"]) == result.backbone.trained != ()
-        expected = predict_proba(result.backbone, result.head, images, store=store)
+        expected = predict_proba(result.backbone, result.head, images, Compute(store=store))
         assert np.array_equal(predict_proba(network, head, images), expected)
         assert network.identity() == result.backbone.identity()
         untrained = predict_proba(backbone(), head, images)
@@ -356,7 +360,7 @@ class TestModels:
         )
         rows = np.flatnonzero(images.table["split"] == "val")
         probabilities = predict_proba(
-            result.backbone, result.head, images, rows=rows, precision="fp32"
+            result.backbone, result.head, images, Compute(precision="fp32"), rows=rows
         )
         labels = images.table["label"].to_numpy()[rows]
         loss = -np.log(probabilities[np.arange(len(rows)), labels]).mean()

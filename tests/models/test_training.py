@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from gellib.config import RunConfig
 from gellib.data.images import read_image
 from gellib.models.backbones import build_backbone, resolve_precision
+from gellib.models.compute import Compute
 from gellib.models.features import FeatureStore, calibrate_on_images
 from gellib.models.heads import build_head
 from gellib.models.training import (
@@ -58,7 +59,7 @@ def without_times(history):
 
 
 def test_history_has_a_row_an_epoch(images, store):
-    result = train(config(), images, backbone(), store=store, progress=False)
+    result = train(config(), images, backbone(), Compute(store=store))
     assert list(result.history.columns) == COLUMNS
     assert list(result.history["epoch"]) == [1, 2, 3]
     assert (result.history["learning_rate"] == 0.001).all()
@@ -71,24 +72,25 @@ def test_history_has_a_row_an_epoch(images, store):
 @pytest.mark.parametrize("opt_alg", ["adam", "sgd"])
 def test_it_learns(images, store, head, opt_alg):
     settings = config(num_epochs=20, classifier_head=head, opt_alg=opt_alg, augmentation="none")
-    result = train(settings, images, backbone(), store=store, progress=False)
+    result = train(settings, images, backbone(), Compute(store=store))
     history = result.history
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
     rows = np.flatnonzero(images.table["split"] == "test")
-    probabilities = predict_proba(result.backbone, result.head, images, rows=rows, store=store)
+    probabilities = predict_proba(
+        result.backbone, result.head, images, Compute(store=store), rows=rows
+    )
     labels = images.table["label"].to_numpy()[rows]
     assert (probabilities.argmax(1) == labels).mean() >= 0.75
 
 
 def test_sgd_is_that_of_the_reference(images, store):
     settings = config(num_epochs=1, batch_size=100, opt_alg="sgd", augmentation="none")
-    result = train(settings, images, backbone(), store=store, progress=False)
+    result = train(settings, images, backbone(), Compute(store=store))
     again = train(
         config(num_epochs=3, batch_size=100, opt_alg="sgd", augmentation="none"),
         images,
         backbone(),
-        store=store,
-        progress=False,
+        Compute(store=store),
     )
     features = torch.from_numpy(np.array(store.unaugmented(images, result.backbone)))
     train_rows = (images.table["split"] == "train").to_numpy(copy=True)
@@ -108,8 +110,9 @@ def test_cached_training_equals_online_training(images, store, augmentation, wei
     settings = config(
         classifier_head="multi", precision="fp32", augmentation=augmentation, weights=weights
     )
-    cached = train(settings, images, backbone(), store=store, progress=False)
-    online = train(settings, images, backbone(), store=store, progress=False, cached=False)
+    compute = Compute(precision="fp32", store=store)
+    cached = train(settings, images, backbone(), compute)
+    online = train(settings, images, backbone(), compute, cached=False)
     np.testing.assert_allclose(
         without_times(cached.history), without_times(online.history), rtol=1e-3, atol=1e-4
     )
@@ -123,8 +126,7 @@ def test_the_same_again_is_the_same_to_the_last_bit(images, tmp_path):
         config(classifier_head="multi"),
         images,
         backbone(),
-        store=FeatureStore(tmp_path / "a"),
-        progress=False,
+        Compute(store=FeatureStore(tmp_path / "a")),
     )
     torch.manual_seed(2)
     before = torch.random.get_rng_state()
@@ -133,8 +135,7 @@ def test_the_same_again_is_the_same_to_the_last_bit(images, tmp_path):
         config(classifier_head="multi"),
         images,
         backbone(),
-        store=FeatureStore(tmp_path / "b"),
-        progress=False,
+        Compute(store=FeatureStore(tmp_path / "b")),
     )
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.get_num_threads() == threads
@@ -144,8 +145,7 @@ def test_the_same_again_is_the_same_to_the_last_bit(images, tmp_path):
         config(classifier_head="multi", seed=1),
         images,
         backbone(),
-        store=FeatureStore(tmp_path / "a"),
-        progress=False,
+        Compute(store=FeatureStore(tmp_path / "a")),
     )
     assert not same_state(first.head, other.head)
 
@@ -155,7 +155,7 @@ def test_a_frozen_backbone_is_left_as_it_is(images, store, cached):
     network = backbone()
     calibrate_on_images(store, images, np.arange(10), network)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    train(config(), images, network, store=store, progress=False, cached=cached)
+    train(config(), images, network, Compute(store=store), cached=cached)
     after = network.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
@@ -165,14 +165,14 @@ def test_reinit_trains_the_first_convolution_and_the_head(images, store, tmp_pat
     network = backbone(input_adapter="reinit")
     calibrate_on_images(store, images, np.arange(10), network)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    result = train(settings, images, network, store=store, progress=False)
+    result = train(settings, images, network, Compute(store=store))
     after = result.backbone.state_dict()
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     assert changed == ["network.conv1.weight"]
     assert result.precision == resolve_precision("auto", "cpu")
     save_model(tmp_path / "m.safetensors", result.head, result.backbone, {})
     loaded, head, _ = load_model(tmp_path / "m.safetensors")
-    expected = predict_proba(result.backbone, result.head, images, store=store)
+    expected = predict_proba(result.backbone, result.head, images, Compute(store=store))
     assert np.array_equal(predict_proba(loaded, head, images), expected)
 
 
@@ -180,13 +180,23 @@ def test_nothing_to_train_on_is_said(images, store):
     from dataclasses import replace
 
     untold = replace(images, table=images.table.assign(split=""))
-    with pytest.raises(ValueError, match="no image of the set is in the part `train`"):
-        train(config(), untold, backbone(), store=store, progress=False)
+    with pytest.raises(ValueError, match="no image is in the split 'train'"):
+        train(config(), untold, backbone(), Compute(store=store))
+
+
+def test_another_precision_than_that_of_the_configuration_is_refused(images, store):
+    with pytest.raises(ValueError, match="precision: got 'bf16' .* and 'auto' in"):
+        train(config(), images, backbone(), Compute(precision="bf16", store=store))
+
+
+def test_training_without_a_store_is_refused(images):
+    with pytest.raises(ValueError, match="store: got None; training needs a FeatureStore"):
+        train(config(), images, backbone(), Compute())
 
 
 def test_training_a_head_takes_no_time(images, store):
     result = train(
-        config(num_epochs=20, augmentation="none"), images, backbone(), store=store, progress=False
+        config(num_epochs=20, augmentation="none"), images, backbone(), Compute(store=store)
     )
     assert result.training_s < 3  # 0.2 s on an idle machine
 
@@ -195,7 +205,7 @@ class TestModels:
     @pytest.fixture(scope="class")
     @staticmethod
     def trained(images, store):
-        return train(config(), images, backbone(), store=store, progress=False)
+        return train(config(), images, backbone(), Compute(store=store))
 
     def test_round_trip_gives_equal_probabilities(self, trained, images, tmp_path):
         path = tmp_path / "new folder" / "model.safetensors"
@@ -221,9 +231,7 @@ class TestModels:
         state = backbone().network.state_dict()
         save_file(state, weights)
         settings = config(weights=str(weights))
-        result = train(
-            settings, images, backbone(weights=str(weights)), store=store, progress=False
-        )
+        result = train(settings, images, backbone(weights=str(weights)), Compute(store=store))
         path = tmp_path / "model.safetensors"
         save_model(path, result.head, result.backbone, {})
         network, _, _ = load_model(path)
@@ -277,12 +285,12 @@ class TestPredict:
     @pytest.fixture(scope="class")
     @staticmethod
     def trained(images, store):
-        return train(config(), images, backbone(), store=store, progress=False)
+        return train(config(), images, backbone(), Compute(store=store))
 
     def test_from_the_cache_from_files_and_from_memory(self, trained, images, store):
         parts = (trained.backbone, trained.head)
         rows = [3, 1, 8]
-        stored = predict_proba(*parts, images, rows=rows, store=store)
+        stored = predict_proba(*parts, images, Compute(store=store), rows=rows)
         read = predict_proba(*parts, images, rows=rows)
         arrays = [read_image(images.table["path"][row]) for row in rows]
         held = predict_images(*parts, arrays)
@@ -327,15 +335,15 @@ def test_cuda_trains_the_same_twice(images, tmp_path, adapter):
             settings,
             images,
             backbone(input_adapter=adapter),
-            store=FeatureStore(tmp_path / name),
-            device="cuda",
-            progress=False,
+            Compute(torch.device("cuda"), store=FeatureStore(tmp_path / name)),
         )
         for name in "ab"
     ]
     assert same_state(results[0].head, results[1].head)
     save_model(tmp_path / "m", results[0].head, results[0].backbone, {})
     network, head, _ = load_model(tmp_path / "m")
-    on_cpu = predict_proba(network, head, images, precision="fp32")
-    on_gpu = predict_proba(results[0].backbone, results[0].head, images, device="cuda")
+    on_cpu = predict_proba(network, head, images, Compute(precision="fp32"))
+    on_gpu = predict_proba(
+        results[0].backbone, results[0].head, images, Compute(torch.device("cuda"))
+    )
     np.testing.assert_allclose(on_cpu, on_gpu, atol=0.03)

@@ -147,6 +147,7 @@ def test_features_are_made_once_in_shards_by_all_workers_and_runs_spread(
 
 
 def assert_features_are_those_without_shards(sweep, folder):
+    from gellib.models.compute import Compute
     from gellib.models.features import FeatureStore
     from gellib.models.training import compute_features
     from gellib.sweeps.prepare import load_image_set
@@ -159,9 +160,8 @@ def assert_features_are_those_without_shards(sweep, folder):
     assert not [shape for shape in shapes if shape[-2:] == (4, 512)]
     config = next(iter(sweep.configs.values()))
     store = FeatureStore(folder / "again")
-    compute_features(
-        config, load_image_set(config), load_backbone(config), store=store, progress=False
-    )
+    compute = Compute(precision=config.precision, store=store)
+    compute_features(config, load_image_set(config), load_backbone(config), compute)
     assert len(names) == 3  # batch norms, plain and random views
     assert store.files == names
     for name in names:

@@ -15,6 +15,7 @@ from gellib.config import RunConfig
 from gellib.data import load_imageset
 from gellib.data.splits import split_imageset
 from gellib.models.backbones import build_backbone
+from gellib.models.compute import Compute
 from gellib.models.features import FeatureStore
 from gellib.models.training import predict_proba, save_model, train
 from gellib.runs import RunFolder
@@ -140,8 +141,9 @@ def trained(tmp_path_factory):
     ).with_digests()  # fmt: skip
     backbone = build_backbone("resnet18", weights="none", image_size=64)
     store = FeatureStore(folder / "cache")
-    result = train(config, images, backbone, store=store, progress=False)
-    p = predict_proba(result.backbone, result.head, images, store=store, precision="fp32")
+    compute = Compute(precision="fp32", store=store)
+    result = train(config, images, backbone, compute)
+    p = predict_proba(result.backbone, result.head, images, compute)
     save_model(run.model, result.head, result.backbone, {"classes": list(images.classes)})
     table = images.table[["file", "split"]].copy()
     table["label"] = [images.classes[i] for i in images.table["label"]]
@@ -205,7 +207,7 @@ def test_a_run_of_a_gpu_is_asked_on_the_cpu_where_there_is_none(trained, tmp_pat
     copy.record.write_text(json.dumps(record))
     files, shares, _ = expected_of(trained)
     predictor = Predictor(copy)
-    assert predictor.device.type == "cpu"
+    assert predictor.compute.device.type == "cpu"
     (prediction,) = predictor.predict(files[:1])
     assert list(prediction.probabilities.values()) == pytest.approx(shares[0], abs=0.05)
 

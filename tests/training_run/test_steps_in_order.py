@@ -13,7 +13,7 @@ from gellib.training_run.state import RunState
 # What each needs, by the section of the notebook that gives it.
 NEEDS = {
     2: ("images", "loaded", "train"),
-    3: ("backbone", "device", "store", "describe"),
+    3: ("backbone", "compute", "describe"),
     4: ("result", "evaluate", "loss_accuracy", "class_curves", "learning_rate"),
     5: (
         *("evaluation", "uncertainty", "predictions", "metrics", "metrics_table", "finish"),

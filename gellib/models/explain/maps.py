@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gellib.models.backbones import Backbone, normalise
+from gellib.models.compute import ON_CPU, Compute
 from gellib.models.explain.grad_cam import grad_cam
 from gellib.models.explain.rollout import attention_rollout, is_vision_transformer
 from gellib.models.heads import Head
@@ -30,9 +31,7 @@ def explain_views(
     head: Head,
     views: np.ndarray,
     targets: Sequence[int] | np.ndarray,
-    *,
-    precision: str = "fp32",
-    device: torch.device | str = "cpu",
+    compute: Compute = ON_CPU,
 ) -> Explanation:
     """Map how much each region of a view speaks for its target class.
 
@@ -41,28 +40,28 @@ def explain_views(
     Parameters
     ----------
     backbone, head
-        The model, which is moved to `device` and stays there.
+        The model, which is moved to the device and stays there.
     views
         (N, 1 or 3, H, W) uint8.
     targets
         (N,) class numbers.
-    precision
-        With `bf16`, layers compute in mixed precision, which takes half the time.
-    device
-        Where to compute.
+    compute
+        How to compute. With the precision `bf16`, layers compute in mixed precision, which takes
+        half the time; any other means fp32.
 
     Raises
     ------
     ExplainError
         As for `grad_cam`.
     """
+    device = compute.device
     backbone, head = backbone.to(device), head.to(device)
     rollout, maps = is_vision_transformer(backbone.network), []
     for start in range(0, len(views), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         pixels = torch.from_numpy(np.ascontiguousarray(views[part])).to(device)
         x = normalise(pixels, backbone.preprocessing)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=compute.precision == "bf16"):
             maps.append(
                 attention_rollout(backbone, x)
                 if rollout

@@ -77,7 +77,7 @@ def _mean_prediction(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean (n, classes) of the predictions, and mean (n,) of their entropies."""
     device = next(head.parameters()).device
-    training = {layer: layer.training for layer in head.modules()}
+    training = {module: module.training for module in head.modules()}
     mean = np.zeros((len(features), head.n_classes))
     inner = np.zeros(len(features))
     head.eval()
@@ -94,8 +94,8 @@ def _mean_prediction(
                     mean[rows] += p / max(samples, 1)
                     inner[rows] += head.task.entropy(p) / max(samples, 1)
     finally:
-        for layer, mode in training.items():
-            layer.training = mode
+        for module, mode in training.items():
+            module.training = mode
     return mean, inner
 
 

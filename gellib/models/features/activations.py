@@ -33,7 +33,7 @@ def activation_shape(backbone: Backbone, front: nn.Module) -> torch.Size:
 def cached_activations(
     store: FeatureStore,
     imageset: ImageSet,
-    rows: Sequence[int],
+    rows: Sequence[int] | np.ndarray,
     backbone: Backbone,
     front: nn.Module,
     *,

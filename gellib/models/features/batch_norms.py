@@ -23,7 +23,10 @@ _CALIBRATION_BATCH = 32
 
 
 def calibrate_on_images(
-    store: FeatureStore, imageset: ImageSet, rows: Sequence[int], backbone: Backbone
+    store: FeatureStore,
+    imageset: ImageSet,
+    rows: Sequence[int] | np.ndarray,
+    backbone: Backbone,
 ) -> None:
     """Set the batch norms of a backbone with random weights from unaugmented views, in fp32.
 

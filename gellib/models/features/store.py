@@ -139,7 +139,7 @@ class FeatureStore:
     def augmented(
         self,
         imageset: ImageSet,
-        rows: Sequence[int],
+        rows: Sequence[int] | np.ndarray,
         backbone: Backbone,
         *,
         augmentation: str,

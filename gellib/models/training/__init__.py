@@ -1,5 +1,6 @@
 """Training, prediction with the trained model, and model files."""
 
+from gellib.models.training.cached_inputs import compute_features, compute_shard
 from gellib.models.training.checkpoint import ModelError, load_model, load_tensors, save_model
 from gellib.models.training.inference import (
     InferenceTime,
@@ -12,7 +13,6 @@ from gellib.models.training.inference import (
 )
 from gellib.models.training.monitor import check_monitor
 from gellib.models.training.optimise import check_schedule
-from gellib.models.training.phases import compute_features, compute_shard
 from gellib.models.training.train import TrainResult, train
 
 __all__ = [

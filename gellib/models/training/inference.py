@@ -1,18 +1,18 @@
-"""Class probabilities of images through a backbone and its head, and how long that takes."""
+"""Predictions of a backbone and its head, and how long they take."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from gellib.data import ImageSet
-from gellib.data.image_files import ImageLimits
 from gellib.models.backbones import Backbone
-from gellib.models.features import FeatureStore, extract_stream, unaugmented_view, unaugmented_views
+from gellib.models.compute import ON_CPU, Compute
+from gellib.models.features import extract_stream, unaugmented_view, unaugmented_views
 from gellib.models.heads import Head
 
 _ROWS_AT_ONCE = 4096
@@ -21,7 +21,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 class InferenceTime(NamedTuple):
-    """Seconds for all images, from file to probabilities, and images per second."""
+    """Seconds for all images, from files to probabilities, and images per second."""
 
     seconds: float
     images_per_s: float
@@ -31,97 +31,131 @@ def predict_proba(
     backbone: Backbone,
     head: Head,
     imageset: ImageSet,
+    compute: Compute = ON_CPU,
     *,
     rows: Sequence[int] | np.ndarray | None = None,
-    store: FeatureStore | None = None,
-    precision: str = "auto",
-    device: torch.device | str = "cpu",
-    limits: ImageLimits | None = None,
-    progress: bool = False,
+    cached: bool = True,
 ) -> np.ndarray:
-    """Predict the images of some rows of the table, by default all: (n, classes) float64.
+    """Predict the probabilities of all classes, not calibrated.
 
-    With a `store`, a frozen backbone's features come from its cache.
+    Parameters
+    ----------
+    backbone, head
+        The model.
+    imageset, compute, rows, cached
+        As for `image_features`.
+
+    Returns
+    -------
+    np.ndarray
+        Probabilities (n, classes), float64.
     """
-    features = image_features(
-        backbone,
-        imageset,
-        rows=rows,
-        store=store,
-        precision=precision,
-        device=device,
-        limits=limits,
-        progress=progress,
-    )
+    features = image_features(backbone, imageset, compute, rows=rows, cached=cached)
     return head_probabilities(head, features)
 
 
 def image_features(
     backbone: Backbone,
     imageset: ImageSet,
+    compute: Compute = ON_CPU,
     *,
     rows: Sequence[int] | np.ndarray | None = None,
-    store: FeatureStore | None = None,
-    precision: str = "auto",
-    device: torch.device | str = "cpu",
-    limits: ImageLimits | None = None,
-    progress: bool = False,
+    cached: bool = True,
 ) -> np.ndarray:
-    """Get the features of the images of some rows, by default all: (n, dim) float32.
+    """Get the features of images without augmentation.
 
-    With a `store`, those of a frozen backbone come from its cache.
+    Parameters
+    ----------
+    backbone
+        The backbone.
+    imageset
+        The images.
+    compute
+        How to compute.
+    rows
+        n rows of the table of the images; None: all rows.
+    cached
+        Whether a frozen backbone's features come from the store, if there is one.
+
+    Returns
+    -------
+    np.ndarray
+        Features (n, dim), float32.
     """
-    options: dict[str, Any] = {"precision": precision, "device": device, "progress": progress}
-    if store is not None and backbone.frozen:
-        features = store.unaugmented(imageset, backbone, **options)
+    if cached and compute.store is not None and backbone.frozen:
+        features = compute.store.unaugmented(
+            imageset,
+            backbone,
+            precision=compute.precision,
+            device=compute.device,
+            progress=compute.progress,
+        )
         return features if rows is None else features[np.asarray(rows, dtype=int)]
     rows = np.arange(len(imageset.table)) if rows is None else np.asarray(rows, dtype=int)
-    limits = limits or (store.limits if store is not None else ImageLimits())
     paths = list(imageset.table["path"].iloc[rows])
-    views = unaugmented_views(paths, backbone.preprocessing, limits)
-    return view_features(backbone, views, len(paths), **options)
+    views = unaugmented_views(paths, backbone.preprocessing, compute.limits)
+    return view_features(backbone, views, len(paths), compute)
 
 
 def predict_images(
     backbone: Backbone,
     head: Head,
     images: Sequence[np.ndarray],
-    *,
-    precision: str = "auto",
-    device: torch.device | str = "cpu",
+    compute: Compute = ON_CPU,
 ) -> np.ndarray:
-    """Predict images that are in memory, as `gellib.data.images.read_image` gives them."""
+    """Predict the probabilities of all classes for images in memory, not calibrated.
+
+    Parameters
+    ----------
+    backbone, head
+        The model.
+    images
+        n images, as from `gellib.data.images.read_image`.
+    compute
+        How to compute.
+
+    Returns
+    -------
+    np.ndarray
+        Probabilities (n, classes), float64.
+    """
     views = (unaugmented_view(image, backbone.preprocessing)[None] for image in images)
-    features = view_features(backbone, views, len(images), precision=precision, device=device)
-    return head_probabilities(head, features)
+    return head_probabilities(head, view_features(backbone, views, len(images), compute))
 
 
 def time_inference(
     backbone: Backbone,
     head: Head,
     imageset: ImageSet,
+    compute: Compute = ON_CPU,
     *,
     rows: Sequence[int] | np.ndarray | None = None,
-    precision: str = "auto",
-    device: torch.device | str = "cpu",
-    limits: ImageLimits | None = None,
 ) -> InferenceTime:
-    """Measure the way from files to probabilities; nothing comes from a cache.
+    """Measure how long predictions take from files to probabilities, without the cache.
 
-    One image goes first, unmeasured, so that the time to set the network up does not count. Then 8,
-    16, 32 and so on, evenly spread over the set, until half a second is over or all are through;
-    the others are expected to take as long.
+    One image is predicted first and not timed, because the first prediction sets up the network.
+    Then 8, 16, 32 and so on are timed, evenly spread over the images, until half a second has
+    passed or all are predicted; the time of the others is extrapolated.
+
+    Parameters
+    ----------
+    backbone, head
+        The model.
+    imageset
+        The images.
+    compute
+        How to compute.
+    rows
+        Rows of the table of the images; None: all rows.
     """
     rows = np.arange(len(imageset.table)) if rows is None else np.asarray(rows, dtype=int)
     count = len(rows)
     if not count:
         return InferenceTime(0.0, float("nan"))
-    spread = rows[np.argsort(np.arange(count) * _GOLDEN % 1)]  # any beginning of it is even
+    spread = rows[np.argsort(np.arange(count) * _GOLDEN % 1)]  # its first k rows are even for all k
 
     def predict(some: np.ndarray) -> None:
-        predict_proba(
-            backbone, head, imageset, rows=some, precision=precision, device=device, limits=limits
-        )
+        predict_proba(backbone, head, imageset, compute, rows=some, cached=False)
 
     predict(spread[:1])
     timed, more, seconds, started = 0, _FIRST_TIMED, 0.0, time.perf_counter()
@@ -137,19 +171,33 @@ def view_features(
     backbone: Backbone,
     views: Iterable[np.ndarray],
     total: int,
-    *,
-    precision: str = "auto",
-    device: torch.device | str = "cpu",
-    progress: bool = False,
+    compute: Compute = ON_CPU,
 ) -> np.ndarray:
-    """Compute the features of views, uint8 (1, channels, H, W) each: (n, dim) float32."""
+    """Compute the features of views.
+
+    Parameters
+    ----------
+    backbone
+        The backbone.
+    views
+        Views (1, channels, H, W), uint8.
+    total
+        Number of views, for the progress bar.
+    compute
+        How to compute.
+
+    Returns
+    -------
+    np.ndarray
+        Features (total, dim), float32.
+    """
     stream = extract_stream(
         views,
         backbone,
-        precision=precision,
-        device=device,
+        precision=compute.precision,
+        device=compute.device,
         total=total,
-        progress=progress,
+        progress=compute.progress,
         title="predicting",
     )
     features = list(stream)
@@ -157,7 +205,7 @@ def view_features(
 
 
 def head_probabilities(head: Head, features: np.ndarray) -> np.ndarray:
-    """Compute the probabilities (n, classes), float64, that a head gives for features."""
+    """Compute probabilities (n, classes), float64, from features (n, dim)."""
     device = next(head.parameters()).device
     out = np.empty((len(features), head.n_classes))
     head.eval()

@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from gellib.config import RunConfig
+from gellib.data import ImageSet
 from gellib.data.image_files import ImageLimits
 from gellib.data.images import read_image
-from gellib.models.backbones import Preprocessing, normalise
-from gellib.models.features import image_key, map_in_threads, random_views, unaugmented_view
+from gellib.models.backbones import Backbone, Preprocessing, normalise
+from gellib.models.features import (
+    check_augmentation,
+    image_key,
+    map_in_threads,
+    random_views,
+    unaugmented_view,
+)
 
 _KEPT_BYTES = 512 << 20  # decoded images that are kept from epoch to epoch
 _VALIDATION_BATCH = 256
@@ -143,3 +151,49 @@ class OnlineInputs:
                 self._kept_bytes += image.nbytes
                 self._kept[key] = image
         return image
+
+
+def make_online_inputs(
+    config: RunConfig, imageset: ImageSet, backbone: Backbone, limits: ImageLimits
+) -> OnlineInputs:
+    """Create the inputs of a network that is trained on the images themselves.
+
+    Parameters
+    ----------
+    config
+        The configuration of the run.
+    imageset
+        The images, split.
+    backbone
+        The backbone, for its preprocessing.
+    limits
+        Size of files and images that are refused.
+    """
+    rows = split_rows(imageset)
+    table = imageset.table
+    if (table["digest"] == "").any():
+        table = imageset.with_digests().table
+    return OnlineInputs(
+        train_paths=list(table["path"].iloc[rows["train"]]),
+        train_digests=list(table["digest"].iloc[rows["train"]]),
+        val_paths=list(table["path"].iloc[rows["val"]]),
+        preprocessing=backbone.preprocessing,
+        limits=limits,
+        steps=check_augmentation(config.augmentation),
+        seed=config.seed,
+    )
+
+
+def split_rows(imageset: ImageSet) -> dict[str, np.ndarray]:
+    """Return the rows of the training and of the validation images, by `train` and `val`.
+
+    Raises
+    ------
+    ValueError
+        When there are no training images.
+    """
+    split = imageset.table["split"].to_numpy()
+    rows = {name: np.flatnonzero(split == name) for name in ("train", "val")}
+    if not len(rows["train"]):
+        raise ValueError("no image is in the split 'train'; split the images first")
+    return rows

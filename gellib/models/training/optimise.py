@@ -11,6 +11,8 @@ from torch import nn
 
 from gellib.base.calls import Number, read_calls
 from gellib.config import RunConfig
+from gellib.models.backbones import Backbone, list_blocks
+from gellib.models.heads import Head
 
 # Each schedule gives a factor; the learning rate is the configured one times this factor.
 SCHEDULES = {
@@ -109,6 +111,32 @@ def make_optimizer(
         "sgd": torch.optim.SGD,
     }
     return makers[config.opt_alg](groups, **options)
+
+
+def parameter_groups(
+    backbone: Backbone, head: Head, rate: float, decay: float = 1.0
+) -> list[dict[str, Any]]:
+    """Group the parameters that are trained by learning rate, the head first.
+
+    Parameters
+    ----------
+    backbone, head
+        The model.
+    rate
+        Learning rate of the head.
+    decay
+        The learning rate of a block is `decay` times that of the block behind it; that of the last
+        block is `decay` times that of the head.
+    """
+    groups = [{"params": list(head.parameters()), "lr": rate}]
+    for block in reversed(list_blocks(backbone.network)):
+        rate *= decay
+        layers = (backbone.network.get_submodule(name) for name in block.layers)
+        own = (parameter for layer in layers for parameter in layer.parameters(recurse=False))
+        trained = [parameter for parameter in own if parameter.requires_grad]
+        if trained:
+            groups.append({"params": trained, "lr": rate})
+    return groups
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:

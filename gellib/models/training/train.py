@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
-import torch
 from torch import nn
 
 from gellib.config import RunConfig
 from gellib.data import ImageSet
 from gellib.models.backbones import Backbone, exact_arithmetic, resolve_precision, trained_layers
-from gellib.models.features import FeatureStore
+from gellib.models.compute import Compute
 from gellib.models.heads import Head, build_head
+from gellib.models.training.cached_inputs import compute_features
 from gellib.models.training.fit import Fit
+from gellib.models.training.inputs import split_rows
 from gellib.models.training.lbfgs import fit_lbfgs
+from gellib.models.training.networks import training_precision
 from gellib.models.training.objective import encode_labels
-from gellib.models.training.phases import compute_features, plan_phases, rows_of, training_precision
+from gellib.models.training.phases import plan_phases
 
 
 @dataclass
 class TrainResult:
-    """A trained head (and backbone, where that is trained too), and how it went.
+    """A trained model and the history of its training.
 
-    `history` has one row per epoch: epoch (from 1), loss, accuracy and f1 (mean over classes) of
-    `train_` and `val_`, learning_rate (of the epoch's last step), seconds. The losses are plain
-    cross entropies, whatever was minimised. `class_history` has the precision, recall and f1 of
-    each class in each epoch and split; `learning_rates` has one row per step of the optimiser.
-    `best_epoch` is the one whose parameters were kept, `stopped_epoch` the last that ran.
-    `features_s` is what computing the features takes, also where an earlier run has done it,
-    `training_s` the time of the epochs, `seconds` both.
+    Attributes
+    ----------
+    history
+        One row per epoch: `epoch` (from 1); `loss`, `accuracy` and `f1` (mean over classes), each
+        for `train_` and `val_`; `learning_rate` of the last step; `seconds`. The losses are cross
+        entropies without weights or smoothing, whatever was minimised.
+    class_history
+        Precision, recall and F1, one row per epoch, split and class.
+    learning_rates
+        One row per step of the optimiser.
+    best_epoch, stopped_epoch
+        The epoch whose parameters were kept, and the last epoch.
+    head, backbone
+        The model.
+    features_s
+        Seconds that computing the features takes, whether this run computed them or an earlier one.
+    training_s
+        Seconds of all epochs.
+    precision
+        The arithmetic that was used: `fp32`, `bf16` or `fp16`.
     """
 
     history: pd.DataFrame
@@ -47,7 +61,7 @@ class TrainResult:
 
     @property
     def seconds(self) -> float:
-        """Seconds that features and training took together."""
+        """Seconds of features and training together."""
         return self.features_s + self.training_s
 
 
@@ -55,34 +69,49 @@ def train(
     config: RunConfig,
     imageset: ImageSet,
     backbone: Backbone,
+    compute: Compute,
     *,
-    store: FeatureStore,
-    device: torch.device | str = "cpu",
-    progress: bool = True,
     cached: bool = True,
 ) -> TrainResult:
-    """Train a head, and the backbone's layers that `trainable` names, for a set of split images.
+    """Train a head and the layers of the backbone that `trainable` names.
 
-    While the backbone is frozen the head is trained on cached features, in one thread, so that the
-    result is the same to the last bit on a machine. Layers are trained on what the frozen ones in
-    front of them give, computed once, or on the images where these are augmented; in mixed
-    precision where the hardware and the network gain by it (`training_precision`).
-    `cached=False` computes everything anew in every epoch, for comparison. The global random state
-    is left as it was. `lbfgs` takes the images as they are, and needs no epochs.
+    While the backbone is frozen, the head is trained on cached features, in one thread, so that the
+    result is the same to the last bit on a machine. Layers of the backbone are trained on the
+    activations in front of them, computed once, or with augmentation on the images; in mixed
+    precision where this is faster (`training_precision`). The optimiser `lbfgs` uses the images
+    without augmentation, and has no epochs. The global random state is left as it was.
+
+    Parameters
+    ----------
+    config
+        The configuration of the run.
+    imageset
+        The images, split.
+    backbone
+        The backbone, which is changed in place.
+    compute
+        How to compute, with a store.
+    cached
+        Whether inputs that are the same in every epoch are computed once; False is for comparison.
 
     Raises
     ------
     ValueError
-        When there are no training images, for a wrong augmentation, and for layers that the
-        network does not have.
+        When there are no training images, for a wrong augmentation, for layers that the network
+        does not have, without a store, and when `compute` has another precision than `config`.
     """
-    device = torch.device(device)
+    if compute.precision != config.precision:
+        raise ValueError(
+            f"precision: got {compute.precision!r} to compute with and {config.precision!r} in the "
+            "configuration, expected the same; set both"
+        )
+    store, device = compute.features, compute.device
     targets = encode_labels(imageset)
-    rows = rows_of(imageset)
+    rows = split_rows(imageset)
     layers = trained_layers(backbone.network, config.trainable)
-    precision = resolve_precision(config.precision, device)
+    precision = resolve_precision(compute.precision, device)
     if layers or not (cached and backbone.frozen):
-        precision = training_precision(config, backbone.network, device)
+        precision = training_precision(compute, backbone.network)
     head = build_head(
         config.classifier_head,
         backbone.dim,
@@ -92,19 +121,18 @@ def train(
         seed=config.seed,
     ).to(device)
     before_s = store.seconds
-    options: dict[str, Any] = {"store": store, "device": device, "progress": progress}
     parts = targets[rows["train"]], targets[rows["val"]]
     if config.opt_alg == "lbfgs":
-        inputs = compute_features(config, imageset, backbone, **options)
+        inputs = compute_features(config, imageset, backbone, compute)
         features_s, started = store.seconds - before_s, time.perf_counter()
         log = fit_lbfgs(config, head, inputs, *parts, imageset.classes)
     else:
-        phases = plan_phases(config, imageset, backbone, head, layers, cached=cached, **options)
+        phases = plan_phases(config, imageset, backbone, head, layers, compute, cached=cached)
         features_s, started = store.seconds - before_s, time.perf_counter()
         trained = head if backbone.frozen and not layers else nn.ModuleList([backbone, head])
         with exact_arithmetic():
             fit = Fit(config, *parts, imageset.classes, device)
-            log = fit.run(phases, trained, progress=progress)
+            log = fit.run(phases, trained, progress=compute.progress)
     training_s = time.perf_counter() - started
     return TrainResult(
         log.history(),
