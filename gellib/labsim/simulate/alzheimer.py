@@ -51,7 +51,19 @@ def person(name: str, seed: int, number: int) -> Head:
 
 
 def draw_image(name: str, seed: int, number: int, index: int) -> np.ndarray:
-    """Draw slice `index` of a person: uint8 (128, 128)."""
+    """Draw slice `index` of a person: uint8 (128, 128).
+
+    Parameters
+    ----------
+    name
+        One of `CLASSES`.
+    seed
+        Seed of the data set.
+    number
+        Number of the person within the class.
+    index
+        Number of the slice of this person.
+    """
     place = list(CLASSES).index(name)
     head = person(name, seed, number)
     look = np.random.default_rng([seed, place, number, 0])
@@ -78,10 +90,27 @@ def write_alzheimer(
 ) -> None:
     """Write about `n` images in four stages, at 896 : 64 : 3200 : 2240, a fifth for testing.
 
-    With pyarrow as Parquet in the layout of Hugging Face, `out/data/{train,test}-*.parquet`, with
-    the columns image, label and subject; else, or with `parquet` false, as
-    `out/images/<class>/*.png` and `labels.csv` with the columns file, label, split and group. No
-    person is in both parts.
+    They are Parquet in the layout of Hugging Face, `out/data/{train,test}-*.parquet`, with the
+    columns image, label and subject; or `out/images/<class>/*.png` and `labels.csv` with the
+    columns file, label, split and group. No person is in both splits.
+
+    Parameters
+    ----------
+    out
+        A new or empty folder.
+    n
+        Number of images, `LEAST` or more.
+    seed
+        Seed of all images.
+    parquet
+        Whether to write Parquet; None: if pyarrow is installed.
+    progress
+        Called after each image with the number of images done and the total.
+
+    Raises
+    ------
+    ValueError
+        If `n` is below `LEAST`.
     """
     if n < LEAST:
         raise ValueError(f"n: got {n}, expected {LEAST} or more images")

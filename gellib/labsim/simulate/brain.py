@@ -26,7 +26,7 @@ class Head:
     Attributes
     ----------
     width, height
-        Half axes of the head as shares of the picture's sides.
+        Half axes of the head as shares of the sides of the image.
     ventricle, sulcus
         Width of the ventricles and of the furrows; 1 is healthy, 2 is severe atrophy.
     folds
@@ -67,6 +67,15 @@ def frame(head: Head, width: int, height: int, zoom: float = 1.0) -> tuple[np.nd
     """Return across and along of every pixel (height, width): the head's outline is at radius 1.
 
     The forehead is at -1 along; across is counted from the midline.
+
+    Parameters
+    ----------
+    head
+        Shape of the head.
+    width, height
+        Sides of the image in px.
+    zoom
+        Size of the head; 1 is that of `head`.
     """
     x, y = ramps(width, height)
     x, y = x - np.float32(0.5), y - np.float32(0.5)
@@ -91,7 +100,7 @@ def slice_of(
     Returns
     -------
     tuple
-        The picture (height, width), 0 to 1 or a little more, and how much of a pixel is brain.
+        The image (height, width), 0 to 1 or slightly more, and the share of brain of each pixel.
     """
     # A little squarer than an ellipse.
     radius = (np.abs(across) ** 2.3 + np.abs(along) ** 2.3) ** np.float32(1 / 2.3)

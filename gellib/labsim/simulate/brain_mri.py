@@ -26,10 +26,10 @@ LEAST = 12
 _WEIGHTING = {"T1 contrast": 0.42, "FLAIR": 0.26, "T2": 0.18, "T1": 0.14}
 _TUMOURS = {"ring": 0.36, "solid": 0.3, "mass": 0.22, "cyst": 0.12}
 _LONG_PX = {"150 240": 0.3, "240 340": 0.5, "340 520": 0.17, "630 700": 0.03}
-# How a picture is kept, of either class: JPEG in colour or grey, PNG with alpha or a palette.
+# How an image of either class is stored: JPEG in colour or grey, PNG with alpha or a palette.
 _MODES = {"RGB": 0.83, "L": 0.12, "RGBA": 0.025, "P": 0.025}
 _WRONG_EXTENSION = 0.7  # of the PNG files: they are called .jpg
-_COPIES = 0.05  # pictures that are another one of their class, saved once more
+_COPIES = 0.05  # share of images that are copies of another one of their class
 
 
 def draw_image(label: str, rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -65,7 +65,7 @@ def draw_image(label: str, rng: np.random.Generator, width: int, height: int) ->
 
 
 class _Spots:
-    """The tumours of a picture: where they push the brain to, and what they look like."""
+    """The tumours of an image: how they displace the brain, and their appearance."""
 
     def __init__(self, rng, across, along):
         self.rng, self.across, self.along = rng, across, along
@@ -181,8 +181,9 @@ def write_brain_mri(
 ) -> None:
     """Write `out/no/* no.jpg` and `out/yes/Y*.jpg`, `n` images in all, 155 of 253 with a tumour.
 
-    Sizes, modes, types and wrong extensions are as mixed as in collections from the web, and alike
-    in both classes. One picture in twenty is another one of its class, saved once more.
+    Sizes, modes, file types and wrong extensions are as mixed as in collections from the web, and
+    distributed equally in both classes. One image in twenty is a copy of another one of its class.
+    Parameters and errors are those of `write_gel_split`; `n` is the number of all images.
     """
     if n < LEAST:
         raise ValueError(f"n: got {n}, expected {LEAST} or more images")
@@ -224,7 +225,7 @@ def _write_image(target: Path, label: str, seed: int, number: int, index: int) -
 
 
 def _original(seed: int, number: int, index: int) -> int:
-    """Return the number of the picture that a file shows: its own, or an earlier one's."""
+    """Return the number of the image in a file: its own, or an earlier one's."""
     rng = np.random.default_rng([seed, number, index])
     if index > 4 and chance(rng, _COPIES):
         return _original(seed, number, int(rng.integers(index)))

@@ -1,7 +1,7 @@
 """What happens to a scene on its way to a file: light, tone, noise, border, labels, compression.
 
-Gels and everything else pass through here alike, so that a border, a caption, a dim exposure or the
-blocks of JPEG say nothing about the class.
+Gels and everything else are processed here in the same way, so that a border, a caption, a dim
+exposure or the blocks of JPEG say nothing about the class.
 """
 
 import io
@@ -20,7 +20,7 @@ OTHER_FRAMES = {"none": 0.58, "edge": 0.07, "border": 0.09, "labels": 0.21, "cap
 
 
 class Scene(NamedTuple):
-    """A scene before the camera, and what its class fixes about the picture.
+    """A scene before the camera, and what its class fixes about the image.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Scene(NamedTuple):
 def photograph(
     scene: Scene | np.ndarray, rng: np.random.Generator, frames: dict[str, float] | None = None
 ) -> np.ndarray:
-    """Take the picture of a scene, with a frame drawn from `frames` (`FRAMES`) if it has none yet.
+    """Photograph a scene, with a frame drawn from `frames` (`FRAMES`) if it has none yet.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def _stretched(image, low=1.0, high=99.0):
 
 
 def expose(image: np.ndarray, rng: np.random.Generator, tone: str) -> np.ndarray:
-    """Map a scene's values to the picture's as one of `TONES`."""
+    """Map the values of a scene to those of the image as one of `TONES`."""
     if tone == "natural":
         return np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.2)))
     if tone == "stretched":
@@ -141,7 +141,7 @@ def _edge(image, rng, scene):
 
 
 def _inset(image, rng, left, top, right, bottom):
-    """Shrink the picture into a sheet of paper; return the sheet and the paper's value."""
+    """Shrink the image into a sheet of paper; return the sheet and the value of the paper."""
     height, width = image.shape
     paper = float(pick(rng, {"1.0": 0.62, "0.0": 0.22, "0.85": 0.08, "0.5": 0.08}))
     x0, y0 = round(left * width), round(top * height)
@@ -192,7 +192,7 @@ def _labels(image, rng, scene):
         left = right = rng.uniform(0, 0.05)
     top, bottom = rng.uniform(0.07, 0.18), rng.uniform(0, 0.08)
     if chance(rng, 0.12):
-        # Written on the picture itself, as imaging software does.
+        # Written on the image itself, as imaging software does.
         sheet, paper = image, float(image.mean() > 0.5)
         left = top = right = bottom = 0.0
     else:
@@ -239,7 +239,7 @@ _FRAMERS = {"edge": _edge, "border": _border, "caption": _caption, "labels": _la
 
 
 def _compressed(image, rng):
-    """Blocks of JPEG, as pictures carry them that were saved more than once."""
+    """Add blocks of JPEG, as in images that were saved more than once."""
     if not chance(rng, 0.5):
         return image
     packed = io.BytesIO()

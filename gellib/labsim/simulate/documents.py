@@ -18,7 +18,7 @@ def new_paper(rng, width, height):
 
 
 def laid(rng, image, probability=0.4):
-    """Show a flat picture as a photograph of it: askew, on something."""
+    """Show a flat image as a photograph of it: rotated, on a background."""
     if not chance(rng, probability):
         return image
     height, width = image.shape
@@ -31,7 +31,7 @@ def laid(rng, image, probability=0.4):
 
 
 def text(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """A page, a slip, a screen or a poster of text: columns, headings, gaps, a picture."""
+    """A page, a slip, a screen or a poster of text: columns, headings, gaps, an image."""
     ground, ink, _ = new_paper(rng, width, height)
     canvas = Canvas(width, height, ground, over=1)
     size = 10 ** rng.uniform(-1.5, -1.0)

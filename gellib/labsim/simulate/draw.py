@@ -1,4 +1,4 @@
-"""What the simulated pictures are drawn with: chance, a canvas, words, perspective."""
+"""Tools to draw simulated images: random choices, a canvas, words, perspective."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -27,7 +27,17 @@ def mix(low, high, share):
 
 
 def resized(image: np.ndarray, width: int, height: int, how=Image.Resampling.BILINEAR):
-    """Return a float32 image of another size."""
+    """Return a float32 image of another size.
+
+    Parameters
+    ----------
+    image
+        (H, W).
+    width, height
+        New sides in px.
+    how
+        Interpolation, as Pillow names it.
+    """
     return np.asarray(Image.fromarray(np.asarray(image, np.float32)).resize((width, height), how))
 
 
@@ -139,7 +149,7 @@ def to_bytes(image: np.ndarray) -> np.ndarray:
 
 
 def warped(image: np.ndarray, corners, background: float = 0.0) -> np.ndarray:
-    """See a picture in perspective.
+    """Show an image in perspective.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from gellib.labsim.simulate.textures import field, texture
 
 def _scene(rng, sheet, image, tone=None, frame=None):
     if frame is None and chance(rng, 0.05):
-        # Now and then a picture is stored upside down or mirrored.
+        # Some images are stored upside down or mirrored.
         return Scene(image[::-1] if chance(rng, 0.5) else image[:, ::-1], tone)
     return Scene(image, tone, frame, sheet.columns, sheet.rows, sheet.marks)
 
@@ -69,8 +69,8 @@ def panels(rng: np.random.Generator, width: int, height: int) -> Scene:
             style = styles[rng.integers(4)]
             tone = pick(rng, {"stretched": 3, "inverted": 2, "natural": 1})
         lanes = (3, 8) if beside else (5, 16)
-        picture = style(rng, x1 - x0, y1 - y0, lanes)[1]
-        shown = expose(picture, rng, tone if style is fluorescent else "natural")
+        photo = style(rng, x1 - x0, y1 - y0, lanes)[1]
+        shown = expose(photo, rng, tone if style is fluorescent else "natural")
         page[y0:y1, x0:x1] = np.clip(shown, 0, 1)
         corners.append((x0 / width, y0 / height))
     if letters:

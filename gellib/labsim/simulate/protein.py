@@ -224,8 +224,8 @@ def write_protein(
 ) -> None:
     """Write `out/labels.csv` (`Image,Label` behind an unnamed index) and `out/train/<number>.png`.
 
-    Labels are numbers, several of one image with spaces between: positions in `PLACES`, which
-    `out/classes.csv` names.
+    Labels are numbers, several of one image separated by spaces: positions in `PLACES`, which
+    `out/classes.csv` names. Parameters are those of `write_gel_split`; `n` counts all images.
     """
     if n < LEAST:
         raise ValueError(f"n: got {n}, expected {LEAST} or more images")

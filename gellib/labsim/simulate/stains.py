@@ -96,7 +96,7 @@ def _blemishes(rng, image, amount):
 
 
 def _slab(rng, image, outside):
-    """Show the edges of the gel: it ends, a little askew, before the picture does."""
+    """Show the edges of the gel: it ends, a little askew, before the image does."""
     inset = rng.uniform(-0.02, 0.1, (4, 2)) * [[1, 1], [-1, 1], [-1, -1], [1, -1]]
     return warped(image, np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) + inset, outside)
 

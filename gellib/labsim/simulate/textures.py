@@ -67,7 +67,7 @@ def texture(
     kind
         One of `KINDS`; drawn if not given.
     zoom
-        Size of its grains: 1 shows a third of the texture across the picture.
+        Size of its grains: 1 shows a third of the texture across the image.
     """
     if kind is None:
         kind = KINDS[rng.integers(len(KINDS))]
@@ -92,7 +92,7 @@ def shone_on(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         shade = texture(rng, width, height, pick(rng, {"cloud": 2, "foliage": 1}), 0.6)
         image = image * (1 - rng.uniform(0.2, 0.6) / (1 + np.exp(-25 * (shade - 0.55))))
     if chance(rng, 0.3):
-        # Sharp in a window of the picture only, as with a wide aperture.
+        # Sharp only in a window of the image, as with a wide aperture.
         soft = rng.uniform(2, 6)
         small = resized(image, max(4, round(width / soft)), max(4, round(height / soft)))
         x, y = ramps(width, height)

@@ -19,7 +19,7 @@ from sklearn.covariance import LedoitWolf
 
 RATE = 0.05  # share of images like the training images that are flagged nevertheless
 MOST_IMAGES = 500
-_DIRECTIONS = 8
+_DIRECTIONS = 8  # principal directions kept; chosen by hand, no benchmark set it
 _FOLDS = 5
 _FEWEST = 10
 _PARTS = ("features", "statistics")
