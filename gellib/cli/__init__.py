@@ -6,7 +6,7 @@ import click
 
 from gellib import __version__
 from gellib.cli.data import check, partition, simulate
-from gellib.cli.models import predict, pretrain
+from gellib.cli.models import predict, pretrain, weights
 from gellib.cli.sweeps import export, list_, new, status, sweep
 
 # Heavy modules are imported by the command that needs them, so that `gellib --help` is instant.
@@ -40,6 +40,7 @@ def main() -> None:
     gellib sweep runs/gel.yaml      train every configuration, then summarise
     gellib status runs/gel.yaml     what is done, failed, to do
     gellib predict photo.png        predict an image with the best model
+    gellib weights                  which pretrained networks are here
     gellib simulate gel --out DIR   make labelled practice images
 
     The same in Jupyter: notebooks/1_explore.ipynb to 4_predict.ipynb.
@@ -47,5 +48,17 @@ def main() -> None:
 
 
 # In the order of the work, which is that of `gellib --help`.
-for _command in (new, partition, check, sweep, status, list_, export, predict, simulate, pretrain):
+for _command in (
+    new,
+    partition,
+    check,
+    sweep,
+    status,
+    list_,
+    export,
+    predict,
+    weights,
+    simulate,
+    pretrain,
+):
     main.add_command(_command)

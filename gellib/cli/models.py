@@ -10,6 +10,50 @@ import click
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+@click.option("--fetch", is_flag=True, help="Download what is missing, before going offline.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def weights(names: tuple[str, ...], fetch: bool, as_json: bool) -> None:
+    """Show which pretrained weights are on this machine, and what can be had.
+
+    \b
+    gellib weights                               the common networks
+    gellib weights timm/convnext_tiny            one of timm's networks
+    gellib weights --fetch resnet18 vgg16        download them now
+    """
+    from dataclasses import asdict
+
+    from gellib.models.backbones import resolve_weights
+    from gellib.models.backbones.inventory import weights_states
+
+    problems = []
+    if fetch:
+        for state in weights_states(names):
+            if state.state in ("installed", "cached"):
+                continue
+            try:
+                resolve_weights(state.name, "imagenet")
+            except ValueError as err:
+                problems.append(str(err))
+    found = weights_states(names)
+    if as_json:
+        click.echo(json.dumps([asdict(state) for state in found], indent=2))
+    else:
+        width = max(len(state.name) for state in found)
+        click.echo(f"{'network':<{width}}  {'weights':<15}  {'MB':>6}  {'licence':<13} where")
+        for state in found:
+            size = f"{state.size_mb:.0f}" if state.size_mb else ""
+            more = "; simulated images: included" if state.labsim else ""
+            click.echo(
+                f"{state.name:<{width}}  {state.state:<15}  {size:>6}  {state.license:<13} "
+                f"{state.place}{more}"
+            )
+    for problem in problems:
+        click.echo(problem, err=True)
+    sys.exit(1 if problems else 0)
+
+
+@click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(), metavar="IMAGE...")
 @click.option("--run", "run_dir", type=click.Path(), help="Folder of a run. [default: the best]")
 @click.option(

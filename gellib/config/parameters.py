@@ -177,7 +177,7 @@ class Parameters(BaseModel):
         stage="head",
     )
     weights: str = param(
-        "auto", description="auto, imagenet, labsim, none, or a file", stage="features"
+        "auto", description="auto, pretrained, imagenet, labsim, none, or a file", stage="features"
     )
     input_adapter: Literal["replicate", "sum", "reinit"] = param(
         "replicate",

@@ -107,7 +107,7 @@ def run_sweep(
         todo = plan(sweep, folder, fingerprints, machine.weights)
         write_json(folder.sweep, sweep.describe())
         with _Progress(sweep, log, before=len(sweep.configs) - len(todo)) as progress:
-            ready = _skip_missing(folder, todo, missing, progress)
+            ready = _skip_impossible(folder, todo, machine, missing, progress)
             tasks = _tasks(folder, ready, machine, fingerprints, counts)
             if tasks:
                 with connect(scheduler, jobs=jobs, threads=threads, gpus=machine.gpus) as cluster:
@@ -167,6 +167,11 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
+    def skipped(self, n: int, reason: str) -> None:
+        """Log one line for all runs that are skipped for a reason, and count them."""
+        self._log(f"{n} {'run is' if n == 1 else 'runs are'} skipped: {reason}")
+        self._bar.update(n)
+
     def ended(self, name: str, text: str) -> None:
         """Log a line about a run, and count it."""
         self._log(
@@ -175,22 +180,39 @@ class _Progress:
         self._bar.update()
 
 
-def _skip_missing(
+def _skip_impossible(
     folder: SweepFolder,
     todo: dict[str, RunConfig],
+    machine: Machine,
     missing: dict[str, str],
     progress: _Progress,
 ) -> dict[str, RunConfig]:
-    """Record runs as skipped for which there is no device; return the others."""
-    ready = {}
+    """Put runs on record as skipped that lack a device or weights; return the others.
+
+    Parameters
+    ----------
+    folder
+        Where the sweep's results go.
+    todo
+        The runs that are not done, by name.
+    machine
+        What was found here.
+    missing
+        By hardware type, why it is not there, here or on the cluster.
+    progress
+        Gets a line for each reason.
+    """
+    ready, skipped = {}, Counter[str]()
     for name, config in todo.items():
-        if reason := missing.get(config.hardware_type):
+        if reason := machine.reason_to_skip(config, missing):
             run = RunFolder(folder.path / name)
             run.clear()
             run.write_outcome(config, "skipped", reason)
-            progress.ended(name, f"skipped: {reason}")
+            skipped[reason] += 1
         else:
             ready[name] = config
+    for reason, n in skipped.items():
+        progress.skipped(n, reason)
     return ready
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gellib.config import RunConfig
 
@@ -21,12 +21,21 @@ class Machine:
         By backbone and parameter `weights`: name, sha256 and warning of those that are available.
     package
         File of the gellib that kernels import.
+    no_weights
+        By backbone and parameter `weights`, why there are none to be had; runs that insist on
+        pretrained ones are skipped.
     """
 
     missing: dict[str, str]
     gpus: int
     weights: dict[tuple[str, str], dict[str, str]]
     package: str
+    no_weights: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def reason_to_skip(self, config: RunConfig, missing: dict[str, str]) -> str:
+        """Say why a run cannot be done with the devices in `missing`; empty where it can."""
+        device = missing.get(config.hardware_type, "")
+        return device or self.no_weights.get((config.pretrained_model, config.weights), "")
 
     def weights_of(self, config: RunConfig) -> dict[str, str]:
         """Return name, sha256 and warning of the weights that a configuration means here."""

@@ -16,7 +16,12 @@ import torch
 import gellib
 from gellib.config import ConfigError, RunConfig
 from gellib.data import ImageSet
-from gellib.models.backbones import device_missing, resolve_weights
+from gellib.models.backbones import (
+    WeightsInfo,
+    WeightsMissing,
+    device_missing,
+    resolve_weights,
+)
 from gellib.models.compute import Compute
 from gellib.models.training import compute_features, compute_shard
 from gellib.sweeps.machine import Machine
@@ -33,7 +38,7 @@ def probe_machine(configs: Sequence[RunConfig]) -> Machine:
     ConfigError
         When a parameter names what does not exist, or weights cannot be had.
     """
-    weights = {}
+    weights, no_weights = {}, {}
     for config in configs:
         check_network(config)
         key = (config.pretrained_model, config.weights)
@@ -41,6 +46,11 @@ def probe_machine(configs: Sequence[RunConfig]) -> Machine:
             continue
         try:
             info = resolve_weights(*key)
+        except WeightsMissing as err:
+            if config.weights != "pretrained":
+                raise ConfigError(f"parameter 'weights': {err}") from err
+            no_weights[key] = f"no pretrained weights at hand: {err}"
+            info = WeightsInfo("missing", "")
         except ValueError as err:
             raise ConfigError(f"parameter 'weights': {err}") from err
         weights[key] = info.to_dict()
@@ -50,6 +60,7 @@ def probe_machine(configs: Sequence[RunConfig]) -> Machine:
         gpus=max(1, torch.cuda.device_count()) if gpu else 0,
         weights=weights,
         package=gellib.__file__,
+        no_weights=no_weights,
     )
 
 

@@ -14,6 +14,7 @@ from gellib.data import ImageSet, check_images, drop_images, limit_images, load_
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.splits import split_imageset
 from gellib.models.backbones import (
+    NAMED_WEIGHTS,
     Backbone,
     build_backbone,
     check_backbone,
@@ -24,8 +25,6 @@ from gellib.models.compute import Compute
 from gellib.models.features import FeatureStore, check_augmentation
 from gellib.models.training import check_monitor, check_schedule
 from gellib.training_run.grouping import DuplicatesFound, split_with_duplicates
-
-NAMED_WEIGHTS = ("auto", "imagenet", "labsim", "none")
 
 
 class TrainingRunError(ValueError):

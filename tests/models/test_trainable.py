@@ -138,10 +138,11 @@ class TestLayers:
 
 
 def build_network(name):
-    from gellib.models.backbones.architectures import last_linear, make_network, replace_layer
+    from gellib.models.backbones import find_source
+    from gellib.models.backbones.architectures import remove_classifier
 
-    network = make_network(name, 224)
-    replace_layer(network, last_linear(network)[0], torch.nn.Identity())
+    network = find_source(name).make_network(name, 224)
+    remove_classifier(network)
     return network
 
 

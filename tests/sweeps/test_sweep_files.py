@@ -9,7 +9,7 @@ import torch
 from gellib.base.paths import PROJECT_ROOT
 from gellib.config import RunConfig
 from gellib.labsim.simulate import SYSTEMS
-from gellib.models.backbones.architectures import check_backbone, make_network
+from gellib.models.backbones import check_backbone, find_source
 from gellib.models.backbones.layers import list_layers, trained_layers
 from gellib.sweeps import SweepError, list_sweeps, load_sweep
 from gellib.sweeps.feature_tasks import feature_key, has_shared_features
@@ -165,7 +165,8 @@ def test_every_sweep_of_ours_says_what_for_and_has_images_to_stand_in(file):
 def layers_trained(config):
     """Names of all layers of a run's network, and of those that it trains; takes no memory."""
     with torch.device("meta"):
-        network = make_network(check_backbone(config.pretrained_model), config.image_size)
+        name = check_backbone(config.pretrained_model)
+        network = find_source(name).make_network(name, config.image_size)
     return list_layers(network), trained_layers(network, config.trainable)
 
 

@@ -239,6 +239,18 @@ def test_gpu_runs_are_skipped_with_the_reason_where_there_is_none(tmp_path):
     assert table.accuracy.isna().all()
 
 
+def test_runs_that_insist_on_pretrained_weights_are_skipped_without(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    file, lines = make_sweep_file(tmp_path), []
+    overrides = {"weights": "pretrained", "pretrained_model": "shufflenet_v2_x0_5"}
+    outcome = run_sweep(load_sweep(file, overrides=overrides), log=lines.append)
+    assert outcome.ok and outcome.counts == {"skipped": 4}
+    table = pd.read_csv(outcome.results)
+    assert table.reason.str.startswith("no pretrained weights at hand: ").all()
+    (line,) = [line for line in lines if "skipped" in line]
+    assert line.startswith("4 runs are skipped: no pretrained weights at hand")
+
+
 def test_a_folder_takes_one_sweep_at_a_time(tmp_path):
     from filelock import FileLock
 

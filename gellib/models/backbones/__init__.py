@@ -6,13 +6,7 @@ its last linear layer, together with its weights and preprocessing.
 
 from gellib.base.seeding import derive_seed, isolated_rng
 from gellib.models.backbones.adapters import INPUT_ADAPTERS
-from gellib.models.backbones.architectures import (
-    ALIASES,
-    BackboneError,
-    check_backbone,
-    list_backbones,
-    running_statistics,
-)
+from gellib.models.backbones.architectures import running_statistics
 from gellib.models.backbones.backbone import Backbone
 from gellib.models.backbones.building import build_backbone
 from gellib.models.backbones.calibration import calibrate_batchnorm
@@ -31,14 +25,24 @@ from gellib.models.backbones.preprocessing import (
     normalise,
     stretch_contrast,
 )
+from gellib.models.backbones.sources import (
+    ALIASES,
+    BackboneError,
+    check_backbone,
+    find_source,
+    list_backbones,
+)
 from gellib.models.backbones.weights import (
+    NAMED_WEIGHTS,
     TIMEOUT_ENV,
     WeightsError,
     WeightsInfo,
+    WeightsMissing,
     checkpoint_path,
     file_sha256,
     resolve_weights,
     state_sha256,
+    weights_request,
 )
 
 __all__ = [
@@ -51,7 +55,9 @@ __all__ = [
     "DeviceMissing",
     "Preprocessing",
     "WeightsError",
+    "NAMED_WEIGHTS",
     "WeightsInfo",
+    "WeightsMissing",
     "list_blocks",
     "build_backbone",
     "calibrate_batchnorm",
@@ -63,6 +69,7 @@ __all__ = [
     "device_missing",
     "exact_arithmetic",
     "file_sha256",
+    "find_source",
     "list_backbones",
     "derive_seed",
     "normalise",
@@ -73,4 +80,5 @@ __all__ = [
     "state_sha256",
     "stretch_contrast",
     "trained_layers",
+    "weights_request",
 ]

@@ -5,22 +5,20 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 
-from torch import nn
-
 from gellib.base.seeding import SkipInitialisation, isolated_rng
 from gellib.models.backbones.adapters import INPUT_ADAPTERS, adapt_first_convolution
-from gellib.models.backbones.architectures import (
-    BackboneError,
-    check_backbone,
-    last_linear,
-    make_network,
-    replace_layer,
-)
+from gellib.models.backbones.architectures import remove_classifier
 from gellib.models.backbones.backbone import Backbone
 from gellib.models.backbones.labsim import pool_features, pretrained_facts, shipped_weights
 from gellib.models.backbones.loading import load_weights
 from gellib.models.backbones.preprocessing import preprocessing_for
-from gellib.models.backbones.weights import WeightsInfo, resolve_weights, state_sha256
+from gellib.models.backbones.sources import BackboneError, check_backbone, find_source
+from gellib.models.backbones.weights import (
+    WeightsInfo,
+    resolve_weights,
+    state_sha256,
+    weights_path,
+)
 
 
 def build_backbone(
@@ -39,7 +37,7 @@ def build_backbone(
     Parameters
     ----------
     name
-        Torchvision's name of the network, or an alias.
+        Torchvision's name of the network, an alias, or `timm/<name>`.
     weights
         As for `resolve_weights`, or what that returned.
     input_adapter
@@ -76,14 +74,13 @@ def build_backbone(
     # No random weights where a file replaces them all, which `load_weights` checks.
     initialisation = nullcontext() if info.name == "none" else SkipInitialisation()
     with isolated_rng(seed, "network", name), initialisation:
-        network = make_network(name, image_size)
+        network = find_source(name).make_network(name, image_size)
     if info.name != "none":
-        file = shipped_weights(name) if info.name == "labsim" else info.source
+        file = shipped_weights(name) if info.name == "labsim" else weights_path(name, info)
         if (pretrained_facts(file) or {}).get("pooled"):
             pool_features(network)
-        load_weights(network, file)
-    classifier, linear = last_linear(network)
-    replace_layer(network, classifier, nn.Identity())
+        load_weights(network, file, name)
+    dim = remove_classifier(network)
     if info.name == "none":
         info = replace(info, source=f"seed {seed}", sha256=state_sha256(network.state_dict()))
     if input_adapter != "replicate":
@@ -91,7 +88,7 @@ def build_backbone(
     return Backbone(
         network,
         name=name,
-        dim=linear.in_features,
+        dim=dim,
         weights=info,
         preprocessing=preprocessing,
         input_adapter=input_adapter,

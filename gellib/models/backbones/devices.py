@@ -6,12 +6,14 @@ import copy
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeGuard
 
 import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from gellib.models.backbones.architectures import BackboneError, running_statistics
+from gellib.models.backbones.architectures import replace_layer, running_statistics
+from gellib.models.backbones.sources import BackboneError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -104,18 +106,30 @@ def fast_copy(network: nn.Module, precision: str, device: torch.device | str) ->
     return folded.to(memory_format=torch.channels_last)
 
 
+# Layers of timm that are folded or kept whole: what is inside them cannot be traced.
+_SAME_PADDING, _NORM_WITH_ACTIVATION = "Conv2dSame", "BatchNormAct2d"
+
+
+class _Tracer(fx.Tracer):
+    """Follows the data through a network, but not into timm's own kinds of layers."""
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        own = type(module).__name__ in (_SAME_PADDING, _NORM_WITH_ACTIVATION)
+        return own or super().is_leaf_module(module, name)
+
+
 def _fold_batch_norms(network: nn.Module) -> nn.Module:
     try:
-        traced = fx.symbolic_trace(network)
-    except fx.proxy.TraceError:  # its code depends on values: used without folding
-        return network
+        traced = fx.GraphModule(network, _Tracer().trace(network))
+    except (fx.proxy.TraceError, TypeError, RuntimeError):
+        return network  # its code depends on values: used without folding
     uses = Counter(node.target for node in traced.graph.nodes if node.op == "call_module")
     for node in list(traced.graph.nodes):
         before = node.args[0] if node.args else None
         if not isinstance(before, fx.Node) or len(before.users) != 1:
             continue
         norm, conv = _called_module(traced, node), _called_module(traced, before)
-        if type(norm) is not nn.BatchNorm2d or type(conv) is not nn.Conv2d:
+        if not _is_norm(norm) or not _is_convolution(conv):
             continue
         if uses[node.target] != 1 or uses[before.target] != 1:
             continue
@@ -123,10 +137,23 @@ def _fold_batch_norms(network: nn.Module) -> nn.Module:
         conv.weight, conv.bias = fuse_conv_bn_weights(
             conv.weight, conv.bias, mean, var, norm.eps, norm.weight, norm.bias
         )
-        node.replace_all_uses_with(before)
-        traced.graph.erase_node(node)
+        if type(norm) is nn.BatchNorm2d:
+            node.replace_all_uses_with(before)
+            traced.graph.erase_node(node)
+        else:
+            after = (norm.get_submodule(name) for name in ("drop", "act"))
+            replace_layer(traced, str(node.target), nn.Sequential(*after))
     traced.recompile()
     return traced
+
+
+def _is_convolution(layer: nn.Module | None) -> TypeGuard[nn.Conv2d]:
+    # Not those that standardise their weights, for example.
+    return type(layer) is nn.Conv2d or type(layer).__name__ == _SAME_PADDING
+
+
+def _is_norm(layer: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
+    return type(layer) is nn.BatchNorm2d or type(layer).__name__ == _NORM_WITH_ACTIVATION
 
 
 def _called_module(traced: fx.GraphModule, node: fx.Node) -> nn.Module | None:

@@ -9,13 +9,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from gellib.models.backbones.architectures import (
-    ALIASES,
-    BackboneError,
-    last_linear,
-    make_network,
-    replace_layer,
-)
+from gellib.models.backbones.architectures import last_linear, replace_layer
+from gellib.models.backbones.sources import ALIASES, BackboneError, find_source
 
 WEIGHTS_DIR = Path(__file__).resolve().parents[2] / "labsim" / "weights"
 FACTS_KEY = "gellib_pretrained"  # in the metadata of a safetensors file
@@ -77,7 +72,7 @@ def pool_features(network: nn.Module) -> nn.Module:
 
 def make_classifier(name: str, n_classes: int) -> nn.Module:
     """Build one of `PRETRAINABLE` (or `vgg16_bn`) for `n_classes` classes, with random weights."""
-    network = make_network(name, _IMAGE_SIZE)
+    network = find_source(name).make_network(name, _IMAGE_SIZE)
     if name.startswith("vgg"):
         pool_features(network)
     where, layer = last_linear(network)

@@ -14,13 +14,8 @@ from torch import nn
 from torchvision.models.vision_transformer import Encoder
 
 from gellib.base.text import did_you_mean
-from gellib.models.backbones.architectures import (
-    BackboneError,
-    check_backbone,
-    last_linear,
-    make_network,
-    replace_layer,
-)
+from gellib.models.backbones.architectures import remove_classifier
+from gellib.models.backbones.sources import BackboneError, check_backbone, find_source
 
 _SEQUENCES = (nn.Sequential, nn.ModuleList, Encoder)
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -128,9 +123,10 @@ def check_layers(name: str, image_size: int, text: str) -> None:
     """
     if check_trainable(text)[0] in ("head", "all"):
         return
+    name = check_backbone(name)
     with torch.device("meta"):
-        network = make_network(check_backbone(name), image_size)
-    replace_layer(network, last_linear(network)[0], nn.Identity())
+        network = find_source(name).make_network(name, image_size)
+    remove_classifier(network)
     trained_layers(network, text)
 
 

@@ -15,7 +15,8 @@ from torch import nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from gellib.base.text import join_some
-from gellib.models.backbones.architectures import last_linear
+from gellib.models.backbones.architectures import classifier_names
+from gellib.models.backbones.sources import find_source
 from gellib.models.backbones.weights import WeightsError
 
 _POSITIONS = "encoder.pos_embedding"
@@ -24,11 +25,12 @@ _AUXILIARY_CLASSIFIERS = ("AuxLogits.", "aux1.", "aux2.")  # of inception_v3 and
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 
 
-def load_weights(network: nn.Module, path: str | Path) -> None:
+def load_weights(network: nn.Module, path: str | Path, name: str = "") -> None:
     """Load a `.safetensors` file or a state dict into a network, except for its classifier.
 
     The position embeddings of a vision transformer are interpolated if its input has another size.
-    State dicts are read with `weights_only=True`, so that no code in the file can run.
+    State dicts are read with `weights_only=True`, so that no code in the file can run. `name` is
+    that of the backbone, whose source knows how its tensors are called.
 
     Raises
     ------
@@ -37,21 +39,22 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     """
     path = Path(path).expanduser()
     state = _read(path)
-    classifier, _ = last_linear(network)
+    source = find_source(name)
+    classifier = tuple(f"{layer}." for layer in classifier_names(network))
     expected = network.state_dict()
     loaded: dict[str, torch.Tensor] = {}
-    for name, tensor in state.items():
-        name = _OLD_DENSENET.sub(r"\1\2", name.removeprefix("module."))
-        if not name.startswith((f"{classifier}.", *_AUXILIARY_CLASSIFIERS)):
-            loaded[name] = tensor
+    for key, tensor in source.convert_state(name, state).items():
+        key = _OLD_DENSENET.sub(r"\1\2", key.removeprefix("module."))
+        if not key.startswith((*classifier, *_AUXILIARY_CLASSIFIERS)):
+            loaded[key] = tensor
     loaded = _fit_positions(loaded, expected)
     # The classifier is replaced, and the number of batches is used only to update statistics.
     missing = [
-        name
-        for name in expected
-        if name not in loaded
-        and not name.startswith(f"{classifier}.")
-        and not name.endswith("num_batches_tracked")
+        key
+        for key in expected
+        if key not in loaded
+        and not key.startswith(classifier)
+        and not key.endswith("num_batches_tracked")
     ]
     unexpected = [n for n in loaded if n not in expected]
     shapes = [
@@ -71,7 +74,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     if problems:
         raise WeightsError(
             f"weights: {path} does not fit {type(network).__name__}; {'; '.join(problems)}. "
-            "Expected the state dict of torchvision's model of that name"
+            f"Expected the state dict of the model of that name of {source.title}"
         )
     with torch.no_grad():
         for name, tensor in loaded.items():

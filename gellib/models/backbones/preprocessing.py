@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gellib.data.images import Color
-from gellib.models.backbones.architectures import BackboneError, default_weights, input_statistics
+from gellib.models.backbones.sources import BackboneError, find_source
 
 CONTRASTS = ("none", "stretch")
 # Stronger than for images deeper than 8 bits, where all grey levels are kept: the purpose here is
@@ -49,7 +49,7 @@ class Preprocessing:
 def preprocessing_for(
     name: str, *, image_size: int, color: str, input_adapter: str, contrast: str = "none"
 ) -> Preprocessing:
-    """Take size, interpolation and normalisation from the transforms of torchvision's weights.
+    """Take size, interpolation and normalisation from what the network's weights expect.
 
     The ratio of resized to cropped size is the same for all image sizes. For an adapter with one
     channel, mean and standard deviation are the averages over the colours.
@@ -81,9 +81,9 @@ def preprocessing_for(
             f"input_adapter: {input_adapter!r} takes grey images; expected color 'grey', or "
             "input_adapter 'replicate' for rgb"
         )
-    transforms = default_weights(name).transforms()
-    resize_size = round(image_size * transforms.resize_size[0] / transforms.crop_size[0])
-    mean, std = input_statistics(name)
+    facts = find_source(name).input_facts(name)
+    resize_size = round(image_size * facts.resize_size / facts.image_size)
+    mean, std = facts.mean, facts.std
     if input_adapter != "replicate":
         mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
     return Preprocessing(
@@ -91,7 +91,7 @@ def preprocessing_for(
         resize_size=max(resize_size, image_size),
         mean=mean,
         std=std,
-        interpolation=str(transforms.interpolation.value),
+        interpolation=facts.interpolation,
         color="grey" if color == "grey" else "rgb",
         contrast=contrast,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import threading
 import urllib.error
 import urllib.request
@@ -17,22 +16,33 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from gellib.base.files import atomic_path
-from gellib.models.backbones.architectures import BackboneError, check_backbone, default_weights
 from gellib.models.backbones.labsim import (
     has_shipped_weights,
     pretrained_facts,
     shipped_card,
     shipped_weights,
 )
+from gellib.models.backbones.sources import (
+    BackboneError,
+    WeightsFile,
+    check_backbone,
+    find_source,
+)
 
 TIMEOUT_ENV = "GELLIB_WEIGHTS_TIMEOUT_S"
 DEFAULT_TIMEOUT_S = 3.0
 STALL_TIMEOUT_S = 30.0  # a download that receives nothing for this long has failed
+NAMED_WEIGHTS = ("auto", "pretrained", "imagenet", "labsim", "none")
 _CHUNK = 1 << 20
+_PACKAGE = "package "  # what the source of installed weights begins with
 
 
 class WeightsError(BackboneError):
     """Weights are missing, damaged or do not fit; the message says where they were searched for."""
+
+
+class WeightsMissing(WeightsError):  # noqa: N818 (a state of the machine rather than an error)
+    """Pretrained weights are not on this machine and cannot be had from a server now."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +52,14 @@ class WeightsInfo:
     `name` is `imagenet`, `labsim`, `none` or the name of a file. `source` says where they come
     from: a path, or the seed for `none`. `sha256` is that of the file, or of the initial state for
     `none`. `warning` is empty, or says why results mean little; show it together with the results.
+    `license` is the short name of the weights' licence, empty where it is not known.
     """
 
     name: str
     source: str
     sha256: str = ""
     warning: str = ""
+    license: str = ""
 
     def to_dict(self) -> dict[str, str]:
         """Convert to plain values for a record."""
@@ -64,11 +76,12 @@ def resolve_weights(
     name
         Name or alias of the backbone.
     weights
-        `imagenet`: those that torchvision recommends (the enum member `DEFAULT`). `labsim`: those
-        trained on simulated images only, which gellib includes. `none`: random ones, with a
-        warning. A path: a `.safetensors` file or a state dict. `auto`: `imagenet` if they are in
-        torch's checkpoint cache or their server answers within `timeout_s`, else `labsim` if
-        gellib includes them for this backbone, else `none` with a warning.
+        `imagenet`: those that the source of the network recommends: an installed package's, or
+        torchvision's and timm's from their cache or server. `labsim`: those trained on simulated
+        images only, which gellib includes. `pretrained`: `imagenet` if they are installed, cached,
+        or their server answers within `timeout_s`, else `labsim` if gellib includes them for this
+        backbone. `auto`: as `pretrained`, else `none`. `none`: random ones, with a warning. A path:
+        a `.safetensors` file or a state dict.
     timeout_s
         Seconds to wait for the server; 0 means no download. The default is the environment variable
         `GELLIB_WEIGHTS_TIMEOUT_S`, or 3 if it is not set.
@@ -80,7 +93,7 @@ def resolve_weights(
     BackboneError
         For an unknown name.
     WeightsError
-        When weights other than `auto` are not available or are damaged.
+        When weights other than `auto` are not available (`WeightsMissing`) or are damaged.
     """
     name = check_backbone(name)
     if weights == "none":
@@ -91,22 +104,47 @@ def resolve_weights(
         return WeightsInfo("none", "seeded initialisation", warning=warning)
     if weights == "labsim":
         return _labsim(name)
-    if weights not in ("auto", "imagenet"):
+    if weights not in NAMED_WEIGHTS:
         return _from_file(weights)
     timeout_s = _timeout() if timeout_s is None else timeout_s
     try:
-        path, sha256 = _imagenet(name, timeout_s, progress)
+        return _recommended(name, timeout_s, progress)
     except WeightsError as err:
         if weights == "imagenet":
             raise
         if has_shipped_weights(name):
             return _labsim(name)
+        if weights == "pretrained":
+            raise
         warning = (
             f"NO PRETRAINED WEIGHTS: {name} has random weights, so its accuracy says little about "
             f"transfer learning. {err}"
         )
         return WeightsInfo("none", "seeded initialisation", warning=warning)
-    return WeightsInfo("imagenet", home_relative(path), sha256)
+
+
+def weights_path(name: str, info: WeightsInfo) -> Path:
+    """Return the file that weights are in.
+
+    Raises
+    ------
+    BackboneError
+        When a package that installed them is gone.
+    """
+    if info.source.startswith(_PACKAGE):
+        return find_source(name).weights_file(name).path
+    return Path(info.source).expanduser()
+
+
+def weights_request(name: str, info: WeightsInfo) -> str:
+    """Return the value of `weights` that asks for the same weights again."""
+    if info.name in ("imagenet", "labsim", "none"):
+        return info.name
+    try:
+        recommended = find_source(name).weights_file(name).data
+    except BackboneError:
+        recommended = ""
+    return "imagenet" if info.name == recommended else info.source
 
 
 def home_relative(path: Path) -> str:
@@ -116,9 +154,9 @@ def home_relative(path: Path) -> str:
 
 
 def checkpoint_path(name: str) -> Path:
-    """Return where torch keeps the ImageNet weights of a backbone, whether they exist or not."""
-    file = default_weights(check_backbone(name)).url.rpartition("/")[2]
-    return Path(torch.hub.get_dir()) / "checkpoints" / file
+    """Return where the recommended weights of a backbone are kept, whether they exist or not."""
+    name = check_backbone(name)
+    return find_source(name).weights_file(name).path
 
 
 def _timeout() -> float:
@@ -134,7 +172,7 @@ def _from_file(text: str) -> WeightsInfo:
     if not path.is_file():
         raise WeightsError(
             f"weights: got {text!r}, and there is no file {path.absolute()}; expected auto, "
-            "imagenet, labsim, none, or the path of a .safetensors file or a state dict"
+            "pretrained, imagenet, labsim, none, or the path of a .safetensors file or a state dict"
         )
     return WeightsInfo(path.name, home_relative(path.resolve()), file_sha256(path))
 
@@ -163,10 +201,36 @@ def _labsim(name: str) -> WeightsInfo:
     return WeightsInfo("labsim", source, sha256)
 
 
-def _imagenet(name: str, timeout_s: float, progress: bool) -> tuple[Path, str]:
-    url, path = default_weights(name).url, checkpoint_path(name)
-    match = re.search(r"-([a-f0-9]{8,})\.", path.name)
-    prefix = match.group(1) if match else ""
+def _recommended(name: str, timeout_s: float, progress: bool) -> WeightsInfo:
+    """Find the weights that the source of a network recommends; download them if necessary."""
+    try:
+        known = find_source(name).weights_file(name)
+    except WeightsError:
+        raise
+    except BackboneError as err:
+        raise WeightsMissing(str(err)) from err
+    if not known.url:
+        return _installed(known)
+    path, sha256 = _cached_or_downloaded(name, known, timeout_s, progress)
+    return WeightsInfo(known.data, home_relative(path), sha256, license=known.license)
+
+
+def _installed(known: WeightsFile) -> WeightsInfo:
+    sha256 = file_sha256(known.path)
+    if known.sha256 and not sha256.startswith(known.sha256):
+        raise WeightsError(
+            f"weights: {home_relative(known.path)} is damaged (sha256 {sha256[:8]}..., expected "
+            f"{known.sha256[:8]}...); install it again"
+        )
+    # Not an absolute path: records must be the same wherever the package is installed.
+    source = f"{known.origin} ({known.path.name})" if known.origin else home_relative(known.path)
+    return WeightsInfo(known.data, source, sha256, license=known.license)
+
+
+def _cached_or_downloaded(
+    name: str, known: WeightsFile, timeout_s: float, progress: bool
+) -> tuple[Path, str]:
+    path, prefix = known.path, known.sha256
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):  # several runs may need the same file at the same time
         tried = [f"no {home_relative(path)}"]
@@ -178,12 +242,12 @@ def _imagenet(name: str, timeout_s: float, progress: bool) -> tuple[Path, str]:
                 f"{home_relative(path)} is damaged (sha256 {sha256[:8]}..., expected {prefix}...)"
             ]
         try:
-            return path, _download(url, path, prefix, timeout_s, progress)
-        except OSError as err:  # includes urllib's errors
-            tried.append(f"tried {url} ({_short(err)})")
-    raise WeightsError(
-        f"The ImageNet weights of {name} are not available: {'; '.join(tried)}. Download {url} "
-        f"and save it as {home_relative(path)}, or set `weights` to a file."
+            return path, _download(known.url, path, prefix, timeout_s, progress)
+        except OSError as err:  # urllib's errors are among them
+            tried.append(f"tried {known.url} ({_short(err)})")
+    raise WeightsMissing(
+        f"The pretrained weights of {name} are not available: {'; '.join(tried)}. Download "
+        f"{known.url} and save it as {home_relative(path)}, or set `weights` to a file."
     )
 
 

@@ -12,7 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from gellib.base.files import atomic_path
-from gellib.models.backbones import Backbone, Preprocessing, WeightsInfo, build_backbone
+from gellib.models.backbones import (
+    Backbone,
+    Preprocessing,
+    WeightsInfo,
+    build_backbone,
+    weights_request,
+)
 from gellib.models.heads import Head, build_head
 
 FORMAT = 1
@@ -97,7 +103,7 @@ def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
     name = trained_with.name
     backbone = build_backbone(
         about["name"],
-        weights=name if name in ("imagenet", "labsim", "none") else trained_with.source,
+        weights=weights_request(about["name"], trained_with),
         input_adapter=about["input_adapter"],
         image_size=preprocessing.image_size,
         color=preprocessing.color,
