@@ -19,7 +19,7 @@ import gellib
 from gellib import api
 from gellib.api.image_sources import _encode as written
 from gellib.api.image_sources import _from_array as read
-from gellib.training_run.predictor import PredictorError
+from gellib.training_run.find_runs import PredictorError
 
 
 @pytest.fixture(scope="module")

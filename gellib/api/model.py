@@ -83,7 +83,8 @@ def load(folder: str | Path = "runs") -> Model:
     >>> model.predict(["practice/test/gel", ("empty", b"")])["error"].astype(bool).tolist()[-1]
     True
     """
-    from gellib.training_run.predictor import Predictor, find_best_run
+    from gellib.training_run.find_runs import find_best_run
+    from gellib.training_run.predictor import Predictor
 
     return Model(Predictor(find_best_run(folder)))
 

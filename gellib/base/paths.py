@@ -10,6 +10,7 @@ import platformdirs
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
 PROJECT_ROOT = PACKAGE_DIR.parent
 _MARK = Path("notebooks") / "2_train.ipynb"
+_DEMO = "gel"  # the demo images, in dataset/
 # Notebooks, sweep files and demo images: those of a clone, or the copies in an installed package.
 SHIPPED = PROJECT_ROOT if (PROJECT_ROOT / _MARK).is_file() else PACKAGE_DIR / "_project"
 
@@ -42,12 +43,14 @@ def find_path(path: str | Path) -> Path:
 def is_shipped(path: Path) -> bool:
     """Whether a path is one of the notebooks, sweep files and demo images that come with gellib.
 
-    Results that lie in the folder of a clone are none of them.
+    Results and images of one's own that lie in the folder of a clone are none of them.
     """
     if not path.exists() or not path.is_relative_to(SHIPPED):
         return False
     first, *rest = path.relative_to(SHIPPED).parts or ("",)
-    return first in ("notebooks", "dataset") or (first == "runs" and path.suffix == ".yaml")
+    if first == "dataset":
+        return rest[:1] == [_DEMO]
+    return first == "notebooks" or (first == "runs" and path.suffix == ".yaml")
 
 
 def made_in(path: Path) -> Path:

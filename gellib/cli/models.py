@@ -75,7 +75,8 @@ def predict(
     that cannot be read is reported in its place; the exit status is then 1.
     """
     from gellib.labsim.zeroshot import ZeroShot
-    from gellib.training_run.predictor import Predictor, expand_files, find_best_run
+    from gellib.training_run.find_runs import find_best_run
+    from gellib.training_run.predictor import Predictor, expand_files
 
     files = expand_files(images)
     predictor: Predictor | ZeroShot

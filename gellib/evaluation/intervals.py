@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 from scipy.stats import t as student
 
-from gellib.evaluation.counts import precision_recall_f1
+from gellib.evaluation.metric_functions import precision_recall_f1
 from gellib.evaluation.registry import all_metrics, find_metric, label_metrics, table_metrics
 from gellib.evaluation.resampling import (
     TAILS,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as skm
 
-from gellib.evaluation.counts import precision_recall_f1
+from gellib.evaluation.metric_functions import precision_recall_f1
 from gellib.evaluation.registry import label_metrics
 
 BASELINE = 0.5

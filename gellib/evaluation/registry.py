@@ -13,7 +13,16 @@ from typing import Literal
 
 import numpy as np
 
-from gellib.evaluation.counts import precision_recall_f1, ratio
+from gellib.evaluation.metric_functions import (
+    accuracy,
+    balanced_accuracy,
+    cohen_kappa,
+    macro,
+    matthews_correlation,
+    mean_over_classes,
+    micro,
+    per_image,
+)
 from gellib.evaluation.resampling import Interval, wilson
 
 TaskName = Literal["single_label", "multilabel"]
@@ -138,101 +147,32 @@ def label_metrics(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     return found
 
 
-def balanced_accuracy(tables: np.ndarray) -> np.ndarray:
-    """Mean recall over the classes that there are images of."""
-    of_class = tables.sum(axis=-1)
-    recall = np.diagonal(tables, axis1=-2, axis2=-1) / of_class
-    return np.nansum(recall, axis=-1) / (of_class > 0).sum(axis=-1)
-
-
-def matthews_correlation(tables: np.ndarray) -> np.ndarray:
-    """Correlation of truth and prediction (Gorodkin 2004); NaN where one of them has one class."""
-    tables = np.asarray(tables, dtype=float)
-    of_class, predicted = tables.sum(axis=-1), tables.sum(axis=-2)
-    n = of_class.sum(axis=-1)
-    right = np.trace(tables, axis1=-2, axis2=-1)
-    spread = (n**2 - (predicted**2).sum(axis=-1)) * (n**2 - (of_class**2).sum(axis=-1))
-    return np.where(
-        spread > 0, (right * n - (of_class * predicted).sum(axis=-1)) / np.sqrt(spread), np.nan
-    )
-
-
-def _accuracy(tables: np.ndarray) -> np.ndarray:
-    return np.trace(tables, axis1=-2, axis2=-1) / tables.sum(axis=(-2, -1))
-
-
-def _kappa(tables: np.ndarray) -> np.ndarray:
-    """Agreement beyond what the totals of rows and columns would give by chance (Cohen 1960)."""
-    of_class, predicted = tables.sum(axis=-1), tables.sum(axis=-2)
-    by_chance = (of_class * predicted).sum(axis=-1) / of_class.sum(axis=-1) ** 2
-    found = ratio(_accuracy(tables) - by_chance, 1 - by_chance)
-    return np.where(by_chance < 1, found, np.nan)
-
-
-def _mean_over_classes(place: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Mean over the classes of precision (0), recall (1) or F1 (2), from confusion matrices."""
-
-    def of_tables(tables: np.ndarray) -> np.ndarray:
-        right = np.diagonal(tables, axis1=-2, axis2=-1)
-        scores = precision_recall_f1(right, tables.sum(axis=-2), tables.sum(axis=-1))
-        return scores[place].mean(axis=-1)
-
-    return of_tables
-
-
-def _macro(place: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Mean over the labels of precision (0), recall (1) or F1 (2), from counts."""
-    return lambda counts: precision_recall_f1(*_split(counts))[place].mean(axis=-1)
-
-
-def _micro(place: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Precision (0), recall (1) or F1 (2) of all labels together, from counts."""
-    in_all = _macro(place)  # the mean over a single sum
-    return lambda counts: in_all(counts.sum(axis=-1, keepdims=True))
-
-
-def _per_image(place: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Precision (0), recall (1) or F1 (2) of each image; 1 where it has no label and gets none."""
-
-    def of_images(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        both = (true & predicted).sum(axis=1)
-        return precision_recall_f1(both, predicted.sum(axis=1), true.sum(axis=1), nothing=1.0)[
-            place
-        ]
-
-    return of_images
-
-
-def _split(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return counts[..., 0, :], counts[..., 1, :], counts[..., 2, :]
-
-
 def _wilson(share: float, n: float) -> Interval:
     return list(wilson(share * n, n))
 
 
 for _metric in (
-    Metric("accuracy", "accuracy", "Accuracy", of_tables=_accuracy, interval=_wilson),
+    Metric("accuracy", "accuracy", "Accuracy", of_tables=accuracy, interval=_wilson),
     Metric(
         "precision",
         "precision",
         "Precision (mean over the classes)",
-        of_tables=_mean_over_classes(0),
+        of_tables=mean_over_classes(0),
     ),
-    Metric("recall", "recall", "Recall (mean over the classes)", of_tables=_mean_over_classes(1)),
+    Metric("recall", "recall", "Recall (mean over the classes)", of_tables=mean_over_classes(1)),
     Metric(
-        "f1", "macro F1", "F1 (mean over the classes)", of_tables=_mean_over_classes(2), shown=False
+        "f1", "macro F1", "F1 (mean over the classes)", of_tables=mean_over_classes(2), shown=False
     ),
     Metric("roc_auc", "ROC AUC", "Area under the ROC curve"),
     Metric("balanced_accuracy", "balanced acc.", "Balanced accuracy", of_tables=balanced_accuracy),
-    Metric("kappa", "kappa", "Cohen's kappa", share=False, of_tables=_kappa),
+    Metric("kappa", "kappa", "Cohen's kappa", share=False, of_tables=cohen_kappa),
     Metric("mcc", "MCC", "Matthews correlation", share=False, of_tables=matthews_correlation),
 ):
     register(_metric)
 for _metric in (
-    Metric("f1_samples", "F1 per image", "F1 per image", of_images=_per_image(2)),
-    Metric("f1_micro", "micro F1", "F1 of all labels together", of_counts=_micro(2)),
-    Metric("f1", "macro F1", "F1 (mean over the classes)", of_counts=_macro(2)),
+    Metric("f1_samples", "F1 per image", "F1 per image", of_images=per_image(2)),
+    Metric("f1_micro", "micro F1", "F1 of all labels together", of_counts=micro(2)),
+    Metric("f1", "macro F1", "F1 (mean over the classes)", of_counts=macro(2)),
     Metric("mean_average_precision", "mean AP", "Average precision (mean over the classes)"),
     Metric(
         "hamming_loss",
@@ -260,9 +200,9 @@ for _metric in (
         )
         for place, name in enumerate(("precision", "recall"))
         for by, brackets, words, of_counts, of_images in (
-            ("", "", "mean over the classes", _macro(place), None),
-            ("_micro", " (micro)", "all labels together", _micro(place), None),
-            ("_samples", " (per image)", "mean over the images", None, _per_image(place)),
+            ("", "", "mean over the classes", macro(place), None),
+            ("_micro", " (micro)", "all labels together", micro(place), None),
+            ("_samples", " (per image)", "mean over the images", None, per_image(place)),
         )
     ),
     Metric("roc_auc", "ROC AUC", "Area under the ROC curve (mean over the classes)", shown=False),

@@ -1,5 +1,5 @@
-from .folders import RunFolder as RunFolder
-from .folders import SweepFolder as SweepFolder
+from .run_folder import RunFolder as RunFolder
+from .sweep_folder import SweepFolder as SweepFolder
 from .predictions import SweepPredictions as SweepPredictions
 from .predictions import read_sweep_predictions as read_sweep_predictions
 from .ranking import best_run as best_run

@@ -19,7 +19,7 @@ from gellib.config import OUTPUT_FIELDS, REPEATS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gellib.runs.folders import RunFolder
+    from gellib.runs.run_folder import RunFolder
     from gellib.runs.record import Record
 
 # Equal means are to be equal in whatever order they were summed.

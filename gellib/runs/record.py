@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
+
+from gellib.runs.record_sections import (
+    CalibrationRecord,
+    DataRecord,
+    EnvironmentRecord,
+    ErrorRecord,
+    OutOfDistributionRecord,
+    ParameterCounts,
+    Section,
+    ThresholdsRecord,
+    Timings,
+    UncertaintyRecord,
+    WeightsRecord,
+)
 
 if TYPE_CHECKING:
     from gellib.evaluation.task import Task
 
 SCHEMA = 1
 Status = Literal["done", "failed", "skipped"]
-_NAN = math.nan
 
 
 class RecordError(ValueError):
@@ -28,134 +40,7 @@ class RecordError(ValueError):
         self.other_version = other_version
 
 
-class _Section(BaseModel):
-    """Keys that this version does not know are kept, and written again as they were read."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what was set or read, as plain values; defaults are left out."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
-
-
-class SkippedImage(_Section):
-    """An image that could not be read, by its path below the root, and why."""
-
-    file: str
-    reason: str = ""
-
-
-class DataRecord(_Section):
-    """The images of a run: `counts` is by class and split.
-
-    `task` is the name of a `Task`; the first version wrote `binary` and `multiclass` for one label.
-    """
-
-    root: str = ""
-    fingerprint: str = ""
-    classes: list[str] = []
-    positive: str = ""
-    task: str = ""
-    counts: dict[str, dict[str, int]] = {}
-    duplicates: dict[str, Any] = {}
-    skipped_images: list[SkippedImage] = []
-
-
-class EnvironmentRecord(_Section):
-    """The machine and the versions of a run."""
-
-    python: str = ""
-    gellib: str = ""
-    torch: str = ""
-    torchvision: str = ""
-    platform: str = ""
-    device: str = ""
-    threads: int = 0
-    precision: str = "auto"
-    git_commit: str = ""
-
-
-class WeightsRecord(_Section):
-    """The pretrained weights; `warning` says why the results mean little, if so."""
-
-    name: str = ""
-    source: str = ""
-    sha256: str = ""
-    warning: str = ""
-
-
-class ParameterCounts(_Section):
-    """Parameters of backbone and head, and those of them that were trained."""
-
-    total: int | None = None
-    trained: int | None = None
-
-
-class Timings(_Section):
-    """Seconds of each step (but `images_per_s`), NaN where it was not timed."""
-
-    data_s: float = _NAN
-    weights_s: float = _NAN
-    features_s: float = _NAN
-    training_s: float = _NAN
-    evaluation_s: float = _NAN
-    # The first version called it `doubt_s`.
-    uncertainty_s: float = Field(
-        default=_NAN, validation_alias=AliasChoices("uncertainty_s", "doubt_s")
-    )
-    inference_s: float = _NAN
-    images_per_s: float = _NAN
-    inference_s_per_image: float = _NAN
-    explain_s: float = _NAN
-    total_s: float = _NAN
-
-
-class CalibrationRecord(_Section):
-    """The temperature, and scores of calibration on the test images before and after it."""
-
-    temperature: float = 1.0
-    n_val: int = 0
-    reason: str = ""
-    n: int = 0
-
-
-class UncertaintyRecord(_Section):
-    """How well uncertainty finds the mistakes on `n` test images, by measure."""
-
-    samples: int = 0
-    n: int = 0
-    entropy: dict[str, Any] = {}
-    mutual_information: dict[str, Any] = {}
-
-
-class OutOfDistributionRecord(_Section):
-    """The detector of images unlike the training images; `reason` where there is none."""
-
-    reason: str = ""
-    rate: float | None = None
-    n: int | None = None
-    test_flagged: int | None = None
-    n_test: int | None = None
-
-
-class ThresholdsRecord(_Section):
-    """Multilabel: the probability from which each label is given, by class."""
-
-    values: dict[str, float] = {}
-    chosen_on: str = ""
-    not_tuned: list[str] = []
-
-
-class ErrorRecord(_Section):
-    """The exception that ended a run."""
-
-    cell: int | None = None
-    ename: str = ""
-    evalue: str = ""
-    traceback: str | list[str] = ""
-
-
-class Record(_Section):
+class Record(Section):
     """What was run, on what, and what came out: all of `record.json`.
 
     `config` is the configuration as plain values, because a record may be of a version with other

@@ -24,6 +24,7 @@ from gellib.sweeps.execute import execute
 from gellib.sweeps.feature_tasks import feature_key
 from gellib.sweeps.machine import Machine
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
+from gellib.sweeps.progress import Progress
 from gellib.sweeps.spec import Sweep
 from gellib.sweeps.sweep_file import SweepError
 
@@ -106,7 +107,7 @@ def run_sweep(
                 RunFolder(folder.path / name).clear()
         todo = plan(sweep, folder, fingerprints, machine.weights)
         write_json(folder.sweep, sweep.describe())
-        with _Progress(sweep, log, before=len(sweep.configs) - len(todo)) as progress:
+        with Progress(sweep, log, before=len(sweep.configs) - len(todo)) as progress:
             ready = _skip_impossible(folder, todo, machine, missing, progress)
             tasks = _tasks(folder, ready, machine, fingerprints, counts)
             if tasks:
@@ -149,43 +150,12 @@ def _probe_machine(sweep: Sweep, log: Callable[[str], None]) -> Machine:
     return machine
 
 
-class _Progress:
-    """The bar of a sweep, and a line for each run that ends."""
-
-    def __init__(self, sweep: Sweep, log: Callable[[str], None], *, before: int) -> None:
-        self._log = log
-        self._numbers = {name: number for number, name in enumerate(sweep.configs, start=1)}
-        self._width = max(map(len, self._numbers))
-        self._bar = tqdm(total=len(self._numbers), desc=sweep.name, unit="run", smoothing=0)
-        if before:
-            self._bar.update(before)
-            log(f"{before} of {len(self._numbers)} runs were done before")
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def skipped(self, n: int, reason: str) -> None:
-        """Log one line for all runs that are skipped for a reason, and count them."""
-        self._log(f"{n} {'run is' if n == 1 else 'runs are'} skipped: {reason}")
-        self._bar.update(n)
-
-    def ended(self, name: str, text: str) -> None:
-        """Log a line about a run, and count it."""
-        self._log(
-            f"[{self._numbers[name]:>3} of {len(self._numbers)}] {name:<{self._width}}  {text}"
-        )
-        self._bar.update()
-
-
 def _skip_impossible(
     folder: SweepFolder,
     todo: dict[str, RunConfig],
     machine: Machine,
     missing: dict[str, str],
-    progress: _Progress,
+    progress: Progress,
 ) -> dict[str, RunConfig]:
     """Put runs on record as skipped that lack a device or weights; return the others.
 
@@ -232,7 +202,7 @@ def _tasks(
     return tasks
 
 
-def _collect(ended: Iterable[tuple[str, str]], tasks: dict[str, Task], progress: _Progress) -> None:
+def _collect(ended: Iterable[tuple[str, str]], tasks: dict[str, Task], progress: Progress) -> None:
     """Report runs as they end; what no record holds yet, such as a lost worker, is recorded."""
     for name, problem in ended:
         run = RunFolder(tasks[name].folder)

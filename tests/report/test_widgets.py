@@ -19,7 +19,8 @@ from gellib.report.widgets import (
     uploaded_files,
     verdict,
 )
-from gellib.training_run.predictor import Prediction, PredictorError, named_source
+from gellib.training_run.find_runs import PredictorError
+from gellib.training_run.predictor import Prediction, named_source
 
 LOUD = "random weights: accuracy means <little>"
 

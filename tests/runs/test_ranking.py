@@ -14,7 +14,7 @@ from gellib.report.widgets import PredictWidget
 from gellib.base.files import write_json
 from gellib.runs import SweepFolder, best_run, in_order
 from gellib.runs.ranking import Candidate, rank_candidates
-from gellib.training_run.predictor import find_best_run, list_runs
+from gellib.training_run.find_runs import find_best_run, list_runs
 
 LUCKY = {1: (0.95, 0.60, 0.60), 2: (0.90, 0.90, 0.90)}
 

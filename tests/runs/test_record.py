@@ -13,7 +13,8 @@ from gellib.runs import Record, RecordError, RunFolder, SweepFolder, record_row,
 from gellib.sweeps import load_sweep, status_of
 from gellib.sweeps.plan import plan
 from gellib.sweeps.sweep_file import SweepError
-from gellib.training_run.predictor import Predictor, PredictorError, list_runs
+from gellib.training_run.find_runs import PredictorError, list_runs
+from gellib.training_run.predictor import Predictor
 
 # The least that a record of the first version has: parameters, keys and splits came later.
 OLD = {

@@ -19,14 +19,8 @@ from gellib.models.compute import Compute
 from gellib.models.features import FeatureStore
 from gellib.models.training import predict_proba, save_model, train
 from gellib.runs import RunFolder
-from gellib.training_run.predictor import (
-    Prediction,
-    Predictor,
-    PredictorError,
-    expand_files,
-    find_best_run,
-    list_runs,
-)
+from gellib.training_run.find_runs import PredictorError, find_best_run, list_runs
+from gellib.training_run.predictor import Prediction, Predictor, expand_files
 
 pytestmark = pytest.mark.slow
 

@@ -18,6 +18,7 @@ from gellib.models.backbones.devices import (
     exact_arithmetic,
     resolve_precision,
 )
+from gellib.models.backbones.hashes import file_sha256, state_sha256
 from gellib.models.backbones.layers import check_layers, list_blocks, trained_layers
 from gellib.models.backbones.preprocessing import (
     CONTRASTS,
@@ -39,9 +40,7 @@ from gellib.models.backbones.weights import (
     WeightsInfo,
     WeightsMissing,
     checkpoint_path,
-    file_sha256,
     resolve_weights,
-    state_sha256,
     weights_request,
 )
 

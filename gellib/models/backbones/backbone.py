@@ -16,9 +16,10 @@ from gellib.models.backbones.architectures import (
     running_statistics,
 )
 from gellib.models.backbones.devices import exact_arithmetic, fast_copy, resolve_precision
+from gellib.models.backbones.hashes import state_sha256
 from gellib.models.backbones.preprocessing import Preprocessing, normalise
 from gellib.models.backbones.sources import BackboneError
-from gellib.models.backbones.weights import WeightsInfo, state_sha256
+from gellib.models.backbones.weights import WeightsInfo
 
 
 class Backbone(nn.Module):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import threading
-import urllib.error
-import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
 from filelock import FileLock
-from tqdm.auto import tqdm
 
-from gellib.base.files import atomic_path
+from gellib.models.backbones.download import download, short_reason
+from gellib.models.backbones.hashes import file_sha256
 from gellib.models.backbones.labsim import (
     has_shipped_weights,
     pretrained_facts,
@@ -31,9 +25,7 @@ from gellib.models.backbones.sources import (
 
 TIMEOUT_ENV = "GELLIB_WEIGHTS_TIMEOUT_S"
 DEFAULT_TIMEOUT_S = 3.0
-STALL_TIMEOUT_S = 30.0  # a download that receives nothing for this long has failed
 NAMED_WEIGHTS = ("auto", "pretrained", "imagenet", "labsim", "none")
-_CHUNK = 1 << 20
 _PACKAGE = "package "  # what the source of installed weights begins with
 
 
@@ -177,15 +169,6 @@ def _from_file(text: str) -> WeightsInfo:
     return WeightsInfo(path.name, home_relative(path.resolve()), file_sha256(path))
 
 
-def file_sha256(path: Path) -> str:
-    """Compute the sha256 of a file, in hex."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _labsim(name: str) -> WeightsInfo:
     path = shipped_weights(name)
     sha256, expected = file_sha256(path), shipped_card(name)["sha256"]
@@ -242,70 +225,10 @@ def _cached_or_downloaded(
                 f"{home_relative(path)} is damaged (sha256 {sha256[:8]}..., expected {prefix}...)"
             ]
         try:
-            return path, _download(known.url, path, prefix, timeout_s, progress)
+            return path, download(known.url, path, prefix, timeout_s, progress)
         except OSError as err:  # urllib's errors are among them
-            tried.append(f"tried {known.url} ({_short(err)})")
+            tried.append(f"tried {known.url} ({short_reason(err)})")
     raise WeightsMissing(
         f"The pretrained weights of {name} are not available: {'; '.join(tried)}. Download "
         f"{known.url} and save it as {home_relative(path)}, or set `weights` to a file."
     )
-
-
-def _download(url: str, path: Path, prefix: str, timeout_s: float, progress: bool) -> str:
-    _check_reachable(url, timeout_s)
-    digest = hashlib.sha256()
-    with atomic_path(path) as part:
-        with urllib.request.urlopen(_request(url), timeout=STALL_TIMEOUT_S) as response:
-            total = int(response.headers.get("Content-Length") or 0) or None
-            bar = tqdm(total=total, unit="B", unit_scale=True, desc=path.name, disable=not progress)
-            with bar, open(part, "wb") as file:
-                while block := response.read(_CHUNK):
-                    file.write(block)
-                    digest.update(block)
-                    bar.update(len(block))
-        sha256 = digest.hexdigest()
-        if not sha256.startswith(prefix):
-            raise OSError(f"the download has sha256 {sha256[:8]}..., expected {prefix}...")
-    return sha256
-
-
-def _check_reachable(url: str, timeout_s: float) -> None:
-    """Raise OSError unless the server answers in time."""
-    if timeout_s <= 0:
-        raise OSError("not tried: the time-out is 0, or an earlier attempt failed")
-    failure: list[BaseException | None] = [TimeoutError(f"no answer within {timeout_s:g} s")]
-
-    def send_request() -> None:
-        try:
-            with urllib.request.urlopen(_request(url, method="HEAD"), timeout=timeout_s):
-                failure[0] = None
-        except (OSError, ValueError) as err:
-            failure[0] = err if isinstance(err, OSError) else OSError(str(err))
-
-    # In a thread, because the look-up of a host name has no time-out.
-    thread = threading.Thread(target=send_request, daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if failure[0] is not None:
-        raise failure[0]
-
-
-def _request(url: str, method: str = "GET") -> urllib.request.Request:
-    return urllib.request.Request(url, method=method, headers={"User-Agent": "torch.hub"})
-
-
-def _short(err: OSError) -> str:
-    if isinstance(err, urllib.error.HTTPError):
-        return f"HTTP {err.code} {err.reason}"
-    return str(getattr(err, "reason", err)) or type(err).__name__
-
-
-def state_sha256(state: dict[str, Any]) -> str:
-    """Compute the sha256 of a state dict: names, shapes, types and values, sorted by name."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        # As bytes, because numpy has no bfloat16.
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()

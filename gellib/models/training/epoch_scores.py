@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from gellib.evaluation.counts import precision_recall_f1
+from gellib.evaluation.metric_functions import precision_recall_f1
 from gellib.models.training.objective import Objective
 
 METRICS = ("loss", "accuracy", "f1")

@@ -242,11 +242,10 @@ def _trains_batch_norm(network: nn.Module) -> bool:
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    if count in (0, before):
-        yield
-        return
-    torch.set_num_threads(count)
+    if count not in (0, before):
+        torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        if count not in (0, before):
+            torch.set_num_threads(before)

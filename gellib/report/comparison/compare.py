@@ -41,7 +41,7 @@ from gellib.runs import (
     task_of,
     varied,
 )
-from gellib.runs.record import DataRecord
+from gellib.runs.record_sections import DataRecord
 
 # With more models or levels, comparing all pairs would be slow and tell little.
 MOST_RANKED = 60

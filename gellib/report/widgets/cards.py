@@ -8,7 +8,7 @@ from typing import Any
 from gellib.plots.base import percent
 from gellib.report.conclusions import in_images
 from gellib.runs import Record, RunFolder
-from gellib.runs.record import WeightsRecord
+from gellib.runs.record_sections import WeightsRecord
 from gellib.training_run.predictor import Prediction
 
 MOST_BARS = 10

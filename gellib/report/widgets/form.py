@@ -17,7 +17,8 @@ from gellib.data.images import read_image
 from gellib.report.summary import image_root
 from gellib.report.widgets.cards import about, about_untrained, box, run_label, verdict
 from gellib.runs import Record, RunFolder
-from gellib.training_run.predictor import Prediction, Predictor, Source, list_runs, no_runs
+from gellib.training_run.find_runs import list_runs, no_runs
+from gellib.training_run.predictor import Prediction, Predictor, Source
 
 if TYPE_CHECKING:
     from gellib.labsim.zeroshot import ZeroShot
