@@ -165,10 +165,12 @@ def test_a_wheel_is_all_that_one_needs(tmp_path):
     venv.create(tmp_path / "venv", with_pip=False)
     (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     here = [path for path in sys.path if path.endswith("site-packages")]
-    shutil.unpack_archive(wheel, site, "zip")
-    (site / "zz_others.pth").write_text("\n".join(here))
     python = str(tmp_path / "venv" / "bin" / "python")
-    script = [python, "-c", "import sys; sys.path.remove(''); from gellib.cli import main; main()"]
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index"]
+    installed = run([*pip, str(wheel)], tmp_path)
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    (site / "zz_others.pth").write_text("\n".join(here))
+    script = [str(tmp_path / "venv" / "bin" / "gellib")]
     empty, cache = tmp_path / "empty", tmp_path / "cache"
     empty.mkdir()
     env = {"PYTHONPATH": "", "XDG_CACHE_HOME": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -64,22 +64,12 @@ def lint_imports(folder):
 
 
 # Wings whose types are right.
-TYPED = ["api", "audit", "base", "cli", "config", "data", "evaluation", "runs", "sweeps"]
-TYPED += ["labsim", "models", "plots", "report", "training_run"]
-
-
 @pytest.mark.slow
 def test_types_are_right():
     done = subprocess.run(
         [sys.executable, "-m", "mypy"], cwd=PROJECT_ROOT, capture_output=True, text=True
     )
-    wrong = [
-        line
-        for line in done.stdout.splitlines()
-        if ": error: " in line and line.startswith(tuple(f"gellib/{wing}" for wing in TYPED))
-    ]
-    assert "checked" in done.stdout, done.stdout + done.stderr
-    assert not wrong, "\n".join(wrong)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

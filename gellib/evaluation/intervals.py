@@ -86,7 +86,21 @@ def class_intervals(
     groups: Sequence[object] | None = None,
     seed: int = 0,
 ) -> dict[str, dict[str, Interval]]:
-    """Compute the intervals of precision, recall and f1 of each class that has images."""
+    """Compute the intervals of precision, recall and f1 of each class that has images.
+
+    Parameters
+    ----------
+    y_true
+        (n,) class numbers.
+    probabilities
+        (n, C) rows that sum to one.
+    classes
+        C class names.
+    groups
+        (n,) names; images of one name are not independent. Empty ones stand alone.
+    seed
+        Of the draws; the global random state is neither used nor changed.
+    """
     sample = _Sample(y_true, probabilities, groups)
     table = sample.table / sample.design_effect()
     drawn = draw_tables(table, np.random.default_rng([seed, 2]))

@@ -104,6 +104,17 @@ def roc_auc(
 
     Two classes: of the positive one (the last, where none is named). More: the mean over
     the classes, each against the rest.
+
+    Parameters
+    ----------
+    y_true
+        (n,) class numbers.
+    probabilities
+        (n, C).
+    classes
+        C class names.
+    positive
+        Of two classes, the one that is looked for.
     """
     present = np.bincount(y_true, minlength=len(classes))
     if len(classes) == 2:

@@ -62,7 +62,23 @@ class _Run:
         return self.top + (self.front - self.top) * np.clip(share, 0.01, 1.1) ** self.bend
 
     def add(self, lane, y, strength, sigma=1.0, tail=1.0, wide=1.0):
-        """Add bands: lane number, px, strength, thickness in units of the gel's, upward tail."""
+        """Add bands; each argument is a number or an array, and arrays are broadcast.
+
+        Parameters
+        ----------
+        lane
+            Number of the lane, from 0.
+        y
+            Distance from the top, px.
+        strength
+            How much of the signal it has.
+        sigma
+            Thickness relative to the gel's own.
+        wide
+            Width relative to the lane's own.
+        tail
+            Length of the upward tail relative to the gel's own.
+        """
         parts = np.broadcast_arrays(lane, y, strength, sigma, tail, wide)
         self.parts.append(np.stack([np.ravel(part).astype(np.float32) for part in parts]))
 

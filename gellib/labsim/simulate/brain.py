@@ -97,6 +97,17 @@ def slice_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a slice at a level, -1 (low) to 1 (high), on what `frame` returned.
 
+    Parameters
+    ----------
+    head
+        Shape of the head.
+    level
+        -1 (low) to 1 (high).
+    tissue
+        Brightness of `white`, `grey`, `fluid`, `skull` and `scalp`.
+    across, along
+        What `frame` returned.
+
     Returns
     -------
     tuple

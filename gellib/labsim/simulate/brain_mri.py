@@ -33,7 +33,17 @@ _COPIES = 0.05  # share of images that are copies of another one of their class
 
 
 def draw_image(label: str, rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """Draw one slice, `no` or `yes`: uint8 (height, width)."""
+    """Draw one slice, `no` or `yes`: uint8 (height, width).
+
+    Parameters
+    ----------
+    label
+        `no` or `yes`.
+    height, width
+        Pixels.
+    rng
+        Decides everything else.
+    """
     if label not in CLASSES:
         raise ValueError(f"no class {label!r}: expected one of {', '.join(CLASSES)}")
     head = draw_head(rng)
@@ -184,6 +194,17 @@ def write_brain_mri(
     Sizes, modes, file types and wrong extensions are as mixed as in collections from the web, and
     distributed equally in both classes. One image in twenty is a copy of another one of its class.
     Parameters and errors are those of `write_gel_split`; `n` is the number of all images.
+
+    Parameters
+    ----------
+    out
+        Folder to write to; created where it is missing.
+    n
+        Images in all.
+    seed
+        Decides all images.
+    progress
+        Whether to show a progress bar.
     """
     if n < LEAST:
         raise ValueError(f"n: got {n}, expected {LEAST} or more images")

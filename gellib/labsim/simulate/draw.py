@@ -96,21 +96,59 @@ class Canvas:
         return max(1, round(share * self._scale.min()))
 
     def polygon(self, points, value, outline=None, thickness=0.005):
-        """Fill a polygon given by its corners (n, 2)."""
+        """Fill a polygon given by its corners (n, 2).
+
+        Parameters
+        ----------
+        points
+            Corners (n, 2): x and y, shares of the sides.
+        value
+            Grey level of the area, 0..1; None: the area stays as it is.
+        outline
+            Grey level of the edge, 0..1; None: no edge.
+        thickness
+            Of the edge, as a share of the shorter side.
+        """
         points = self._points(points)
         self._draw.polygon(points, None if value is None else _level(value))
         if outline is not None:
             self._draw.line(points + points[:2], _level(outline), self._px(thickness))
 
     def ellipse(self, x, y, rx, ry, value, outline=None, thickness=0.005):
-        """Fill an ellipse given by its centre and radii; the radii are shares of the sides."""
+        """Fill an ellipse given by its centre and radii; the radii are shares of the sides.
+
+        Parameters
+        ----------
+        x, y
+            Centre, shares of the sides.
+        rx, ry
+            Radii, shares of the sides.
+        value
+            Grey level of the area, 0..1; None: the area stays as it is.
+        outline
+            Grey level of the edge, 0..1; None: no edge.
+        thickness
+            Of the edge, as a share of the shorter side.
+        """
         corners = self._points([[x - abs(rx), y - abs(ry)], [x + abs(rx), y + abs(ry)]])
         fill = None if value is None else _level(value)
         edge = None if outline is None else _level(outline)
         self._draw.ellipse(corners, fill, edge, self._px(thickness) if edge is not None else 0)
 
     def box(self, x0, y0, x1, y1, value, outline=None, thickness=0.005):
-        """Fill a rectangle."""
+        """Fill a rectangle.
+
+        Parameters
+        ----------
+        x0, y0, x1, y1
+            Two corners, shares of the sides.
+        value
+            Grey level of the area, 0..1; None: the area stays as it is.
+        outline
+            Grey level of the edge, 0..1; None: no edge.
+        thickness
+            Of the edge, as a share of the shorter side.
+        """
         (x0, x1), (y0, y1) = sorted((x0, x1)), sorted((y0, y1))
         edge = None if outline is None else _level(outline)
         fill = None if value is None else _level(value)
@@ -122,12 +160,42 @@ class Canvas:
         self._draw.line(self._points(points), _level(value), self._px(thickness), joint="curve")
 
     def arc(self, x, y, rx, ry, start, end, value, thickness=0.005):
-        """Draw a piece of an ellipse's edge, angles in degrees."""
+        """Draw a piece of an ellipse's edge, angles in degrees.
+
+        Parameters
+        ----------
+        x, y
+            Centre, shares of the sides.
+        rx, ry
+            Radii, shares of the sides.
+        start, end
+            Degrees, clockwise from three o'clock.
+        value
+            Grey level, 0..1.
+        thickness
+            As a share of the shorter side.
+        """
         corners = self._points([[x - rx, y - ry], [x + rx, y + ry]])
         self._draw.arc(corners, start, end, _level(value), self._px(thickness))
 
     def text(self, x, y, string, size, value, anchor="la", bold=False):
-        """Write a line of text, `size` as a share of the height."""
+        """Write a line of text, `size` as a share of the height.
+
+        Parameters
+        ----------
+        x, y
+            Where it is anchored, shares of the sides.
+        string
+            What is written.
+        size
+            Share of the height.
+        value
+            Grey level, 0..1.
+        bold
+            Whether it is bold.
+        anchor
+            Which point of the text is at `x, y`, as Pillow names it.
+        """
         place = tuple(self._points([[x, y]]))
         font = _font(max(5 * self.over, round(size * self._scale[1])))
         stroke = 1 if bold and font.size >= 12 else 0

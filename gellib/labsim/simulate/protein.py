@@ -112,7 +112,21 @@ class _Cells:
         return (image * self.body * (1 - 0.8 * self.nuclei)).astype(np.float32)
 
     def dots(self, rng, per_cell, *, low, high, radius, wobble=0.3):
-        """Draw round spots in each nucleus, `low` to `high` radii of it from its centre."""
+        """Draw round spots in each nucleus, `low` to `high` radii of it from its centre.
+
+        Parameters
+        ----------
+        per_cell
+            The fewest and the most spots of a nucleus.
+        radius
+            Of a spot, in radii of the nucleus.
+        low, high
+            Distance from the centre of the nucleus, in its radii.
+        rng
+            Draws numbers, places and sizes.
+        wobble
+            Standard deviation of the logarithm of a spot's radius.
+        """
         image = np.zeros((self.size, self.size), np.float32)
         for centre in self.centres:
             for _ in range(int(rng.integers(per_cell[0], per_cell[1] + 1))):
@@ -226,6 +240,17 @@ def write_protein(
 
     Labels are numbers, several of one image separated by spaces: positions in `PLACES`, which
     `out/classes.csv` names. Parameters are those of `write_gel_split`; `n` counts all images.
+
+    Parameters
+    ----------
+    out
+        Folder to write to; created where it is missing.
+    n
+        Images in all.
+    seed
+        Decides all images.
+    progress
+        Whether to show a progress bar.
     """
     if n < LEAST:
         raise ValueError(f"n: got {n}, expected {LEAST} or more images")

@@ -24,7 +24,23 @@ def _tiers(rng, width, height, **how):
 
 
 def fluorescent(rng, width, height, lanes=(4, 16), assays=None, contrast=None, glow=None):
-    """A fluorescent gel on a transilluminator: bright bands over an uneven glow."""
+    """A fluorescent gel on a transilluminator: bright bands over an uneven glow.
+
+    Parameters
+    ----------
+    rng
+        Decides everything else.
+    height, width
+        Pixels.
+    lanes
+        The fewest and the most lanes.
+    assays
+        Weights of what is in the lanes, as for `run_gel`.
+    contrast
+        Brightness of the signal; None: drawn.
+    glow
+        Mean brightness of the ground; None: drawn.
+    """
     how = assays or _AGAROSE
     sheet = _tiers(rng, width, height, assays=how, lanes=lanes)
     glow = glow or rng.uniform(0.02, 0.4)
@@ -102,7 +118,19 @@ def _slab(rng, image, outside):
 
 
 def stained(rng, width, height, lanes=(5, 16), assays=None):
-    """A stained protein gel on a light table: dark bands on a pale ground."""
+    """A stained protein gel on a light table: dark bands on a pale ground.
+
+    Parameters
+    ----------
+    rng
+        Decides everything else.
+    height, width
+        Pixels.
+    lanes
+        The fewest and the most lanes.
+    assays
+        Weights of what is in the lanes, as for `run_gel`.
+    """
     sheet = run_gel(rng, width, height, assays=assays or _PROTEIN, lanes=lanes, protein=True)
     ground = rng.uniform(0.55, 0.98)
     light = ground * (1 + rng.uniform(0, 0.06) * field(rng, width, height, 3))
@@ -129,7 +157,17 @@ def stained(rng, width, height, lanes=(5, 16), assays=None):
 
 
 def blotted(rng, width, height, lanes=(3, 12)):
-    """One or more strips of a membrane, each one antibody."""
+    """One or more strips of a membrane, each one antibody.
+
+    Parameters
+    ----------
+    rng
+        Decides everything else.
+    height, width
+        Pixels.
+    lanes
+        The fewest and the most lanes.
+    """
     strips = min(int(rng.choice([1, 1, 2, 3, 4, 5])), max(1, height // 24))
     gap = rng.uniform(0.01, 0.05) if strips > 1 else 0.0
     count = int(rng.integers(lanes[0], lanes[1] + 1))

@@ -13,7 +13,17 @@ KINDS = ("cloud", "rough", "fine", "cells", "ridges", "fibres", "foliage")
 
 
 def field(rng: np.random.Generator, width: int, height: int, cells: float = 4) -> np.ndarray:
-    """Draw a smooth random field (height, width) of about unit variance, `cells` hills across."""
+    """Draw a smooth random field (height, width) of about unit variance, `cells` hills across.
+
+    Parameters
+    ----------
+    rng
+        Draws the values.
+    height, width
+        Pixels.
+    cells
+        Hills along the longer side.
+    """
     across = max(2, round(cells * width / max(width, height)))
     down = max(2, round(cells * height / max(width, height)))
     hills = rng.standard_normal((down, across), dtype=np.float32)

@@ -19,7 +19,19 @@ def sampling_weights(targets: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def draw_order(count: int, seed: int, epoch: int, weights: np.ndarray | None) -> np.ndarray:
-    """Draw the images of an epoch: all of them once, or by weight and with replacement."""
+    """Draw the images of an epoch: all of them once, or by weight and with replacement.
+
+    Parameters
+    ----------
+    count
+        Number of images.
+    seed
+        Seed of the run.
+    epoch
+        Number of the epoch; each has an order of its own.
+    weights
+        (count,) probabilities of being drawn, up to a factor; None: each image once.
+    """
     name = "order" if weights is None else "sampler"
     generator = torch.Generator().manual_seed(derive_seed(seed, name, epoch))
     if weights is None:
