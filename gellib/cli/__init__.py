@@ -12,6 +12,12 @@ from gellib.cli.sweeps import export, list_, new, status, sweep
 # Heavy modules are imported by the command that needs them, so that `gellib --help` is instant.
 
 
+class _WrongInput(click.ClickException):
+    """A data set or a sweep file cannot be used."""
+
+    exit_code = 2
+
+
 class _Group(click.Group):
     """Lists commands in the order of adding, and turns our errors into one message."""
 
@@ -24,7 +30,8 @@ class _Group(click.Group):
         except (ValueError, FileExistsError, FileNotFoundError) as err:
             # Errors of ours carry a message for the user; anything else is a bug and shows itself.
             if type(err).__module__.startswith("gellib") or isinstance(err, OSError):
-                raise click.ClickException(str(err)) from err
+                wrong = getattr(err, "exit_status", 1) == _WrongInput.exit_code
+                raise (_WrongInput if wrong else click.ClickException)(str(err)) from err
             raise
 
 

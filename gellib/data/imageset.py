@@ -31,6 +31,8 @@ _NEGATIVE = re.compile(
 class DatasetError(ValueError):
     """A folder or its labels are not a valid data set; the message says what to do."""
 
+    exit_status = 2  # of the command
+
 
 @dataclass(frozen=True)
 class ImageSet:

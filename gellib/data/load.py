@@ -13,6 +13,7 @@ from gellib.data.layouts.folders import check_same_classes, load_folders
 from gellib.data.layouts.label_table import find_partition, load_labels, load_partition
 from gellib.data.layouts.parquet import find_parquet, load_parquet
 from gellib.data.reviewed import apply_decisions
+from gellib.data.tables import find_table
 from gellib.evaluation.task import MULTILABEL, task_of_labels
 
 
@@ -66,9 +67,8 @@ def _load(root: Path, leave_out: Path | None = None, partition: bool = True) -> 
 def _load_layout(root: Path, leave_out: Path | None, partition: bool) -> ImageSet:
     if partition and (parts := find_partition(root)):
         return load_partition(parts)
-    tables = [root / name for name in sorted(os.listdir(root)) if name.casefold() == "labels.csv"]
-    if tables:
-        return load_labels(tables[0])
+    if table := find_table(root, "labels"):
+        return load_labels(table)
     if parquet := find_parquet(root):
         return load_parquet(root, parquet)
     return load_folders(root, leave_out=leave_out)

@@ -1,8 +1,7 @@
-"""`labels_reviewed.csv`: decisions of a person about single labels of a data set."""
+"""`labels_reviewed.csv` (`.tsv`, `.xlsx`): decisions of a person about single labels."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import warnings
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import pandas as pd
 
 from gellib.base.text import did_you_mean, quote_some
 from gellib.data.imageset import DatasetError, ImageSet
+from gellib.data.tables import find_table, one_line, read_table
 
 REVIEWED = "labels_reviewed.csv"
 HEADER = ("file", "decision", "label")
@@ -36,21 +36,17 @@ def read_decisions(root: str | Path) -> list[Decision]:
     DatasetError
         For other columns, unknown decisions, a change without a label, and a file decided twice.
     """
-    path = Path(root) / REVIEWED
-    if not path.is_file():
+    path = _find(Path(root))
+    if path is None:
         return []
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [row for row in csv.reader(stream) if any(row)]
-    if not rows or tuple(name.strip().casefold() for name in rows[0]) != HEADER:
-        got = quote_some(rows[0], 20) if rows else "an empty file"
+    table = read_table(path)
+    if tuple(name.casefold() for name in table.columns) != HEADER:
+        got = quote_some(table.columns, 20) if table.columns else "an empty file"
         raise DatasetError(f"{path}: got {got}. {_EXPECTED} Correct it, or remove the file.")
     decisions, seen = [], set()
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(HEADER):
-            raise DatasetError(
-                f"{path}: got {len(row)} cells in row {number}. {_EXPECTED} Correct the row."
-            )
-        file, decision, label = (cell.strip() for cell in row)
+    for row in table.rows:
+        number = row.number
+        file, decision, label = (one_line(cell, row, path) for cell in row.cells)
         if decision not in DECISIONS:
             hint = did_you_mean(decision, DECISIONS)
             raise DatasetError(
@@ -71,6 +67,10 @@ def read_decisions(root: str | Path) -> list[Decision]:
     return decisions
 
 
+def _find(root: Path) -> Path | None:
+    return find_table(root, REVIEWED.removesuffix(".csv"))
+
+
 def apply_decisions(images: ImageSet) -> ImageSet:
     """Apply the decisions of `labels_reviewed.csv` in the folder of the set.
 
@@ -80,10 +80,9 @@ def apply_decisions(images: ImageSet) -> ImageSet:
         As `read_decisions`; for files and labels that the set does not have; if a class would have
         no images left.
     """
-    decisions = read_decisions(images.root)
-    if not decisions:
+    decisions, path = read_decisions(images.root), _find(images.root)
+    if not decisions or path is None:
         return images
-    path = Path(images.root) / REVIEWED
     table = images.table
     files = set(table["file"])
     for decision in decisions:
@@ -98,7 +97,8 @@ def apply_decisions(images: ImageSet) -> ImageSet:
     table = table.assign(label=labels.astype(table["label"].dtype))[
         ~table["file"].isin(dropped)
     ].reset_index(drop=True)
-    digest = hashlib.sha256(f"{images.labels_digest}{path.read_text('utf-8')}".encode()).hexdigest()
+    given = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    digest = hashlib.sha256(images.labels_digest.encode() + given).hexdigest()
     reviewed = replace(images, table=table, labels_digest=digest)
     counts = reviewed.counts().sum(axis=1)
     empty = [name for name, n in counts.items() if not n]

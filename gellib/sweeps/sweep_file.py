@@ -14,6 +14,8 @@ from gellib.base.text import did_you_mean
 class SweepError(ValueError):
     """The sweep file cannot be used; the message says which file, what and how to correct it."""
 
+    exit_status = 2  # of the command
+
 
 class SweepFile(BaseModel):
     """The keys of a sweep file."""

@@ -1,21 +1,20 @@
-"""`classes.csv`: the names of classes that a table gives as numbers or codes."""
+"""`classes.csv` (`.tsv`, `.xlsx`): names of classes that a table gives as numbers or codes."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
 from gellib.base.text import quote_some
 from gellib.data.imageset import DatasetError, sort_classes
+from gellib.data.tables import find_table, one_line, read_table
 
 EXPECTED = "Expected two columns, `label` as in the table of images and `name`, one row per class."
 
 
 def class_names_file(root: Path) -> Path | None:
     """Find the `classes.csv` in the folder of a table of images."""
-    return next((p for p in sorted(root.glob("*.csv")) if p.name.casefold() == "classes.csv"), None)
+    return find_table(root, "classes")
 
 
 def name_classes(root: Path, labels: list[list[str]]) -> tuple[list[list[str]], tuple[str, ...]]:
@@ -46,14 +45,15 @@ def name_classes(root: Path, labels: list[list[str]]) -> tuple[list[list[str]], 
 
 
 def _read(path: Path) -> dict[str, str]:
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text)) if any(row)]
-    header = [cell.casefold() for cell in rows[0]] if rows else []
-    if sorted(header) != ["label", "name"] or any(len(row) != 2 for row in rows):
-        raise DatasetError(f"{path}: got the first row {rows[0] if rows else ''!r}. {EXPECTED}")
+    table = read_table(path)
+    header = [cell.casefold() for cell in table.columns]
+    if sorted(header) != ["label", "name"]:
+        got = list(table.columns) or ""
+        raise DatasetError(f"{path}: got the first row {got!r}. {EXPECTED}")
     label, name = header.index("label"), header.index("name")
-    names = {row[label]: row[name] for row in rows[1:]}
-    if len(set(names.values())) < len(rows) - 1 or "" in (*names, *names.values()):
+    rows = [[one_line(cell, row, path) for cell in row.cells] for row in table.rows]
+    names = {row[label]: row[name] for row in rows}
+    if len(set(names.values())) < len(rows) or "" in (*names, *names.values()):
         raise DatasetError(f"{path}: got empty or repeated labels or names. {EXPECTED}")
     return names
 

@@ -28,7 +28,7 @@ class FileFinder:
             If the name matches two files or more.
         """
         for text in (name, name.replace("\\", "/")):
-            if text and (self.root / text).is_file():
+            if text and _is_file(self.root / text):
                 return Path(os.path.relpath(self.root / text, self.root)).as_posix()
         found = self._names().get(_key(name.replace("\\", "/")), set())
         if len(found) > 1:
@@ -38,6 +38,13 @@ class FileFinder:
             )
         return next(iter(found), None)
 
+    def is_image(self, name: str) -> bool:
+        """Whether a cell names an image, or several."""
+        try:
+            return self.find(name) is not None
+        except DatasetError:
+            return True
+
     def _names(self) -> dict[str, set[str]]:
         if self._by_name is None:
             self._by_name = defaultdict(set)
@@ -46,6 +53,13 @@ class FileFinder:
                 for name in (file, file.with_suffix(""), Path(file.name), Path(file.stem)):
                     self._by_name[_key(name.as_posix())].add(file.as_posix())
         return self._by_name
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _key(name: str) -> str:

@@ -1,11 +1,8 @@
-"""Layout 3: `labels.csv`, with the columns `file,label[,split][,group]`."""
+"""Layout 3: `labels.csv` (or `.tsv`, `.xlsx`), with the columns `file,label[,split][,group]`."""
 
 from __future__ import annotations
 
-import csv
-import difflib
 import hashlib
-import io
 import os
 import unicodedata
 import warnings
@@ -21,22 +18,15 @@ from gellib.data.imageset import (
     make_imageset,
 )
 from gellib.data.layouts.class_names import name_classes, with_names
+from gellib.data.layouts.columns import EXPECTED, our_columns
 from gellib.data.layouts.file_finder import FileFinder
 from gellib.data.layouts.folders import SPLIT_NAMES
+from gellib.data.tables import find_tables, read_table
 from gellib.evaluation.task import task_of_labels
-
-# Names of columns in other data sets; letter case does not matter.
-ALIASES = {
-    "file": ("file", "filename", "file_name", "image", "path", "name", "id", "image_id"),
-    "label": ("label", "labels", "class", "target", "category"),
-    "split": ("split", "set", "part", "partition"),
-    "group": ("group", "groups", "patient", "patient_id", "subject", "subject_id"),
-}
-EXPECTED = "Expected the columns file,label[,split][,group]."
 
 
 def load_labels(path: Path) -> ImageSet:
-    """Read a `labels.csv` (commas, semicolons or tabs); files are relative to its folder.
+    """Read a `labels.csv`, as `read_table` reads it; files are relative to its folder.
 
     A file may be named without its extension or folder if that identifies one image. Several
     labels of one image are separated by `|`. They may also be separated by spaces if all words are
@@ -50,11 +40,11 @@ def load_labels(path: Path) -> ImageSet:
         For missing columns, files that do not exist, empty labels, unknown splits and rows that
         contradict each other.
     """
-    return _make(_read_csv(path), path, [path])
+    return _make(_read(path), path, [path])
 
 
 def find_partition(root: Path) -> dict[str, Path]:
-    """Find `train.csv`, `val.csv` and `test.csv`, or files of like names, in a folder; by split.
+    """Find the tables `train`, `val` and `test`, or of like names, in a folder; by split.
 
     Raises
     ------
@@ -62,17 +52,14 @@ def find_partition(root: Path) -> dict[str, Path]:
         When two of them mean the same split.
     """
     found: dict[str, Path] = {}
-    for name in sorted(os.listdir(root)):
-        stem, ending = os.path.splitext(name.casefold())
-        split = SPLIT_NAMES.get(stem, "")
-        if ending != ".csv" or not split:
-            continue
+    for path in find_tables(root, tuple(SPLIT_NAMES)):
+        split = SPLIT_NAMES[path.stem.casefold()]
         if split in found:
             raise DatasetError(
-                f"{root}: got {found[split].name!r} and {name!r}, which both mean {split}. "
+                f"{root}: got {found[split].name!r} and {path.name!r}, which both mean {split}. "
                 "Expected one file per split. Remove one."
             )
-        found[split] = root / name
+        found[split] = path
     return {split: found[split] for split in SPLITS if split in found}
 
 
@@ -86,7 +73,7 @@ def load_partition(paths: dict[str, Path]) -> ImageSet:
     """
     tables = []
     for split, path in paths.items():
-        table = _read_csv(path)
+        table = _read(path)
         other = sorted({text for text in table["split"] if text and _split(text, path) != split})
         if other:
             raise DatasetError(
@@ -137,63 +124,11 @@ def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
     return make_imageset(root, table.to_dict("records"), classes, task, digest)
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:  # Excel writes this encoding on Western systems
-        text = data.decode("cp1252", errors="replace")
-    header = text.lstrip().split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]
-    if len(rows) < 2:
+def _read(path: Path) -> pd.DataFrame:
+    table = read_table(path)
+    if not table.rows:
         raise DatasetError(f"{path}: got no rows. {EXPECTED} Add one row per image.")
-    names = [name.strip() for name in rows[0]]
-    uneven = [i for i, row in enumerate(rows, 1) if len(row) != len(names)]
-    if uneven:
-        raise DatasetError(
-            f"{path}: got {len(rows[uneven[0] - 1])} cells in row {uneven[0]}. Expected "
-            f"{len(names)}, as in the first row. Put quotes around cells that hold a separator."
-        )
-    return _our_columns(
-        pd.DataFrame(rows[1:], columns=range(len(names)), dtype=object), names, path
-    )
-
-
-def _our_columns(cells: pd.DataFrame, names: list[str], path: Path) -> pd.DataFrame:
-    table, used = pd.DataFrame(index=cells.index), set()
-    for ours, aliases in ALIASES.items():
-        lower = [name.casefold() for name in names]
-        match = next((lower.index(alias) for alias in aliases if alias in lower), None)
-        if match is not None:
-            table[ours] = cells[match].str.strip().astype(object)
-            used.add(match)
-    # An unnamed column is the row number that pandas writes.
-    extra = [
-        name
-        for i, name in enumerate(names)
-        if i not in used and name and not name.startswith("Unnamed:")
-    ]
-    lacking = [name for name in ALIASES if name not in table]
-    for name in extra:
-        near = difflib.get_close_matches(name.casefold(), lacking, n=1, cutoff=0.7)
-        if near:
-            raise DatasetError(
-                f"{path}: got an unknown column {name!r}; did you mean {near[0]!r}? {EXPECTED} "
-                "Rename the column, or remove it."
-            )
-    if "file" in lacking or "label" in lacking:
-        need = " and ".join(repr(name) for name in ("file", "label") if name in lacking)
-        raise DatasetError(
-            f"{path}: got the columns {quote_some(names, 20)}, without {need}. {EXPECTED} "
-            "Rename the columns."
-        )
-    if extra:
-        warnings.warn(f"{path}: the columns {quote_some(extra, 20)} are not used", stacklevel=5)
-    for name in ("split", "group"):
-        if name in lacking:
-            table[name] = ""
-    return table
+    return our_columns(table, FileFinder(path).is_image)
 
 
 def _without_repeats(table: pd.DataFrame, path: Path) -> pd.DataFrame:

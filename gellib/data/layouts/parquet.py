@@ -13,8 +13,8 @@ from gellib.base.files import atomic_folder
 from gellib.base.text import quote_some
 from gellib.data.image_files import file_digest, sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
+from gellib.data.layouts.columns import ALIASES
 from gellib.data.layouts.folders import SPLIT_NAMES
-from gellib.data.layouts.label_table import ALIASES
 from gellib.evaluation.task import task_of_labels
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")

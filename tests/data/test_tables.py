@@ -1,0 +1,211 @@
+"""Every table that a person may save is read right, or refused with its name and the row."""
+
+import itertools
+
+import pytest
+from click.testing import CliRunner
+from making.folders import make_files
+
+from gellib.cli import main
+from gellib.data import DatasetError, load_imageset
+from gellib.data.tables import read_table
+
+ENCODINGS = (
+    "utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "mac_roman",
+)  # fmt: skip
+SEPARATORS = (",", ";", "\t")
+ENDS = ("\n", "\r\n", "\r")
+LABELS = [["file", "label"], ["1.png", "Gél"], ["2.png", "a,b;c"], ["3.png", "Gél"]]
+TABLES = {  # what each is called, and its cells
+    "labels": LABELS,
+    "train": LABELS,
+    "classes": [["label", "name"], ["0", "Größe, ü"], ["1", "Gél"]],
+    "labels_reviewed": [["file", "decision", "label"], ["1.png", "change", "müde"]],
+}
+
+
+def write(path, cells, separator=",", end="\n", encoding="utf-8", first=""):
+    def quoted(cell):
+        return f'"{cell}"' if any(one in cell for one in SEPARATORS) else cell
+
+    text = first + "".join(separator.join(map(quoted, row)) + end for row in cells)
+    path.write_bytes(text.encode(encoding))
+
+
+def make_sets(root, name, **how):
+    """Write three images and a table of the kind with others that it needs, in plain UTF-8."""
+    make_files(root, "1.png", "2.png", "3.png")
+    if name == "classes":
+        write(root / "labels.csv", [["file", "label"], *(["1.png", "0"], ["2.png", "1"])])
+    if name == "labels_reviewed":
+        own = [["file", "label"], ["1.png", "x"], ["2.png", "müde"], ["3.png", "x"]]
+        write(root / "labels.csv", own)
+    write(root / f"{name}{how.pop('ending', '.csv')}", TABLES[name], **how)
+
+
+def texts(root):
+    images = load_imageset(root)
+    return dict(zip(images.table["file"], images.label_texts(), strict=True))
+
+
+EXPECTED = {
+    "labels": {"1.png": "Gél", "2.png": "a,b;c", "3.png": "Gél"},
+    "train": {"1.png": "Gél", "2.png": "a,b;c", "3.png": "Gél"},
+    "classes": {"1.png": "Größe, ü", "2.png": "Gél"},
+    "labels_reviewed": {"1.png": "müde", "2.png": "müde", "3.png": "x"},
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_is_read_in_every_way_of_saving(tmp_path, name):
+    for number, (encoding, separator, end) in enumerate(
+        itertools.product(ENCODINGS, SEPARATORS, ENDS)
+    ):
+        if encoding == "mac_roman" and end != "\r":
+            continue  # only an old Mac writes it
+        if encoding == "cp1252" and end == "\r":
+            continue
+        root = tmp_path / str(number)
+        make_sets(root, name, separator=separator, end=end, encoding=encoding)
+        assert texts(root) == EXPECTED[name], (encoding, separator, end)
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\n', "SEP=;\n", "sep=;;\n", "\ufeffsep=;\n"])
+@pytest.mark.parametrize("name", TABLES)
+def test_the_line_that_names_the_separator_is_no_row(tmp_path, name, first):
+    make_sets(tmp_path, name, separator=";", first=first)
+    assert texts(tmp_path) == EXPECTED[name]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tsv_and_workbooks(tmp_path, name):
+    openpyxl = pytest.importorskip("openpyxl")
+    make_sets(tmp_path / "t", name, separator="\t", ending=".tsv")
+    assert texts(tmp_path / "t") == EXPECTED[name]
+    make_sets(tmp_path / "x", name)
+    (tmp_path / "x" / f"{name}.csv").unlink()
+    book = openpyxl.Workbook()
+    for row in TABLES[name]:
+        book.active.append([int(cell) if cell.isdecimal() else cell for cell in row])
+    book.active.append([None, None])
+    book.create_sheet("empty")
+    book.save(tmp_path / "x" / f"{name}.xlsx")
+    assert texts(tmp_path / "x") == EXPECTED[name]
+    # The name of a file may be wrong.
+    (tmp_path / "x" / f"{name}.xlsx").rename(tmp_path / "x" / f"{name}.csv")
+    assert texts(tmp_path / "x") == EXPECTED[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "word"),
+    [
+        ("Gél", "mac_roman", "Gél"),  # with line feeds: no word of cp1252 looks so
+        ("Röntgen", "cp1252", "Röntgen"),
+        ("don’t", "cp1252", "don’t"),
+        ("Žádný", "cp1252", None),  # not in it
+        ("français", "mac_roman", "français"),
+    ],
+)
+def test_eight_bit_letters(tmp_path, text, encoding, word):
+    if word is None:
+        encoding, word = "utf-8", text
+    write(tmp_path / "t.csv", [["a", "b"], ["1", text]], encoding=encoding)
+    assert read_table(tmp_path / "t.csv").rows[0].cells == ("1", word)
+
+
+GOOD = {
+    "a,b\n1,\n": [("1", "")],
+    "a,b\n\n , \n1,2\n\n": [("1", "2")],
+    "a,b,,\n1,2,,\n3,4,,\n": [("1", "2"), ("3", "4")],
+    "a,b\n1,2,\n3,4,,,\n": [("1", "2"), ("3", "4")],
+    'a,b\n"1","2 ""x"", y"\n': [("1", '2 "x", y')],
+    'a, b\n1, "2"\n"3" ,4\n': [("1", "2"), ("3", "4")],
+    'a,b\n"",""\n1,2\n': [("1", "2")],
+    'a,b\n1,"two\nlines"\n2,x\n': [("1", "two\nlines"), ("2", "x")],
+    "a;b\n1,5;x\n2,5;y\n": [("1,5", "x"), ("2,5", "y")],
+    "a;b (0,1,2,3)\n1;2\n3;4\n": [("1", "2"), ("3", "4")],
+    "a,b\n1," + "x" * 300_000 + "\n": [("1", "x" * 300_000)],
+    "a,b\n1,2\x1a": [("1", "2")],
+    "a,b\n1,x\u2028y\x0cz\x85\n": [("1", "x\u2028y\x0cz")],
+}
+
+
+@pytest.mark.parametrize("text", GOOD, ids=range(len(GOOD)))
+def test_rows_and_cells(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
+    table = read_table(tmp_path / "t.csv")
+    assert len(table.columns) == 2
+    assert [row.cells for row in table.rows] == GOOD[text]
+
+
+BAD = {
+    'file,label\n1.png,a\n2.png,"b\n3.png,c\n': "a quote that is never closed (\") in row 3",
+    'file,label\n"1.png,a\n2.png,b\n3.png,c\n': "a quote that is never closed (\") in row 2",
+    'file,label\n1.png,"a\n2.png,b\n3.png,"c\n': "that is not closed in its row (\") in row 2",
+    'file,label\n1.png,"a\n2.png,b\n3.png,c"\n': "a line break in a cell of row 2",
+    'file,label\n1.png,"a\nb"\n2.png,b\n': "a line break in a cell of row 2",
+    'file,label\n"1.p\nng",a\n2.png,b\n': "a line break in a cell of row 2",
+    'file,label\n1.png,a"\n2.png,b\n': "a quote in the middle of a cell (\") in row 2",
+    'file,label\n1.png,"a"b\n2.png,b\n': "a quote that is not at the end of its cell",
+    "file,label\n\n1.png,a,b\n": "got 3 cells in row 3",
+    "file,label\n1.png\n": "got 1 cells in row 2",
+    b"file,label\n1.png,\xff\x00a\n": "zero bytes",
+    "file,label\n1.png,é\n".encode() + b"2.png,\xe9\n": "different encodings",
+    b"PK\x03\x04 and no more": "cannot be read as a workbook",
+    b"\xd0\xcf\x11\xe0 and more": "an Excel workbook of the old kind",
+    b"%PDF-1.4": "a PDF instead of text",
+    b"\xff\xfef\x00i": "got",
+    b"\xff\xfef": "cut off",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", BAD, ids=range(len(BAD)))
+@pytest.mark.parametrize("name", ["labels", "test"])
+def test_damaged_tables_name_file_and_row(tmp_path, content, name):
+    if isinstance(content, bytes) and content.startswith(b"PK"):
+        pytest.importorskip("openpyxl")
+    make_files(tmp_path, "1.png", "2.png", "3.png")
+    data = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / f"{name}.csv").write_bytes(data)
+    with pytest.raises(DatasetError) as caught:
+        load_imageset(tmp_path)
+    assert str(tmp_path / f"{name}.csv") in str(caught.value)
+    assert BAD[content] in str(caught.value)
+    for command in (["check"], *[["partition"]] * (name == "labels")):
+        result = CliRunner().invoke(main, [*command, str(tmp_path)])
+        assert result.exit_code == 2, result.output
+        assert f"{name}.csv" in result.output
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_quote_that_is_never_closed_is_refused_in_every_table(tmp_path, name):
+    make_sets(tmp_path, name)
+    text = (tmp_path / f"{name}.csv").read_text()
+    (tmp_path / f"{name}.csv").write_text(text.rstrip("\n").replace("1.png,", '1.png,"') + ',"x\n')
+    with pytest.raises(DatasetError, match=rf"{name}\.csv: got .* in row \d"):
+        load_imageset(tmp_path)
+
+
+def test_a_table_that_cannot_be_opened(tmp_path, monkeypatch):
+    make_sets(tmp_path, "labels")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    with pytest.raises(DatasetError, match=r"labels\.csv: cannot be opened: Permission denied"):
+        load_imageset(tmp_path)
+
+
+def test_of_several_tables_of_a_name_one_is_read_which_is_said(tmp_path):
+    make_sets(tmp_path, "labels")
+    (tmp_path / "Labels.tsv").write_text("file\tlabel\n1.png\tz\n2.png\ty\n")
+    with pytest.warns(UserWarning, match=r"labels\.csv is read, and not Labels\.tsv"):
+        assert texts(tmp_path) == EXPECTED["labels"]
+
+
+def test_without_openpyxl_it_is_said_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
+    (tmp_path / "labels.xlsx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DatasetError, match=r"pip install 'gellib\[excel\]'"):
+        load_imageset(tmp_path)
