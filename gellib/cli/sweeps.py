@@ -50,14 +50,14 @@ def sweep(
     A quick test has a folder of its own, such as runs/protein-quick. Where the images are
     missing, it makes a few simulated ones.
     """
-    if not dry_run:
-        from gellib.sweeps.kernel_server import start_server
-
-        start_server()  # it imports what the runs need, while this process imports its own
     loaded = _load(file, overrides, out, quick)
     if dry_run:
         _list_runs(loaded)
         return
+    from gellib.sweeps.kernel_server import start_server
+
+    # It imports what the runs need, while this process imports its own.
+    start_server(loaded.modules())
     if quick:
         _make_stand_in(loaded)
     from gellib.sweeps import run_sweep

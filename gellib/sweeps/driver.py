@@ -96,7 +96,7 @@ def run_sweep(
         another configuration, the images cannot be read, or workers have another gellib.
         Later, when the scheduler is lost or a worker with another gellib has joined.
     """
-    kernel_server.start_server()
+    kernel_server.start_server(sweep.modules())
     folder = SweepFolder(sweep.folder)
     with locked(folder):
         fingerprints, counts = fingerprints_of(sweep)

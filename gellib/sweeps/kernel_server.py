@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,6 +26,7 @@ from gellib.base.paths import PROJECT_ROOT, SHIPPED
 
 CAN_FORK = sys.platform.startswith("linux")
 SERVER_VARIABLE = "GELLIB_KERNEL_SERVER"  # set in the process that does nothing but fork
+MODULES_VARIABLE = "GELLIB_PRELOAD"  # what else that process imports, separated by spaces
 
 # Large allocations come from the heap, which keeps its memory, in huge pages where it can:
 # by default glibc maps each one anew, and page faults take a quarter of vgg16's time.
@@ -84,11 +85,15 @@ class ForkedProcess:
         self.send_signal(signal.SIGKILL)
 
 
-def start_server() -> None:
-    """Start the server and its imports now, in the background; a no-op where fork is not safe."""
+def start_server(more: Sequence[str] = ()) -> None:
+    """Start the server and its imports now, in the background; a no-op where fork is not safe.
+
+    `more` are modules to import beside those that every run needs. A server that runs already has
+    what it was started with.
+    """
     if CAN_FORK:
         _fork_context()
-        with _server_environment(), _nowhere():
+        with _server_environment(more), _nowhere():
             forkserver.ensure_running()
 
 
@@ -165,13 +170,14 @@ def _fork_context() -> Any:
 
 
 @contextlib.contextmanager
-def _server_environment() -> Iterator[None]:
+def _server_environment(more: Sequence[str]) -> Iterator[None]:
     """Set what must be in the environment when the server starts and imports its modules.
 
     It is gone again for this process and for the kernels, which get the environment of the sweep.
     """
     ours = {
         SERVER_VARIABLE: "1",
+        MODULES_VARIABLE: " ".join(more),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's advice to who starts one
         "PYTHONPATH": os.pathsep.join(python_path()),

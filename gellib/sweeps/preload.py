@@ -14,7 +14,7 @@ import gc
 import importlib
 import os
 
-from gellib.sweeps.kernel_server import SERVER_VARIABLE
+from gellib.sweeps.kernel_server import MODULES_VARIABLE, SERVER_VARIABLE
 
 # None of them may start threads or touch CUDA on import, nor look for a running IPython then, as
 # matplotlib_inline does: figures would not show.
@@ -40,7 +40,7 @@ MODULES = (
 
 gc.disable()
 try:
-    for _name in MODULES:
+    for _name in (*MODULES, *os.environ.get(MODULES_VARIABLE, "").split()):
         with contextlib.suppress(ImportError):
             importlib.import_module(_name)
     gc.freeze()

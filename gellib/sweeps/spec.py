@@ -33,6 +33,12 @@ class Sweep:
     system: str = ""
     experiments: list[dict[str, Any]] = field(default_factory=list)
 
+    def modules(self) -> list[str]:
+        """Name the modules that its runs import and most other runs do not."""
+        names = (config.pretrained_model for config in self.configs.values())
+        ours = ("timm/", "efficientnet-lite", "efficientnet_lite")
+        return ["timm"] if any(name.startswith(ours) for name in names) else []
+
     def missing_folders(self) -> list[str]:
         """Name the folders of images that are not there, as the runs name them."""
         folders = dict.fromkeys(config.dataset_dir for config in self.configs.values())

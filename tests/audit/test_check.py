@@ -14,6 +14,8 @@ from gellib.audit.shortcuts import NAMES, find_shortcuts, sentences
 from gellib.cli import main
 from gellib.data import load_imageset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def messy(tmp_path_factory):

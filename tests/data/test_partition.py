@@ -13,6 +13,8 @@ from gellib.data.partition import PartitionError, partition, partition_table
 from gellib.data.splits import split_imageset
 from gellib.evaluation import MULTILABEL
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -238,6 +238,7 @@ def test_no_training_images():
     )
 
 
+@pytest.mark.slow
 def test_mask_draws_each_image_by_itself():
     splits = [
         split_imageset(list_counted(300, 300), method="mask", seed=seed) for seed in range(30)
@@ -273,6 +274,7 @@ def test_each_image_is_in_the_test_part_of_one_fold(groups):
     assert sorted(tested) == sorted(images.table.file)
 
 
+@pytest.mark.slow
 def test_folds_of_several_labels_are_even():
     images = list_counted(200, 200, 100)
     label = [(i % 3, 3) if i % 5 == 0 else (i % 3,) for i in range(500)]

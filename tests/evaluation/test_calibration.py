@@ -38,6 +38,7 @@ def test_overconfident_answers_are_mended_on_other_images():
 
 @pytest.mark.parametrize("overconfident", [0.6, 1.0, 2.5])
 @pytest.mark.parametrize("n", [18, 100])
+@pytest.mark.slow
 def test_held_out_images_gain_or_keep_on_average(n, overconfident):
     change = []
     test_y, test_p = predictions(4000, overconfident=overconfident, seed=99)

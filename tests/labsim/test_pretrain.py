@@ -336,6 +336,7 @@ class TestShipped:
             shipped_weights("resnet50")
 
 
+@pytest.mark.slow
 class TestZeroShot:
     def test_it_tells_gels_and_names_the_nearest_class(self, tmp_path):
         from PIL import Image

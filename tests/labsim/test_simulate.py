@@ -109,6 +109,7 @@ def test_demo_set_has_its_counts(demo_again):
     assert sum((DEMO / name).stat().st_size for name in files_of(DEMO)) < 4e6
 
 
+@pytest.mark.slow
 def test_demo_set_is_what_the_generator_writes(demo_again):
     names = files_of(DEMO)
     assert names == files_of(demo_again)

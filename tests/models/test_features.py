@@ -181,6 +181,7 @@ class TestCheckAugmentation:
             check_augmentation(text)
 
 
+@pytest.mark.slow
 class TestStore:
     def test_plain_features_are_the_networks(self, images, backbone, store):
         features = store.unaugmented(images, backbone, precision="fp32")

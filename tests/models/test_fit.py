@@ -263,6 +263,7 @@ def test_fused_steps_are_the_same_steps(algorithm):
     torch.testing.assert_close(*weights)
 
 
+@pytest.mark.slow
 class TestFit:
     def test_early_stopping_keeps_the_best_epoch(self):
         log, network, _ = run_fit(

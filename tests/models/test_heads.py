@@ -82,6 +82,7 @@ class TestAttention:
 
 
 @pytest.mark.parametrize("kind", ["single", "multi", "dense", "residual", "attention"])
+@pytest.mark.slow
 def test_every_weight_learns_and_a_head_is_built_again_from_its_facts(kind):
     head = build_head(kind, 24, 3, task="multilabel", dropout=0.1, seed=0)
     before = {name: value.clone() for name, value in head.named_parameters()}

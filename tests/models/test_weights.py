@@ -18,6 +18,8 @@ from gellib.models.backbones import (
 )
 from gellib.models.backbones.loading import load_weights
 
+pytestmark = pytest.mark.slow
+
 DEAD_URL = "http://127.0.0.1:9/resnet18-00000000.pth"
 
 

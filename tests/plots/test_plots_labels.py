@@ -72,6 +72,7 @@ def test_one_label_an_image_needs_no_such_figure(figure):
     assert "Each image has one label" in axes.texts[0].get_text()
 
 
+@pytest.mark.slow
 def test_thirty_classes_do_not_overlap():
     rng = np.random.default_rng(0)
     labels = [tuple(sorted({*rng.integers(0, 30, 3).tolist()})) for _ in range(400)]

@@ -45,6 +45,7 @@ def test_they_agree_with_scikit_learn(n_classes, seed):
 
 @pytest.mark.parametrize("n_classes", [2, 4, 10])
 @pytest.mark.parametrize("n", [60_000, 100_000, 1_000_000])
+@pytest.mark.slow
 def test_large_sets_overflow_no_metric(n, n_classes):
     """Three of four right, the others spread evenly: known values, from counts and from images."""
     wrong = n // n_classes // 4 // (n_classes - 1)
