@@ -55,7 +55,7 @@ def test_what_is_written_is_read_back(folder):
 def test_another_partition_takes_force(folder):
     first = {path: path.read_text() for path in partition(folder, seed=0)[1]}
     partition(folder, seed=0)
-    with pytest.raises(PartitionError, match="'train.csv', 'val.csv', 'test.csv' are there alre"):
+    with pytest.raises(PartitionError, match="'train.csv', 'val.csv', 'test.csv' exist already"):
         partition(folder, seed=1)
     assert {path: path.read_text() for path in first} == first
     partition(folder, seed=1, force=True)

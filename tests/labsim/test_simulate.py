@@ -172,7 +172,7 @@ def test_interrupted_writing_leaves_nothing_behind(tmp_path):
 
 @pytest.mark.parametrize("counts", [{"train": 0}, {"test": -1}])
 def test_impossible_counts_are_refused(tmp_path, counts):
-    with pytest.raises(ValueError, match="expected at least 1 and 0 images a class"):
+    with pytest.raises(ValueError, match="expected at least 1 and 0 images per class"):
         write_gel(tmp_path / "set", **counts)
 
 

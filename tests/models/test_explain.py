@@ -187,5 +187,5 @@ def test_images_and_maps_stand_side_by_side():
 def test_a_map_that_is_dark_throughout_is_explained():
     item = plots.MapShown(views(1)[0], np.eye(3), "gel", "gel", True)
     dark = item._replace(map=np.zeros((3, 3)))
-    assert "throughout" not in plots.explanations([item], method="Grad-CAM").get_supxlabel()
-    assert "throughout" in plots.explanations([item, dark], method="Grad-CAM").get_supxlabel()
+    assert "dark everywhere" not in plots.explanations([item], method="Grad-CAM").get_supxlabel()
+    assert "dark everywhere" in plots.explanations([item, dark], method="Grad-CAM").get_supxlabel()
