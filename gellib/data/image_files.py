@@ -23,6 +23,10 @@ class BadImageError(ValueError):
         return f"{self.path}: {self.reason}"
 
 
+class RefusedError(ValueError):
+    """A decoder refuses an image; the text is a reason in plain words, for `BadImageError`."""
+
+
 @dataclass(frozen=True)
 class ImageLimits:
     """Largest file, in bytes, and largest image, in pixels, that are decoded."""
@@ -30,13 +34,30 @@ class ImageLimits:
     max_bytes: int = 200_000_000
     max_pixels: int = 100_000_000
 
+    def check(self, width: int, height: int, bytes_per_pixel: int = 1) -> None:
+        """Refuse an image before it is decoded, by its size in pixels and in memory.
+
+        Raises
+        ------
+        RefusedError
+            If it has more than `max_pixels`, or takes more than 8 bytes for each of these.
+        """
+        pixels = width * height
+        if pixels > self.max_pixels:
+            limit = f"the limit is {self.max_pixels / 1e6:g}"
+            raise RefusedError(f"{pixels / 1e6:.1f} megapixels, {limit}")
+        if pixels * bytes_per_pixel > 8 * self.max_pixels:
+            limit = f"the limit is {8 * self.max_pixels / 1e6:g}"
+            raise RefusedError(f"{pixels * bytes_per_pixel / 1e6:.0f} MB of pixels, {limit}")
+
 
 @dataclass(frozen=True)
 class ImageInfo:
     """Properties of one file, as far as they are known; `reason` is empty if it can be read.
 
     `width` and `height` are pixels of the first page after EXIF rotation; `bit_depth` is bits per
-    channel as stored; `frames` is the number of pages; `bytes` is the size of the file.
+    channel as stored; `frames` is the number of pages, without those of reduced resolution; `bytes`
+    is the size of the file; `note` says what else should be known about how it was read.
     """
 
     path: str
@@ -48,6 +69,7 @@ class ImageInfo:
     frames: int = 0
     bytes: int = 0
     reason: str = ""
+    note: str = ""
 
 
 def sniff_type(head: bytes) -> str:

@@ -5,39 +5,24 @@ from __future__ import annotations
 import io
 import os
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image
 
-from gellib.data.image_files import HEAD_BYTES, BadImageError, ImageInfo, ImageLimits, sniff_type
-from gellib.data.pixels import is_white_zero, to_uint8
+from gellib.data.image_files import (
+    HEAD_BYTES,
+    BadImageError,
+    ImageInfo,
+    ImageLimits,
+    RefusedError,
+    sniff_type,
+)
+from gellib.data.pillow_images import decode_with_pillow
+from gellib.data.tiff import decode_tiff
 
 Color = Literal["grey", "rgb"]
-# The formats are called directly, not through `Image.open`: Pillow would check its own limit of
-# pixels (a global setting) before ours, and would open formats that run external programs.
-_FORMATS: dict[str, Any] = {
-    "PNG": PngImagePlugin.PngImageFile,
-    "JPEG": JpegImagePlugin.jpeg_factory,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-}
-_pillow_limit_lock = threading.Lock()
 
 
 def read_image(
@@ -49,11 +34,12 @@ def read_image(
 ) -> np.ndarray:
     """Read the first page of an image as uint8, (H, W) for grey or (H, W, 3) for rgb.
 
-    The content decides the file type, never the extension. EXIF rotation is applied and alpha is
-    composited over white. One-channel images of more than 8 bits are scaled so that their
-    `pixels.LOW_PERCENTILE` and `HIGH_PERCENTILE` become 0 and 255; integers that fit in 0..255 are
-    8-bit data in a larger container and stay as they are; a constant image becomes 0;
-    not-a-number becomes 0. Colour of 16 bits per channel is reduced by Pillow to its upper 8 bits.
+    The content decides the file type, never the extension. Pages of reduced resolution are passed
+    over. EXIF rotation is applied and alpha is composited over white, but an alpha that is zero
+    everywhere is ignored. Images of more than 8 bits, grey or colour, are scaled so that their
+    `pixels.LOW_PERCENTILE` and `HIGH_PERCENTILE` (of all channels together) become 0 and 255;
+    integers that fit in 0..255 are 8-bit data in a larger container and stay as they are; a
+    constant image becomes 0; not-a-number becomes 0.
 
     Parameters
     ----------
@@ -134,83 +120,25 @@ def _decode(
         expected = "PNG, JPEG, TIFF, BMP, GIF and WebP are read"
         raise BadImageError(name, f"not an image (starts with {head[:12]!r}); {expected}")
     try:
-        with _open(kind, stream, limits) as image:
-            facts.update(_header_facts(image))
-            pixels = image.width * image.height
-            if pixels > limits.max_pixels:
-                limit = f"the limit is {limits.max_pixels / 1e6:g}"
-                raise BadImageError(name, f"{pixels / 1e6:.1f} megapixels, {limit}")
-            with _pillow_allows(pixels):
-                image.load()
-                upright = _rotate(image)
-                facts.update(width=upright.width, height=upright.height)
-                return to_uint8(upright, color, white_is_zero=is_white_zero(image))
-    except BadImageError:
-        raise
+        if kind == "TIFF":
+            return decode_tiff(stream, color, limits, facts)
+        return decode_with_pillow(kind, stream, color, limits, facts)
     # Decoders raise errors of every type for damaged files, from SyntaxError to struct.error.
     except Exception as err:
         raise BadImageError(name, _reason(err, kind, limits)) from err
 
 
-def _open(kind: str, stream: BinaryIO, limits: ImageLimits) -> Image.Image:
-    # Without a file name: Pillow would map the file of that name into memory.
-    try:
-        return _FORMATS[kind](stream)
-    except Image.DecompressionBombError:  # WebP checks Pillow's limit at once
-        stream.seek(0)
-        with _pillow_allows(limits.max_pixels):
-            return _FORMATS[kind](stream)
-
-
-def _header_facts(image: Image.Image) -> dict[str, Any]:
-    try:
-        frames = getattr(image, "n_frames", 1)
-    except Exception:  # a damaged later page must not hide the first one
-        frames = 1
-    image.seek(0)
-    depth = {"1": 1, "I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
-    tile = getattr(image, "tile", None)
-    if image.format in ("PNG", "TIFF") and tile:
-        raw = tile[0][3]
-        stored = re.search(r";(\d+)", str(raw if isinstance(raw, str) else raw[0]))
-        depth = int(stored.group(1)) if stored else depth
-    return {
-        "mode": image.mode,
-        "bit_depth": depth,
-        "width": image.width,
-        "height": image.height,
-        "frames": frames,
-    }
-
-
-@contextmanager
-def _pillow_allows(pixels: int) -> Iterator[None]:
-    """Let Pillow decode an image that `ImageLimits` allows; its own limit is restored at once."""
-    if Image.MAX_IMAGE_PIXELS is None or pixels <= Image.MAX_IMAGE_PIXELS:
-        yield
-        return
-    with _pillow_limit_lock:
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = max(pixels, before or 0)
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
-
-
-def _rotate(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # damaged EXIF does not make the image unreadable
-        return image
-
-
 def _reason(err: Exception, kind: str, limits: ImageLimits) -> str:
+    """Say in plain words why a decoder failed; its own words help nobody who has the picture."""
     text = str(err) or type(err).__name__
+    if isinstance(err, RefusedError):
+        return text
     if isinstance(err, Image.DecompressionBombError):
         return f"too many megapixels, the limit is {limits.max_pixels / 1e6:g}"
     if isinstance(err, MemoryError):
         return "too large for the memory of this machine"
-    if isinstance(err, EOFError) or re.search("truncat|not enough|end of|unexpected e", text, re.I):
-        return f"truncated or damaged {kind} file"
-    return f"cannot be decoded as {kind}: {text}"
+    if "no finite number" in text:
+        return "holds no finite number: every pixel is empty (NaN)"
+    if re.search("unsupported|not supported|not implemented|unknown|cannot handle", text, re.I):
+        return f"a {kind} of a rare kind: open it in ImageJ, and save it as PNG"
+    return f"truncated or damaged {kind} file"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 # Pixels deeper than 8 bits are scaled linearly so that these percentiles of the image become 0 and
 # 255. They are symmetric, because bands are the bright tail of one gel and the dark tail of the
@@ -11,29 +13,96 @@ from PIL import Image, TiffImagePlugin
 # the area, keeps its shades. They are not 0 and 100, because one hot or dead pixel of a camera
 # would then decide the contrast.
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.1, 99.9
+# Numbers of which the percentiles are taken; of a larger image, every second pixel or fewer. Only
+# images of more than this need more memory than their own few times over.
+_SAMPLE = 16_000_000
+# Numbers that are converted at a time.
+_BLOCK = 4_000_000
+_WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 
-def to_uint8(image: Image.Image, color: str, *, white_is_zero: bool) -> np.ndarray:
-    """Convert to uint8, (H, W) for grey or (H, W, 3) for rgb; alpha is composited over white.
+def to_uint8(image: Image.Image, color: str) -> np.ndarray:
+    """Convert an image to uint8, (H, W) for grey or (H, W, 3) for rgb.
 
-    `white_is_zero` inverts images of one channel that are deeper than 8 bits.
+    Alpha is composited over white, unless it is zero everywhere: such a channel was never filled.
+    One-channel images of more than 8 bits are scaled as by `stretch`.
     """
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        grey = stretch(np.asarray(image))
-        grey = 255 - grey if white_is_zero else grey
-        return grey if color == "grey" else np.stack([grey] * 3, axis=-1)
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        if image.mode == "La":  # Pillow converts it to LA only
-            image = image.convert("LA")
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    if color == "grey" and image.mode not in ("1", "L"):
-        image = image.convert("RGB")
-    return np.array(image.convert("L" if color == "grey" else "RGB"))
+        return deep_to_uint8(np.asarray(image), color)
+    if image.mode == "L" and "transparency" not in image.info and color == "grey":
+        return np.array(image)
+    width, height = image.size
+    out = np.empty((height, width) + ((3,) if color == "rgb" else ()), np.uint8)
+    rows = max(1, _BLOCK // width)
+    blocks = [(top, min(height, top + rows)) for top in range(0, height, rows)]
+    empty = has_alpha(image) and not any(
+        _with_alpha(image.crop((0, top, width, end))).getchannel("A").getextrema()[1]
+        for top, end in blocks
+    )
+    for top, end in blocks:
+        block = image.crop((0, top, width, end))
+        if empty:
+            block.info.pop("transparency", None)
+            block = _with_alpha(block) if block.mode in ("La", "RGBa") else block
+            block = block.convert("RGB")
+        elif has_alpha(image):
+            block = _with_alpha(block)
+            block = Image.alpha_composite(Image.new("RGBA", block.size, "white"), block)
+        if color == "grey" and block.mode not in ("1", "L"):
+            block = block.convert("RGB")
+        out[top:end] = np.asarray(block.convert("L" if color == "grey" else "RGB"))
+    return out
 
 
-def stretch(values: np.ndarray) -> np.ndarray:
-    """Scale deep pixels (H, W), integer or float, to uint8 by the percentile rule of `read_image`.
+def has_alpha(image: Image.Image) -> bool:
+    """Whether some pixels of an image of 8 bits may be transparent."""
+    return image.mode in _WITH_ALPHA or "transparency" in image.info
+
+
+def deep_to_uint8(
+    values: np.ndarray,
+    color: str,
+    *,
+    alpha: np.ndarray | None = None,
+    inverted: bool = False,
+) -> np.ndarray:
+    """Convert pixels deeper than 8 bits to uint8, (H, W) for grey or (H, W, 3) for rgb.
+
+    Parameters
+    ----------
+    values
+        Grey (H, W), or red, green and blue (H, W, 3), which are stretched by one common range.
+    color
+        `grey` or `rgb`.
+    alpha
+        Opacity (H, W), 0 for transparent, its largest number for opaque; composited over white.
+        A constant one says nothing and is ignored.
+    inverted
+        Whether 0 is white.
+    """
+    if alpha is not None and alpha.min() == alpha.max():
+        alpha = None
+    pixels = stretch(values, None if alpha is None else alpha > 0)
+    if inverted:
+        np.subtract(255, pixels, out=pixels)
+    if alpha is not None:
+        opacity = np.clip(alpha.astype(np.float32) / np.float32(alpha.max()), 0, 1)
+        opacity = opacity[..., None] if pixels.ndim == 3 else opacity
+        pixels = np.rint(255 - (255 - pixels.astype(np.float32)) * opacity).astype(np.uint8)
+    if color == "rgb":
+        return pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=-1)
+    return pixels if pixels.ndim == 2 else to_uint8(Image.fromarray(pixels), "grey")
+
+
+def stretch(values: np.ndarray, visible: np.ndarray | None = None) -> np.ndarray:
+    """Scale deep pixels, integer or float, to uint8 by the percentile rule of `read_image`.
+
+    Parameters
+    ----------
+    values
+        (H, W) or (H, W, channels); all channels share one range.
+    visible
+        Booleans (H, W): the pixels that decide the range; None: all.
 
     Raises
     ------
@@ -42,29 +111,50 @@ def stretch(values: np.ndarray) -> np.ndarray:
     """
     if values.dtype.kind in "iu" and values.min() >= 0 and values.max() <= 255:
         return values.astype(np.uint8)
-    # float32 holds 16 bits exactly, and large images would need much memory in float64.
-    values = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
-    finite = np.isfinite(values)
-    whole = values if finite.all() else values[finite]
+    step = math.ceil(math.sqrt(values.size / _SAMPLE))
+    whole = _as_float(values[::step, ::step])
+    if visible is not None:
+        whole = whole[visible[::step, ::step]]
+    finite = np.isfinite(whole)
+    if not finite.all():
+        whole = whole[finite]
     if whole.size == 0:
         raise ValueError("holds no finite number")
     # Scaled to -1..1, so that the range of very large floats cannot overflow.
     largest = np.abs(whole).max() or 1.0
-    values, whole = values / largest, whole / largest
+    whole = whole / largest
     low, high = np.percentile(whole, (LOW_PERCENTILE, HIGH_PERCENTILE))
     if low == high:  # a few bright pixels on a uniform background, or a constant image
         low, high = whole.min(), whole.max()
     if low == high:
         return np.zeros(values.shape, np.uint8)
-    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    return np.rint(255 * ((np.clip(values, low, high) - low) / (high - low))).astype(np.uint8)
+    out = np.empty(values.shape, np.uint8)
+    rows = max(1, _BLOCK // max(1, values[0].size))
+    for top in range(0, len(values), rows):
+        block = _as_float(values[top : top + rows]) / largest
+        block = np.nan_to_num(block, nan=low, posinf=high, neginf=low)
+        block = (np.clip(block, low, high) - low) / (high - low)
+        out[top : top + rows] = np.rint(255 * block).astype(np.uint8)
+    return out
 
 
-def is_white_zero(image: Image.Image) -> bool:
-    """Whether 0 means white in a deep TIFF, as many gel imagers write it.
+def turn(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn and mirror pixels (H, W, ...) as the EXIF or TIFF orientation 1 to 8 says."""
+    if orientation in (5, 6, 7, 8):
+        values = np.swapaxes(values, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values
 
-    Pillow inverts such images itself if they have 8 bits.
-    """
-    deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
-    photometric = getattr(image, "tag_v2", {}).get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION)
-    return deep and photometric == 0
+
+def _as_float(values: np.ndarray) -> np.ndarray:
+    # float32 holds 16 bits exactly, and large images would need much memory in float64.
+    return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    if image.mode == "La":  # Pillow converts it to LA only
+        image = image.convert("LA")
+    return image.convert("RGBA")

@@ -17,7 +17,7 @@ from gellib.data.images import inspect_image
 from gellib.data.imageset import ImageSet
 
 # Raised whenever other images can be read than before.
-_VERSION = 1
+_VERSION = 2
 
 
 def inspect_images(

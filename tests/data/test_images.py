@@ -139,7 +139,7 @@ def test_floats_with_holes():
     assert image[-1, -1] == 255
     assert np.abs(image.astype(int) - huge).max() <= 1
     nothing = deep(np.full((4, 5), np.nan, np.float32))
-    assert reason(nothing) == "cannot be decoded as TIFF: holds no finite number"
+    assert reason(nothing) == "holds no finite number: every pixel is empty (NaN)"
 
 
 def test_extreme_numbers_do_not_overflow():
@@ -247,7 +247,8 @@ def test_bit_depth_as_stored(tmp_path):
     (tmp_path / "rgb16").write_bytes(make_raw_png(2, 1, row, depth=16, color_type=2))
     info = inspect_image(tmp_path / "rgb16")
     assert (info.mode, info.bit_depth, info.reason) == ("RGB", 16, "")
-    assert read_image(tmp_path / "rgb16", color="rgb").tolist() == [[[1, 2, 3], [4, 5, 6]]]
+    stretched = [[[0, 51, 102], [153, 204, 255]]]
+    assert read_image(tmp_path / "rgb16", color="rgb").tolist() == stretched
     (tmp_path / "bits").write_bytes(encode(Image.new("1", SIZE)))
     assert inspect_image(tmp_path / "bits").bit_depth == 1
     (tmp_path / "two").write_bytes(make_raw_png(4, 1, b"\0\x1b", depth=2))

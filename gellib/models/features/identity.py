@@ -11,7 +11,7 @@ from gellib.data import ImageSet
 from gellib.models.backbones import Backbone
 
 # Increased whenever the same input has other features than before, so that old files are not used.
-VERSION = 2
+VERSION = 3
 
 
 def feature_facts(
