@@ -39,6 +39,7 @@ def test_classes_are_many_and_of_both_kinds():
 
 
 @pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.slow
 def test_image_depends_on_nothing_but_class_seed_and_index(name):
     first = simulate(name, 5, 7, 64)
     np.random.seed(0)
@@ -49,6 +50,7 @@ def test_image_depends_on_nothing_but_class_seed_and_index(name):
 
 
 @pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.slow
 def test_image_is_grey_of_its_size_and_shows_something(name):
     for index in range(12):
         size_px = (40, 96, 160)[index % 3]

@@ -36,7 +36,6 @@ from gellib.models.features.augmentation import unaugmented_view
 from gellib.models.heads import build_head
 from gellib.models.training import load_model, save_model
 
-timm = pytest.importorskip("timm")
 CATEGORIES = ResNet18_Weights.DEFAULT.meta["categories"]
 INSTALLED = [name for name, package in PACKAGED.items() if package.path is not None]
 
@@ -130,6 +129,8 @@ TIMM = (
 @pytest.mark.slow
 def test_features_of_timm_are_what_its_own_classifier_takes(name):
     backbone = build_backbone(f"timm/{name}", weights="none", image_size=224, color="rgb", seed=3)
+    import timm
+
     whole = timm.create_model(name, pretrained=False).eval()
     state = backbone.network.state_dict()
     missing, unexpected = whole.load_state_dict(state, strict=False)
@@ -178,6 +179,7 @@ def test_blocks_of_a_network_of_timm_can_be_named():
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A server that has the weights of one network where timm's hub would have them."""
+    import timm
     from huggingface_hub import constants
 
     name = "mobilenetv3_small_050"
@@ -238,6 +240,7 @@ def test_what_is_here_and_what_can_be_had_is_listed(hub):
     assert "installed" in CliRunner().invoke(main, ["weights"]).output
 
 
+@pytest.mark.slow
 def test_a_trained_model_is_loaded_with_the_same_weights(tmp_path):
     backbone = build_backbone("efficientnet-lite0", image_size=64)
     head = build_head("single", backbone.dim, 2, seed=0)

@@ -291,6 +291,7 @@ def test_figures_stay_out_of_pyplot_and_show_themselves_once(sweep, tmp_path):
     assert about["image/png"]["alt"] == data["text/plain"]
 
 
+@pytest.mark.slow
 def test_save_writes_the_format_of_the_name_and_leaves_nothing_else(sweep, tmp_path):
     fig = plots.loss_accuracy(sweep.run_folders()[0].read_history())
     for name, start in (("a.png", b"\x89PNG"), ("b.svg", b"<?xml"), ("c.pdf", b"%PDF")):

@@ -80,6 +80,7 @@ def test_image_kinds(weird):
     assert [text.get_text() for text in axes.texts] == ["There are no images."]
 
 
+@pytest.mark.slow
 def test_sample_grid(weird):
     fig = plots.sample_grid(weird, per_class=8)
     assert len(fig.axes) == 16

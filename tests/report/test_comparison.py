@@ -34,6 +34,7 @@ def split_again(images, fold, folds):
     return images.assign(split=split)
 
 
+@pytest.mark.slow
 def test_folds_are_pooled_to_one_result(tmp_path, images):
     root, table = images
     names = [
@@ -277,6 +278,7 @@ def test_splits_side_by_side_are_compared_over_different_images(tmp_path, images
     assert compared.ranking is None
 
 
+@pytest.mark.slow
 def test_one_throw_of_each_split_proves_nothing_however_far_apart(tmp_path, images):
     root, table = images
     verdicts = []
@@ -293,6 +295,7 @@ def test_one_throw_of_each_split_proves_nothing_however_far_apart(tmp_path, imag
     assert verdicts == ["no evidence of a difference", "better"]
 
 
+@pytest.mark.slow
 def test_a_grid_beside_a_list_of_runs(tmp_path, images, monkeypatch):
     root, table = images
     grid = [("resnet18", 0.001), ("resnet18", 0.01), ("vgg11", 0.001), ("vgg11", 0.01)]

@@ -44,6 +44,7 @@ def test_mlflow_opens_what_was_sent(sweep, tmp_path):
         assert {"record.json", "predictions.csv"} <= files
 
 
+@pytest.mark.slow
 def test_tensorboard_opens_what_was_sent(sweep, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -33,6 +33,7 @@ DECISIVE = [name for name, facts in FACTS.items() if facts.stage in ("data", "sp
 
 
 @pytest.mark.parametrize("name", [*DECISIVE, "color"])
+@pytest.mark.slow
 def test_the_order_of_a_grid_changes_no_baseline(tmp_path, name):
     """Of two runs of other images each is held against its own, whichever comes first."""
     images = make_gels(tmp_path / "data", {"train": 4, "val": 3, "test": 6})
