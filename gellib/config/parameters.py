@@ -25,7 +25,7 @@ class Parameters(BaseModel):
     )
     pretrained_model: str = param(
         "resnet18",
-        description="resnet18, vgg16, mobilenet-v3 or any torchvision classifier",
+        description="resnet18, vgg16, any torchvision classifier, or timm/<name>",
         stage="features",
         label="architecture",
     )
