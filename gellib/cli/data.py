@@ -1,4 +1,4 @@
-"""The commands over images: partition, check, simulate."""
+"""The commands for images: partition, check, simulate."""
 
 from __future__ import annotations
 

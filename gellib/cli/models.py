@@ -1,4 +1,4 @@
-"""The commands over models: predict, pretrain."""
+"""The commands for models: predict, weights, pretrain."""
 
 from __future__ import annotations
 

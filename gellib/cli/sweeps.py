@@ -1,4 +1,4 @@
-"""The commands over sweeps: sweep, status, list, export."""
+"""The commands for sweeps: new, sweep, status, list, export."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def evaluate_multilabel(
     classes: Sequence[str],
     thresholds: Sequence[float] | np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Score the probabilities of several labels an image against the truth.
+    """Score the probabilities of several labels per image against the truth.
 
     Parameters
     ----------

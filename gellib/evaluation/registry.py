@@ -1,8 +1,9 @@
 """The metrics of a run: an entry here is in the record, `results.csv`, tables and figures.
 
-To add one, call `register(Metric(...))` below with the function that computes it; nothing else has
-to be touched. What it is computed from depends on the task: confusion matrices where an image has
-one label; counts of labels, or the labels of each image, where it has several.
+To add one, call `register(Metric(...))` below with the function that computes it; no other code has
+to change (CONTRIBUTING.md names the page and the test that belong to it). What it is computed from
+depends on the task: confusion matrices where an image has one label; counts of labels, or the
+labels of each image, where it has several.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class RunFolder:
         return self.path / "log.txt"
 
     def read_record(self) -> Record | None:
-        """Return the record, or None where there is none, or one that `unreadable` tells of."""
+        """Return the record, or None where there is none, or `unreadable` says why it cannot be read."""
         try:
             return Record.read(self.record)
         except RecordError:

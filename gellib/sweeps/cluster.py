@@ -1,4 +1,4 @@
-"""Runs on Dask: features first and once, then the runs that need them; cores are never oversold."""
+"""Runs on Dask: shared features once, then the runs that need them; never more than the cores."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gellib.sweeps.workers import (
 
 @dataclass(frozen=True)
 class Task:
-    """A run to do: its folder, the key of the features that it shares, and of how many images."""
+    """A run to do: its folder, the key of its shared features, and the number of its images."""
 
     folder: Path
     config: RunConfig
@@ -66,10 +66,10 @@ class Cluster:
         env: dict[str, str],
         log: Callable[[str], None],
     ) -> Iterator[tuple[str, str]]:
-        """Run all, and yield name and problem as they end; a record is where the run's folder is.
+        """Execute all runs; yield name and problem of each as it ends, its record is in its folder.
 
         Runs with the same key share features, which are computed before the first of them. Only
-        what no record can hold is a problem: a lost worker.
+        what the run itself cannot record is a problem, such as a lost worker.
 
         Parameters
         ----------

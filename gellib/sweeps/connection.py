@@ -19,7 +19,7 @@ _ANSWER_WITHIN = "20s"
 def check_cluster(scheduler: str, log: Callable[[str], None]) -> dict[str, str]:
     """Check that workers have this gellib; return, by hardware type, why none of them has it.
 
-    A run for hardware that no worker offers would wait for ever.
+    A run for hardware that no worker offers would never start.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 Forked kernels call `serve`. Where fork is not safe this file is started as a script: a script has
 its own folder on the path instead of the current one, so that a `torch.py`, `random.py` or
-`gellib/` that lies in the current folder is not imported in the other's place.
+`gellib/` that lies in the current folder is not imported by mistake.
 """
 
 from __future__ import annotations

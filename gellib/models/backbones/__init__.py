@@ -1,7 +1,7 @@
-"""Backbones: networks of torchvision as feature extractors, their weights and their input.
+"""Backbones: networks as feature extractors, their weights and their input.
 
-A *network* is a torchvision model, with or without its classifier. A *backbone* is a network up to
-its last linear layer, together with its weights and preprocessing.
+A *network* is a model of torchvision or timm, with or without its classifier. A *backbone* is a
+network without its classifier, together with its weights and preprocessing.
 """
 
 from gellib.base.seeding import derive_seed, isolated_rng

@@ -1,4 +1,4 @@
-"""A backbone: a network of torchvision as a frozen feature extractor for grey or colour images."""
+"""A backbone: a network as a frozen feature extractor for grey or colour images."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Backbone(nn.Module):
     Parameters
     ----------
     network
-        The network of torchvision, with its classifier replaced by the identity.
+        The network, with its classifier replaced by the identity or removed.
     name
-        Torchvision's name of the network.
+        Name of the network in its source: torchvision's, or `timm/<name>`.
     dim
         Number of features per image.
     weights

@@ -57,7 +57,7 @@ def preprocessing_for(
     Parameters
     ----------
     name
-        Torchvision's name of the network.
+        Name of the network in its source: torchvision's, or `timm/<name>`.
     image_size
         Side of the input in pixels.
     color

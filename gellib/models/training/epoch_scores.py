@@ -27,7 +27,7 @@ class EpochScores(NamedTuple):
 def score(objective: Objective, logits: torch.Tensor, targets: torch.Tensor) -> EpochScores:
     """Score logits (n, classes); `f1` is the mean over the classes.
 
-    Accuracy is the share of right images; of several labels an image, the share of right labels.
+    Accuracy is the share of right images; with several labels per image, the share of right labels.
     Precision of a class that was never predicted, and recall of one without images, count as 0.
     Without images everything is NaN.
     """
