@@ -71,7 +71,7 @@ def predict(
 ) -> None:
     """Predict the labels of IMAGE files, or of all images in folders.
 
-    The model is the one of --run, or the finished run with the best validation accuracy. A file
+    The model is the one of --run, or the finished run that the validation images choose. A file
     that cannot be read is reported in its place; the exit status is then 1.
     """
     from gellib.labsim.zeroshot import ZeroShot

@@ -1,4 +1,4 @@
-"""Handing the doubtful images to a person: is the uncertainty where the mistakes are?"""
+"""Deferring uncertain images to a person: is the uncertainty where the mistakes are?"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whether an image has one label or several, and all that follows from it: `Task`.
 
 There are two, `SINGLE_LABEL` and `MULTILABEL`. A set of images has the one that its labels ask for,
-a record names it, and whoever needs targets, decisions, scores or intervals asks it.
+a record names it, and its methods compute targets, decisions, scores and intervals.
 """
 
 from __future__ import annotations

@@ -129,9 +129,9 @@ class Task(ABC):
         classes
             C class names.
         positive
-            Of two classes that exclude each other, the one that is looked for.
+            Of two classes that exclude each other, the positive one.
         thresholds
-            Of several labels: from where on each is given.
+            Several labels per image: the probability from which each is given.
 
         Returns
         -------
