@@ -14,9 +14,10 @@ WIDTH = 100
 
 
 def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> str:
-    """Return a report as text, the verdict last: a terminal shows the last lines."""
+    """Return a report as text, the verdict first, then what it rests on."""
     sizes = ", ".join(f"{name} {n}" for name, n in report.classes.items())
     parts = [f"{len(report.images)} images in {len(report.classes)} classes: {sizes}"]
+    parts.append(_verdict_text(report.verdict))
     parts += _section("Cannot be read", [f"{f}: {why}" for f, why in report.unreadable])
     pairs = [f"{a}  =  {b}" for a, b in report.duplicates.exact]
     pairs += [f"{a}  ~  {b}  (distance {d:g})" for a, b, d in report.duplicates.near]
@@ -40,14 +41,17 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
             for row in doubtful.itertuples(index=False)
         ]
         parts += _section("Doubtful labels", lines)
-    verdict = report.verdict
+    return "\n\n".join(parts)
+
+
+def _verdict_text(verdict: list[str]) -> str:
     if not verdict:
-        return "\n\n".join([*parts, "No problem was found."])
+        return "No problem was found."
     lines = [
         textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
         for sentence in verdict
     ]
-    return "\n\n".join([*parts, "\n".join(["Verdict", *lines])])
+    return "\n".join(["Verdict", *lines])
 
 
 def verdict_table(report: CheckReport) -> pd.DataFrame:

@@ -66,6 +66,7 @@ def test_text_says_what_was_found(report):
     for words in ("44 images in 2 classes: a 22, b 22", "a/00.png  =  a/copy.png", "Verdict",
                   "Cannot be read (1)", "the file mode"):  # fmt: skip
         assert words in text, words
+    assert text.index("Verdict") < text.index("a/00.png  =  a/copy.png"), "the verdict comes first"
     assert max(map(len, text.splitlines())) < 130
 
 

@@ -1,6 +1,8 @@
 """How often the check for duplicates errs, how often clean sets raise an alarm, how long it takes.
 
 python tests/benchmarks/duplicates.py twins     simulated pictures and their changed copies
+python tests/benchmarks/duplicates.py kinds     pairs of each kind of change
+python tests/benchmarks/duplicates.py kinds 40 21 FOLDER    the same on real images too
 python tests/benchmarks/duplicates.py quiet     clean simulated gel sets, seeds 0 to 99
 python tests/benchmarks/duplicates.py speed     10,000 pictures: seconds and memory
 """
@@ -20,6 +22,7 @@ from tqdm import tqdm
 
 from gellib.audit import check_dataset
 from gellib.data.duplicates import near_pairs
+from gellib.data.duplicates.variants import without_margins
 from gellib.labsim.simulate import CLASSES, draw_image
 from gellib.labsim.simulate.write import write_gel
 
@@ -75,6 +78,102 @@ def twins(n: int = 700, seed: int = 11) -> None:
     print(f"{len(pairs) - right} of {apart} other pairs taken for duplicates")
 
 
+def margin(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A white margin of 5 to 25 % of the image, another one on each side."""
+    height, width = grey.shape
+    top, bottom = (round(share * height) for share in rng.uniform(0.05, 0.25, 2))
+    left, right = (round(share * width) for share in rng.uniform(0.05, 0.25, 2))
+    return np.pad(grey, ((top, bottom), (left, right)), constant_values=255)
+
+
+def turned(low: float, high: float):
+    def change(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        angle = rng.uniform(low, high) * rng.choice([-1, 1])
+        fill = int(np.median(grey[0]))
+        return np.asarray(Image.fromarray(grey).rotate(angle, Image.BICUBIC, fillcolor=fill))
+
+    return change
+
+
+def part(low: float, high: float):
+    """Cut a share of the width and of the height away, somewhere."""
+
+    def change(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        spans = []
+        for side in grey.shape:
+            kept = round(side * (1 - rng.uniform(low, high)))
+            start = int(rng.integers(0, side - kept + 1))
+            spans.append(slice(start, start + kept))
+        return grey[tuple(spans)]
+
+    return change
+
+
+KINDS = {
+    "inverted": lambda grey, rng: 255 - grey,
+    "mirrored left to right": lambda grey, rng: grey[:, ::-1],
+    "mirrored top to bottom": lambda grey, rng: grey[::-1],
+    "turned by 90 degrees": lambda grey, rng: np.rot90(grey, rng.choice([1, 3])),
+    "turned by 180 degrees": lambda grey, rng: grey[::-1, ::-1],
+    "white margin": margin,
+    "mirrored, inverted, margin": lambda grey, rng: margin(255 - grey[:, ::-1], rng),
+    "re-saved, cropped, brighter": changed,
+    "turned by 1 to 2 degrees": turned(1, 2),
+    "turned by 3 to 5 degrees": turned(3, 5),
+    "20 % of each side cut off": part(0.2, 0.2),
+    "30 % of each side cut off": part(0.3, 0.3),
+}
+
+
+def resave(grey: np.ndarray) -> np.ndarray:
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(grey)).save(stream, "JPEG", quality=85)
+    return np.asarray(Image.open(stream))
+
+
+def compare(images: list[np.ndarray]) -> set[tuple[int, int]]:
+    inner = [without_margins(grey) for grey in images]
+    aspects = np.array([grey.shape[1] / grey.shape[0] for grey in inner])
+    return {(i, j) for i, j, _ in near_pairs(np.stack([small(grey) for grey in inner]), aspects)}
+
+
+def kinds(n: int = 40, seed: int = 21, folder: str = "") -> None:
+    sets = {"simulated gels": [draw_gel(np.random.default_rng([seed, i])) for i in range(2 * n)]}
+    if folder:
+        paths = sorted(p for p in Path(folder).rglob("*") if p.is_file())
+        sets["real"] = [np.asarray(Image.open(path).convert("L")) for path in paths]
+    for name, images in sets.items():
+        known = compare(images)
+        print(f"{name}: {len(images)} images, {len(known)} pairs among them")
+        padded = [np.pad(g, round(0.15 * max(g.shape)), constant_values=255) for g in images]
+        print(f"  with one margin around all: {len(compare(padded))} pairs")
+        right = other = compared = 0
+        for kind, change in KINDS.items():
+            rng = np.random.default_rng([seed, len(kind)])
+            rows = rng.permutation(len(images))[:n].tolist()
+            copies = [resave(change(images[row], rng)) for row in rows]
+            # A pair counts as wrong unless the images, or those that they were made of, are copies.
+            origin = [*range(len(images)), *rows]
+            found = compare([*images, *copies])
+            hits = {j for i, j in found if j >= len(images) and origin[j] == origin[i]}
+            wrong = [
+                (i, j)
+                for i, j in found
+                if origin[i] != origin[j] and tuple(sorted((origin[i], origin[j]))) not in known
+            ]
+            right, other = right + len(hits), other + len(wrong)
+            compared += len(origin) * (len(origin) - 1) // 2
+            print(f"  {kind:<30} {len(hits):>3} of {len(rows)}, {len(wrong)} false", flush=True)
+        print(f"  false: {other} of {compared} pairs")
+
+
+def draw_gel(rng: np.random.Generator) -> np.ndarray:
+    gels = [name for name in CLASSES if CLASSES[name]]
+    return draw_image(
+        gels[int(rng.integers(len(gels)))], rng, *(int(v) for v in rng.integers(200, 420, 2))
+    )
+
+
 def quiet(first: int = 0, end: int = 100) -> None:
     alarms: dict[str, int] = {}
     loud = 0
@@ -113,4 +212,5 @@ def speed(n: int = 10_000) -> None:
 
 
 if __name__ == "__main__":
-    {"twins": twins, "quiet": quiet, "speed": speed}[sys.argv[1]](*map(int, sys.argv[2:]))
+    jobs = {"twins": twins, "kinds": kinds, "quiet": quiet, "speed": speed}
+    jobs[sys.argv[1]](*(int(word) if word.isdigit() else word for word in sys.argv[2:]))

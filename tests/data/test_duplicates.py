@@ -57,6 +57,37 @@ def test_exact_copies_to_the_byte_and_to_the_pixel(tmp_path, plain):
     assert ("a/00.png", "a/z.png") in found.exact and len(found.exact) == 3
 
 
+VARIANTS = {
+    "mirrored": lambda p: p[:, ::-1],
+    "upside down": lambda p: p[::-1],
+    "turned by 90 degrees": np.rot90,
+    "turned by 180 degrees": lambda p: p[::-1, ::-1],
+    "turned by 270 degrees": lambda p: np.rot90(p, 3),
+    "transposed": lambda p: p.T,
+    "transposed the other way": lambda p: p[::-1, ::-1].T,
+    "inverted": lambda p: 255 - p,
+    "inverted and turned": lambda p: 255 - np.rot90(p),
+    "in a white margin": lambda p: np.pad(p, 40, constant_values=255),
+    "in a black margin on two sides": lambda p: np.pad(p, ((30, 0), (0, 50))),
+    "in a frame line": lambda p: np.pad(np.pad(p, 2), 25, constant_values=250),
+    "mirrored, inverted, in a margin": lambda p: np.pad(255 - p[::-1], 30, constant_values=255),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_mirrored_turned_inverted_or_framed_copy_is_found(tmp_path, plain, variant):
+    copy = CHANGES["resaved"](np.ascontiguousarray(VARIANTS[variant](make_blobs(4))))
+    found = find_duplicates(make_set(tmp_path, plain | {"b/copy.png": copy}))
+    assert [(a, b) for a, b, _ in found.near] == [("a/04.png", "b/copy.png")]
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_margin_that_all_images_share_makes_no_duplicates(tmp_path, plain, level):
+    framed = {name: np.pad(p, ((40, 40), (60, 20)), constant_values=level)
+              for name, p in plain.items()}  # fmt: skip
+    assert find_duplicates(make_set(tmp_path, framed)) == Duplicates()
+
+
 def test_even_images_are_duplicates_only_if_equal(tmp_path, plain):
     even = {f"a/even{v}.png": np.full((50, 50), v, np.uint8) for v in (0, 0x80)}
     assert find_duplicates(make_set(tmp_path, plain | even)) == Duplicates()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from gellib.data.duplicates.variants import transform
+
 FULL = 64
 SIDES = (16, 32, FULL)
 STEPS = {16: 8, 32: 6, FULL: 4}
@@ -52,6 +54,8 @@ def agreement(
     first: np.ndarray,
     second: np.ndarray,
     start: np.ndarray,
+    symmetry: np.ndarray,
+    negative: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Align pairs from coarse to fine.
 
@@ -66,6 +70,8 @@ def agreement(
     start
         (pairs, 4): left, right, top and bottom of the first image within the second, as shares of
         its side, to begin with.
+    symmetry, negative
+        (pairs,): what is done to the first image before, as `variants.transform` takes it.
 
     Returns
     -------
@@ -80,7 +86,8 @@ def agreement(
         rows = np.arange(at, min(at + BATCH, len(first)))
         window = windows[rows]
         for side in SIDES:
-            a, b = details[side][first[rows]], details[side][second[rows]]
+            a = transform(details[side][first[rows]], symmetry[rows], negative[rows])
+            b = details[side][second[rows]]
             value, window = _optimise_window(a, b, window, STEPS[side])
             if side == 32:
                 rows, window = rows[value >= MIN_AT_32], window[value >= MIN_AT_32]
@@ -88,7 +95,8 @@ def agreement(
                     break
         else:
             warped, mask = _warp(images[second[rows]], window)
-            result[rows] = _local_correlation(images[first[rows]], warped, mask)
+            a = transform(images[first[rows]], symmetry[rows], negative[rows])
+            result[rows] = _local_correlation(a, warped, mask)
             windows[rows] = window
     return result, windows
 

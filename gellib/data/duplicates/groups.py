@@ -31,7 +31,8 @@ class Duplicates:
     """Pairs of files that hold the same image, named as in the column `file`.
 
     The pairs of `exact` have equal bytes or equal pixels; those of `near` differ in compression,
-    scale, crop or brightness and come with their distance, 0 to 1. Of many copies of one file,
+    scale, crop, brightness or margin, or are mirrored, turned by right angles or inverted, and come
+    with their distance, 0 to 1. Of many copies of one file,
     each is paired only with the first.
     """
 
@@ -127,9 +128,9 @@ def _compare(
     unique = list(by_pixels.values())
     if not unique:
         return {"same": [], "near": []}
-    small = (summaries[i].thumbnail for i in unique)
+    small = (summaries[i].content for i in unique)
     thumbnails = np.stack([pixels for pixels in small if pixels is not None])
-    aspects = np.array([summaries[i].info.width / summaries[i].info.height for i in unique])
+    aspects = np.array([summaries[i].aspect for i in unique])
     pairs = near_pairs(thumbnails, aspects, progress=progress)
     pairs = _restrict_oversized(pairs, len(unique))
     near = [[digests[unique[i]], digests[unique[j]], distance] for i, j, distance in pairs]

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from gellib.data.duplicates.align import FULL
+from gellib.data.duplicates.variants import busy_spans, without_margins
 from gellib.data.image_files import ImageInfo, ImageLimits
 from gellib.data.images import examine_image
 
@@ -21,7 +22,8 @@ from gellib.data.images import examine_image
 class ImageSummary:
     """What one file contains; every field except `info` is empty for a file that cannot be read.
 
-    `thumbnail` is the grey image resized to (64, 64) float16, aspect ratio ignored; `pixel_digest`
+    `thumbnail` is the grey image resized to (64, 64) float16, aspect ratio ignored; `content` the
+    same of the image without even margins, and `aspect` its width divided by height; `pixel_digest`
     a digest of all its grey pixels; `brightness` their mean (0 to 255); `tint` the mean range of
     red, green and blue (0 to 255); `border` the share of the image (0 to 1) that uniform strips
     along its sides take up.
@@ -33,6 +35,8 @@ class ImageSummary:
     brightness: float = 0.0
     tint: float = 0.0
     border: float = 0.0
+    content: np.ndarray | None = None
+    aspect: float = 1.0
 
 
 def summarise_images(
@@ -56,28 +60,32 @@ def _summarise(path: str, limits: ImageLimits | None) -> ImageSummary:
         return ImageSummary(info)
     image = Image.fromarray(pixels)
     grey = image.convert("L")
-    # In floating point: a dim gel has few grey levels, and their means tell bands from noise.
-    small = grey.convert("F").resize((FULL, FULL), Image.Resampling.LANCZOS, reducing_gap=3)
     plain = np.asarray(grey)
+    inner = without_margins(plain)
+    small = _thumbnail(plain)
+    content = small if inner is plain else _thumbnail(inner)
     digest = hashlib.blake2b(repr(plain.shape).encode() + plain.tobytes(), digest_size=20)
     colours = np.asarray(image.resize((32, 32), Image.Resampling.BOX), np.float32)
     return ImageSummary(
         info,
-        thumbnail=np.asarray(small).astype(np.float16),
+        thumbnail=small,
         pixel_digest=digest.hexdigest(),
         brightness=float(plain.mean()),
         tint=float(np.ptp(colours, axis=2).mean()),
         border=_border(plain),
+        content=content,
+        aspect=inner.shape[1] / inner.shape[0],
     )
+
+
+def _thumbnail(grey: np.ndarray) -> np.ndarray:
+    # In floating point: a dim gel has few grey levels, and their means tell bands from noise.
+    image = Image.fromarray(grey).convert("F")
+    small = image.resize((FULL, FULL), Image.Resampling.LANCZOS, reducing_gap=3)
+    return np.asarray(small).astype(np.float16)
 
 
 def _border(grey: np.ndarray) -> float:
     """Return the share of the image (0 to 1) in uniform rows and columns along its four sides."""
-    kept = 1.0
-    for axis in (0, 1):
-        low, high = grey.min(axis=1 - axis).astype(int), grey.max(axis=1 - axis).astype(int)
-        busy = np.flatnonzero(high - low > 12)
-        if not len(busy):
-            return 1.0
-        kept *= (busy[-1] - busy[0] + 1) / grey.shape[axis]
-    return 1 - float(kept)
+    spans = busy_spans(grey)
+    return 1 - grey[spans].size / grey.size if spans else 1.0

@@ -1,4 +1,4 @@
-"""Find pairs of images that differ only in compression, scale, crop and brightness."""
+"""Find pairs of images that differ only in compression, scale, crop, brightness or symmetry."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from scipy.fft import dctn
 
 from gellib.data.duplicates.align import SIDES, agreement, crop, detail
+from gellib.data.duplicates.variants import SYMMETRIES
 
 # Agreement from which a pair counts as one image. Chosen on simulated images and their changed
 # copies: `tests/benchmarks/duplicates.py twins` measures how often it is wrong.
 AGREE = 0.74
+# The same for mirrored, turned and inverted copies; `tests/benchmarks/duplicates.py kinds`
+# measures it.
+AGREE_CHANGED = 0.74
 # A copy whose aspect ratio changed by more than cropping explains (difference of logarithms) needs
 # the higher agreement: drawings of one kind often differ in little except their proportions.
 # Chosen by hand; the same benchmark measures it, and test_a_squeezed_copy_is_found guards it.
@@ -56,14 +61,17 @@ def near_pairs(
         return []
     thumbnails = np.asarray(thumbnails, np.float32)
     details = {side: detail(thumbnails, side) for side in SIDES}
-    first, second, start = _candidates(thumbnails, details[SIDES[0]], progress)
-    values, windows = agreement(thumbnails, details, first, second, start)
-    enough = np.full(len(values), AGREE)
+    first, second, crops, symmetry, negative = _candidates(thumbnails, details[SIDES[0]], progress)
+    values, windows = agreement(
+        thumbnails, details, first, second, CROPS[crops], symmetry, negative
+    )
+    enough = np.where((symmetry > 0) | negative, AGREE_CHANGED, AGREE)
     if aspects is not None:
         left, right, top, bottom = windows.T
         whole = np.log(np.asarray(aspects, float))
+        turned = np.where(symmetry >= 4, -1, 1)
         cut = np.log((right - left) / (bottom - top))
-        enough[np.abs(whole[first] - whole[second] - cut) > _SQUEEZED] = _AGREE_SQUEEZED
+        enough[np.abs(turned * whole[first] - whole[second] - cut) > _SQUEEZED] = _AGREE_SQUEEZED
     found: dict[tuple[int, int], float] = {}
     for place in np.flatnonzero(values >= enough):
         i, j, value = int(first[place]), int(second[place]), float(values[place])
@@ -74,26 +82,84 @@ def near_pairs(
 
 def _candidates(
     thumbnails: np.ndarray, coarse: np.ndarray, progress: Callable[..., Iterable[Any]] | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pairs (first, second) and where the first may lie within the second."""
+) -> tuple[np.ndarray, ...]:
+    """Return pairs: first, second, number of the crop, symmetry and whether it is a negative.
+
+    The crop of the second, of which the first is a part, is compared with all variants of the
+    first. A mirrored image has the same cosine coefficients with other signs, so four correlations
+    with them give those of the eight symmetries, and their absolute value those of the negatives.
+    """
     n = len(thumbnails)
-    whole = coarse.reshape(n, -1)
     most = min(NEIGHBOURS, n - 1)
-    first, second, start = [], [], []
+    whole = [_by_parity(coarse), _by_parity(coarse.transpose(0, 2, 1))]
+    found: list[tuple[np.ndarray, ...]] = []
     blocks = range(0, n, _BLOCK)
     for at in progress(blocks, total=len(blocks)) if progress else blocks:
         rows = np.arange(at, min(at + _BLOCK, n))
-        cuts = [detail(crop(thumbnails[rows], window), SIDES[0]) for window in CROPS]
-        cuts = [cut.reshape(len(rows), -1) for cut in cuts]
-        best = cuts[0] @ whole.T
-        for cut in cuts[1:]:
-            np.maximum(best, cut @ whole.T, out=best)
-        best[np.arange(len(rows)), rows] = -1
-        near = np.argpartition(-best, most - 1, axis=1)[:, :most]
-        row, place = np.nonzero(np.take_along_axis(best, near, axis=1) >= COARSE)
-        column = near[row, place]
-        by_crop = [np.einsum("nk,nk->n", cut[row], whole[column]) for cut in cuts]
-        first.append(column)
-        second.append(rows[row])
-        start.append(CROPS[np.argmax(by_crop, axis=0)] if len(row) else CROPS[:0])
-    return np.concatenate(first), np.concatenate(second), np.concatenate(start)
+        cuts = [_by_parity(detail(crop(thumbnails[rows], window), SIDES[0])) for window in CROPS]
+        plain = np.full((len(rows), n), -1, np.float32)
+        changed = np.full((len(rows), n), -1, np.float32)
+        for cut in cuts:
+            for turned, others in enumerate(whole):
+                ee, eo, oe, oo = (a @ b.T for a, b in zip(cut, others, strict=True))
+                if not turned:
+                    np.maximum(plain, ee + eo + oe + oo, out=plain)
+                upright = np.abs(ee + eo) + np.abs(oe + oo)
+                np.maximum(changed, upright, out=changed)
+                ee -= eo
+                oe -= oo
+                np.maximum(changed, np.abs(ee) + np.abs(oe), out=changed)
+        for best, is_plain in ((plain, True), (changed, False)):
+            best[np.arange(len(rows)), rows] = -1
+            near = np.argpartition(-best, most - 1, axis=1)[:, :most]
+            row, place = np.nonzero(np.take_along_axis(best, near, axis=1) >= COARSE)
+            if len(row):
+                column = near[row, place]
+                crops, symmetry, negative = _best_variant(cuts, whole, row, column, is_plain)
+                use = is_plain | (symmetry > 0) | negative
+                chosen = column, rows[row], crops, symmetry, negative
+                found.append(tuple(values[use] for values in chosen))
+    if not found:
+        nothing = np.zeros(0, int)
+        return nothing, nothing, nothing, nothing, nothing.astype(bool)
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+
+
+def _by_parity(images: np.ndarray) -> list[np.ndarray]:
+    """Return the cosine coefficients of images (n, side, side), even and odd ones apart.
+
+    Four arrays (n, side * side / 4): even rows and columns, even rows and odd columns, and so on.
+    Dot products of all four add up to those of the images.
+    """
+    waves = dctn(images, axes=(1, 2), norm="ortho").astype(np.float32)
+    return [
+        np.ascontiguousarray(waves[:, row::2, column::2].reshape(len(waves), -1))
+        for row in (0, 1)
+        for column in (0, 1)
+    ]
+
+
+def _best_variant(
+    cuts: list[list[np.ndarray]],
+    whole: list[list[np.ndarray]],
+    row: np.ndarray,
+    column: np.ndarray,
+    plain: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the crop, the symmetry and the sign with which each pair agrees best."""
+    values = np.empty((len(cuts), 1 if plain else SYMMETRIES, len(row)), np.float32)
+    for number, cut in enumerate(cuts):
+        for symmetry in range(values.shape[1]):
+            others = whole[symmetry >> 2]
+            parts = [
+                np.einsum("nk,nk->n", a[row], b[column]) for a, b in zip(cut, others, strict=True)
+            ]
+            # An odd wave changes its sign in a mirror.
+            down, across = 1 - (symmetry & 2), 1 - 2 * (symmetry & 1)
+            values[number, symmetry] = (
+                parts[0] + across * parts[1] + down * parts[2] + down * across * parts[3]
+            )
+    strength = values if plain else np.abs(values)
+    best = strength.reshape(-1, len(row)).argmax(axis=0)
+    crops, symmetry = np.divmod(best, values.shape[1])
+    return crops, symmetry, values[crops, symmetry, np.arange(len(row))] < 0
