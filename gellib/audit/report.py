@@ -60,6 +60,7 @@ class CheckReport:
     def verdict(self) -> list[str]:
         """What is wrong, one sentence per problem; empty if nothing is."""
         return [
+            *self.images.problems,
             *self._about_files(),
             *self._about_duplicates(),
             *([self.leak.sentence()] if self.leak.sentence() else []),
@@ -83,6 +84,7 @@ class CheckReport:
             "shortcuts": [{"name": s.name, "auc": s.auc, "p": s.p} for s in self.shortcuts],
             "unreadable": [{"file": file, "reason": reason} for file, reason in self.unreadable],
             "classes": self.classes,
+            "notes": list(self.images.notes),
             "verdict": self.verdict,
         }
 

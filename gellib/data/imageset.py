@@ -43,7 +43,8 @@ class ImageSet:
     empty where the layout does not say), `group` (rows of one group must stay together; empty
     where unknown) and `digest` (sha256 of the file, empty until `with_digests`). Rows are sorted
     by split and file, so their order does not depend on the file system. `labels_digest` is the
-    sha256 of `labels.csv`, empty for layouts without one.
+    sha256 of `labels.csv`, empty for layouts without one. `notes` says how the set was understood,
+    `problems` what is probably wrong with its labels; a sentence each.
     """
 
     root: Path
@@ -51,6 +52,8 @@ class ImageSet:
     classes: tuple[str, ...]
     task: Task
     labels_digest: str = ""
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gellib.base.paths import find_path, project_folder
+from gellib.data.class_spelling import name_notes, name_problems
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
 from gellib.data.layouts.folders import check_same_classes, load_folders
 from gellib.data.layouts.label_table import find_partition, load_labels, load_partition
@@ -37,14 +38,24 @@ def load_imageset(
     """
     root = _find_folder(dataset_dir, "dataset_dir")
     if not str(test_dir):
-        return _load(root, partition=partition)
+        return _with_name_problems(_load(root, partition=partition))
     test_root = _find_folder(test_dir, "test_dir")
     if test_root == root:
         raise DatasetError(
             f"test_dir: got {root}, the same as dataset_dir. Expected another folder. "
             "Leave test_dir empty to draw test images from dataset_dir."
         )
-    return _join(_load(root, test_root, partition), _load(test_root))
+    images, test = _load(root, test_root, partition), _load(test_root)
+    return _with_name_problems(_join(images, test))
+
+
+def _with_name_problems(images: ImageSet) -> ImageSet:
+    counts = {str(name): int(n) for name, n in images.counts().sum(axis=1).items()}
+    return replace(
+        images,
+        notes=(*images.notes, *name_notes(counts)),
+        problems=(*images.problems, *name_problems(counts)),
+    )
 
 
 def _find_folder(folder: str | Path, name: str) -> Path:
@@ -100,4 +111,8 @@ def _join(images: ImageSet, test: ImageSet) -> ImageSet:
             label = row["label"]
             row["label"] = label if isinstance(label, tuple) else (label,)
     digest = images.labels_digest + test.labels_digest
-    return replace(make_imageset(images.root, rows, images.classes, task), labels_digest=digest)
+    return replace(
+        make_imageset(images.root, rows, images.classes, task, digest),
+        notes=images.notes + test.notes,
+        problems=images.problems + test.problems,
+    )

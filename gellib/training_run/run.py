@@ -64,10 +64,10 @@ class TrainingRun(RunFigures):
         self._result = self._evaluated = None
         with self._timed("data_s"):
             self._loaded = loaded = load_images(self.config)
-        if loaded.duplicates.sentence():
-            print(loaded.duplicates.sentence())
-        if loaded.duplicates.warning():
-            print(loaded.duplicates.warning(), file=sys.stderr)
+        for note in filter(None, (*loaded.images.notes, loaded.duplicates.sentence())):
+            print(note)
+        for problem in filter(None, (*loaded.images.problems, loaded.duplicates.warning())):
+            print(problem, file=sys.stderr)
 
     def load_backbone(self) -> None:
         """Build the backbone with its weights, on the device that the configuration asks for."""

@@ -11,8 +11,15 @@ from gellib.data import DatasetError, load_imageset
 from gellib.data.tables import read_table
 
 ENCODINGS = (
-    "utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "mac_roman",
-)  # fmt: skip
+    "utf-8",
+    "utf-8-sig",
+    "cp1252",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "utf-32",
+    "mac_roman",
+)
 SEPARATORS = (",", ";", "\t")
 ENDS = ("\n", "\r\n", "\r")
 LABELS = [["file", "label"], ["1.png", "Gél"], ["2.png", "a,b;c"], ["3.png", "Gél"]]
@@ -139,13 +146,13 @@ def test_rows_and_cells(tmp_path, text):
 
 
 BAD = {
-    'file,label\n1.png,a\n2.png,"b\n3.png,c\n': "a quote that is never closed (\") in row 3",
-    'file,label\n"1.png,a\n2.png,b\n3.png,c\n': "a quote that is never closed (\") in row 2",
-    'file,label\n1.png,"a\n2.png,b\n3.png,"c\n': "that is not closed in its row (\") in row 2",
+    'file,label\n1.png,a\n2.png,"b\n3.png,c\n': 'a quote that is never closed (") in row 3',
+    'file,label\n"1.png,a\n2.png,b\n3.png,c\n': 'a quote that is never closed (") in row 2',
+    'file,label\n1.png,"a\n2.png,b\n3.png,"c\n': 'that is not closed in its row (") in row 2',
     'file,label\n1.png,"a\n2.png,b\n3.png,c"\n': "a line break in a cell of row 2",
     'file,label\n1.png,"a\nb"\n2.png,b\n': "a line break in a cell of row 2",
     'file,label\n"1.p\nng",a\n2.png,b\n': "a line break in a cell of row 2",
-    'file,label\n1.png,a"\n2.png,b\n': "a quote in the middle of a cell (\") in row 2",
+    'file,label\n1.png,a"\n2.png,b\n': 'a quote in the middle of a cell (") in row 2',
     'file,label\n1.png,"a"b\n2.png,b\n': "a quote that is not at the end of its cell",
     "file,label\n\n1.png,a,b\n": "got 3 cells in row 3",
     "file,label\n1.png\n": "got 1 cells in row 2",
@@ -156,7 +163,7 @@ BAD = {
     b"%PDF-1.4": "a PDF instead of text",
     b"\xff\xfef\x00i": "got",
     b"\xff\xfef": "cut off",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("content", BAD, ids=range(len(BAD)))
@@ -209,3 +216,79 @@ def test_without_openpyxl_it_is_said_how_to_get_it(tmp_path, monkeypatch):
     (tmp_path / "labels.xlsx").write_bytes(b"PK\x03\x04")
     with pytest.raises(DatasetError, match=r"pip install 'gellib\[excel\]'"):
         load_imageset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "id,image_id,label",
+        "image,id,label",
+        "id,path,label",
+        "name,file_name,label",
+        "ID,Image ID,Class",
+        "image_id,image,label",
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("names", [("1.png", "2.png"), ("1", "2"), ("x/7.png", "x/8.png")])
+def test_of_several_columns_the_one_that_has_the_files_is_taken(tmp_path, header, first, names):
+    make_files(tmp_path, "1.png", "2.png", "x/7.png", "x/8.png")
+    other = ("1001", "1002")
+    rows = [(a, b) if first else (b, a) for a, b in zip(names, other, strict=True)]
+    text = "".join(f"{a},{b},{label}\n" for (a, b), label in zip(rows, "pq", strict=True))
+    (tmp_path / "labels.csv").write_text(f"{header}\n{text}")
+    found = texts(tmp_path)
+    assert [file.removesuffix(".png") for file in found] == [n.removesuffix(".png") for n in names]
+
+
+@pytest.mark.parametrize(
+    ("file", "cell"),
+    [
+        ("001.jpg", "1.jpg"),
+        ("001.jpg", "1"),
+        ("gel_007.png", "gel_7"),
+        ("a/GEL 1.png", "a/gel 1.png"),
+        ("gel.jpeg", "gel.jpg"),
+        ("gel.TIF", "gel.tiff"),
+        ("a/gel.png", "C:\\data\\gel.png"),
+        ("a/gel.png", "b\\gel.png"),
+        ("gel_1.png", "gel 1.png"),
+        ("gelatine.png", "gelatin.png"),
+        ("gel.png", "gel\u200b.png"),
+        ("x/gel.png", "/home/me/x/gel.png"),
+    ],
+)
+def test_files_that_do_not_exist_get_the_nearest_name(tmp_path, file, cell):
+    make_files(tmp_path, "other.png", file)
+    (tmp_path / "labels.csv").write_text(f"file,label\nother.png,a\n{cell},b\n", encoding="utf-8")
+    try:
+        assert file in texts(tmp_path)  # a disk may not care for case
+    except DatasetError as err:
+        assert f"did you mean {file!r}?" in str(err)
+
+
+def test_images_that_no_row_names_are_counted(tmp_path):
+    make_files(tmp_path, "1.png", "2.png", "new/3.png", "new/4.png")
+    (tmp_path / "labels.csv").write_text("file,label\n1.png,a\n2.png,b\n")
+    (note,) = load_imageset(tmp_path).notes
+    assert "2 images below the folder of the table are named by no row and not used" in note
+    assert "'new/3.png'" in note
+    result = CliRunner().invoke(main, ["check", str(tmp_path)])
+    assert "named by no row" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (("a|b", "a", "b"), "several labels, such as 'a', 'b', separated by |"),
+        (("1 2", "1", "2"), "separated by spaces."),
+        (("western blot", "western", "blot"), "write it without a space, as 'western_blot'"),
+        (("western blot", "other", "western blot"), ""),
+    ],
+)
+def test_that_images_have_several_labels_is_said(tmp_path, cells, words):
+    make_files(tmp_path, "1.png", "2.png", "3.png")
+    rows = "".join(f"{i}.png,{cell}\n" for i, cell in enumerate(cells, 1))
+    (tmp_path / "labels.csv").write_text(f"file,label\n{rows}")
+    notes = " ".join(load_imageset(tmp_path).notes)
+    assert (words in notes) if words else not notes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 from gellib.base.text import quote_some
 from gellib.data.imageset import DatasetError
 from gellib.data.layouts.folders import find_images
+
+_MOST_COMPARED = 20_000  # names, a second's work
 
 
 class FileFinder:
@@ -45,6 +49,26 @@ class FileFinder:
         except DatasetError:
             return True
 
+    def suggest(self, name: str) -> str:
+        """Return the image whose name is nearest to one that does not exist, or nothing.
+
+        Lost leading zeros, another case, extension, folder or separator are found, then misprints.
+        """
+        files = {file for found in self._names().values() for file in found}
+        near: dict[str, list[str]] = defaultdict(list)
+        for file in sorted(files):
+            near[_rough(file)].append(file)
+        wanted = _rough(name)
+        if wanted not in near:
+            close = difflib.get_close_matches(wanted, list(near)[:_MOST_COMPARED], 1, cutoff=0.85)
+            wanted = close[0] if close else wanted
+        return near[wanted][0] if near[wanted] else ""
+
+    def unnamed(self, named: set[str]) -> list[str]:
+        """List the images below the folder that are not among those named, sorted."""
+        files = {file for found in self._names().values() for file in found}
+        return sorted(files - named)
+
     def _names(self) -> dict[str, set[str]]:
         if self._by_name is None:
             self._by_name = defaultdict(set)
@@ -53,6 +77,13 @@ class FileFinder:
                 for name in (file, file.with_suffix(""), Path(file.name), Path(file.stem)):
                     self._by_name[_key(name.as_posix())].add(file.as_posix())
         return self._by_name
+
+
+def _rough(name: str) -> str:
+    """Reduce a name to its stem without case, spaces and leading zeros."""
+    base = unicodedata.normalize("NFKC", name).replace("\\", "/").rstrip("/").rpartition("/")[2]
+    stem = re.sub(r"\.[A-Za-z]{2,5}$", "", base.strip()).casefold()
+    return re.sub(r"[\s_\u200b\ufeff-]+", "", re.sub(r"(?<!\d)0+(?=\d)", "", stem))
 
 
 def _is_file(path: Path) -> bool:

@@ -6,11 +6,12 @@ import hashlib
 import os
 import unicodedata
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from gellib.base.text import JOIN, quote_some
+from gellib.base.text import JOIN, join_some, quote_some
 from gellib.data.imageset import (
     SPLITS,
     DatasetError,
@@ -23,6 +24,8 @@ from gellib.data.layouts.file_finder import FileFinder
 from gellib.data.layouts.folders import SPLIT_NAMES
 from gellib.data.tables import find_tables, read_table
 from gellib.evaluation.task import task_of_labels
+
+_SHOWN = 5  # files in a message
 
 
 def load_labels(path: Path) -> ImageSet:
@@ -94,7 +97,8 @@ def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
     missing = [name for name, file in zip(table["file"], found, strict=True) if file is None]
     if missing:
         raise DatasetError(
-            f"{path}: {len(missing)} of {len(table)} files do not exist: {quote_some(missing)}. "
+            f"{path}: {len(missing)} of {len(table)} files do not exist: "
+            f"{_some_with_hints(missing, files)}. "
             f"Expected paths relative to {root}, or names of images below it. Correct or remove "
             "the rows."
         )
@@ -108,7 +112,7 @@ def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
             "Expected one label or more per row. Fill them in, or remove the rows."
         )
     table["split"] = [_split(text, path) for text in table["split"]]
-    labels, several = split_labels(list(table["label"]))
+    labels, separator = split_labels(list(table["label"]))
     labels, classes = name_classes(root, labels)
     if len(classes) < 2:
         raise DatasetError(
@@ -116,12 +120,49 @@ def _make(table: pd.DataFrame, path: Path, tables: list[Path]) -> ImageSet:
         )
     place = {name: number for number, name in enumerate(classes)}
     numbers = [tuple(sorted({place[name] for name in names})) for names in labels]
-    task = task_of_labels(several)
+    task = task_of_labels(bool(separator))
     table["label"] = pd.Series([task.pack(label) for label in numbers], index=table.index)
     table["path"] = [os.path.normpath(root / file) for file in table["file"]]
     given = b"".join(source.read_bytes() for source in with_names(root, tables))
     digest = hashlib.sha256(given).hexdigest()
-    return make_imageset(root, table.to_dict("records"), classes, task, digest)
+    images = make_imageset(root, table.to_dict("records"), classes, task, digest)
+    return replace(images, notes=_notes(path, separator, labels, files.unnamed(set(table["file"]))))
+
+
+def _notes(
+    path: Path, separator: str, labels: list[list[str]], unnamed: list[str]
+) -> tuple[str, ...]:
+    notes = []
+    if separator:
+        several = next((own for own in labels if len(own) > 1), [])
+        example = f", such as {quote_some(several)}" if several else ""
+        name = "spaces" if separator == " " else separator
+        hint = ""
+        if separator == " " and not all(word.isdecimal() for word in several):
+            hint = (
+                f" If {' '.join(several)!r} is one class, write it without a space, as "
+                f"{'_'.join(several)!r}."
+            )
+        notes.append(
+            f"{path.name}: an image may have several labels{example}, separated by {name}.{hint}"
+        )
+    if unnamed:
+        n = len(unnamed)
+        notes.append(
+            f"{path.name}: {n} image{'' if n == 1 else 's'} below the folder of the table "
+            f"{'is' if n == 1 else 'are'} named by no row and not used, such as "
+            f"{quote_some(unnamed, 3)}."
+        )
+    return tuple(notes)
+
+
+def _some_with_hints(missing: list[str], files: FileFinder) -> str:
+    names = []
+    for name in missing[:_SHOWN]:
+        near = files.suggest(name)
+        names.append(f"{name!r} (did you mean {near!r}?)" if near else repr(name))
+    more = [""] * (len(missing) - len(names))
+    return join_some([*names, *more], _SHOWN)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -156,14 +197,14 @@ def _split(text: str, path: Path) -> str:
     return SPLIT_NAMES.get(text.casefold(), "")
 
 
-def split_labels(cells: list[str]) -> tuple[list[list[str]], bool]:
-    """Split each cell of a column into its labels; return whether an image may have several."""
+def split_labels(cells: list[str]) -> tuple[list[list[str]], str]:
+    """Split each cell of a column into its labels; return the separator, empty if none has it."""
     cells = [unicodedata.normalize("NFC", cell) for cell in cells]
     if any(JOIN in cell for cell in cells):
-        return [[name.strip() for name in cell.split(JOIN) if name.strip()] for cell in cells], True
+        return [[name.strip() for name in cell.split(JOIN) if name.strip()] for cell in cells], JOIN
     words = [cell.split() for cell in cells]
     alone = {names[0] for names in words if len(names) == 1}
     spaced = {name for names in words if len(names) > 1 for name in names}
     if spaced and (spaced <= alone or all(name.isdecimal() for name in spaced | alone)):
-        return words, True
-    return [[cell] for cell in cells], False
+        return words, " "
+    return [[cell] for cell in cells], ""
