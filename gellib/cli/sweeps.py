@@ -135,7 +135,7 @@ def new(folder: str, images: str | None) -> None:
     gellib new my_project --images my_images
     cd my_project && gellib sweep runs/my_images.yaml
     """
-    from gellib.sweeps.layout import make_project
+    from gellib.sweeps.new_project import make_project
 
     written = make_project(folder, images)
     click.echo(f"wrote {len(written)} files to {shown_path(folder)}")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def check_agreement(config: RunConfig) -> None:
-    """Check what no single parameter can tell.
+    """Check what depends on several parameters.
 
     Raises
     ------

@@ -110,7 +110,7 @@ def evaluate_multilabel(
     y_true, probabilities = _checked(y_true, probabilities, len(classes))
     cut = np.full(len(classes), BASELINE) if thresholds is None else np.asarray(thresholds, float)
     if cut.shape != (len(classes),):
-        raise ValueError(f"got {cut.size} thresholds, expected {len(classes)}: one a class")
+        raise ValueError(f"got {cut.size} thresholds, expected {len(classes)}: one per class")
     predicted = (probabilities >= cut).astype(np.int64)
     baseline = (probabilities >= BASELINE).astype(np.int64)
     per_class = _per_class(y_true, predicted, probabilities, classes, cut)
@@ -139,7 +139,7 @@ def _checked(
         if values.shape != expected:
             raise ValueError(
                 f"{name}: got the shape {values.shape}, expected {expected}: one row per image, "
-                "one column a class"
+                "one column per class"
             )
     if not len(y_true):
         raise ValueError("no images to evaluate: got 0 rows, expected at least one")

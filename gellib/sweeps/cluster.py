@@ -26,7 +26,7 @@ from gellib.sweeps.workers import (
 
 
 @dataclass(frozen=True)
-class Task:
+class PlannedRun:
     """A run to do: its folder, the key of its shared features, and the number of its images."""
 
     folder: Path
@@ -59,7 +59,7 @@ class Cluster:
 
     def run(
         self,
-        tasks: dict[str, Task],
+        tasks: dict[str, PlannedRun],
         *,
         notebook: Path,
         limit_s: float | None,
@@ -125,7 +125,7 @@ class Cluster:
             future.release()
             yield names.pop(future), lost
 
-    def _submit_features(self, task: Task, limit_s: float | None) -> _Features | None:
+    def _submit_features(self, task: PlannedRun, limit_s: float | None) -> _Features | None:
         """Have features computed; those of large sets by all workers of a cluster."""
         config = task.config
         if not has_shared_features(config) or are_ready(config, task.key):

@@ -17,7 +17,7 @@ from gellib.base.paths import find_path
 from gellib.config import RunConfig
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import kernel_server
-from gellib.sweeps.cluster import Task
+from gellib.sweeps.cluster import PlannedRun
 from gellib.sweeps.connection import check_cluster, connect
 from gellib.sweeps.engine import NotebookError
 from gellib.sweeps.execute import execute
@@ -192,17 +192,19 @@ def _tasks(
     machine: Machine,
     fingerprints: dict[tuple[str, str], str],
     counts: dict[tuple[str, str], int],
-) -> dict[str, Task]:
+) -> dict[str, PlannedRun]:
     """Name for each run its folder, the features that it shares, and how many images they have."""
     tasks = {}
     for name, config in ready.items():
         images = config.dataset_dir, config.test_dir
         key = feature_key(config, fingerprints[images], machine.weights_of(config))
-        tasks[name] = Task(folder.path / name, config, key, counts[images])
+        tasks[name] = PlannedRun(folder.path / name, config, key, counts[images])
     return tasks
 
 
-def _collect(ended: Iterable[tuple[str, str]], tasks: dict[str, Task], progress: Progress) -> None:
+def _collect(
+    ended: Iterable[tuple[str, str]], tasks: dict[str, PlannedRun], progress: Progress
+) -> None:
     """Report runs as they end; what no record holds yet, such as a lost worker, is recorded."""
     for name, problem in ended:
         run = RunFolder(tasks[name].folder)

@@ -14,7 +14,7 @@ from gellib.sweeps import kernel_server
 
 # Views in one shard of a large set: about 20 s of resnet18 on two cores.
 SHARD_VIEWS = 4096
-# Shards are a multiple of all batch sizes, so that no batch is another one for them.
+# Shards are a multiple of all batch sizes, so that shards do not change the batches.
 SHARD_STEP = 256
 
 

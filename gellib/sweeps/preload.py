@@ -1,6 +1,6 @@
 """What kernels are forked from: importing this module imports all that a run needs.
 
-The garbage collector is off meanwhile, and what is there afterwards it leaves alone for good: with
+The garbage collector is off meanwhile, and objects that exist afterwards are frozen: with
 half a million objects of imported modules to go through, it takes a quarter of the time of the
 imports, and a third of a second for each full collection in a kernel. It would also write to memory
 that the forks share.
@@ -48,5 +48,5 @@ finally:
     gc.enable()
 
 if SERVER_VARIABLE in os.environ:
-    # When all is over, the server has nothing to tidy; to free every module would take seconds.
+    # At exit the server has nothing to clean up, and to free every module would take seconds.
     atexit.register(os._exit, 0)

@@ -1,4 +1,4 @@
-"""On what a run ran: versions, device, threads, precision, commit."""
+"""The machine and versions of a run: versions, device, threads, precision, commit."""
 
 from __future__ import annotations
 

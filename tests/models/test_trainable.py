@@ -139,7 +139,7 @@ class TestLayers:
 
 def build_network(name):
     from gellib.models.backbones import find_source
-    from gellib.models.backbones.architectures import remove_classifier
+    from gellib.models.backbones.network_parts import remove_classifier
 
     network = find_source(name).make_network(name, 224)
     remove_classifier(network)

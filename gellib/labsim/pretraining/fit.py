@@ -33,7 +33,7 @@ from gellib.labsim.pretraining.resume import load_start
 from gellib.labsim.pretraining.validation import PER_CLASS, validate
 from gellib.labsim.simulate import CLASSES
 from gellib.models.backbones import file_sha256, isolated_rng, resolve_precision
-from gellib.models.backbones.architectures import batch_norms
+from gellib.models.backbones.network_parts import batch_norms
 from gellib.training_run.environment import git_commit
 
 _CALIBRATION_PX = 224  # size at which the networks are used

@@ -10,8 +10,8 @@ from torch import nn
 
 from gellib.labsim.pretraining.recipe import RECIPES, PretrainError, as_input
 from gellib.labsim.simulate import CLASSES
-from gellib.models.backbones.architectures import BatchNorm, batch_norms
 from gellib.models.backbones.labsim import pretrained_facts
+from gellib.models.backbones.network_parts import BatchNorm, batch_norms
 
 
 def load_start(network: nn.Module, path: str | Path, name: str, views: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Simulated slices of ageing brains in four stages of dementia, several slices a person.
+"""Simulated slices of ageing brains in four stages of dementia, several slices per person.
 
 The stages differ only in how much is lost, and people differ among themselves by nearly as much:
 who is recognised from another slice of the same person is known, who is not has to be judged.

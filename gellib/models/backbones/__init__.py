@@ -6,7 +6,6 @@ network without its classifier, together with its weights and preprocessing.
 
 from gellib.base.seeding import derive_seed, isolated_rng
 from gellib.models.backbones.adapters import INPUT_ADAPTERS
-from gellib.models.backbones.architectures import running_statistics
 from gellib.models.backbones.backbone import Backbone
 from gellib.models.backbones.building import build_backbone
 from gellib.models.backbones.calibration import calibrate_batchnorm
@@ -20,6 +19,7 @@ from gellib.models.backbones.devices import (
 )
 from gellib.models.backbones.hashes import file_sha256, state_sha256
 from gellib.models.backbones.layers import check_layers, list_blocks, trained_layers
+from gellib.models.backbones.network_parts import running_statistics
 from gellib.models.backbones.preprocessing import (
     CONTRASTS,
     Preprocessing,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gellib.base.seeding import isolated_rng
-from gellib.models.backbones.architectures import first_convolution, replace_layer
+from gellib.models.backbones.network_parts import first_convolution, replace_layer
 from gellib.models.backbones.preprocessing import Preprocessing
 from gellib.models.backbones.sources import BackboneError, find_source
 

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from gellib.base.text import join_some
-from gellib.models.backbones.architectures import (
+from gellib.models.backbones.devices import exact_arithmetic, fast_copy, resolve_precision
+from gellib.models.backbones.hashes import state_sha256
+from gellib.models.backbones.network_parts import (
     BatchNorm,
     batch_norms,
     running_statistics,
 )
-from gellib.models.backbones.devices import exact_arithmetic, fast_copy, resolve_precision
-from gellib.models.backbones.hashes import state_sha256
 from gellib.models.backbones.preprocessing import Preprocessing, normalise
 from gellib.models.backbones.sources import BackboneError
 from gellib.models.backbones.weights import WeightsInfo

@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from gellib.models.backbones.architectures import replace_layer, running_statistics
+from gellib.models.backbones.network_parts import replace_layer, running_statistics
 from gellib.models.backbones.sources import BackboneError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

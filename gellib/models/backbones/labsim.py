@@ -9,7 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from gellib.models.backbones.architectures import last_linear, replace_layer
+from gellib.models.backbones.network_parts import last_linear, replace_layer
 from gellib.models.backbones.sources import ALIASES, BackboneError, find_source
 
 WEIGHTS_DIR = Path(__file__).resolve().parents[2] / "labsim" / "weights"

@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.models.vision_transformer import Encoder
 
 from gellib.base.text import did_you_mean
-from gellib.models.backbones.architectures import remove_classifier
+from gellib.models.backbones.network_parts import remove_classifier
 from gellib.models.backbones.sources import BackboneError, check_backbone, find_source
 
 _SEQUENCES = (nn.Sequential, nn.ModuleList, Encoder)

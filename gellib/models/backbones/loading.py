@@ -15,7 +15,7 @@ from torch import nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from gellib.base.text import join_some
-from gellib.models.backbones.architectures import classifier_names
+from gellib.models.backbones.network_parts import classifier_names
 from gellib.models.backbones.sources import find_source
 from gellib.models.backbones.weights import WeightsError
 

@@ -43,7 +43,7 @@ def draw_order(count: int, seed: int, epoch: int, weights: np.ndarray | None) ->
 def cut_batches(order: np.ndarray, size: int, *, pairs: bool = False) -> list[np.ndarray]:
     """Cut an order into batches; with `pairs`, a last image alone joins the batch before it.
 
-    Batch normalisation cannot tell the spread of one image.
+    Batch normalisation cannot compute the spread of one image.
     """
     starts = list(range(0, len(order), size))
     if pairs and len(starts) > 1 and len(order) - starts[-1] == 1:
