@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from gellib.data.duplicates import (
     group_images,
     summarise_images,
 )
+from gellib.data.file_notes import left_out_files, left_out_sentence, page_sentences
 from gellib.data.image_files import ImageInfo, ImageLimits
 
 # Sets of several labels that fewer images than this have are pooled. No benchmark set it.
@@ -39,7 +40,8 @@ class CheckReport:
 
     Files are named as in the column `file` of `images`, that is relative to its folder. `clusters`
     holds the files of each near-duplicate cluster, `leak` the evidence that clusters leak,
-    `unreadable` pairs of file and reason.
+    `unreadable` pairs of file and reason, `left_out` the number of files that are not read, by
+    extension.
     """
 
     images: ImageSet
@@ -50,6 +52,7 @@ class CheckReport:
     shortcuts: tuple[Shortcut, ...]
     outliers: tuple[Outlier, ...]
     unreadable: tuple[tuple[str, str], ...]
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def classes(self) -> dict[str, int]:
@@ -83,6 +86,7 @@ class CheckReport:
             },
             "shortcuts": [{"name": s.name, "auc": s.auc, "p": s.p} for s in self.shortcuts],
             "unreadable": [{"file": file, "reason": reason} for file, reason in self.unreadable],
+            "left_out": self.left_out,
             "classes": self.classes,
             "notes": list(self.images.notes),
             "verdict": self.verdict,
@@ -97,6 +101,9 @@ class CheckReport:
                 f"{self.unreadable[0][0]} ({self.unreadable[0][1]}); a run stops at the first "
                 "unless skip_bad_images is on."
             )
+        found += page_sentences(self.infos, self.images.root)
+        if self.left_out:
+            found.append(left_out_sentence(self.left_out))
         counts = self.classes
         small, large = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
         if counts[large] >= _IMBALANCE * max(counts[small], 1):
@@ -200,6 +207,7 @@ def check_dataset(
             for file, summary in zip(files, summaries, strict=True)
             if summary.info.reason
         ),
+        left_out=left_out_files(images),
     )
 
 

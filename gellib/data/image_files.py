@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 # Bytes from the start of a file that `sniff_type` needs.
-HEAD_BYTES = 32
+HEAD_BYTES = 512
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")
 
 
@@ -80,6 +84,8 @@ def sniff_type(head: bytes) -> str:
         return "JPEG"
     if head.startswith(_TIFF_STARTS):
         return "TIFF"
+    if head[128:132] == b"DICM":
+        return "DICOM"
     if head.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
@@ -90,10 +96,29 @@ def sniff_type(head: bytes) -> str:
     return ""
 
 
+def open_file(path: str | Path) -> BinaryIO:
+    """Open a file for reading; a pipe or device is refused at once, and never waited for.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is a folder, pipe or device.
+    """
+    stream = open(path, "rb", opener=_open_at_once)
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise IsADirectoryError(errno.EISDIR, "a folder or device, not a file", str(path))
+    return stream
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def file_digest(path: str | Path) -> str:
     """Compute the sha256 of a file's bytes, 64 hex digits."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with open_file(path) as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

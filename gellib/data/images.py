@@ -11,12 +11,15 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from PIL import Image
 
+from gellib.data.dicom import decode_dicom
+from gellib.data.foreign_files import READ, explain_file, explain_large
 from gellib.data.image_files import (
     HEAD_BYTES,
     BadImageError,
     ImageInfo,
     ImageLimits,
     RefusedError,
+    open_file,
     sniff_type,
 )
 from gellib.data.pillow_images import decode_with_pillow
@@ -89,13 +92,16 @@ def _read(source: Any, color: str, limits: ImageLimits, name: str, facts: dict) 
     if isinstance(source, (str, Path)):
         name = name or str(source)
         try:
-            # Opening a pipe or device would block forever.
-            if not os.path.isfile(source) and os.path.exists(source):
-                raise BadImageError(name, "a folder or device, not a file")
-            with open(source, "rb") as stream:
+            with open_file(source) as stream:
                 return _decode(stream, color, limits, name, facts)
         except FileNotFoundError:
             raise BadImageError(name, "no such file") from None
+        except IsADirectoryError:
+            raise BadImageError(name, "a folder or device, not a file") from None
+        except ValueError as err:
+            if isinstance(err, BadImageError):
+                raise
+            raise BadImageError(name, f"cannot be opened: {err}") from err
         except OSError as err:
             raise BadImageError(name, f"cannot be opened: {err.strerror or err}") from err
     if not isinstance(source, (bytes, bytearray, memoryview)):
@@ -116,16 +122,21 @@ def _decode(
     head = stream.read(HEAD_BYTES)
     stream.seek(0)
     kind = facts["file_type"] = sniff_type(head)
+    foreign = explain_file(head, name) if not kind or kind == "TIFF" and head[8:10] == b"CR" else ""
+    if foreign:
+        raise BadImageError(name, foreign)
     if not kind:
-        expected = "PNG, JPEG, TIFF, BMP, GIF and WebP are read"
-        raise BadImageError(name, f"not an image (starts with {head[:12]!r}); {expected}")
+        raise BadImageError(name, f"not an image (starts with {head[:12]!r}); {READ} are read")
     try:
         if kind == "TIFF":
             return decode_tiff(stream, color, limits, facts)
+        if kind == "DICOM":
+            return decode_dicom(stream, color, limits, facts)
         return decode_with_pillow(kind, stream, color, limits, facts)
     # Decoders raise errors of every type for damaged files, from SyntaxError to struct.error.
     except Exception as err:
-        raise BadImageError(name, _reason(err, kind, limits)) from err
+        slide = explain_large(name) if isinstance(err, RefusedError) else ""
+        raise BadImageError(name, slide or _reason(err, kind, limits)) from err
 
 
 def _reason(err: Exception, kind: str, limits: ImageLimits) -> str:

@@ -136,7 +136,21 @@ def make_imageset(
         Whether an image has one label or several.
     labels_digest
         sha256 of the tables of labels; empty without one.
+
+    Raises
+    ------
+    DatasetError
+        If the name of a file is not UTF-8, as old archives and drives write them.
     """
+    odd = [row["file"] for row in rows if _is_odd(row["file"])]
+    if odd:
+        here, shown = (
+            os.fsencode(name).decode(errors="backslashreplace") for name in (root, odd[0])
+        )
+        raise DatasetError(
+            f"{here}: got {len(odd)} file names that are not UTF-8, such as {shown}. "
+            "Expected names that every program can write. Rename these files or their folder."
+        )
     rows = sorted(rows, key=lambda row: (row.get("split", ""), row["file"]))
     table = pd.DataFrame({name: [row.get(name, "") for row in rows] for name in COLUMNS})
     return ImageSet(root, table, classes, task, labels_digest)
@@ -190,6 +204,10 @@ def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
         return ([int(part) if part.isdecimal() else part for part in parts], name)
 
     return tuple(sorted(set(names), key=key))
+
+
+def _is_odd(name: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _digest_or_empty(path: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gellib.base.paths import find_path, project_folder
 from gellib.data.class_spelling import name_notes, name_problems
+from gellib.data.dicom import read_patient
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
 from gellib.data.layouts.folders import check_same_classes, load_folders
 from gellib.data.layouts.label_table import find_partition, load_labels, load_partition
@@ -72,7 +73,16 @@ def _find_folder(folder: str | Path, name: str) -> Path:
 
 
 def _load(root: Path, leave_out: Path | None = None, partition: bool = True) -> ImageSet:
-    return apply_decisions(_load_layout(root, leave_out, partition))
+    return _with_patients(apply_decisions(_load_layout(root, leave_out, partition)))
+
+
+def _with_patients(images: ImageSet) -> ImageSet:
+    """Take the patients of DICOM files as the groups, unless the set has groups of its own."""
+    table = images.table
+    if (table["group"] != "").any():
+        return images
+    groups = [read_patient(path) for path in table["path"]]
+    return replace(images, table=table.assign(group=groups)) if any(groups) else images
 
 
 def _load_layout(root: Path, leave_out: Path | None, partition: bool) -> ImageSet:

@@ -17,7 +17,7 @@ from gellib.data.images import inspect_image
 from gellib.data.imageset import ImageSet
 
 # Raised whenever other images can be read than before.
-_VERSION = 2
+_VERSION = 3
 
 
 def inspect_images(
@@ -44,6 +44,24 @@ def check_images(
 ) -> list[BadImageError]:
     """Find the images that cannot be read; the `path` of each error is as in the table.
 
+    The parameters are those of `examine_images`.
+    """
+    infos = examine_images(imageset, limits, cache_dir=cache_dir, progress=progress)
+    return [BadImageError(info.path, info.reason) for info in infos if info.reason]
+
+
+def examine_images(
+    imageset: ImageSet,
+    limits: ImageLimits | None = None,
+    *,
+    cache_dir: Path | None = None,
+    progress: Callable[..., Iterable[Any]] | None = None,
+) -> list[ImageInfo]:
+    """Describe the images of which something is to be said, with reason, note and pages alone.
+
+    These are images that cannot be read, that have several pages, or of which something else
+    should be known.
+
     Parameters
     ----------
     imageset
@@ -57,18 +75,25 @@ def check_images(
         Wraps an iterable and takes its `total`, as `tqdm` does.
     """
 
-    def compute() -> list[tuple[int, str]]:
+    def compute() -> list[tuple[int, str, str, int]]:
         infos = inspect_images(imageset, limits, progress=progress)
-        return [(row, info.reason) for row, info in enumerate(infos) if info.reason]
+        return [
+            (row, info.reason, info.note, info.frames)
+            for row, info in enumerate(infos)
+            if info.reason or info.note or info.frames > 1
+        ]
 
     digests = list(imageset.table["digest"])
     if cache_dir is None or "" in digests:
-        bad = compute()
+        found = compute()
     else:
         facts = [_VERSION, PIL.__version__, vars(limits or ImageLimits()), digests]
-        bad = cached_json(cache_dir, "checked", facts, compute)
+        found = cached_json(cache_dir, "checked", facts, compute)
     paths = list(imageset.table["path"])
-    return [BadImageError(paths[row], reason) for row, reason in bad]
+    return [
+        ImageInfo(paths[row], reason=reason, note=note, frames=frames)
+        for row, reason, note, frames in found
+    ]
 
 
 def describe(infos: Iterable[ImageInfo]) -> pd.DataFrame:

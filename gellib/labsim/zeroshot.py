@@ -13,7 +13,8 @@ from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.images import read_image
 from gellib.labsim.pretraining import load_class_model, read_card
 from gellib.models.backbones.labsim import shipped_weights
-from gellib.models.training import predict_images
+from gellib.models.features import unaugmented_view
+from gellib.models.training import head_probabilities, view_features
 from gellib.training_run.predictor import Prediction, Source, named_source
 
 POSITIVE, NEGATIVE = "gel", "not_gel"
@@ -61,26 +62,32 @@ class ZeroShot:
         """Predict each source; one that cannot be read gets an error, the others are predicted."""
         named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
         results: list[ZeroShotPrediction] = []
-        # In batches: decoded images are large, and a folder may hold any number.
+        # In batches: a folder may hold any number.
         for start in range(0, len(named), _BATCH):
             results += self._predict_batch(named[start : start + _BATCH])
         return results
 
     def _predict_batch(self, named: Sequence[tuple[str, Any]]) -> list[ZeroShotPrediction]:
-        images: list[np.ndarray] = []
+        views: list[np.ndarray] = []
         errors: dict[int, str] = {}
         for place, (name, content) in enumerate(named):
             try:
-                images.append(read_image(content, limits=self.limits, name=name))
+                image = read_image(content, limits=self.limits, name=name)
+                # Views alone are kept: decoded images may be of a hundred megapixels each.
+                views.append(unaugmented_view(image, self.backbone.preprocessing)[None])
             except BadImageError as err:
                 errors[place] = err.reason
-        rows = iter(predict_images(self.backbone, self.head, images) if images else [])
+        rows = iter(self._probabilities(views) if views else [])
         return [
             ZeroShotPrediction(name, error=errors[place])
             if place in errors
             else self._prediction(name, next(rows))
             for place, (name, _) in enumerate(named)
         ]
+
+    def _probabilities(self, views: list[np.ndarray]) -> np.ndarray:
+        features = view_features(self.backbone, iter(views), len(views))
+        return head_probabilities(self.head, features)
 
     def _prediction(self, name: str, row: np.ndarray) -> ZeroShotPrediction:
         gel = float(row[list(self.classes.values())].sum())

@@ -138,24 +138,28 @@ class Predictor:
         """Predict each source; one that cannot be read gets its error, the others go on."""
         named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
         results: list[Prediction] = []
-        # Some at a time: decoded images are large, and a folder may hold any number.
+        # Some at a time: a folder may hold any number.
         for start in range(0, len(named), _AT_ONCE):
             results += self._predict_batch(named[start : start + _AT_ONCE])
         return results
 
     def _predict_batch(self, named: Sequence[tuple[str, Any]]) -> list[Prediction]:
-        images: dict[int, np.ndarray] = {}
+        from gellib.models.features import unaugmented_view
+
+        views: dict[int, np.ndarray] = {}
         errors: dict[int, str] = {}
         color: Literal["grey", "rgb"] = (
             "rgb" if self.backbone.preprocessing.color == "rgb" else "grey"
         )
         for place, (name, content) in enumerate(named):
             try:
-                images[place] = read_image(content, color=color, limits=self.limits, name=name)
+                image = read_image(content, color=color, limits=self.limits, name=name)
+                # Views alone are kept: decoded images may be of a hundred megapixels each.
+                views[place] = unaugmented_view(image, self.backbone.preprocessing)
             except BadImageError as err:
                 errors[place] = err.reason
-        rows = self._probabilities(list(images.values())) if images else []
-        predicted = dict(zip(images, rows, strict=True))
+        rows = self._probabilities(list(views.values())) if views else []
+        predicted = dict(zip(views, rows, strict=True))
         return [
             Prediction(name, error=errors[place])
             if place in errors
@@ -169,12 +173,11 @@ class Predictor:
         (label,) = name_labels(given, self.classes)
         return Prediction(name, label, shares, self.name, "", self.thresholds, score)
 
-    def _probabilities(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
+    def _probabilities(self, views: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
         """Probabilities of each image, and how unlike the training images it is."""
-        from gellib.models.features import unaugmented_view, view_statistics
+        from gellib.models.features import view_statistics
         from gellib.models.training import head_probabilities, view_features
 
-        views = [unaugmented_view(image, self.backbone.preprocessing) for image in images]
         features = view_features(
             self.backbone,
             (view[None] for view in views),

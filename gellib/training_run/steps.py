@@ -10,8 +10,10 @@ from typing import Any
 from gellib.base import paths
 from gellib.base.text import did_you_mean
 from gellib.config import ConfigError, RunConfig
-from gellib.data import ImageSet, check_images, drop_images, limit_images, load_imageset
+from gellib.data import ImageSet, drop_images, limit_images, load_imageset
+from gellib.data.file_notes import left_out_files, left_out_sentence, page_sentences
 from gellib.data.image_files import BadImageError, ImageLimits
+from gellib.data.readable import examine_images
 from gellib.data.splits import split_imageset
 from gellib.models.backbones import (
     NAMED_WEIGHTS,
@@ -36,12 +38,14 @@ class LoadedImages:
     """The images of a run, split, and what was found out about them on the way.
 
     `fingerprint` is that of all images, those in `bad_images` (which cannot be read) included.
+    `notes` are sentences on files that were left out or read in part.
     """
 
     images: ImageSet
     bad_images: list[BadImageError]
     fingerprint: str
     duplicates: DuplicatesFound
+    notes: tuple[str, ...] = ()
 
 
 def load_images(config: RunConfig) -> LoadedImages:
@@ -55,7 +59,11 @@ def load_images(config: RunConfig) -> LoadedImages:
     images = load_imageset(config.dataset_dir, test_dir=config.test_dir).with_digests()
     fingerprint = images.fingerprint()
     images = limit_images(images, config.max_images)
-    bad_images = check_images(images, limits_of(config), cache_dir=cache_folder(config))
+    infos = examine_images(images, limits_of(config), cache_dir=cache_folder(config))
+    bad_images = [BadImageError(info.path, info.reason) for info in infos if info.reason]
+    notes = page_sentences(infos, images.root)
+    if left_out := left_out_sentence(left_out_files(images)):
+        notes.append(left_out)
     if bad_images and not config.skip_bad_images:
         names = "\n".join(f"  {bad}" for bad in bad_images)
         raise TrainingRunError(
@@ -81,7 +89,7 @@ def load_images(config: RunConfig) -> LoadedImages:
         )
     else:
         images, found = split(images), DuplicatesFound()
-    return LoadedImages(images, bad_images, fingerprint, found)
+    return LoadedImages(images, bad_images, fingerprint, found, tuple(notes))
 
 
 def load_backbone(config: RunConfig) -> Backbone:

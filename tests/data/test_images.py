@@ -320,7 +320,8 @@ def test_garbage_behind_a_good_start(file_type):
 def test_plain_reasons(tmp_path):
     assert reason(b"") == "empty file"
     assert reason(b"<html><body>404") == (
-        "not an image (starts with b'<html><body>'); PNG, JPEG, TIFF, BMP, GIF and WebP are read"
+        "not an image (starts with b'<html><body>'); "
+        "PNG, JPEG, TIFF, BMP, GIF, WebP and DICOM are read"
     )
     assert reason(b"BMW is a car maker, not a bitmap").startswith("not an image (starts with b'BMW")
     assert reason(b"x").startswith("not an image (starts with b'x')")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gellib.base.text import quote_some
-from gellib.data.image_files import sniff_type
+from gellib.data.image_files import HEAD_BYTES, open_file, sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset, sort_classes
 from gellib.evaluation.task import SINGLE_LABEL
 
@@ -24,34 +26,64 @@ IMAGE_EXTENSIONS = frozenset(
     ".png .jpg .jpeg .jpe .jfif .tif .tiff .bmp .dib .gif .webp "
     ".heic .heif .avif .jp2 .ppm .pgm .pnm".split()
 )
-_SKIPPED_FOLDERS = ("__MACOSX", "__pycache__")
+# What systems and network drives put beside the files of their users; Thumbs holds thumbnails.
+_SYSTEM = re.compile(
+    r"__MACOSX|__pycache__|@.*|#recycle|#snapshot|\$RECYCLE\.BIN|RECYCLER|lost\+found|desktop\.ini"
+    r"|System Volume Information|Thumb(s|nails?)([._ -]?(db|\d+(x\d+)?))?(\..*|:.*)?",
+    re.IGNORECASE,
+)
 
 
-def find_images(folder: Path) -> list[Path]:
-    """List the images below a folder, in any order; hidden files and folders are skipped."""
-    found, seen = [], set()
+def find_images(folder: Path, within: Path | None = None) -> list[Path]:
+    """List the images below a folder, in any order; hidden and system folders are skipped.
+
+    Links to folders are followed, but not to those that hold `folder`, nor to others of the data
+    set `within`: their images would be listed a second time, in a class that is not theirs.
+    """
+    return [path for path in walk_files(folder, within) if is_image(path)]
+
+
+def walk_files(folder: Path, within: Path | None = None) -> Iterator[Path]:
+    """List the files below a folder as `find_images` does, images or not."""
+    start, seen = os.path.realpath(folder), set()
+    root = os.path.realpath(within or folder)
     for here, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(filter(_visible, folders))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if is_visible(name) and not _leads_back(os.path.join(here, name), start, root)
+        )
         if os.path.realpath(here) in seen:  # a link to a folder above would be an endless loop
             folders.clear()
             continue
         seen.add(os.path.realpath(here))
-        found += [Path(here, name) for name in files if is_image(Path(here, name))]
-    return found
+        yield from (Path(here, name) for name in files if is_visible(name))
+
+
+def _leads_back(path: str, start: str, root: str) -> bool:
+    if not os.path.islink(path):
+        return False
+    target = os.path.realpath(path)
+    if _holds(target, start):
+        return True
+    inside = os.path.relpath(target, root).split(os.sep) if _holds(root, target) else [".hidden"]
+    return not any(part.startswith(".") for part in inside)
+
+
+def _holds(folder: str, path: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def is_image(path: Path) -> bool:
     """Whether a file was meant to be an image, by its extension or its first bytes."""
-    if path.name.startswith("."):
+    if not is_visible(path.name) or path.name.casefold() == "dicomdir":
         return False
     if path.suffix.lower() in IMAGE_EXTENSIONS:
         return True
     try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as stream:
-            return bool(sniff_type(stream.read(32)))
-    except OSError:
+        with open_file(path) as stream:
+            return bool(sniff_type(stream.read(HEAD_BYTES)))
+    except (OSError, ValueError):
         return False
 
 
@@ -139,7 +171,7 @@ def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str)
     rows, empty = [], []
     names = {path.name for path in class_folders}
     for path in class_folders:
-        images = find_images(path)
+        images = find_images(path, within=root)
         inner = {image.relative_to(path).parts[0] for image in images}
         if len(inner & names) > 1 and inner <= names:
             raise DatasetError(
@@ -174,15 +206,16 @@ def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str)
 
 
 def _entries(folder: Path) -> list[Path]:
-    return [folder / name for name in sorted(os.listdir(folder)) if _visible(name)]
+    return [folder / name for name in sorted(os.listdir(folder)) if is_visible(name)]
 
 
 def _folders(folder: Path) -> list[Path]:
     return [path for path in _entries(folder) if path.is_dir()]
 
 
-def _visible(name: str) -> bool:
-    return not name.startswith(".") and name not in _SKIPPED_FOLDERS
+def is_visible(name: str) -> bool:
+    """Whether a file or folder is the user's own: not hidden, and not of a system."""
+    return not name.startswith(".") and not _SYSTEM.fullmatch(name)
 
 
 def _split_name(path: Path) -> str:

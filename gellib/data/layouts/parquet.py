@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from gellib.base.files import atomic_folder
 from gellib.base.text import quote_some
-from gellib.data.image_files import file_digest, sniff_type
+from gellib.data.image_files import HEAD_BYTES, file_digest, sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
 from gellib.data.layouts.columns import ALIASES
 from gellib.data.layouts.folders import SPLIT_NAMES
@@ -116,7 +116,7 @@ def _unpack(path: Path, folder: Path) -> None:
         for batch in file.iter_batches(256, columns=[image]):
             for cell in batch.column(image).to_pylist():
                 data = cell.get("bytes") if isinstance(cell, dict) else cell
-                kind = sniff_type(data[:32]).casefold() if isinstance(data, bytes) else ""
+                kind = sniff_type(data[:HEAD_BYTES]).casefold() if isinstance(data, bytes) else ""
                 if not kind:
                     raise DatasetError(
                         f"{path}: row {index + 1} of the column {image!r} holds no image. "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from PIL import Image
 
+from gellib.data.foreign_files import READ, READ_SUFFIXES
 from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
 from gellib.report.summary import image_root
@@ -103,7 +104,10 @@ class PredictWidget:
         labels = [(run_label(r), i) for i, r in enumerate(self.runs)]
         self.run_choice.options = [*labels, (f"{UNTRAINED} · gel or not, for a start", UNTRAINED)]
         self.run_choice.value = 0 if self.runs else UNTRAINED
-        rows = [self.run_choice, self.about, self._bar, self.image_choice, self.results]
+        other = "phone photographs in HEIC, .1sc, CZI and other files: save them as JPEG or TIFF"
+        self._reads = widgets.HTML(f"<small>{READ} are read; {other}.</small>")
+        top = [self.run_choice, self.about, self._bar, self._reads]
+        rows = [*top, self.image_choice, self.results]
         if not self.runs:
             rows.insert(0, widgets.HTML(box(html.escape(no_runs(runs_dir)))))
         self.view = widgets.VBox(rows)
@@ -191,7 +195,7 @@ class PredictWidget:
         # A used button keeps its files, so the same file again would be no change: make a new one.
         old = self.upload
         self.upload = widgets.FileUpload(
-            accept="image/*,.tif,.tiff", multiple=True, description="Upload images"
+            accept=",".join(READ_SUFFIXES), multiple=True, description="Upload images"
         )
         self.upload.layout.width = "auto"
         self.upload.observe(lambda change: self.upload_files(change["new"]), names="value")
