@@ -64,9 +64,8 @@ class TrainingRun(RunFigures):
         self._result = self._evaluated = None
         with self._timed("data_s"):
             self._loaded = loaded = load_images(self.config)
-        notes = (*loaded.images.notes, *loaded.notes, loaded.duplicates.sentence())
-        for note in filter(None, notes):
-            print(note)
+        about = (*loaded.images.notes, *loaded.notes, loaded.duplicates.sentence())
+        print(*filter(None, about), sep="\n", end="\n" * any(about))
         for problem in filter(None, (*loaded.images.problems, loaded.duplicates.warning())):
             print(problem, file=sys.stderr)
 
