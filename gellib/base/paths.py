@@ -31,13 +31,21 @@ def find_path(path: str | Path) -> Path:
     opened in Jupyter runs in `notebooks/`, papermill in the project's folder), then among what
     comes with gellib. What is in none of them is to be made in the project.
     """
-    path = Path(path).expanduser()
+    path = expand_user(path)
     if path.is_absolute() or path.exists():
         return path.resolve()
     inside = project_folder() / path
     if not inside.exists() and is_shipped(SHIPPED / path):
         return (SHIPPED / path).resolve()
     return inside.resolve()
+
+
+def expand_user(path: str | Path) -> Path:
+    """Replace a leading `~`; one of a user whom there is not is left as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def is_shipped(path: Path) -> bool:

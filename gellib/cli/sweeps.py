@@ -24,6 +24,7 @@ from gellib.cli.shared import parameters
 @click.option("--dry-run", is_flag=True, help="List the runs and what would be done; run nothing.")
 @click.option("--no-summary", is_flag=True, help="Leave out the summary notebook.")
 @click.option("--quick", is_flag=True, help="A quick test: few images, two epochs, small input.")
+@click.option("--yes", is_flag=True, help="Do not ask about more than 10,000 runs.")
 def sweep(
     file: str,
     overrides: dict[str, object],
@@ -36,6 +37,7 @@ def sweep(
     dry_run: bool,
     no_summary: bool,
     quick: bool,
+    yes: bool,
 ) -> None:
     """Run every configuration of a sweep FILE that is not done yet, then the summary.
 
@@ -50,7 +52,7 @@ def sweep(
     A quick test has a folder of its own, such as runs/protein-quick. Where the images are
     missing, it makes a few simulated ones.
     """
-    loaded = _load(file, overrides, out, quick)
+    loaded = _load(file, overrides, out, quick, yes)
     if dry_run:
         _list_runs(loaded)
         return
@@ -98,7 +100,7 @@ def sweep(
 @click.option("--quick", is_flag=True, help="Of its quick test.")
 def status(file: str, overrides: dict[str, object], out: str | None, quick: bool) -> None:
     """Show what of a sweep FILE is done, running, failed, skipped and to do."""
-    _list_runs(_load(file, overrides, out, quick))
+    _list_runs(_load(file, overrides, out, quick, True))
 
 
 @click.command("list")
@@ -163,16 +165,25 @@ def export(sweep_dir: str, to: str, out: str | None) -> None:
     click.echo(f"  {done['view']}")
 
 
-def _load(file: str, overrides: dict[str, object], out: str | None, quick: bool):
-    """Load a sweep; a quick one without its images has simulated ones instead."""
-    from gellib.sweeps import load_sweep
+def _load(file: str, overrides: dict[str, object], out: str | None, quick: bool, many: bool):
+    """Load a sweep; a quick one without its images has simulated ones instead.
 
-    loaded = load_sweep(file, overrides=overrides, out=out, quick=quick)
+    `many` is whether more than 10,000 runs are meant; a person at a terminal is asked.
+    """
+    from gellib.sweeps import load_sweep
+    from gellib.sweeps.repeats import TooManyRunsError
+
+    try:
+        loaded = load_sweep(file, overrides=overrides, out=out, quick=quick, many=many)
+    except TooManyRunsError as err:
+        if not sys.stdin.isatty() or not click.confirm(f"{err}. Go on?", err=True):
+            raise
+        return _load(file, overrides, out, quick, True)
     given = not loaded.system or "dataset_dir" in overrides
     if not quick or given or not loaded.missing_folders():
         return loaded
     overrides = {**overrides, "dataset_dir": f"dataset/{loaded.system}-quick"}
-    return load_sweep(file, overrides=overrides, out=out, quick=True)
+    return load_sweep(file, overrides=overrides, out=out, quick=True, many=many)
 
 
 _STAND_IN_SEED = 2  # with it, even so few images hold more than one of each label

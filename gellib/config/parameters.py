@@ -98,6 +98,7 @@ class Parameters(BaseModel):
     seed: int = param(
         0,
         ge=0,
+        le=2**63 - 1,
         description="seed of split, initialisation, order, augmentation",
         stage="split",
         repeat=True,

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from gellib.base.paths import find_path, project_folder
+from gellib.base.paths import expand_user, find_path, project_folder
 from gellib.data.class_spelling import name_notes, name_problems
 from gellib.data.dicom import read_patient
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
@@ -63,7 +63,7 @@ def _find_folder(folder: str | Path, name: str) -> Path:
     path = find_path(folder)
     if path.is_dir():
         return path
-    looked = dict.fromkeys((Path(folder).expanduser().absolute(), project_folder() / folder, path))
+    looked = dict.fromkeys((expand_user(folder).absolute(), project_folder() / folder, path))
     places = " and ".join(str(place) for place in looked)
     what = "a file" if path.exists() else "no such folder"
     raise DatasetError(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from gellib.base.files import write_text
+from gellib.base.paths import expand_user
 from gellib.base.text import JOIN, quote_some
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import find_duplicates, group_images
@@ -80,7 +81,7 @@ def partition(
         test_fraction=test,
         seed=seed,
     )
-    folder = Path(out).expanduser().resolve() if str(out) else images.root
+    folder = expand_user(out).resolve() if str(out) else images.root
     texts = _tables(images, folder)
     known = {folder / f"{split}.csv": text for split, text in texts.items()}
     different = [path.name for path, text in known.items() if _text(path) not in ("", text)]

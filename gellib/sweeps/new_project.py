@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from gellib.base.files import write_text
-from gellib.base.paths import SHIPPED
+from gellib.base.paths import SHIPPED, expand_user
 from gellib.sweeps.sweep_file import SweepError
 
 _SWEEP = """\
@@ -42,10 +42,10 @@ def make_project(folder: str | Path, images: str | Path | None = None) -> list[P
     SweepError
         When there is something in the folder already, or no folder of images.
     """
-    folder = Path(folder).expanduser()
+    folder = expand_user(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SweepError(f"{folder} is there already and not empty; expected a new folder")
-    if images is not None and not Path(images).expanduser().is_dir():
+    if images is not None and not expand_user(images).is_dir():
         raise SweepError(f"no such folder of images: {images}")
     written = []
     for part, pattern in (("notebooks", "*.ipynb"), ("runs", "*.yaml"), ("dataset", "README.md")):
@@ -54,7 +54,7 @@ def make_project(folder: str | Path, images: str | Path | None = None) -> list[P
             written.append(Path(shutil.copy(source, folder / part)))
     place = "dataset/my_images"
     if images is not None:
-        place = _name_from(Path(images).expanduser(), folder)
+        place = _name_from(expand_user(images), folder)
     sweep = folder / "runs" / "my_images.yaml"
     write_text(sweep, _SWEEP.format(name="my_images", images=yaml.safe_dump(place).split("\n")[0]))
     return [*written, sweep]

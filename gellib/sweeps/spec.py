@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gellib.base.paths import SHIPPED, find_path, made_in
+from gellib.base.paths import SHIPPED, expand_user, find_path, made_in
 from gellib.base.text import join_some
 from gellib.config import ConfigError, RunConfig
 from gellib.sweeps.quick import quick_params, quick_purpose
+from gellib.sweeps.repeats import check_same, check_size
 from gellib.sweeps.sweep_file import SweepError, SweepFile, read_sweep_file
 
 
@@ -60,6 +61,7 @@ def load_sweep(
     overrides: dict[str, Any] | None = None,
     out: str | Path | None = None,
     quick: bool = False,
+    many: bool = False,
 ) -> Sweep:
     """Read a sweep file and expand it.
 
@@ -74,6 +76,8 @@ def load_sweep(
     quick
         The same runs with few images, two epochs, a small input, the first seed and fold, in a
         folder of their own: `<name>-quick`.
+    many
+        Whether more than 10,000 runs are meant.
 
     Raises
     ------
@@ -83,7 +87,9 @@ def load_sweep(
     path = find_path(file)
     spec = read_sweep_file(path)
     overrides = overrides or {}
-    varied = list(_expand(spec, overrides))
+    if not many:
+        check_size(spec, overrides, path)
+    varied = list(_expand(spec, overrides, path))
     if not varied:
         raise SweepError(f"{path}: no runs: give `grid` (a product), `runs` (a list) or `params`")
     if spec.folds == 1:
@@ -118,6 +124,8 @@ def load_sweep(
             for line, runs in problems.items()
         ]
         raise SweepError(f"{path}: wrong parameters, nothing was run:\n" + "\n".join(lines))
+    if not overrides and not quick:  # these may make runs alike that the file tells apart
+        check_same(configs, path)
     notebook = find_path(spec.notebook)
     if not notebook.is_file():
         raise SweepError(
@@ -125,7 +133,7 @@ def load_sweep(
         )
     name = f"{spec.name}-quick" if quick else spec.name
     purpose = quick_purpose(spec.purpose) if quick else spec.purpose
-    folder = made_in(path) / name if out is None else Path(out).expanduser()
+    folder = made_in(path) / name if out is None else expand_user(out)
     return Sweep(name, purpose, notebook, path, folder.resolve(), configs, spec.system, experiments)
 
 
@@ -164,7 +172,7 @@ def _repeats(spec: SweepFile, overrides: dict[str, Any]) -> list[tuple[dict[str,
 
 
 def _expand(
-    spec: SweepFile, overrides: dict[str, Any]
+    spec: SweepFile, overrides: dict[str, Any], path: Path
 ) -> Iterator[tuple[dict[str, Any], str, dict[str, str | None] | None]]:
     """Yield parameters, label and (of listed runs) ancestry of each run, the product first."""
     grid = {name: values for name, values in spec.grid.items() if name not in overrides}
@@ -177,12 +185,14 @@ def _expand(
         entry = dict(entry)
         name = str(entry.pop("name", "")) or _label(entry.values())
         like = entry.pop("like", None)
-        if like is not None and like not in known:
+        if name in known:
+            raise SweepError(f"{path}: two runs are called {name!r}: give them other names")
+        if like is not None and not (isinstance(like, str) and like in known):
             raise SweepError(
-                f"run {name!r} is `like: {like}`, which is no earlier run; "
+                f"{path}: run {name!r} is `like: {like}`, which is no earlier run; "
                 f"earlier ones: {', '.join(known) or 'none'}"
             )
-        known[name] = {**known.get(like, {}), **entry}
+        known[name] = {**known.get(like or "", {}), **entry}
         yield {**spec.params, **known[name]}, _label([name]), {"name": name, "like": like}
 
 

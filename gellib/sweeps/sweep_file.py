@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gellib.base.text import did_you_mean
+from gellib.base.decoding import UndecodableTextError, decode_text
+from gellib.base.text import did_you_mean, quote_some, shorten
+from gellib.sweeps.strict_yaml import StrictYamlError, read_yaml
 
 
 class SweepError(ValueError):
@@ -20,7 +21,7 @@ class SweepError(ValueError):
 class SweepFile(BaseModel):
     """The keys of a sweep file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: str
     purpose: str = ""
@@ -46,18 +47,62 @@ def read_sweep_file(path: Path) -> SweepFile:
         hint = f"; there are: {', '.join(near)}" if near else ""
         raise SweepError(f"no such sweep file: {path}{hint}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        content = read_yaml(decode_text(path.read_bytes()))
+    except OSError as err:
+        raise SweepError(f"{path} cannot be opened: {err.strerror}") from err
+    except (StrictYamlError, UndecodableTextError) as err:
         raise SweepError(f"{path} is not YAML: {err}") from err
     if not isinstance(content, dict):
-        raise SweepError(f"{path}: expected keys such as `name` and `grid`, got {content!r:.60}")
+        raise SweepError(
+            f"{path}: expected keys such as `name` and `grid`, got {shorten(repr(content), 60)}"
+        )
     try:
-        return SweepFile(**content)
-    except (ValidationError, TypeError) as err:
-        if isinstance(err, TypeError):
-            raise SweepError(f"{path}: keys must be names: {err}") from err
+        spec = SweepFile(**content)
+    except TypeError as err:
+        raise SweepError(f"{path}: keys must be names: {err}") from err
+    except ValidationError as err:
         lines = [_explain(problem) for problem in err.errors()]
         raise SweepError(f"{path}: " + "; ".join(lines)) from None
+    _check_name(spec.name, path)
+    _check_repeats(spec, path)
+    return spec
+
+
+def _check_name(name: str, path: Path) -> None:
+    """Refuse a name that is no single folder: it would lead elsewhere."""
+    odd = set(name) & set('/\\:*?"<>|\n\t') or name.strip(" .") != name or name.startswith("~")
+    if odd or not 0 < len(name.encode()) <= 150:
+        raise SweepError(
+            f"{path}: key 'name': got {shorten(name, 60)!r}, expected the name of one folder, "
+            "such as my_sweep; --out gives another place"
+        )
+
+
+def _check_repeats(spec: SweepFile, path: Path) -> None:
+    """Refuse what repeats runs in two ways at once, or one run twice."""
+    twice = [seed for seed in dict.fromkeys(spec.seeds) if spec.seeds.count(seed) > 1]
+    if twice:
+        raise SweepError(f"{path}: key 'seeds': {quote_some(twice)} stands twice; keep one")
+    varied = [*spec.grid, *(name for run in spec.runs for name in run)]
+    for key, own in (("seeds", ("seed",)), ("folds", ("split", "folds", "fold"))):
+        both = [name for name in own if name in varied]
+        if both and getattr(spec, key):
+            raise SweepError(
+                f"{path}: {both[0]!r} is varied by `grid` or `runs`, and by `{key}` too, so that "
+                f"runs would be repeated; keep `{key}`, which counts runs as repeats of one "
+                "configuration"
+            )
+    for name, values in spec.grid.items():
+        same = [value for at, value in enumerate(values) if _is_in(value, values[:at])]
+        if same:
+            raise SweepError(
+                f"{path}: key 'grid': {name} has {same[0]!r} twice, which is the same run twice; "
+                "keep one (`seeds` repeats runs)"
+            )
+
+
+def _is_in(value: Any, others: list[Any]) -> bool:
+    return any(type(value) is type(other) and value == other for other in others)
 
 
 def _explain(problem: Any) -> str:
@@ -68,4 +113,5 @@ def _explain(problem: Any) -> str:
         return f"key {name!r} is unknown: {hint}Known keys: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"key {name!r} is missing"
-    return f"key {name!r}: got {problem['input']!r}, but {problem['msg'].lower()}"
+    got = shorten(repr(problem["input"]), 60)
+    return f"key {name!r}: got {got}, but {problem['msg'].lower()}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gellib.base import paths
+from gellib.base.paths import expand_user
 from gellib.base.text import did_you_mean
 from gellib.config import ConfigError, RunConfig
 from gellib.data import ImageSet, drop_images, limit_images, load_imageset
@@ -164,7 +165,7 @@ def check_network(config: RunConfig) -> None:
             check()
         except ValueError as err:
             raise ConfigError(f"parameter {name!r}: {err}") from err
-    if config.weights not in NAMED_WEIGHTS and not Path(config.weights).expanduser().is_file():
+    if config.weights not in NAMED_WEIGHTS and not expand_user(config.weights).is_file():
         raise ConfigError(
             f"parameter 'weights': got {config.weights!r}: "
             f"{did_you_mean(config.weights, NAMED_WEIGHTS)}Expected {', '.join(NAMED_WEIGHTS)} or "

@@ -263,7 +263,7 @@ params: {learning_rate: 0.01}
 runs:
   - {name: base, batch_size: 10}
   - {name: more, like: base, batch_size: 20, num_epochs: 5}
-  - {name: again, like: more, learning_rate: 0.01}
+  - {name: again, like: more, learning_rate: 0.01, dropout: 0.5}
 """,
     )
     info = load_sweep(file).describe()
@@ -273,7 +273,7 @@ runs:
     assert base == {"model_id": 1, "name": "base", "like": None, "changed": {}}
     assert more["like"] == "base"
     assert more["changed"] == {"batch_size": [10, 20], "num_epochs": [20, 5]}
-    assert again["changed"] == {}, "the same value as for all runs is no change"
+    assert again["changed"] == {"dropout": [0.0, 0.5]}, "the value of all runs is no change"
     _, more, _ = load_sweep(file, quick=True).describe()["experiments"]
     assert more["changed"] == {"batch_size": [10, 20]}, "a quick test has two epochs each"
     _, more, _ = load_sweep(file, overrides={"batch_size": 4}).describe()["experiments"]

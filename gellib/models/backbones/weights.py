@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from gellib.base.paths import expand_user
 from gellib.models.backbones.download import download, short_reason
 from gellib.models.backbones.hashes import file_sha256
 from gellib.models.backbones.labsim import (
@@ -125,7 +126,7 @@ def weights_path(name: str, info: WeightsInfo) -> Path:
     """
     if info.source.startswith(_PACKAGE):
         return find_source(name).weights_file(name).path
-    return Path(info.source).expanduser()
+    return expand_user(info.source)
 
 
 def weights_request(name: str, info: WeightsInfo) -> str:
@@ -160,7 +161,7 @@ def _timeout() -> float:
 
 
 def _from_file(text: str) -> WeightsInfo:
-    path = Path(text).expanduser()
+    path = expand_user(text)
     if not path.is_file():
         raise WeightsError(
             f"weights: got {text!r}, and there is no file {path.absolute()}; expected auto, "
