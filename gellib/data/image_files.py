@@ -6,12 +6,18 @@ import errno
 import hashlib
 import os
 import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 # Bytes from the start of a file that `sniff_type` needs.
 HEAD_BYTES = 512
+# Pixels from which images are decoded one at a time.
+_LARGE = 20_000_000
+_large_lock = threading.RLock()
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")
 
 
@@ -53,6 +59,16 @@ class ImageLimits:
         if pixels * bytes_per_pixel > 8 * self.max_pixels:
             limit = f"the limit is {8 * self.max_pixels / 1e6:g}"
             raise RefusedError(f"{pixels * bytes_per_pixel / 1e6:.0f} MB of pixels, {limit}")
+
+
+@contextmanager
+def large_alone(width: int, height: int) -> Iterator[None]:
+    """Decode an image of very many pixels while no other thread decodes one: memory is bounded."""
+    if width * height < _LARGE:
+        yield
+        return
+    with _large_lock:
+        yield
 
 
 @dataclass(frozen=True)

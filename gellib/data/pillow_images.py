@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from gellib.data.image_files import ImageLimits
+from gellib.data.image_files import ImageLimits, large_alone
 from gellib.data.pixels import deep_to_uint8, to_uint8, turn
 
 # The formats are called directly, not through `Image.open`: Pillow would check its own limit of
@@ -66,7 +67,8 @@ def decode_with_pillow(
         deep = image.format == "PNG" and facts["bit_depth"] == 16 and not image.mode.startswith("I")
         channels = len(image.getbands())
         limits.check(image.width, image.height, channels * (2 if deep else 1))
-        with _pillow_allows(image.width * image.height):
+        size = (image.width, image.height)
+        with large_alone(*size), _pillow_allows(math.prod(size)):
             pixels = _read_deep_png(image, stream, color) if deep else None
             if pixels is None:
                 image.load()

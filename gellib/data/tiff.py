@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 from tifffile import TiffPage
 
-from gellib.data.image_files import ImageLimits, RefusedError
+from gellib.data.image_files import ImageLimits, RefusedError, large_alone
 from gellib.data.native_output import native_output_caught
 from gellib.data.pillow_images import blank_note, decode_with_pillow
 from gellib.data.pixels import turn
@@ -147,11 +147,12 @@ def _read_page(page: TiffPage, color: str, limits: ImageLimits, stream: BinaryIO
     bytes_per_pixel = page.samplesperpixel * math.ceil(page.bitspersample / 8)
     limits.check(page.imagewidth, page.imagelength, bytes_per_pixel)
     _check_layout(page, stream)
-    # (separate samples, depth, height, width, samples side by side)
-    values = page.asarray(squeeze=False, maxworkers=1)[:, 0]
-    samples = values[..., 0] if len(values) > 1 else np.moveaxis(values[0], -1, 0)
-    pixels = interpret_samples(page, samples, color)
-    return np.ascontiguousarray(turn(pixels, page.tags.valueof(_ORIENTATION, default=1)))
+    with large_alone(page.imagewidth, page.imagelength):
+        # (separate samples, depth, height, width, samples side by side)
+        values = page.asarray(squeeze=False, maxworkers=1)[:, 0]
+        samples = values[..., 0] if len(values) > 1 else np.moveaxis(values[0], -1, 0)
+        pixels = interpret_samples(page, samples, color)
+        return np.ascontiguousarray(turn(pixels, page.tags.valueof(_ORIENTATION, default=1)))
 
 
 def _check_kind(page: TiffPage) -> None:
