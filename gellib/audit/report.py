@@ -70,6 +70,14 @@ class CheckReport:
             *sentences(self.shortcuts),
         ]
 
+    @property
+    def notes(self) -> list[str]:
+        """How the set was read, one sentence each: labels, pages, files that were left out."""
+        pages = page_sentences(self.infos, self.images.root)
+        told = [sentence for sentence in pages if "blank" not in sentence]
+        left_out = left_out_sentence(self.left_out)
+        return [*self.images.notes, *told, *([left_out] if left_out else [])]
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as `gellib check --json` prints them."""
         return {
@@ -88,7 +96,7 @@ class CheckReport:
             "unreadable": [{"file": file, "reason": reason} for file, reason in self.unreadable],
             "left_out": self.left_out,
             "classes": self.classes,
-            "notes": list(self.images.notes),
+            "notes": self.notes,
             "verdict": self.verdict,
         }
 
@@ -101,9 +109,8 @@ class CheckReport:
                 f"{self.unreadable[0][0]} ({self.unreadable[0][1]}); a run stops at the first "
                 "unless skip_bad_images is on."
             )
-        found += page_sentences(self.infos, self.images.root)
-        if self.left_out:
-            found.append(left_out_sentence(self.left_out))
+        pages = page_sentences(self.infos, self.images.root)
+        found += [sentence for sentence in pages if "blank" in sentence]
         counts = self.classes
         small, large = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
         if counts[large] >= _IMBALANCE * max(counts[small], 1):

@@ -18,7 +18,7 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
     sizes = ", ".join(f"{name} {n}" for name, n in report.classes.items())
     parts = [f"{len(report.images)} images in {len(report.classes)} classes: {sizes}"]
     parts.append(_verdict_text(report.verdict))
-    parts += [textwrap.fill(note, WIDTH) for note in report.images.notes]
+    parts += [textwrap.fill(note, WIDTH) for note in report.notes]
     parts += _section("Cannot be read", [f"{f}: {why}" for f, why in report.unreadable])
     pairs = [f"{a}  =  {b}" for a, b in report.duplicates.exact]
     pairs += [f"{a}  ~  {b}  (distance {d:g})" for a, b, d in report.duplicates.near]

@@ -240,3 +240,22 @@ def test_nothing_is_written_to_the_terminal(tmp_path, capfd):
                 warnings.simplefilter("ignore")  # those of Python itself
                 read_image(io.BytesIO(data[:cut]))
     assert capfd.readouterr() == ("", "")
+
+
+def test_check_and_run_say_what_was_left_out(tmp_path):
+    from gellib.audit import check_dataset
+    from gellib.audit.sentences import report_text
+    from gellib.config import RunConfig
+    from gellib.training_run.steps import load_images
+
+    classes(tmp_path / "set", 8)
+    (tmp_path / "set" / "gel" / "a.1sc").write_bytes(b"\xaf\xaf" + bytes(60))
+    pages = [Image.fromarray(random_pixels(8, 8, seed=seed)) for seed in (1, 2)]
+    data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    (tmp_path / "set" / "gel" / "p.tif").write_bytes(data)
+    report = check_dataset(tmp_path / "set")
+    assert report.to_dict()["left_out"] == {".1sc": 1}
+    assert "1 file holds several pages, the first is used" in report_text(report)
+    config = RunConfig(dataset_dir=str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
+    for _ in range(2):  # decoded, and from the cache
+        assert list(load_images(config).notes) == report.notes
