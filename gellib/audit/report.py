@@ -26,6 +26,7 @@ from gellib.data.duplicates import (
 )
 from gellib.data.file_notes import left_out_files, left_out_sentence, page_sentences
 from gellib.data.image_files import ImageInfo, ImageLimits
+from gellib.data.splits import SplitError, split_imageset
 
 # Sets of several labels that fewer images than this have are pooled. No benchmark set it.
 _RARE = 5
@@ -64,6 +65,7 @@ class CheckReport:
         """What is wrong, one sentence per problem; empty if nothing is."""
         return [
             *self.images.problems,
+            *_refusals(self.images),
             *self._about_files(),
             *self._about_duplicates(),
             *([self.leak.sentence()] if self.leak.sentence() else []),
@@ -152,6 +154,15 @@ class CheckReport:
                 "is wrong."
             )
         return found
+
+
+def _refusals(images: ImageSet) -> list[str]:
+    """Say why a run with the parameters' defaults would not split a set, if it would not."""
+    try:
+        split_imageset(images)
+    except SplitError as err:
+        return [f"A run would refuse these images: {err}"]
+    return []
 
 
 def check_dataset(

@@ -59,8 +59,8 @@ def partition(
     Raises
     ------
     PartitionError
-        If a share is out of range; if other tables exist and `force` is False; if a class name
-        cannot be written to a table.
+        If a share is out of range; if the folder cannot be written to; if other tables exist and
+        `force` is False; if a class name cannot be written to a table.
     SplitError
         If a class would be missing from a split.
     """
@@ -71,6 +71,8 @@ def partition(
                 "that leave some to train on."
             )
     images = load_imageset(dataset_dir, partition=False)
+    folder = expand_user(out).resolve() if str(out) else images.root
+    _check_writable(folder)  # before the images are compared
     if group_duplicates:
         images = group_images(images, find_duplicates(images))
     tested = float((images.table["split"] == "test").mean()) or test
@@ -81,7 +83,6 @@ def partition(
         test_fraction=test,
         seed=seed,
     )
-    folder = expand_user(out).resolve() if str(out) else images.root
     texts = _tables(images, folder)
     known = {folder / f"{split}.csv": text for split, text in texts.items()}
     different = [path.name for path, text in known.items() if _text(path) not in ("", text)]
@@ -90,9 +91,27 @@ def partition(
             f"{folder}: {quote_some(different)} exist already, with other contents. Expected no "
             "tables, or equal ones. Use --force to replace them, or --out for another folder."
         )
-    for path, text in known.items():
-        write_text(path, text, newline="\n")
+    try:
+        for path, text in known.items():
+            write_text(path, text, newline="\n")
+    except OSError as err:
+        raise _not_writable(folder, err.strerror or str(err)) from err
     return images, list(known)
+
+
+def _check_writable(folder: Path) -> None:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise _not_writable(folder, f"{there} is a file")
+    if not os.access(there, os.W_OK):
+        raise _not_writable(folder, "no permission, or a disk that is only read")
+
+
+def _not_writable(folder: Path, why: str) -> PartitionError:
+    return PartitionError(
+        f"{folder}: got a folder that cannot be written to ({why}). Expected one for the tables. "
+        "Give --out FOLDER; the tables there are a data set by themselves."
+    )
 
 
 def partition_table(imageset: ImageSet) -> pd.DataFrame:

@@ -190,3 +190,11 @@ def test_the_mode_of_the_real_gels_is_found(real_data):
     best = {s.name: s for s in report.shortcuts}["mode"]
     assert best.auc > 0.95 and best.p < 0.01
     assert len(report.duplicates.near) == 19 and report.clusters == ()
+
+
+def test_images_that_a_run_would_not_split_are_said(tmp_path):
+    from making.folders import make_files
+
+    make_files(tmp_path, *(f"a/{i}.png" for i in range(9)), "b/1.png")
+    report = check_dataset(tmp_path)
+    assert any(said.startswith("A run would refuse these images") for said in report.verdict)

@@ -172,3 +172,24 @@ def test_command(folder):
     refused = runner.invoke(main, ["partition", str(folder), "--seed", "1"])
     assert refused.exit_code == 1
     assert "Use --force to replace them" in refused.output
+
+
+def test_a_folder_that_cannot_be_written_to(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: path != folder)
+    with pytest.raises(PartitionError, match="cannot be written to .* Give --out FOLDER"):
+        partition(folder)
+    _, files = partition(folder, out=tmp_path / "elsewhere")
+    assert all(file.is_file() for file in files)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PartitionError, match="cannot be written to .*is a file"):
+        partition(folder, out=tmp_path / "file" / "below")
+
+
+def test_a_disk_that_refuses_to_be_written_to(folder, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("gellib.data.partition.write_text", refuse)
+    result = CliRunner().invoke(main, ["partition", str(folder)])
+    assert result.exit_code == 1
+    assert "Read-only file system" in result.output and "--out" in result.output
