@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
 
 from gellib import __version__
@@ -18,6 +20,11 @@ class _WrongInput(click.ClickException):
     exit_code = 2
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
+    """Print a warning as a sentence, without the line of code that gave it."""
+    click.echo(f"Warning: {message}", err=True)
+
+
 class _Group(click.Group):
     """Lists commands in the order of adding, and turns our errors into one message."""
 
@@ -26,7 +33,9 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                vars(warnings)["showwarning"] = _show_warning
+                return super().invoke(ctx)
         except (ValueError, FileExistsError, FileNotFoundError) as err:
             # Errors of ours carry a message for the user; anything else is a bug and shows itself.
             if type(err).__module__.startswith("gellib") or isinstance(err, OSError):

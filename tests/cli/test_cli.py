@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from making.folders import make_stripes_and_dots
 from making.sweeps import make_sweep_file
 
 from gellib.base.paths import PROJECT_ROOT
@@ -185,3 +186,19 @@ def test_module_is_the_command():
         [sys.executable, "-m", "gellib", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("gellib, version")
+
+
+def test_a_warning_is_a_sentence(tmp_path):
+    make_stripes_and_dots(tmp_path / "images", train=4, test=0)
+    folder = tmp_path / "images"
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    rows = [f"{i},{file},{file.split('/')[-2]}" for i, file in enumerate(files)]
+    (folder / "labels.csv").write_text("\n".join(["id,image,label", *rows]))
+    command = [sys.executable, "-m", "gellib", "check", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (
+        "Warning: " in done.stderr
+        and "'id' are not used" in done.stderr
+        or "'id' is" in done.stderr
+    )
+    assert "UserWarning" not in done.stderr and ".py:" not in done.stderr
