@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TextIO
 
 import click
 
@@ -20,7 +21,14 @@ class _WrongInput(click.ClickException):
     exit_code = 2
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *place: object) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print a warning as a sentence, without the line of code that gave it."""
     click.echo(f"Warning: {message}", err=True)
 
@@ -34,7 +42,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             with warnings.catch_warnings():
-                vars(warnings)["showwarning"] = _show_warning
+                warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except (ValueError, FileExistsError, FileNotFoundError) as err:
             # Errors of ours carry a message for the user; anything else is a bug and shows itself.
