@@ -6,7 +6,7 @@ import math
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import imagecodecs
@@ -168,7 +168,6 @@ def _pillow_allows(pixels: int) -> Iterator[None]:
 
 
 def _rotate(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # damaged EXIF does not make the image unreadable
-        return image
+    with suppress(Exception):  # damaged EXIF does not make the image unreadable
+        ImageOps.exif_transpose(image, in_place=True)  # without a copy if there is no rotation
+    return image

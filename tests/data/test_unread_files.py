@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from making.images import encode, random_pixels, save_png
+from making.images import encode, make_raw_png, random_pixels, save_png
 from PIL import Image
 
 from gellib.data import DatasetError, check_images, load_imageset
@@ -259,3 +259,22 @@ def test_check_and_run_say_what_was_left_out(tmp_path):
     config = RunConfig(dataset_dir=str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
     for _ in range(2):  # decoded, and from the cache
         assert list(load_images(config).notes) == report.notes
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+@pytest.mark.parametrize(("channels", "most_mb"), [(1, 600), (4, 1000)])
+def test_the_memory_of_one_image_is_bounded(tmp_path, channels, most_mb):
+    """A small file of 100 megapixels, which is just allowed."""
+    rows = (b"\0" + bytes(range(1, channels + 1)) * 9990) * 9990
+    kind = {1: 0, 4: 6}[channels]
+    (tmp_path / "a.png").write_bytes(make_raw_png(9990, 9990, rows, color_type=kind))
+    code = (
+        "import re, sys; from gellib.data.images import read_image\n"
+        "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
+        "before = peak(); read_image(sys.argv[1], color='rgb'); print((peak() - before) // 1000)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.png")], capture_output=True, text=True
+    )
+    assert int(done.stdout) < most_mb, done.stderr
