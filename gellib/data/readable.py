@@ -44,7 +44,16 @@ def check_images(
 ) -> list[BadImageError]:
     """Find the images that cannot be read; the `path` of each error is as in the table.
 
-    The parameters are those of `examine_images`.
+    Parameters
+    ----------
+    imageset
+        The images.
+    limits
+        Largest file and image that are read.
+    cache_dir
+        Folder in which is kept what is known of files already; None: nothing is kept.
+    progress
+        Wraps the iteration over images, as `tqdm` does.
     """
     infos = examine_images(imageset, limits, cache_dir=cache_dir, progress=progress)
     return [BadImageError(info.path, info.reason) for info in infos if info.reason]

@@ -33,6 +33,8 @@ TaskName = Literal["single_label", "multilabel"]
 class Metric:
     """A score of predictions against the truth.
 
+    Without a function, the evaluation of the task computes it, and its interval, by itself.
+
     Parameters
     ----------
     name
@@ -61,8 +63,6 @@ class Metric:
         resampling what the score is computed from.
     shown
         Whether it has a column in the summary's table, and a figure.
-
-    Without a function, the evaluation of the task computes it, and its interval, by itself.
     """
 
     name: str
