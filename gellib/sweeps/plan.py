@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.runs import Record, RunFolder, SweepFolder
 from gellib.sweeps.spec import Sweep
-from gellib.sweeps.sweep_file import SweepError
+from gellib.sweeps.sweep_file import SweepError, SweepInputError
 
 
 def status_of(folder: SweepFolder, sweep: Sweep, *, alive: bool | None = None) -> dict[str, str]:
@@ -92,7 +92,7 @@ def fingerprints_of(sweep: Sweep) -> tuple[dict[tuple[str, str], str], dict[Any,
                 f" Or make simulated ones: gellib simulate {sweep.system} --out {missing[0]}; "
                 "--quick makes a few by itself."
             )
-        raise SweepError(f"the images cannot be used: {err}{hint}") from err
+        raise SweepInputError(f"the images cannot be used: {err}{hint}") from err
 
 
 def plan(

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gellib.config import OUTPUT_FIELDS, RunConfig
-from gellib.sweeps.sweep_file import SweepError, SweepFile
+from gellib.sweeps.sweep_file import SweepFile, SweepInputError
 
 ASK_FROM = 10_000  # runs: a day or more of a fast machine
 
 
-class TooManyRunsError(SweepError):
+class TooManyRunsError(SweepInputError):
     """A sweep has so many runs that one has to confirm it."""
 
 
@@ -40,7 +40,7 @@ def check_same(configs: dict[str, RunConfig], path: Path) -> None:
 
     Raises
     ------
-    SweepError
+    SweepInputError
         Naming the first two.
     """
     seen: dict[str, str] = {}
@@ -48,7 +48,7 @@ def check_same(configs: dict[str, RunConfig], path: Path) -> None:
         values = config.model_dump(exclude={"model_id", *OUTPUT_FIELDS})
         key = json.dumps(values, sort_keys=True)
         if key in seen:
-            raise SweepError(
+            raise SweepInputError(
                 f"{path}: {seen[key]} and {name} are the same run, which is no repeat; remove one, "
                 "or vary `seeds`"
             )

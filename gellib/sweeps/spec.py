@@ -14,7 +14,7 @@ from gellib.base.text import join_some
 from gellib.config import ConfigError, RunConfig
 from gellib.sweeps.quick import quick_params, quick_purpose
 from gellib.sweeps.repeats import check_same, check_size
-from gellib.sweeps.sweep_file import SweepError, SweepFile, read_sweep_file
+from gellib.sweeps.sweep_file import SweepFile, SweepInputError, read_sweep_file
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def load_sweep(
 
     Raises
     ------
-    SweepError
+    SweepInputError
         When the file cannot be read or a key or parameter is wrong; every wrong parameter is named.
     """
     path = find_path(file)
@@ -91,9 +91,11 @@ def load_sweep(
         check_size(spec, overrides, path)
     varied = list(_expand(spec, overrides, path))
     if not varied:
-        raise SweepError(f"{path}: no runs: give `grid` (a product), `runs` (a list) or `params`")
+        raise SweepInputError(
+            f"{path}: no runs: give `grid` (a product), `runs` (a list) or `params`"
+        )
     if spec.folds == 1:
-        raise SweepError(f"{path}: key 'folds': got 1, expected 2 or more (or 0: no folds)")
+        raise SweepInputError(f"{path}: key 'folds': got 1, expected 2 or more (or 0: no folds)")
     configs: dict[str, RunConfig] = {}
     problems: dict[str, list[str]] = {}
     experiments = []
@@ -116,19 +118,21 @@ def load_sweep(
                 continue
             name = "-".join(part for part in (f"{config.model_id:02d}", label, suffix) if part)
             if name in configs:
-                raise SweepError(f"{path}: two runs are called {name}: give them other model_ids")
+                raise SweepInputError(
+                    f"{path}: two runs are called {name}: give them other model_ids"
+                )
             configs[name] = config
     if problems:
         lines = [
             f"  {line}\n    in {len(runs)} runs: {join_some(dict.fromkeys(runs), 3)}"
             for line, runs in problems.items()
         ]
-        raise SweepError(f"{path}: wrong parameters, nothing was run:\n" + "\n".join(lines))
+        raise SweepInputError(f"{path}: wrong parameters, nothing was run:\n" + "\n".join(lines))
     if not overrides and not quick:  # these may make runs alike that the file tells apart
         check_same(configs, path)
     notebook = find_path(spec.notebook)
     if not notebook.is_file():
-        raise SweepError(
+        raise SweepInputError(
             f"{path}: the notebook {spec.notebook!r} does not exist: expected it at {notebook}"
         )
     name = f"{spec.name}-quick" if quick else spec.name
@@ -137,19 +141,19 @@ def load_sweep(
     return Sweep(name, purpose, notebook, path, folder.resolve(), configs, spec.system, experiments)
 
 
-def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepError]:
+def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepInputError]:
     """Read all sweep files of a folder; one that cannot be read is its error.
 
     Where there is no folder `runs`, those that come with gellib are listed.
     """
-    found: dict[Path, Sweep | SweepError] = {}
+    found: dict[Path, Sweep | SweepInputError] = {}
     place = find_path(folder)
     if not place.is_dir() and str(folder) == "runs":
         place = SHIPPED / "runs"
     for path in sorted(place.glob("*.yaml")):
         try:
             found[path] = load_sweep(path)
-        except SweepError as err:
+        except SweepInputError as err:
             found[path] = err
     return found
 
@@ -186,9 +190,9 @@ def _expand(
         name = str(entry.pop("name", "")) or _label(entry.values())
         like = entry.pop("like", None)
         if name in known:
-            raise SweepError(f"{path}: two runs are called {name!r}: give them other names")
+            raise SweepInputError(f"{path}: two runs are called {name!r}: give them other names")
         if like is not None and not (isinstance(like, str) and like in known):
-            raise SweepError(
+            raise SweepInputError(
                 f"{path}: run {name!r} is `like: {like}`, which is no earlier run; "
                 f"earlier ones: {', '.join(known) or 'none'}"
             )

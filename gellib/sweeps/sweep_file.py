@@ -13,7 +13,11 @@ from gellib.sweeps.strict_yaml import StrictYamlError, read_yaml
 
 
 class SweepError(ValueError):
-    """The sweep file cannot be used; the message says which file, what and how to correct it."""
+    """A sweep cannot be run; the message says what is in the way and what to do."""
+
+
+class SweepInputError(SweepError):
+    """The sweep file, or the images that it names, cannot be used; the message says why."""
 
     exit_status = 2  # of the command
 
@@ -45,24 +49,24 @@ def read_sweep_file(path: Path) -> SweepFile:
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         hint = f"; there are: {', '.join(near)}" if near else ""
-        raise SweepError(f"no such sweep file: {path}{hint}")
+        raise SweepInputError(f"no such sweep file: {path}{hint}")
     try:
         content = read_yaml(decode_text(path.read_bytes()))
     except OSError as err:
-        raise SweepError(f"{path} cannot be opened: {err.strerror}") from err
+        raise SweepInputError(f"{path} cannot be opened: {err.strerror}") from err
     except (StrictYamlError, UndecodableTextError) as err:
-        raise SweepError(f"{path} is not YAML: {err}") from err
+        raise SweepInputError(f"{path} is not YAML: {err}") from err
     if not isinstance(content, dict):
-        raise SweepError(
+        raise SweepInputError(
             f"{path}: expected keys such as `name` and `grid`, got {shorten(repr(content), 60)}"
         )
     try:
         spec = SweepFile(**content)
     except TypeError as err:
-        raise SweepError(f"{path}: keys must be names: {err}") from err
+        raise SweepInputError(f"{path}: keys must be names: {err}") from err
     except ValidationError as err:
         lines = [_explain(problem) for problem in err.errors()]
-        raise SweepError(f"{path}: " + "; ".join(lines)) from None
+        raise SweepInputError(f"{path}: " + "; ".join(lines)) from None
     _check_name(spec.name, path)
     _check_repeats(spec, path)
     return spec
@@ -72,7 +76,7 @@ def _check_name(name: str, path: Path) -> None:
     """Refuse a name that is no single folder: it would lead elsewhere."""
     odd = set(name) & set('/\\:*?"<>|\n\t') or name.strip(" .") != name or name.startswith("~")
     if odd or not 0 < len(name.encode()) <= 150:
-        raise SweepError(
+        raise SweepInputError(
             f"{path}: key 'name': got {shorten(name, 60)!r}, expected the name of one folder, "
             "such as my_sweep; --out gives another place"
         )
@@ -82,12 +86,12 @@ def _check_repeats(spec: SweepFile, path: Path) -> None:
     """Refuse what repeats runs in two ways at once, or one run twice."""
     twice = [seed for seed in dict.fromkeys(spec.seeds) if spec.seeds.count(seed) > 1]
     if twice:
-        raise SweepError(f"{path}: key 'seeds': {quote_some(twice)} stands twice; keep one")
+        raise SweepInputError(f"{path}: key 'seeds': {quote_some(twice)} stands twice; keep one")
     varied = [*spec.grid, *(name for run in spec.runs for name in run)]
     for key, own in (("seeds", ("seed",)), ("folds", ("split", "folds", "fold"))):
         both = [name for name in own if name in varied]
         if both and getattr(spec, key):
-            raise SweepError(
+            raise SweepInputError(
                 f"{path}: {both[0]!r} is varied by `grid` or `runs`, and by `{key}` too, so that "
                 f"runs would be repeated; keep `{key}`, which counts runs as repeats of one "
                 "configuration"
@@ -95,7 +99,7 @@ def _check_repeats(spec: SweepFile, path: Path) -> None:
     for name, values in spec.grid.items():
         same = [value for at, value in enumerate(values) if _is_in(value, values[:at])]
         if same:
-            raise SweepError(
+            raise SweepInputError(
                 f"{path}: key 'grid': {name} has {same[0]!r} twice, which is the same run twice; "
                 "keep one (`seeds` repeats runs)"
             )

@@ -34,7 +34,8 @@ def test_json_keeps_its_contract(messy, report):
     found = json.loads(result.stdout)
     assert found == json.loads(json.dumps(report.to_dict()))
     assert list(found) == [
-        "duplicates", "groups", "clusters", "shortcuts", "unreadable", "classes", "verdict",
+        "duplicates", "groups", "clusters", "shortcuts", "unreadable", "left_out", "classes",
+        "notes", "verdict",
     ]  # fmt: skip
     assert found["duplicates"]["exact"] == [["a/00.png", "a/copy.png"]]
     ((first, second, distance),) = found["duplicates"]["near"]
