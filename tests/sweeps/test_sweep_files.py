@@ -294,3 +294,20 @@ def test_runs_share_features_that_their_heads_are_trained_on():
     assert has_shared_features(RunConfig(trainable="all", unfreeze_epoch=1))
     assert not has_shared_features(RunConfig(trainable="all"))
     assert not has_shared_features(RunConfig(input_adapter="reinit"))
+
+
+@pytest.mark.slow
+def test_the_first_sweep_splits_the_demo_images_into_its_folds():
+    from gellib.data import load_imageset
+    from gellib.data.splits import split_imageset
+
+    configs = load_sweep(PROJECT_ROOT / "runs" / "start.yaml").configs.values()
+    tested = []
+    for config in configs:
+        if config.pretrained_model == "efficientnet-lite0":
+            images = load_imageset(config.dataset_dir)
+            split = split_imageset(
+                images, method=config.split, folds=config.folds, fold=config.fold, seed=config.seed
+            )
+            tested += split.table.loc[split.table["split"] == "test", "file"].tolist()
+    assert sorted(tested) == sorted(images.table["file"])
