@@ -24,9 +24,14 @@ from gellib.data.duplicates import (
     group_images,
     summarise_images,
 )
-from gellib.data.file_notes import left_out_files, left_out_sentence, page_sentences
+from gellib.data.file_notes import (
+    blank_page_sentences,
+    left_out_files,
+    left_out_sentence,
+    page_sentences,
+)
 from gellib.data.image_files import ImageInfo, ImageLimits
-from gellib.data.splits import SplitError, split_imageset
+from gellib.data.splits import find_refusals
 
 # Sets of several labels that fewer images than this have are pooled. No benchmark set it.
 _RARE = 5
@@ -65,7 +70,7 @@ class CheckReport:
         """What is wrong, one sentence per problem; empty if nothing is."""
         return [
             *self.images.problems,
-            *_refusals(self.images),
+            *find_refusals(self.images),
             *self._about_files(),
             *self._about_duplicates(),
             *([self.leak.sentence()] if self.leak.sentence() else []),
@@ -76,9 +81,8 @@ class CheckReport:
     def notes(self) -> list[str]:
         """How the set was read, one sentence each: labels, pages, files that were left out."""
         pages = page_sentences(self.infos, self.images.root)
-        told = [sentence for sentence in pages if "blank" not in sentence]
         left_out = left_out_sentence(self.left_out)
-        return [*self.images.notes, *told, *([left_out] if left_out else [])]
+        return [*self.images.notes, *pages, *([left_out] if left_out else [])]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as `gellib check --json` prints them."""
@@ -111,8 +115,7 @@ class CheckReport:
                 f"{self.unreadable[0][0]} ({self.unreadable[0][1]}); a run stops at the first "
                 "unless skip_bad_images is on."
             )
-        pages = page_sentences(self.infos, self.images.root)
-        found += [sentence for sentence in pages if "blank" in sentence]
+        found += blank_page_sentences(self.infos, self.images.root)
         counts = self.classes
         small, large = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
         if counts[large] >= _IMBALANCE * max(counts[small], 1):
@@ -154,15 +157,6 @@ class CheckReport:
                 "is wrong."
             )
         return found
-
-
-def _refusals(images: ImageSet) -> list[str]:
-    """Say why a run with the parameters' defaults would not split a set, if it would not."""
-    try:
-        split_imageset(images)
-    except SplitError as err:
-        return [f"A run would refuse these images: {err}"]
-    return []
 
 
 def check_dataset(

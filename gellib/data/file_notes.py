@@ -18,25 +18,31 @@ _COMPANIONS = frozenset(
 
 
 def page_sentences(infos: Iterable[ImageInfo], root: Path) -> list[str]:
-    """Say how many files hold several pages or channels, and which pages are blank."""
+    """Say how many files hold several pages, and what else is read otherwise than expected."""
     infos = [info for info in infos if not info.reason]
-    found = []
     several = [info for info in infos if info.frames > 1]
+    found = []
     if several:
-        one = len(several) == 1
         found.append(
-            f"{len(several)} file{' holds' if one else 's hold'} several pages, the first is used, "
-            f"such as {_name(several[0], root)} ({several[0].frames} pages)."
+            f"{len(several)} file{' holds' if len(several) == 1 else 's hold'} several pages, the "
+            f"first is used, such as {_name(several[0], root)} ({several[0].frames} pages)."
         )
     notes: dict[str, list[ImageInfo]] = {}
     for info in infos:
-        if info.note:
-            kind = "blank" if "is blank" in info.note else info.note
-            notes.setdefault(kind, []).append(info)
-    for same in notes.values():
-        more = f", and so do {len(same) - 1} more" if len(same) > 1 else ""
-        found.append(f"{_name(same[0], root)}: {same[0].note}{more}.")
-    return found
+        if info.note and not info.blank_first_page:
+            notes.setdefault(info.note, []).append(info)
+    return found + [_note_sentence(same, root) for same in notes.values()]
+
+
+def blank_page_sentences(infos: Iterable[ImageInfo], root: Path) -> list[str]:
+    """Say which files have a blank first page before others: an image of nothing is used."""
+    blank = [info for info in infos if not info.reason and info.blank_first_page]
+    return [_note_sentence(blank, root)] if blank else []
+
+
+def _note_sentence(same: list[ImageInfo], root: Path) -> str:
+    more = f", and so do {len(same) - 1} more" if len(same) > 1 else ""
+    return f"{_name(same[0], root)}: {same[0].note}{more}."
 
 
 def left_out_files(images: ImageSet) -> dict[str, int]:

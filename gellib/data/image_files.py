@@ -91,6 +91,11 @@ class ImageInfo:
     reason: str = ""
     note: str = ""
 
+    @property
+    def blank_first_page(self) -> bool:
+        """Whether the page that is used is blank, and a later one is not."""
+        return "page" in self.note and "is blank" in self.note
+
 
 def sniff_type(head: bytes) -> str:
     """Return the file type by the first `HEAD_BYTES` of a file: a name like `PNG`, or empty."""

@@ -199,3 +199,12 @@ def _check(
                 f"{int((splits == split).sum())} images of all classes there). Expected one or "
                 f"more in each of train, val and test. {advice}."
             )
+
+
+def find_refusals(images: ImageSet) -> list[str]:
+    """Say why a run with the parameters' defaults would not split a set, if it would not."""
+    try:
+        split_imageset(images)
+    except SplitError as err:
+        return [f"A run would refuse these images: {err}"]
+    return []

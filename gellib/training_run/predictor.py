@@ -48,7 +48,11 @@ class Prediction:
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that the image gets: one, or those that reach their threshold."""
-        return tuple(name for name in self.task.labels_of(self.label) if name)
+        if self.task.exclusive:
+            return (self.label,) if self.label else ()
+        # From the probabilities: a class may be called `a|b`.
+        shares = self.probabilities.items()
+        return tuple(name for name, share in shares if share >= self.thresholds[name])
 
     @property
     def task(self) -> Task:

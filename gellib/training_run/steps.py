@@ -12,7 +12,12 @@ from gellib.base.paths import expand_user
 from gellib.base.text import did_you_mean
 from gellib.config import ConfigError, RunConfig
 from gellib.data import ImageSet, drop_images, limit_images, load_imageset
-from gellib.data.file_notes import left_out_files, left_out_sentence, page_sentences
+from gellib.data.file_notes import (
+    blank_page_sentences,
+    left_out_files,
+    left_out_sentence,
+    page_sentences,
+)
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.readable import examine_images
 from gellib.data.splits import split_imageset
@@ -62,7 +67,7 @@ def load_images(config: RunConfig) -> LoadedImages:
     images = limit_images(images, config.max_images)
     infos = examine_images(images, limits_of(config), cache_dir=cache_folder(config))
     bad_images = [BadImageError(info.path, info.reason) for info in infos if info.reason]
-    notes = page_sentences(infos, images.root)
+    notes = page_sentences(infos, images.root) + blank_page_sentences(infos, images.root)
     if left_out := left_out_sentence(left_out_files(images)):
         notes.append(left_out)
     if bad_images and not config.skip_bad_images:

@@ -13,7 +13,12 @@ from making.images import encode, make_raw_png, random_pixels, save_png
 from PIL import Image
 
 from gellib.data import DatasetError, check_images, load_imageset
-from gellib.data.file_notes import left_out_files, left_out_sentence, page_sentences
+from gellib.data.file_notes import (
+    blank_page_sentences,
+    left_out_files,
+    left_out_sentence,
+    page_sentences,
+)
 from gellib.data.image_files import BadImageError, ImageInfo, file_digest
 from gellib.data.images import examine_image, read_image
 
@@ -225,7 +230,12 @@ def test_pages_are_told(tmp_path):
         "2 files hold several pages, the first is used, such as gel/p0.tif (2 pages)."
     ]
     blank = ImageInfo(str(tmp_path / "x.tif"), frames=1, note="the first page is blank")
-    assert page_sentences([blank], tmp_path) == ["x.tif: the first page is blank."]
+    assert page_sentences([blank], tmp_path) == []
+    assert blank_page_sentences([blank], tmp_path) == ["x.tif: the first page is blank."]
+    # A file may be called so; that is no problem of the set.
+    called = ImageInfo(str(tmp_path / "is blank.tif"), frames=3)
+    assert blank_page_sentences([called], tmp_path) == []
+    assert "is blank.tif (3 pages)" in page_sentences([called], tmp_path)[0]
     assert check_images(load_imageset(tmp_path)) == []
 
 

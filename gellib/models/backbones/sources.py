@@ -64,6 +64,7 @@ class WeightsFile:
     `data` names what they were trained on, such as `imagenet`; `license` is the licence's short
     name, empty where the source does not say; `url` is empty where they are only installed.
     `sha256` is the whole hash, the first digits of it, or empty where it is not known beforehand.
+    `origin` says what offers them, such as the package.
     """
 
     path: Path
@@ -72,7 +73,6 @@ class WeightsFile:
     sha256: str = ""
     license: str = ""
     origin: str = ""
-    advice: str = ""
 
 
 class Source(ABC):
