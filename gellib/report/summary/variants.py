@@ -36,9 +36,11 @@ def variants_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | Non
         parent = by_name.get(variant.like) if variant.like else None
         row: dict[str, object] = {
             "model": variant.model_id,
-            "experiment": variant.name,
-            "like": variant.like or "–",
+            "experiment": variant.name + (f"\nlike {variant.like}" if variant.like else ""),
             "what changed": _changes(variant),
+            # Before the metrics, of which a narrow page cuts off the last.
+            "verdict": verdicts.get(variant.name)
+            or ("–" if variant.like is None else "not compared"),
         }
         for metric in metrics:
             value = models[metric.name].loc[variant.model_id]
@@ -47,13 +49,11 @@ def variants_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | Non
         loss = losses["test_loss"]
         now, before = loss.get(variant.model_id, np.nan), loss.get(parent, np.nan)
         row["loss"] = "–" if np.isnan(now) else f"{now:.2f}{change_cell(now - before, 1, 2)}"
-        verdict = verdicts.get(variant.name)
-        row["verdict"] = verdict or ("–" if variant.like is None else "not compared")
         rows.append(row)
     style = pd.DataFrame(rows).style.hide(axis="index").set_uuid("experiments")
     style = style.set_table_styles(COMPACT)
     # Styles of columns, because `COMPACT` takes precedence over properties of single cells.
-    own = {"what changed": "; text-align: left; min-width: 16em", "verdict": "; min-width: 8em"}
+    own = {"what changed": "; text-align: left; min-width: 13em", "verdict": "; min-width: 7em"}
     wraps: dict[str, list[CSSDict]] = {
         name: [{"selector": "td", "props": f"white-space: pre-line{own.get(name, '')}"}]
         for name in style.columns
@@ -61,7 +61,7 @@ def variants_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | Non
     style = style.set_table_styles(wraps, overwrite=False)
     return style.set_caption(
         "Metrics on the test images; in brackets the change against the experiment that it is "
-        "like, in percentage points."
+        "like, in percentage points where the metric is in percent."
     )
 
 
