@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from gellib.config import FACTS, OUTPUT_FIELDS, REPEATS, STAGES, RunConfig, config_key
-from gellib.config.facts import read_facts
+from gellib.config.param import read_facts
 from gellib.sweeps.feature_tasks import feature_key
 
 # Another value than the default, with what it needs beside it.

@@ -1,7 +1,7 @@
 """Every parameter of one run, typed, checked and frozen: `RunConfig`."""
 
 from gellib.config.errors import ConfigError
-from gellib.config.facts import STAGES, Facts, Stage
+from gellib.config.param import STAGES, Facts, Stage
 from gellib.config.run_config import FACTS, NAMED, OUTPUT_FIELDS, REPEATS, RunConfig, config_key
 
 __all__ = [

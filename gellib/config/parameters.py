@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gellib.config.facts import param
+from gellib.config.param import param
 
 
 class Parameters(BaseModel):

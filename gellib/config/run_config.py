@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
 
 from gellib.config.errors import ConfigError, explain
-from gellib.config.facts import STAGES, Facts, Stage, read_facts
+from gellib.config.param import STAGES, Facts, Stage, read_facts
 from gellib.config.parameters import Parameters
 from gellib.config.rules import check_agreement
 

@@ -12,7 +12,7 @@ import numpy as np
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.images import read_image
 from gellib.labsim.pretraining import load_class_model, read_card
-from gellib.models.backbones.labsim import shipped_weights
+from gellib.models.backbones.labsim_weights import shipped_weights
 from gellib.models.features import unaugmented_view
 from gellib.models.training import head_probabilities, view_features
 from gellib.training_run.predictor import Prediction, Source, named_source

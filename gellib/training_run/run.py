@@ -29,7 +29,7 @@ from gellib.models.training import (
 )
 from gellib.runs import SCHEMA, Record, append_result, record_row
 from gellib.training_run.environment import device_name, environment
-from gellib.training_run.evaluation import RunEvaluation, evaluate_run, metrics_table
+from gellib.training_run.evaluate import RunEvaluation, evaluate_run, metrics_table
 from gellib.training_run.figures import RunFigures
 from gellib.training_run.steps import (
     check_network,

@@ -19,7 +19,7 @@ from gellib.models.explain import (
 )
 from gellib.models.features import FeatureStore
 from gellib.models.training import TrainResult
-from gellib.training_run.evaluation import SPLITS, RunEvaluation
+from gellib.training_run.evaluate import SPLITS, RunEvaluation
 
 
 @dataclass(frozen=True)

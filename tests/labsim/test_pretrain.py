@@ -31,7 +31,7 @@ from gellib.models.backbones import (
     labsim,
     resolve_weights,
 )
-from gellib.models.backbones.labsim import (
+from gellib.models.backbones.labsim_weights import (
     PRETRAINABLE,
     make_classifier,
     pretrained_facts,

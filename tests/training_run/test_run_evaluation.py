@@ -12,7 +12,7 @@ from gellib import plots
 from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 from gellib.report.widgets import verdict
 from gellib.runs import Record, RunFolder
-from gellib.training_run.evaluation import evaluate_run, metrics_table
+from gellib.training_run.evaluate import evaluate_run, metrics_table
 from gellib.training_run.explanation import choose_explained
 from gellib.training_run.predictor import Prediction
 

@@ -15,7 +15,7 @@ from gellib.base.files import atomic_path, write_text
 from gellib.labsim.pretraining.recipe import RECIPES, PretrainError
 from gellib.labsim.simulate import CLASSES
 from gellib.models.backbones import Backbone, build_backbone, file_sha256
-from gellib.models.backbones.labsim import FACTS_KEY, pretrained_facts
+from gellib.models.backbones.labsim_weights import FACTS_KEY, pretrained_facts
 from gellib.models.backbones.network_parts import last_linear
 from gellib.models.heads import Head, build_head
 

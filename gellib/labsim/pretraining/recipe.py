@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from gellib.base.text import did_you_mean
 from gellib.labsim.pretraining.batches import BATCH_VIEWS
 from gellib.labsim.simulate import CLASSES
-from gellib.models.backbones.labsim import PRETRAINABLE, make_classifier
+from gellib.models.backbones.labsim_weights import PRETRAINABLE, make_classifier
 from gellib.models.backbones.sources import ALIASES
 
 

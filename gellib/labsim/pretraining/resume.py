@@ -10,7 +10,7 @@ from torch import nn
 
 from gellib.labsim.pretraining.recipe import RECIPES, PretrainError, as_input
 from gellib.labsim.simulate import CLASSES
-from gellib.models.backbones.labsim import pretrained_facts
+from gellib.models.backbones.labsim_weights import pretrained_facts
 from gellib.models.backbones.network_parts import BatchNorm, batch_norms
 
 

@@ -7,8 +7,8 @@ network without its classifier, together with its weights and preprocessing.
 from gellib.base.seeding import derive_seed, isolated_rng
 from gellib.models.backbones.adapters import INPUT_ADAPTERS
 from gellib.models.backbones.backbone import Backbone
+from gellib.models.backbones.batch_norm_statistics import calibrate_batchnorm
 from gellib.models.backbones.building import build_backbone
-from gellib.models.backbones.calibration import calibrate_batchnorm
 from gellib.models.backbones.cutting import cut_network
 from gellib.models.backbones.devices import (
     DeviceMissing,

@@ -9,7 +9,7 @@ from gellib.base.seeding import SkipInitialisation, isolated_rng
 from gellib.models.backbones.adapters import INPUT_ADAPTERS, adapt_first_convolution
 from gellib.models.backbones.backbone import Backbone
 from gellib.models.backbones.hashes import state_sha256
-from gellib.models.backbones.labsim import pool_features, pretrained_facts, shipped_weights
+from gellib.models.backbones.labsim_weights import pool_features, pretrained_facts, shipped_weights
 from gellib.models.backbones.loading import load_weights
 from gellib.models.backbones.network_parts import remove_classifier
 from gellib.models.backbones.preprocessing import preprocessing_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gellib.models.backbones.labsim import has_shipped_weights
+from gellib.models.backbones.labsim_weights import has_shipped_weights
 from gellib.models.backbones.sources import ALIASES, BackboneError, check_backbone, find_source
 from gellib.models.backbones.timm_source import PACKAGED
 from gellib.models.backbones.weights import home_relative

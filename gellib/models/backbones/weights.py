@@ -11,7 +11,7 @@ from filelock import FileLock
 from gellib.base.paths import expand_user
 from gellib.models.backbones.download import download, short_reason
 from gellib.models.backbones.hashes import file_sha256
-from gellib.models.backbones.labsim import (
+from gellib.models.backbones.labsim_weights import (
     has_shipped_weights,
     pretrained_facts,
     shipped_card,

@@ -1,6 +1,5 @@
 """Explanation maps, uncertainty, and detection of out-of-distribution images."""
 
-from gellib.models.explain.layers import ExplainError, last_spatial_layer
 from gellib.models.explain.maps import Explanation, explain_views
 from gellib.models.explain.monte_carlo import Uncertainty, has_dropout, uncertainty
 from gellib.models.explain.out_of_distribution import (
@@ -8,6 +7,7 @@ from gellib.models.explain.out_of_distribution import (
     OutOfDistribution,
     fit_out_of_distribution,
 )
+from gellib.models.explain.spatial_layer import ExplainError, last_spatial_layer
 
 __all__ = [
     "MOST_IMAGES",

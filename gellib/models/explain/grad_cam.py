@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gellib.models.backbones import Backbone, exact_arithmetic
-from gellib.models.explain.layers import ExplainError, last_spatial_layer
+from gellib.models.explain.spatial_layer import ExplainError, last_spatial_layer
 from gellib.models.heads import Head
 
 

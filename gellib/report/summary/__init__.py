@@ -2,7 +2,7 @@
 
 from gellib.report.conclusions import conclusions
 from gellib.report.summary.best import image_root
-from gellib.report.summary.facts import as_markdown, warning_box, what_was_run
+from gellib.report.summary.overview import as_markdown, warning_box, what_was_run
 from gellib.report.summary.summary import Summary
 from gellib.report.summary.tables import (
     effects_table,

@@ -13,8 +13,8 @@ from gellib import plots
 from gellib.base.paths import find_path
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
-from gellib.report.summary.facts import as_markdown, warning_box, what_was_run
 from gellib.report.summary.figures import NO_BEST, Figures
+from gellib.report.summary.overview import as_markdown, warning_box, what_was_run
 from gellib.report.summary.tables import (
     effects_table,
     ranking_table,
