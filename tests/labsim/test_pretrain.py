@@ -28,7 +28,7 @@ from gellib.models.backbones import (
     WeightsError,
     build_backbone,
     file_sha256,
-    labsim,
+    labsim_weights,
     resolve_weights,
 )
 from gellib.models.backbones.labsim_weights import (
@@ -327,7 +327,7 @@ class TestShipped:
             shutil.copy(file, tmp_path)
         with open(tmp_path / "mobilenet-v3.safetensors", "ab") as file:
             file.write(b"?")
-        monkeypatch.setattr(labsim, "WEIGHTS_DIR", tmp_path)
+        monkeypatch.setattr(labsim_weights, "WEIGHTS_DIR", tmp_path)
         with pytest.raises(WeightsError, match="is damaged .* install gellib again"):
             resolve_weights("mobilenet-v3", "labsim")
 

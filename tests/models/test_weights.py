@@ -13,7 +13,7 @@ from gellib.models.backbones import (
     WeightsError,
     build_backbone,
     checkpoint_path,
-    labsim,
+    labsim_weights,
     resolve_weights,
 )
 from gellib.models.backbones.loading import load_weights
@@ -41,7 +41,7 @@ def _own_cache(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def _nothing_shipped(tmp_path, monkeypatch):
     """What happens to a network that no weights come with gellib for."""
-    monkeypatch.setattr(labsim, "WEIGHTS_DIR", tmp_path / "weights")
+    monkeypatch.setattr(labsim_weights, "WEIGHTS_DIR", tmp_path / "weights")
 
 
 @pytest.fixture
