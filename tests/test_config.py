@@ -56,6 +56,27 @@ def test_parameters_that_do_not_go_together_are_named():
     assert RunConfig(nesterov=True, opt_alg="sgd").nesterov
 
 
+@pytest.mark.parametrize(
+    ("change", "method"),
+    [
+        ({}, "cv"),
+        ({"opt_alg": "lbfgs"}, "cv"),
+        ({"evaluation": "holdout"}, "holdout"),
+        ({"trainable": "last:1"}, "holdout"),
+        ({"trainable": "all", "unfreeze_epoch": 2}, "holdout"),
+        ({"input_adapter": "reinit"}, "holdout"),
+        *(({"split": split}, "holdout") for split in ("random", "mask", "kfold")),
+    ],
+)
+def test_a_frozen_network_is_cross_validated_unless_a_split_is_asked_for(change, method):
+    config = RunConfig(**change)
+    assert config.evaluation_method == method
+    if method == "holdout" and "evaluation" not in change:
+        name = next(iter(change))
+        with pytest.raises(ConfigError, match=f"evaluation: got 'cv' with {name} "):
+            RunConfig.check({**change, "evaluation": "cv"})
+
+
 def test_whole_numbers_are_taken_for_fractions():
     assert RunConfig.check({"learning_rate": 1}).learning_rate == 1.0
 

@@ -69,6 +69,30 @@ class Parameters(BaseModel):
     test_dir: str = param(
         "", description="separate folder of test images; empty: none", stage="data"
     )
+    evaluation: Literal["auto", "cv", "holdout"] = param(
+        "auto",
+        description="auto (cv where only the head is trained), cv, or holdout",
+        stage="split",
+        factor=False,
+    )
+    cv_folds: int = param(
+        5,
+        ge=2,
+        le=100,
+        description="evaluation cv: number of folds",
+        stage="split",
+        label="folds of the cross-validation",
+        factor=False,
+    )
+    cv_repeats: int = param(
+        5,
+        ge=1,
+        le=100,
+        description="evaluation cv: how often the folds are drawn anew",
+        stage="split",
+        label="repeats of the cross-validation",
+        factor=False,
+    )
     split: Literal["stratified", "random", "mask", "kfold"] = param(
         "stratified",
         description="how images are split where the folder does not say",
@@ -80,6 +104,11 @@ class Parameters(BaseModel):
     )
     group_duplicates: bool = param(
         True, description="keep duplicates of an image in the same split", stage="split"
+    )
+    group_families: bool = param(
+        True,
+        description="keep near-duplicate clusters (a subject's slices) in the same split",
+        stage="split",
     )
     val_fraction: float = param(
         0.2,

@@ -23,6 +23,8 @@ def check_agreement(config: RunConfig) -> None:
         )
     if config.opt_alg == "lbfgs":
         _check_lbfgs(config)
+    if config.evaluation == "cv":
+        _check_cv(config)
     if config.classifier_head in ("residual", "attention") and config.batch_size == 1:
         raise ValueError(
             f"batch_size: got 1 with classifier_head {config.classifier_head!r}, whose batch "
@@ -42,6 +44,20 @@ def check_agreement(config: RunConfig) -> None:
         raise ValueError(
             f"unfreeze_learning_rate: got {config.unfreeze_learning_rate:g} with unfreeze_epoch "
             "0; set that too, or learning_rate instead"
+        )
+
+
+def _check_cv(config: RunConfig) -> None:
+    if config.split != "stratified":
+        raise ValueError(
+            f"evaluation: got 'cv' with split {config.split!r}, but the folds are drawn by class; "
+            "set split to stratified, or evaluation to holdout"
+        )
+    if not config.frozen_network:
+        name = "trainable" if config.trainable != "head" else "input_adapter"
+        raise ValueError(
+            f"evaluation: got 'cv' with {name} {getattr(config, name)!r}, which would train the "
+            "network once per fold; set evaluation to holdout, or train the head alone"
         )
 
 

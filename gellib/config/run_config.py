@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -45,6 +45,22 @@ class RunConfig(Parameters):
     def has_random_views(self) -> bool:
         """Whether the head is trained on random views of the images, a new one in each epoch."""
         return self.opt_alg != "lbfgs" and self.augmentation.strip() not in ("", "none")
+
+    @property
+    def evaluation_method(self) -> Literal["cv", "holdout"]:
+        """How the run is evaluated: what `evaluation` says, or what `auto` stands for.
+
+        `auto` is `cv` where nothing of the network is trained and images are split by class; a
+        network would have to be trained once per fold.
+        """
+        if self.evaluation != "auto":
+            return self.evaluation
+        return "cv" if self.frozen_network and self.split == "stratified" else "holdout"
+
+    @property
+    def frozen_network(self) -> bool:
+        """Whether the head alone is trained, in all epochs."""
+        return self.head_epochs == self.num_epochs
 
     @classmethod
     def check(cls, params: dict[str, Any]) -> RunConfig:

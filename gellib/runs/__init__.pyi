@@ -1,5 +1,7 @@
 from .run_folder import RunFolder as RunFolder
 from .sweep_folder import SweepFolder as SweepFolder
+from .out_of_fold import OutOfFoldScores as OutOfFoldScores
+from .out_of_fold import read_sweep_out_of_fold as read_sweep_out_of_fold
 from .predictions import SweepPredictions as SweepPredictions
 from .predictions import read_sweep_predictions as read_sweep_predictions
 from .ranking import best_run as best_run

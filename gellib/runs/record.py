@@ -13,6 +13,7 @@ from gellib.runs.record_sections import (
     DataRecord,
     EnvironmentRecord,
     ErrorRecord,
+    EvaluationRecord,
     OutOfDistributionRecord,
     ParameterCounts,
     Section,
@@ -55,6 +56,7 @@ class Record(Section):
     config: dict[str, Any]
     config_hash: str = ""
     data: DataRecord = DataRecord()
+    evaluation: EvaluationRecord = EvaluationRecord()
     environment: EnvironmentRecord = EnvironmentRecord()
     weights: WeightsRecord = WeightsRecord()
     features: int | None = None
@@ -81,8 +83,18 @@ class Record(Section):
 
     @property
     def val(self) -> dict[str, Any]:
-        """Metrics on the validation images, by name; empty where the run has none."""
+        """Metrics that choose, by name: on the validation images, or out of fold; or empty."""
         return self.metrics.get("val", {})
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """Metrics that say how good the run is: on the test images; without them, out of fold."""
+        return self.test or (self.val if self.evaluation.method == "cv" else {})
+
+    @property
+    def scored_on(self) -> str:
+        """What `scores` are of: `test`, or `out-of-fold`."""
+        return "test" if self.test or self.evaluation.method == "holdout" else "out-of-fold"
 
     @property
     def task(self) -> Task:
@@ -92,7 +104,7 @@ class Record(Section):
 
         if self.data.task:
             return find_task(self.data.task)
-        return task_of_labels(MULTILABEL.headline in self.test)
+        return task_of_labels(MULTILABEL.headline in self.scores)
 
     @classmethod
     def read(cls, path: Path) -> Record:
@@ -136,9 +148,11 @@ class Record(Section):
             first = err.errors()[0]
             key = ".".join(map(str, first["loc"]))
             raise RecordError(f"{where}: the record is damaged: {key}: {first['msg']}") from None
-        missing = {"accuracy", "n"} - record.test.keys()
+        missing = {"accuracy", "n"} - record.scores.keys()
         if record.done and missing:
+            part = "test" if record.scored_on == "test" else "val"
             raise RecordError(
-                f"{where}: the record is damaged: metrics.test has no {', '.join(sorted(missing))}"
+                f"{where}: the record is damaged: metrics.{part} has no "
+                f"{', '.join(sorted(missing))}"
             )
         return record

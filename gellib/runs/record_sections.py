@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -40,6 +40,7 @@ class DataRecord(Section):
     task: str = ""
     counts: dict[str, dict[str, int]] = {}
     duplicates: dict[str, Any] = {}
+    families: dict[str, Any] = {}
     skipped_images: list[SkippedImage] = []
 
 
@@ -92,8 +93,33 @@ class Timings(Section):
     total_s: float = _NAN
 
 
+class EvaluationRecord(Section):
+    """How the run was evaluated: `cv`, by cross-validation within the run, or `holdout`.
+
+    `groups` is the number of units that stayed whole in the folds: groups, and images without one.
+    `best_epochs` has one entry per repeat and fold. Records of the first version were all
+    holdouts.
+    """
+
+    method: Literal["cv", "holdout"] = "holdout"
+    folds: int = 0
+    repeats: int = 0
+    groups: int | None = None
+    best_epochs: list[int] = []
+
+    @property
+    def words(self) -> str:
+        """The cross-validation in words: `5 folds x 5 repeats`; empty for a holdout."""
+        if self.method == "holdout":
+            return ""
+        return f"{self.folds} folds" + f" x {self.repeats} repeats" * (self.repeats > 1)
+
+
 class CalibrationRecord(Section):
-    """The temperature, and scores of calibration on the test images before and after it."""
+    """The temperature, and scores of calibration before and after it.
+
+    On the test images; without a test part, on the out-of-fold predictions.
+    """
 
     temperature: float = 1.0
     n_val: int = 0

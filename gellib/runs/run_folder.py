@@ -54,7 +54,8 @@ class RunFolder:
     def predictions(self) -> Path:
         """One row per image: file, split, label, predicted, one probability per class.
 
-        Several labels are joined by `|`; none at all is an empty cell.
+        Several labels are joined by `|`; none at all is an empty cell. In a cross-validation, the
+        split `cv` has the out-of-fold predictions, averaged over the repeats.
         """
         return self.path / "predictions.csv"
 
@@ -62,6 +63,11 @@ class RunFolder:
     def predictions_json(self) -> Path:
         """The same as a list of objects, with the probabilities by class name."""
         return self.path / "predictions.json"
+
+    @property
+    def out_of_fold(self) -> Path:
+        """One row per image and repeat of a cross-validation: its fold and its prediction there."""
+        return self.path / "out_of_fold.csv"
 
     @property
     def model(self) -> Path:

@@ -46,6 +46,14 @@ def make_record(
     }
 
 
+def make_cv_record(config: RunConfig, name="01-a", accuracy=0.8, **more) -> dict:
+    """Build the record of a finished run that was cross-validated, without a test part."""
+    given = make_record(config, name, val_accuracy=accuracy)
+    val, train = given["metrics"]["val"], given["metrics"]["train"]
+    evaluation = {"method": "cv", "folds": 2, "repeats": 2, "groups": 22, "best_epochs": [3] * 4}
+    return given | {"evaluation": evaluation, "metrics": {"val": val, "train": train}, **more}
+
+
 def make_records(rows: list[dict]) -> list[Record]:
     """Build records that have no more than the table needs."""
     out = []
