@@ -25,7 +25,7 @@ class Parameters(BaseModel):
     )
     pretrained_model: str = param(
         "resnet18",
-        description="resnet18, vgg16, any torchvision classifier, or timm/<name>",
+        description="resnet18, vgg16, any torchvision classifier, timm/<name>, or a+b",
         stage="features",
         label="architecture",
     )

@@ -36,7 +36,8 @@ class Sweep:
 
     def modules(self) -> list[str]:
         """Name the modules that its runs import and most other runs do not."""
-        names = (config.pretrained_model for config in self.configs.values())
+        models = {config.pretrained_model for config in self.configs.values()}
+        names = [part.strip() for model in models for part in model.split("+")]
         ours = ("timm/", "efficientnet-lite", "efficientnet_lite")
         return ["timm"] if any(name.startswith(ours) for name in names) else []
 

@@ -18,6 +18,7 @@ from gellib.models.backbones.devices import (
     resolve_precision,
 )
 from gellib.models.backbones.hashes import file_sha256, state_sha256
+from gellib.models.backbones.joined import JoinedNetwork
 from gellib.models.backbones.layers import check_layers, list_blocks, trained_layers
 from gellib.models.backbones.network_parts import running_statistics
 from gellib.models.backbones.preprocessing import (
@@ -52,6 +53,7 @@ __all__ = [
     "Backbone",
     "BackboneError",
     "DeviceMissing",
+    "JoinedNetwork",
     "Preprocessing",
     "WeightsError",
     "NAMED_WEIGHTS",

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gellib.models.backbones.labsim_weights import has_shipped_weights
-from gellib.models.backbones.sources import ALIASES, BackboneError, check_backbone, find_source
+from gellib.models.backbones.sources import (
+    ALIASES,
+    PLUS,
+    BackboneError,
+    check_backbone,
+    find_source,
+)
 from gellib.models.backbones.timm_source import PACKAGED
 from gellib.models.backbones.weights import home_relative
 
@@ -40,7 +46,8 @@ def weights_states(names: Sequence[str] = ()) -> list[WeightsState]:
     BackboneError
         For an unknown name.
     """
-    return [_state(name) for name in names or COMMON]
+    parts = (part.strip() for name in names or COMMON for part in name.split(PLUS))
+    return [_state(name) for name in dict.fromkeys(parts)]
 
 
 def _state(name: str) -> WeightsState:

@@ -15,7 +15,7 @@ from torchvision.models.vision_transformer import Encoder
 
 from gellib.base.text import did_you_mean
 from gellib.models.backbones.network_parts import remove_classifier
-from gellib.models.backbones.sources import BackboneError, check_backbone, find_source
+from gellib.models.backbones.sources import PLUS, BackboneError, check_backbone, find_source
 
 _SEQUENCES = (nn.Sequential, nn.ModuleList, Encoder)
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -121,7 +121,12 @@ def check_layers(name: str, image_size: int, text: str) -> None:
     ValueError
         As `check_trainable` and `trained_layers`.
     """
-    if check_trainable(text)[0] in ("head", "all"):
+    word = check_trainable(text)[0]
+    if PLUS in name and word != "head":
+        raise BackboneError(
+            f"trainable: got {text!r}, but the backbones of {name} stay frozen; expected head"
+        )
+    if word in ("head", "all"):
         return
     name = check_backbone(name)
     with torch.device("meta"):

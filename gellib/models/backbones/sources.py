@@ -32,6 +32,7 @@ ALIASES = {
     "vit-b-16": "vit_b_16",
 }
 TIMM = "timm/"
+PLUS = "+"  # between the names of backbones whose features are joined
 # These are trained with an auxiliary classifier and would normalise their input themselves.
 _WITH_AUXILIARY_CLASSIFIER = ("googlenet", "inception_v3")
 _NO_LINEAR_LAYER = ("squeezenet1_0", "squeezenet1_1")
@@ -177,7 +178,8 @@ def _sources() -> Mapping[str, Source]:
 
 
 def find_source(name: str) -> Source:
-    """Return the source of a checked name."""
+    """Return the source of a checked name; of several joined ones, that of the first."""
+    name = name.split(PLUS)[0]
     if name.startswith(TIMM):
         return _sources()["timm"]
     return _sources().get(name) or _sources()["torchvision"]
@@ -196,13 +198,16 @@ def list_backbones() -> list[str]:
 def check_backbone(name: str) -> str:
     """Check the name of a backbone and replace an alias by the source's name.
 
-    As in torchvision, `vgg11` has no batch normalisation; `vgg11_bn` has it.
+    As in torchvision, `vgg11` has no batch normalisation; `vgg11_bn` has it. Names joined by `+`
+    are checked one by one.
 
     Raises
     ------
     BackboneError
         For an unknown name, with the nearest known one.
     """
+    if PLUS in name:
+        return check_joined_names(name)
     if name.startswith(TIMM):
         from gellib.models.backbones.timm_source import check_timm_name
 
@@ -222,3 +227,25 @@ def check_backbone(name: str) -> str:
             "those of timm: timm/<name>"
         )
     return ALIASES.get(name, name)
+
+
+def check_joined_names(name: str) -> str:
+    """Check names that are joined by `+`, and replace their aliases.
+
+    Raises
+    ------
+    BackboneError
+        For an unknown or empty name, and for one that stands there twice.
+    """
+    parts = [part.strip() for part in name.split(PLUS)]
+    if "" in parts:
+        raise BackboneError(
+            f"pretrained_model: got {name!r}; expected names of backbones around each {PLUS!r}, "
+            "such as resnet18+efficientnet-lite0"
+        )
+    checked = [check_backbone(part) for part in parts]
+    if len(set(checked)) < len(checked):
+        raise BackboneError(
+            f"pretrained_model: got {name!r}, which names a backbone twice; name each once"
+        )
+    return PLUS.join(checked)

@@ -18,6 +18,7 @@ from gellib.models.backbones.labsim_weights import (
     shipped_weights,
 )
 from gellib.models.backbones.sources import (
+    PLUS,
     BackboneError,
     WeightsFile,
     check_backbone,
@@ -74,7 +75,8 @@ def resolve_weights(
         images only, which gellib includes. `pretrained`: `imagenet` if they are installed, cached,
         or their server answers within `timeout_s`, else `labsim` if gellib includes them for this
         backbone. `auto`: as `pretrained`, else `none`. `none`: random ones, with a warning. A path:
-        a `.safetensors` file or a state dict.
+        a `.safetensors` file or a state dict. Of a joined backbone, one for all parts, or one per
+        part, joined by `+`.
     timeout_s
         Seconds to wait for the server; 0 means no download. The default is the environment variable
         `GELLIB_WEIGHTS_TIMEOUT_S`, or 3 if it is not set.
@@ -89,6 +91,11 @@ def resolve_weights(
         When weights other than `auto` are not available (`WeightsMissing`) or are damaged.
     """
     name = check_backbone(name)
+    if PLUS in name:
+        # Only here: it needs this function for each part.
+        from gellib.models.backbones.joined import join_weights, resolve_joined
+
+        return join_weights(resolve_joined(name, weights, timeout_s=timeout_s, progress=progress))
     if weights == "none":
         warning = (
             f"RANDOM WEIGHTS, as requested by `weights: none`: {name} is not pretrained, so its "
@@ -131,6 +138,11 @@ def weights_path(name: str, info: WeightsInfo) -> Path:
 
 def weights_request(name: str, info: WeightsInfo) -> str:
     """Return the value of `weights` that asks for the same weights again."""
+    if PLUS in name:
+        parts = name.split(PLUS)
+        known = info.name.split(PLUS) if PLUS in info.name else [info.name] * len(parts)
+        infos = (WeightsInfo(text, "") for text in known)
+        return PLUS.join(weights_request(*pair) for pair in zip(parts, infos, strict=True))
     if info.name in ("imagenet", "labsim", "none"):
         return info.name
     try:

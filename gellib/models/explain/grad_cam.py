@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gellib.models.backbones import Backbone, exact_arithmetic
+from gellib.models.backbones import Backbone, JoinedNetwork, exact_arithmetic
 from gellib.models.explain.spatial_layer import ExplainError, last_spatial_layer
 from gellib.models.heads import Head
 
@@ -41,14 +41,32 @@ def grad_cam(
         raise ExplainError(
             "Grad-CAM needs captum, which is not installed: pip install 'gellib[explain]'"
         ) from err
-    layer = last_spatial_layer(backbone, images[:1])[1]
+    layers = _explained_layers(backbone, images[:1])
     network = nn.Sequential(backbone, head).eval()
     # Gradients need a start, also where all layers are frozen; nothing is trained here.
     x = images.clone().requires_grad_(True)
     goal = torch.as_tensor(np.asarray(targets), device=images.device)
     with torch.enable_grad(), exact_arithmetic():
-        maps = LayerGradCam(network, layer).attribute(x, target=goal, relu_attributions=True)
-    return _scaled(maps[:, 0].detach().cpu().double().numpy())
+        found = [LayerGradCam(network, layer).attribute(x, target=goal) for layer in layers]
+    # Each is in units of the class's logit, so that the maps of joined backbones add up.
+    size = found[0].shape[2:]
+    maps = torch.stack([_resized(one, size) for one in found]).sum(dim=0)
+    return _scaled(maps[:, 0].clamp(min=0).detach().cpu().double().numpy())
+
+
+def _resized(maps: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    return (
+        maps if maps.shape[2:] == size else nn.functional.interpolate(maps, size, mode="bilinear")
+    )
+
+
+def _explained_layers(backbone: Backbone, images: torch.Tensor) -> list[nn.Module]:
+    """Return the layer whose maps are drawn, of each network that the backbone joins."""
+    if not isinstance(backbone.network, JoinedNetwork):
+        return [last_spatial_layer(backbone, images)[1]]
+    channels = len(backbone.preprocessing.mean)
+    parts = backbone.network.part_inputs(images.expand(-1, channels, -1, -1))
+    return [last_spatial_layer(part, part_images)[1] for part, part_images in parts]
 
 
 def _scaled(maps: np.ndarray) -> np.ndarray:
