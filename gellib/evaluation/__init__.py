@@ -21,12 +21,24 @@ from gellib.evaluation.effects import (
     factor_effects,
 )
 from gellib.evaluation.image_scores import ImageScores
+from gellib.evaluation.indistinguishable import (
+    Indistinguishable,
+    distinguish_over_seeds,
+    find_indistinguishable,
+    optimism,
+)
 from gellib.evaluation.intervals import class_intervals, intervals, multilabel_intervals
 from gellib.evaluation.multilabel import (
     Thresholds,
     evaluate_multilabel,
     multi_hot,
     tune_thresholds,
+)
+from gellib.evaluation.over_seeds import (
+    MeanError,
+    interval_over_seeds,
+    mean_error,
+    shared_images,
 )
 from gellib.evaluation.paired import (
     group_sums,
@@ -36,7 +48,6 @@ from gellib.evaluation.paired import (
     t_test,
 )
 from gellib.evaluation.power import DIFFERENCE, images_needed, seeds_needed, variance_of_mean
-from gellib.evaluation.ranking import Ranking, optimism, rank
 from gellib.evaluation.resampling import group_numbers, wilson
 from gellib.evaluation.scores import evaluate, roc_auc
 from gellib.evaluation.selective import entropy, error_detection, label_entropy, risk_coverage
@@ -61,7 +72,8 @@ __all__ = [
     "WORSE",
     "Effect",
     "ImageScores",
-    "Ranking",
+    "Indistinguishable",
+    "MeanError",
     "Task",
     "Temperature",
     "Thresholds",
@@ -70,28 +82,32 @@ __all__ = [
     "calibration_scores",
     "class_intervals",
     "compare_pairs",
+    "distinguish_over_seeds",
     "entropy",
     "error_detection",
     "evaluate",
     "evaluate_multilabel",
     "factor_effects",
+    "find_indistinguishable",
     "find_task",
     "fit_temperature",
     "group_numbers",
     "group_sums",
     "holm",
     "images_needed",
+    "interval_over_seeds",
     "intervals",
     "label_entropy",
+    "mean_error",
     "mean_interval",
     "multi_hot",
     "multilabel_intervals",
     "optimism",
-    "rank",
     "reliability",
     "risk_coverage",
     "roc_auc",
     "seeds_needed",
+    "shared_images",
     "sign_flip",
     "t_test",
     "task_of_labels",

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from gellib.evaluation.image_scores import ImageScores
-from gellib.evaluation.paired import group_sums, holm, mean_interval, sign_flip, t_test
-from gellib.evaluation.power import images_needed, seeds_needed, variance_of_mean
+from gellib.evaluation.paired import holm, mean_interval, sign_flip, t_test
+from gellib.evaluation.power import images_needed, seeds_needed
+from gellib.evaluation.run_pairs import PairTest, compare_over_images
 
 BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"
 ALPHA = 0.05
-APART = "different test images"
-# Runs are paired on the same images when nearly all test images are common to both.
-_COMMON = 0.9
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,8 @@ class Effect:
 
     `low` and `high` bound the mean difference at 95 %, not adjusted for the number of
     comparisons; `p` is, where it matters, in `p_holm`. `unit` says over what was tested.
+    `variance` is that of the difference on one image, `deviation` that from seed to seed;
+    `images_needed` and `seeds_needed` allow for the number of comparisons.
     """
 
     factor: str
@@ -46,6 +45,8 @@ class Effect:
     p: float
     p_holm: float = float("nan")
     verdict: str = NO_EVIDENCE
+    variance: float = float("nan")
+    deviation: float = float("nan")
     images_needed: int | None = None
     seeds_needed: int | None = None
 
@@ -58,14 +59,15 @@ def factor_effects(
     value: str = "accuracy",
     scores: ImageScores | None = None,
     blocks: Sequence[str] = ("seed",),
+    ratio: float = 0.0,
 ) -> list[Effect]:
     """Compare the levels of each factor over pairs of runs that differ in nothing else.
 
-    The claim "a is better than b" is to hold for other images and for other seeds, so it has to
-    pass a test of each kind that the runs allow: signs flipped over the (groups of) test images,
-    every image with its mean difference over all pairs; and, with two seeds or more, Student's
-    test over the seeds' mean differences. Without scores of single images, signs are flipped over
-    the pairs. Holm's adjustment covers all comparisons returned.
+    Signs are flipped over the (groups of) test images, every image with its mean difference over
+    all pairs. With two seeds or more, the claim "a is better than b" is to hold for other seeds as
+    well: a test whose error has a part of the images and one of the seeds (`mean_error`) must see
+    the difference too. Without scores of single images, signs are flipped over the pairs, and
+    Student's test is over the seeds. Holm's adjustment covers all comparisons returned.
 
     Parameters
     ----------
@@ -79,19 +81,31 @@ def factor_effects(
         Scores of the runs on single test images.
     blocks
         Columns that pairs share as well: the seed, the fold.
+    ratio
+        Images tested per training image where each seed draws its own split, else 0.
     """
     found: list[Effect] = []
     for factor in factors if only is None else only:
         others = [name for name in factors if name != factor] + list(blocks)
-        found += _levels(table, factor, others, value, scores)
+        found += _levels(table, factor, others, value, scores, ratio)
     return adjust_for_multiplicity(found)
 
 
 def adjust_for_multiplicity(effects: Sequence[Effect]) -> list[Effect]:
-    """Adjust the p-values of a family of comparisons, and give each its verdict."""
-    adjusted = holm([effect.p for effect in effects])
+    """Adjust a family of comparisons for their number: p-values, verdicts, images needed."""
+    adjusted, questions = holm([effect.p for effect in effects]), len(effects)
+
+    def needed(count: Callable[..., int], spread: float) -> int | None:
+        return count(spread, questions=questions) if np.isfinite(spread) else None
+
     return [
-        replace(effect, p_holm=float(p), verdict=_verdict(effect.difference, p))
+        replace(
+            effect,
+            p_holm=float(p),
+            verdict=_verdict(effect.difference, p),
+            images_needed=needed(images_needed, effect.variance),
+            seeds_needed=needed(seeds_needed, effect.deviation),
+        )
         for effect, p in zip(effects, adjusted, strict=True)
     ]
 
@@ -103,7 +117,12 @@ def _verdict(difference: float, p: float) -> str:
 
 
 def _levels(
-    table: pd.DataFrame, factor: str, others: list[str], value: str, scores: ImageScores | None
+    table: pd.DataFrame,
+    factor: str,
+    others: list[str],
+    value: str,
+    scores: ImageScores | None,
+    ratio: float,
 ) -> list[Effect]:
     levels = list(dict.fromkeys(table[factor]))
     rows = {level: _by_setting(table[table[factor] == level], others) for level in levels}
@@ -115,7 +134,9 @@ def _levels(
         both = of_a.index.intersection(of_b.index, sort=False)
         if len(both):
             one, two = of_a.loc[both], of_b.loc[both]
-            effects.append(compare_pairs(factor, a, b, one, two, value=value, scores=scores))
+            effects.append(
+                compare_pairs(factor, a, b, one, two, value=value, scores=scores, ratio=ratio)
+            )
     return effects
 
 
@@ -134,6 +155,7 @@ def compare_pairs(
     *,
     value: str = "accuracy",
     scores: ImageScores | None = None,
+    ratio: float = 0.0,
 ) -> Effect:
     """Compare runs with their partners, row by row: `one` minus `two`; `p` is not adjusted yet.
 
@@ -147,38 +169,37 @@ def compare_pairs(
         Column of the score, 0..1.
     scores
         Scores of single images, which the test then uses; None: it compares pairs of runs.
+    ratio
+        Images tested per training image where each seed draws its own split, else 0.
     """
     gaps = one[value].to_numpy(dtype=float) - two[value].to_numpy(dtype=float)
     blocks = _seeds(one)
     by_seed = pd.Series(gaps).groupby(blocks).mean().to_numpy()
     seeds, rounded = len(by_seed), np.round(gaps, 9)
-    unit, n, p, spread = "pairs of runs", 0, sign_flip(gaps), float("nan")
-    low, high = mean_interval(gaps)
     paired = (
         None if scores is None else _paired_scores(scores, list(one["name"]), list(two["name"]))
     )
     if scores is not None and paired is not None:
-        unit, n, p, error = _over_images(*paired, scores.groups)
-        if unit == APART and seeds < 2:
-            # Other images in test mean others in training too: one draw of each proves nothing.
-            p = 1.0
-        # The variance that one image, by itself, would bring.
-        spread = error**2 * n
-        half = stats.t.ppf(0.975, max(n - 1, 1)) * error
-        low, high = gaps.mean() - half, gaps.mean() + half
-    if seeds > 1:
-        unit += " and seeds"
-        p = max(p, t_test(by_seed))
-        own = mean_interval(by_seed)
-        low, high = np.fmin(low, own[0]), np.fmax(high, own[1])
-    low, high = np.clip([low, high], -1, 1)  # shares differ by no more
+        tested = compare_over_images(*paired, scores.groups, blocks, ratio)
+    else:
+        p = max(sign_flip(gaps), t_test(by_seed) if seeds > 1 else 0.0)
+        tested = PairTest("pairs of runs", 0, p, *_pairs_interval(gaps, by_seed))
+    unit = tested.unit + " and seeds" * (seeds > 1)
     return Effect(
-        factor, a, b, float(gaps.mean()), float(low), float(high), len(gaps),
+        factor, a, b, float(gaps.mean()), tested.low, tested.high, len(gaps),
         int((rounded > 0).sum()), int((rounded == 0).sum()), int((rounded < 0).sum()),
-        seeds, n, unit, float(p),
-        images_needed=images_needed(spread) if np.isfinite(spread) else None,
-        seeds_needed=seeds_needed(float(by_seed.std(ddof=1))) if seeds > 1 else None,
+        seeds, tested.images, unit, tested.p, variance=tested.variance,
+        deviation=float(by_seed.std(ddof=1)) if seeds > 1 else float("nan"),
     )  # fmt: skip
+
+
+def _pairs_interval(gaps: np.ndarray, by_seed: np.ndarray) -> tuple[float, float]:
+    """Bound a mean difference by pairs and by seeds alone; NaN where these do not differ."""
+    bounds = [mean_interval(gaps), mean_interval(by_seed)] if len(by_seed) > 1 else []
+    low, high = zip(*(bounds or [mean_interval(gaps)]), strict=True)
+    ends = np.clip([np.fmin.reduce(low), np.fmax.reduce(high)], -1, 1)  # shares: no further
+    # Pairs that all have one gap would leave an interval without width, as if it were proven.
+    return (float(ends[0]), float(ends[1])) if ends[0] < ends[1] else (float("nan"), float("nan"))
 
 
 def _seeds(rows: pd.DataFrame) -> np.ndarray:
@@ -197,32 +218,3 @@ def _paired_scores(
         return None
     first, second = (scores.values[:, [place[name] for name in names]] for names in (one, two))
     return first, second
-
-
-def _over_images(
-    a: np.ndarray, b: np.ndarray, groups: Sequence[str] | None
-) -> tuple[str, int, float, float]:
-    """Test two sets of runs over the test images: unit, images, p-value, standard error."""
-    tested_a, tested_b = np.isfinite(a), np.isfinite(b)
-    both = tested_a & tested_b
-    rows = both.any(axis=1)
-    if both.sum() >= _COMMON * max(tested_a.sum(), tested_b.sum()):
-        sums = np.where(both, a - b, 0.0)[rows].sum(axis=1)
-        sums = group_sums(sums, None if groups is None else np.asarray(groups, object)[rows])
-        error = np.sqrt(variance_of_mean(sums, int(both.sum())))
-        return "test images", int(rows.sum()), sign_flip(sums), float(error)
-    # Other images on either side: nothing to pair, so the spread over the images is in the way.
-    means, errors, counts = [], [], []
-    for values, tested in ((a, tested_a), (b, tested_b)):
-        rows = tested.any(axis=1)
-        own = np.where(tested, values, 0.0)[rows].sum(axis=1)
-        n = int(tested.sum())
-        means.append(own.sum() / n)
-        centred = own - means[-1] * tested[rows].sum(axis=1)
-        kept = None if groups is None else np.asarray(groups, object)[rows]
-        errors.append(variance_of_mean(group_sums(centred, kept), n))
-        counts.append(int(rows.sum()))
-    error = float(np.sqrt(sum(errors)))
-    t = abs(means[0] - means[1]) / error if error > 0 else np.inf
-    p = 2 * stats.t.sf(t, max(min(counts) - 1, 1)) if means[0] != means[1] else 1.0
-    return APART, min(counts), float(p), error

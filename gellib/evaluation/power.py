@@ -13,7 +13,7 @@ _POWER, _ALPHA = 0.8, 0.05
 DIFFERENCE = 0.05
 
 
-def images_needed(variance: float, difference: float = DIFFERENCE) -> int:
+def images_needed(variance: float, difference: float = DIFFERENCE, *, questions: int = 1) -> int:
     """Test images for a paired test to find a difference with 80 % chance at 5 %.
 
     Parameters
@@ -21,29 +21,35 @@ def images_needed(variance: float, difference: float = DIFFERENCE) -> int:
     variance
         Variance of the difference per image; the difference sought itself sets the least it can
         be, so images on which two models have never disagreed so far promise nothing.
+    difference
+        The difference sought, 0..1.
+    questions
+        How many comparisons are made together: each is then tested at 5 % of its share.
     """
     variance = max(variance, difference * (1 - difference))
-    z = stats.norm.ppf(1 - _ALPHA / 2) + stats.norm.ppf(_POWER)
+    z = stats.norm.ppf(1 - _ALPHA / questions / 2) + stats.norm.ppf(_POWER)
     return math.ceil(z**2 * variance / difference**2)
 
 
-def seeds_needed(deviation: float, difference: float = DIFFERENCE) -> int:
+def seeds_needed(deviation: float, difference: float = DIFFERENCE, *, questions: int = 1) -> int:
     """Seeds for Student's paired test to find a difference with 80 % chance at 5 %.
 
-    `deviation` is the standard deviation of the paired difference from seed to seed.
+    `deviation` is the standard deviation of the paired difference from seed to seed; `questions`
+    as for `images_needed`.
     """
+    alpha = _ALPHA / questions
     if deviation < 1e-12:
         return 3
     for n in range(3, 1000):
         shift = difference * math.sqrt(n) / deviation
-        reject = stats.t.ppf(1 - _ALPHA / 2, n - 1)
+        reject = stats.t.ppf(1 - alpha / 2, n - 1)
         if stats.nct.sf(reject, n - 1, shift) >= _POWER:
             return n
-    z = stats.norm.ppf(1 - _ALPHA / 2) + stats.norm.ppf(_POWER)
+    z = stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(_POWER)
     return math.ceil((z * deviation / difference) ** 2)
 
 
-def variance_of_mean(sums: np.ndarray, n: int) -> float:
+def variance_of_mean(sums: np.ndarray, n: float) -> float:
     """Variance of a mean over `n` images whose groups have these sums."""
     sums = np.asarray(sums, dtype=float)
     groups = len(sums)

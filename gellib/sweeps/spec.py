@@ -32,7 +32,7 @@ class Sweep:
     folder: Path
     configs: dict[str, RunConfig] = field(default_factory=dict)
     system: str = ""
-    experiments: list[dict[str, Any]] = field(default_factory=list)
+    listed: list[dict[str, Any]] = field(default_factory=list)
 
     def modules(self) -> list[str]:
         """Name the modules that its runs import and most other runs do not."""
@@ -49,11 +49,11 @@ class Sweep:
     def describe(self) -> dict[str, Any]:
         """Return what the sweep's folder keeps of it: name, purpose, runs, and their ancestry.
 
-        `experiments` has an entry for each of the listed `runs`: its `model_id`, `name`, `like`,
+        `listed_runs` has an entry for each of the listed `runs`: its `model_id`, `name`, `like`,
         and what it `changed` there, by parameter: from, to.
         """
         info = {"name": self.name, "purpose": self.purpose, "runs": list(self.configs)}
-        return {**info, "experiments": self.experiments} if self.experiments else info
+        return {**info, "listed_runs": self.listed} if self.listed else info
 
 
 def load_sweep(
@@ -99,15 +99,15 @@ def load_sweep(
         raise SweepInputError(f"{path}: key 'folds': got 1, expected 2 or more (or 0: no folds)")
     configs: dict[str, RunConfig] = {}
     problems: dict[str, list[str]] = {}
-    experiments = []
-    listed: dict[str | None, dict[str, Any]] = {}
+    listed_runs = []
+    known: dict[str | None, dict[str, Any]] = {}
     for number, (values, label, about) in enumerate(varied, start=1):
         base = {"model_id": number, **values, **overrides}
         base = quick_params(base, overrides) if quick else base
         if about:
-            listed[about["name"]] = base
-            changed = _changed(base, listed.get(about["like"]))
-            experiments.append({"model_id": base["model_id"], **about, "changed": changed})
+            known[about["name"]] = base
+            changed = _changed(base, known.get(about["like"]))
+            listed_runs.append({"model_id": base["model_id"], **about, "changed": changed})
         repeats = _repeats(spec, overrides)
         for repeat, suffix in repeats[:1] if quick else repeats:
             params = {**base, **repeat}
@@ -139,7 +139,7 @@ def load_sweep(
     name = f"{spec.name}-quick" if quick else spec.name
     purpose = quick_purpose(spec.purpose) if quick else spec.purpose
     folder = made_in(path) / name if out is None else expand_user(out)
-    return Sweep(name, purpose, notebook, path, folder.resolve(), configs, spec.system, experiments)
+    return Sweep(name, purpose, notebook, path, folder.resolve(), configs, spec.system, listed_runs)
 
 
 def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepInputError]:

@@ -15,19 +15,23 @@ from gellib.evaluation import (
     WORSE,
     ImageScores,
     factor_effects,
+    find_indistinguishable,
     group_sums,
     holm,
     images_needed,
+    interval_over_seeds,
+    mean_error,
     mean_interval,
     optimism,
-    rank,
     seeds_needed,
+    shared_images,
     sign_flip,
     t_test,
+    wilson,
 )
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from false_positives import FACTORS, rates, sweep  # noqa: E402
+from false_positives import FACTORS, rates, sweep, trained_rates  # noqa: E402
 
 
 def brute_force(d):
@@ -85,6 +89,61 @@ def test_what_is_needed_is_enough_and_not_far_too_much():
     found = [t_test(rng.normal(0.05, 0.04, n)) <= 0.05 for _ in range(500)]
     assert 0.72 < np.mean(found) < 0.92
     assert seeds_needed(0.01) == 3 < n < seeds_needed(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("questions", [4, 12])
+def test_what_is_needed_allows_for_the_number_of_questions(questions):
+    rng, p = np.random.default_rng(questions), [0.12, 0.07, 0.81]
+    n = images_needed(0.19 - 0.05**2, questions=questions)
+    # The other comparisons ask about nothing, so that Holm's first step decides.
+    found = [
+        holm([sign_flip(rng.choice([1, -1, 0], n, p=p)), *rng.random(questions - 1)])[0] <= 0.05
+        for _ in range(300)
+    ]
+    assert 0.7 < np.mean(found) < 0.9
+    assert seeds_needed(0.04, questions=questions) > seeds_needed(0.04)
+
+
+def seeds_of(rng, n, seeds, accuracy, same):
+    """Scores (images, seeds) of a model whose seeds differ; each image is as hard for all."""
+    images = n if same else 4 * n
+    hard = rng.normal(accuracy, 1.5, images)[:, None] + rng.normal(0, 0.4, seeds)
+    right = (rng.random((images, seeds)) < 1 / (1 + np.exp(-hard))).astype(float)
+    if not same:
+        for column in right.T:
+            column[rng.permutation(images)[n:]] = np.nan
+    return right
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize(("n", "accuracy"), [(22, 2.5), (22, 5.0), (100, 2.5), (100, 5.0)])
+def test_an_interval_over_seeds_holds_the_truth(n, accuracy, same):
+    rng, held = np.random.default_rng(n), 0
+    true = np.mean(1 / (1 + np.exp(-rng.normal(accuracy, np.hypot(1.5, 0.4), 200_000))))
+    for _ in range(300):
+        right = seeds_of(rng, n, 5, accuracy, same)
+        means = np.nanmean(right, axis=0)
+        ends = zip(*(wilson(mean * n, n) for mean in means), strict=True)
+        repeats, common = shared_images(np.isfinite(right))
+        low, high = interval_over_seeds(means, *ends, repeats=repeats, common=common)
+        held += low <= true <= high
+    # Mean +- t sd / sqrt(seeds) holds it in 64 to 90 %.
+    assert held / 300 > 0.92
+
+
+@pytest.mark.slow
+def test_the_error_over_seeds_is_that_of_images_and_seeds():
+    rng = np.random.default_rng(0)
+    for images, between in ((0.3, 0.0), (0.3, 0.2), (0.02, 0.2)):
+        found = [
+            mean_error(rng.normal(0, images, 200)[:, None] + rng.normal(0, between, 6))
+            for _ in range(400)
+        ]
+        true = np.sqrt(images**2 / 200 + between**2 / 6)
+        assert np.sqrt(np.mean([e.error**2 for e in found])) == pytest.approx(true, rel=0.1)
+        assert 0.02 < np.mean([e.p_value() <= 0.05 for e in found]) < 0.08
 
 
 def grid(accuracy, seeds=(0,), n=100, noise=0.0):
@@ -159,12 +218,12 @@ def test_levels_that_no_pair_shares_are_not_compared():
 
 def test_the_ranking_keeps_ties_together_and_leaves_out_what_is_worse():
     table, scores = grid({"a": 0.6, "b": 0.95, "c": 0.95})
-    ranking = rank(scores)
+    ranking = find_indistinguishable(scores)
     tied = {name for name, is_tied in zip(ranking.names, ranking.tied, strict=True) if is_tied}
     assert tied == {name for name in table["name"] if not name.startswith("a")}
     assert (np.diff(ranking.means) <= 1e-12).all() and ranking.p_adjusted[0] == 1
-    assert rank(scores).names == ranking.names
-    assert (rank(scores).p_adjusted == ranking.p_adjusted).all()
+    assert find_indistinguishable(scores).names == ranking.names
+    assert (find_indistinguishable(scores).p_adjusted == ranking.p_adjusted).all()
 
 
 def test_a_ranking_of_near_copies_is_by_groups():
@@ -173,8 +232,8 @@ def test_a_ranking_of_near_copies_is_by_groups():
     values[:8, 1] = 1
     apart = ImageScores(values, ("good", "poor"))
     together = ImageScores(values, ("good", "poor"), tuple(f"g{i // 10}" for i in range(40)))
-    assert not rank(apart).tied[1]
-    assert rank(together).tied[1] and rank(together).groups == 4
+    assert not find_indistinguishable(apart).tied[1]
+    assert find_indistinguishable(together).tied[1] and find_indistinguishable(together).groups == 4
 
 
 def test_optimism_grows_with_the_number_of_models_and_is_none_for_a_clear_winner():
@@ -206,6 +265,21 @@ def test_false_positives_stay_near_their_nominal_rate():
         assert rate <= (0.11 if what.startswith("two runs") else 0.2), what
     naive = found["a sweep of 12, 100 images, 5 seeds: any effect, by images alone"]
     assert naive > found["a sweep of 12, 100 images, 5 seeds: any effect"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_trained_models_that_are_equal_are_not_told_apart(seeds):
+    found = trained_rates(40, cases=[(92, 22, True, seeds), (400, 80, False, seeds)])
+    # 5 % of 40 sweeps is two; six are hardly chance.
+    assert max(found.values()) <= 0.15
+
+
+@pytest.mark.slow
+def test_three_seeds_have_no_less_power_than_one():
+    cases = [(400, 80, True, 1), (400, 80, True, 3)]
+    one, _, three, _ = trained_rates(25, lead=0.6, cases=cases).values()
+    assert three >= one - 0.1
 
 
 def test_a_lead_of_a_network_is_found_in_the_simulated_sweep():

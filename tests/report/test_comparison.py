@@ -12,7 +12,7 @@ from making.sweeps import add_run, write_sweep
 
 from gellib import plots
 from gellib.base.files import write_json
-from gellib.evaluation import MULTILABEL, evaluate, evaluate_multilabel
+from gellib.evaluation import MULTILABEL, evaluate, evaluate_multilabel, wilson
 from gellib.report.baselines import MAJORITY, STATISTICS, Baselines, fit_baselines, image_statistics
 from gellib.report.comparison import Comparison
 from gellib.report.summary import Summary
@@ -56,7 +56,7 @@ def test_folds_are_pooled_to_one_result(tmp_path, images):
     for name in ("accuracy", "precision", "roc_auc"):
         assert row[name] == pytest.approx(expected[name])
     assert row.conf_mat == expected["confusion_matrix"]
-    assert compared.n_test == len(table) and compared.ranking.images == len(table)
+    assert compared.n_test == len(table) and compared.indistinguishable.images == len(table)
     text = "".join(Summary(tmp_path / "s").conclusions())
     assert "6 of 6 runs finished (2 configurations and 3 folds, pooled)" in text
 
@@ -71,8 +71,9 @@ def test_seeds_are_averaged_with_every_one_kept():
     one = compared.models.iloc[0]
     assert one.accuracy == pytest.approx(18 / 22) and one.seeds == 3
     assert one.accuracy_seeds == pytest.approx([20 / 22, 18 / 22, 16 / 22])
-    # Student's interval of 20, 18, 16: 18 ± 4.303 * 2 / sqrt(3), in images.
-    assert one.accuracy_low * 22 == pytest.approx(18 - 4.9683, abs=1e-3)
+    # Wilson's halves of 20, 18 and 16 of 22, and 4.303 * 2 / sqrt(3) images between the seeds.
+    below = np.mean([right - 22 * wilson(right, 22)[0] for right in (20, 18, 16)])
+    assert one.accuracy_low * 22 == pytest.approx(18 - np.hypot(below, 4.9683), abs=1e-3)
     assert compared.effects[0].seeds == 3 and compared.effects[0].pairs == 3
     fig = plots.metric_bars(compared.models, "accuracy")
     dots = [line for line in fig.axes[0].lines if line.get_marker() == "o"]
@@ -162,7 +163,7 @@ def test_groups_of_images_are_read_and_tested_as_one(tmp_path, images):
             run.predictions, index=False
         )
     together = Comparison.of(sweep)
-    assert (apart.ranking.groups, together.ranking.groups) == (20, 3)
+    assert (apart.indistinguishable.groups, together.indistinguishable.groups) == (20, 3)
     assert together.effects[0].p >= 2 / 2**3 > apart.effects[0].p
 
 
@@ -176,22 +177,22 @@ def test_too_much_text_is_not_read(tmp_path, images):
 
 
 @pytest.mark.slow
-def test_experiments_get_a_table_and_figures_by_class(tmp_path):
+def test_listed_runs_get_a_table_and_figures_by_class(tmp_path):
     root = tmp_path / "data"
     table = make_gels(root, {"train": 5, "val": 4, "test": 8}, CLASSES)
-    names, experiments = [], []
+    names, listed = [], []
     for k, (name, accuracy) in enumerate((("baseline", 0.5), ("balanced", 0.9)), start=1):
         lr = 0.001 * k
         names.append(add_run(tmp_path / "s", f"0{k}-{name}", table, root, accuracy, model_id=k,
                              classes=CLASSES, learning_rate=lr))  # fmt: skip
         changed = {"learning_rate": [0.001, 0.002]} if k > 1 else {}
-        experiments.append({"model_id": k, "name": name, "like": "baseline" if k > 1 else None,
+        listed.append({"model_id": k, "name": name, "like": "baseline" if k > 1 else None,
                             "changed": changed})  # fmt: skip
-    summary = Summary(write_sweep(tmp_path / "s", names, experiments=experiments).path)
+    summary = Summary(write_sweep(tmp_path / "s", names, listed_runs=listed).path)
     page = summary.tables()[0].to_html()
     assert "learning rate: 0.001 → 0.002" in page.replace("learning_rate", "learning rate")
     # Stronger than the `nowrap` of all cells: an id alone would not be.
-    assert re.search(r"#T_experiments td\.col3 \{\s*white-space: pre-line", page)
+    assert re.search(r"#T_listed td\.col3 \{\s*white-space: pre-line", page)
     accuracy = summary.table["accuracy"].tolist()
     assert f"{accuracy[1]:.1%}".replace("%", " %") in page
     assert f"(+{100 * (accuracy[1] - accuracy[0]):.1f})" in page
@@ -275,7 +276,7 @@ def test_splits_side_by_side_are_compared_over_different_images(tmp_path, images
     (effect,) = compared.effects
     assert effect.factor == "split" and effect.unit == "different test images"
     assert effect.verdict == "no evidence of a difference" and not compared.same_images
-    assert compared.ranking is None
+    assert compared.indistinguishable is None
 
 
 @pytest.mark.slow
@@ -304,12 +305,12 @@ def test_a_grid_beside_a_list_of_runs(tmp_path, images, monkeypatch):
                 learning_rate=rate)
         for k, (net, rate) in enumerate(grid, start=1)
     ]  # fmt: skip
-    experiments = []
+    listed = []
     for k, (name, like) in enumerate((("frozen", None), ("tuned", "frozen")), start=5):
         names.append(add_run(tmp_path / "s", f"0{k}-{name}", table, root, 0.8, model_id=k,
                              batch_size=k))  # fmt: skip
-        experiments.append({"model_id": k, "name": name, "like": like, "changed": {}})
-    summary = Summary(write_sweep(tmp_path / "s", names, experiments=experiments).path)
+        listed.append({"model_id": k, "name": name, "like": like, "changed": {}})
+    summary = Summary(write_sweep(tmp_path / "s", names, listed_runs=listed).path)
     compared = summary.comparison
     assert compared.factors == ["pretrained_model", "learning_rate"], "of the grid alone"
     monkeypatch.setattr("gellib.report.summary.figures._MOST_MATRICES", 3)
@@ -324,7 +325,7 @@ def test_a_grid_beside_a_list_of_runs(tmp_path, images, monkeypatch):
     assert pairs == [
         ("pretrained_model", "resnet18", "vgg11", 2),
         ("learning_rate", 0.001, 0.01, 2),
-        ("experiment", "tuned", "frozen", 1),
+        ("listed run", "tuned", "frozen", 1),
     ]
     assert compared.models["label"].tolist() == [
         "resnet18 lr 0.001", "resnet18 lr 0.01", "vgg11 lr 0.001", "vgg11 lr 0.01", "frozen",

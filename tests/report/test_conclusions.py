@@ -11,7 +11,7 @@ from gellib.evaluation import wilson
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, in_images
 
-NOTHING_BETWEEN_CLOSE = "between close models nothing can be concluded"
+ONE_SEED = "another split or initialisation can change the order of close ones"
 
 
 def say(rows, **options):
@@ -44,9 +44,10 @@ def test_a_clear_winner_is_named_with_its_images():
     assert "**98.0 % = 98 of 100 test images**" in text
     assert "between 93 % and 99 %" in text
     assert "by model 1. Model 2 is worse (paired test over 100 test images" in text
+    # Bonett and Price (2012): 38 of 100 images differ, all one way, and one more each way.
     assert (
-        "**resnet18 is better than vgg16**: +38.0 percentage points (28.3 to 47.7) over 1 pair"
-        in text
+        "**resnet18 is better than vgg16 with this seed**: +38.0 percentage points (27.3 to 47.2) "
+        "over 1 pair" in text
     )
     assert "No evidence" not in text and "cannot be distinguished" not in text
 
@@ -58,7 +59,7 @@ def test_close_models_are_not_told_apart():
         in text
     )
     assert "**No evidence of a difference**: adam against sgd +9.1 percentage points" in text
-    assert NOTHING_BETWEEN_CLOSE in text and "better than" not in text
+    assert ONE_SEED in text and "better than" not in text
     needed = int(
         re.search(r"5 percentage points, about (\d+) test images would be needed", text).group(1)
     )
@@ -118,7 +119,7 @@ def test_seeds_a_clear_winner():
     assert "over 20 pairs of runs" in text and "100 test images each" in text
     assert "**No evidence of a difference**: vgg16 against vgg11" in text
     assert "No evidence of a difference**: single against multi" in text
-    assert NOTHING_BETWEEN_CLOSE not in text
+    assert ONE_SEED not in text
     assert re.search(r"about \d+ test images and \d+ seeds would be needed", text)
 
 
@@ -161,6 +162,42 @@ def test_all_skipped_but_one():
     assert not re.search(r"better|Highest|Mean|By ", text)
 
 
+def test_seeds_that_failed_do_not_make_their_model_fail():
+    rows = [{"model_id": 1, "seed": seed, "right": 15} for seed in range(5)]
+    rows += [{"model_id": 2, "seed": seed, "right": 20, "opt_alg": "sgd"} for seed in range(2)]
+    lost = {"model_id": 2, "status": "failed", "opt_alg": "sgd"}
+    rows += [lost | {"seed": seed} for seed in range(2, 5)]
+    rows += [{"model_id": 3, "seed": 0, "status": "failed", "classifier_head": "multi"}]
+    text = say(rows)
+    assert "3 of the 5 runs of model 2 failed" in text and "; model 3 failed;" in text
+    assert "model 2 failed" not in text.replace("runs of model 2 failed", "")
+    assert "Chosen by validation accuracy: model 2" in text
+    assert "Only 2 of the 5 seeds have finished for it." in text
+
+
+def test_five_seeds_on_the_same_images_are_no_more_images():
+    rows = [{"model_id": 1, "seed": seed, "right": 22} for seed in range(5)]
+    text = say(rows)
+    # Wilson's interval for 22 of 22.
+    assert "judged by these images and seeds, is between 85 % and 100 %" in text
+    rows = [row | {"right": 22 - row["seed"] % 2} for row in rows]
+    low, high = re.search(r"seeds, is between (\d+) % and (\d+) %", say(rows)).groups()
+    assert int(low) <= 82 and int(high) == 100
+
+
+def test_equal_predictions_do_not_prove_equality():
+    rows = [{"right": 20, "opt_alg": opt} for opt in ("adam", "sgd")]
+    rows += [{"right": 12, "opt_alg": opt, "pretrained_model": "vgg16"} for opt in ("adam", "sgd")]
+    text = say(rows)
+    low, high = re.search(
+        r"adam against sgd 0\.0 percentage points \(−([\d.]+) to ([\d.]+)\)", text
+    ).groups()
+    # With two more images of 24 that differ: 2.08 standard errors of sqrt(2 / 23 / 24).
+    assert float(low) == float(high) == pytest.approx(12.5, abs=0.1)
+    # Without predictions nothing is known of the spread, so there is no interval.
+    assert "adam against sgd 0.0 percentage points, over" in say(rows, images=False)
+
+
 def test_hardware_that_did_not_run_is_not_judged():
     text = say([{"right": 20}, {"right": 15}, {"status": "skipped", "hardware_type": "gpu"}])
     assert "every finished run has cpu; there is no result for gpu." in text
@@ -189,9 +226,9 @@ def test_other_test_images_are_not_ranked():
     assert not re.search(r"better|Highest", text)
 
 
-def test_experiments_are_held_against_what_they_build_on():
+def test_listed_runs_are_held_against_what_they_build_on():
     info = {
-        "experiments": [
+        "listed_runs": [
             {"model_id": 1, "name": "baseline", "like": None, "changed": {}},
             {"model_id": 2, "name": "sampling", "like": "baseline", "changed": {"x": [1, 2]}},
             {"model_id": 3, "name": "bigger", "like": "sampling", "changed": {"y": [1, 2]}},
@@ -199,7 +236,7 @@ def test_experiments_are_held_against_what_they_build_on():
     }
     rows = [{"right": right, "n": 100} for right in (60, 61, 95)]
     text = say(rows, info=info)
-    assert "**bigger**, against sampling: +34.0 percentage points (24.6 to 43.4), better." in text
+    assert "**bigger**, against sampling: +34.0 percentage points (23.6 to 43.0), better." in text
     assert "**No evidence of a difference**, each against what it builds on: sampling +1.0" in text
     assert "model 3 (bigger)" in text
 

@@ -203,7 +203,7 @@ def test_protein_has_both_splits_side_by_side_and_thaws_half_way():
     assert {(c.unfreeze_epoch, c.num_epochs, c.schedule) for c in configs} == {(5, 10, "one_cycle")}
 
 
-def test_alzheimer_changes_one_thing_an_experiment_in_the_order_of_the_nine():
+def test_alzheimer_changes_one_thing_per_run_in_the_order_of_the_nine():
     configs = list(load_sweep(PROJECT_ROOT / "runs" / "alzheimer.yaml").configs.items())
     changed = []
     for (_, before), (_, after) in itertools.pairwise(configs):
@@ -269,17 +269,17 @@ runs:
     info = load_sweep(file).describe()
     assert (info["name"], info["purpose"]) == ("s", "why")
     assert info["runs"] == ["01-base", "02-more", "03-again"]
-    base, more, again = info["experiments"]
+    base, more, again = info["listed_runs"]
     assert base == {"model_id": 1, "name": "base", "like": None, "changed": {}}
     assert more["like"] == "base"
     assert more["changed"] == {"batch_size": [10, 20], "num_epochs": [20, 5]}
     assert again["changed"] == {"dropout": [0.0, 0.5]}, "the value of all runs is no change"
-    _, more, _ = load_sweep(file, quick=True).describe()["experiments"]
+    _, more, _ = load_sweep(file, quick=True).describe()["listed_runs"]
     assert more["changed"] == {"batch_size": [10, 20]}, "a quick test has two epochs each"
-    _, more, _ = load_sweep(file, overrides={"batch_size": 4}).describe()["experiments"]
+    _, more, _ = load_sweep(file, overrides={"batch_size": 4}).describe()["listed_runs"]
     assert more["changed"] == {"num_epochs": [20, 5]}, "set by hand for all runs"
     grid = write(tmp_path / "g.yaml", "name: g\ngrid: {opt_alg: [adam, sgd]}\n")
-    assert "experiments" not in load_sweep(grid).describe()
+    assert "listed_runs" not in load_sweep(grid).describe()
 
 
 def test_runs_share_features_that_their_heads_are_trained_on():

@@ -166,7 +166,7 @@ def confusion_matrices(
     text = "Colour: share of the true class. Counts are sums over the seeds."
     if left_out:
         text += (
-            f" {left_out} more models are not shown: listed experiments come first, then the"
+            f" {left_out} more models are not shown: listed runs come first, then the"
             " best on the validation images."
         )
     note(fig, text)

@@ -14,12 +14,13 @@ from gellib.config import NAMED
 from gellib.evaluation import (
     Effect,
     ImageScores,
-    Ranking,
+    Indistinguishable,
     adjust_for_multiplicity,
+    distinguish_over_seeds,
     factor_effects,
+    find_indistinguishable,
     group_sums,
     optimism,
-    rank,
     sign_flip,
 )
 from gellib.report.comparison.configurations import (
@@ -28,9 +29,9 @@ from gellib.report.comparison.configurations import (
     model_names,
     pool_folds,
 )
-from gellib.report.comparison.ranks import rank_over_seeds, tested_on_same_images
+from gellib.report.comparison.listed_runs import listed_effects, read_listed_runs
 from gellib.report.comparison.reference import BaselineScores, score_baselines
-from gellib.report.comparison.variants import read_variants, variant_effects
+from gellib.report.comparison.tested_images import split_ratio, tested_on_same_images
 from gellib.runs import (
     Record,
     SweepFolder,
@@ -74,7 +75,7 @@ class Comparison:
         One row per configuration; seeds are averaged. `label` says what varies.
     factors
         Names of the parameters that the sweep varies; of a grid beside a list, those of the grid.
-    variants
+    listed
         The listed runs of the sweep file.
     scores
         Scores of the repeats on single test images; None where they are not known.
@@ -96,9 +97,8 @@ class Comparison:
         self.table, self.info, self.records = table, info or {}, records
         self.predictions = predictions or SweepPredictions(None)
         self.folder = folder
-        self.variants = read_variants(self.info)
-        listed = {variant.model_id for variant in self.variants}
-        self.in_grid = ~table["model_id"].isin(listed)
+        self.listed = read_listed_runs(self.info)
+        self.in_grid = ~table["model_id"].isin([run.model_id for run in self.listed])
         self.factors = self._find_factors()
         self.task = task_of(table)
         self.score = self.task.headline
@@ -109,14 +109,15 @@ class Comparison:
         readable = set() if scores is None else set(scores.names)
         known = {row: runs for row, runs in members.items() if readable.issuperset(runs)}
         self.scores = scores.pooled(known) if scores is not None and known else None
-        self.models = configurations(self.repeats)
-        self.models["label"] = model_names(self.models, self.factors, self.variants)
+        self.ratio = split_ratio(records, self.scores)
+        self.models = configurations(self.repeats, self.scores, self.ratio)
+        self.models["label"] = model_names(self.models, self.factors, self.listed)
         self.repeats["label"] = self.repeats["model_id"].map(
             self.models.set_index("model_id")["label"]
         )
 
     def _find_factors(self) -> list[str]:
-        if self.variants and self.in_grid.any():
+        if self.listed and self.in_grid.any():
             # Parameters that only the listed runs set are no factors of the grid.
             rows = self.in_grid.to_numpy()
             return varied([r.config for r, own in zip(self.records, rows, strict=True) if own])
@@ -151,7 +152,7 @@ class Comparison:
 
     def of_grid(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Keep the rows of the grid, whose factors are compared; all where no runs are listed."""
-        kept = set(self.table.loc[self.in_grid, "model_id"]) if self.variants else None
+        kept = set(self.table.loc[self.in_grid, "model_id"]) if self.listed else None
         return rows if kept is None else rows[rows["model_id"].isin(kept)]
 
     @cached_property
@@ -175,12 +176,17 @@ class Comparison:
         done = self.of_grid(self._finished)
         varying = [name for name in self.factors if done[name].nunique() > 1]
         found = factor_effects(
-            done, varying, only=self.compared, value=self.score, scores=self.scores
+            done,
+            varying,
+            only=self.compared,
+            value=self.score,
+            scores=self.scores,
+            ratio=self.ratio,
         )
-        of_variants = variant_effects(
-            self.variants, self._finished, score=self.score, scores=self.scores
+        of_listed = listed_effects(
+            self.listed, self._finished, score=self.score, scores=self.scores, ratio=self.ratio
         )
-        return adjust_for_multiplicity([*found, *of_variants]) if of_variants else found
+        return adjust_for_multiplicity([*found, *of_listed]) if of_listed else found
 
     @cached_property
     def model_scores(self) -> ImageScores | None:
@@ -198,16 +204,27 @@ class Comparison:
         return common if common is not None and len(common.values) else None
 
     @cached_property
-    def ranking(self) -> Ranking | None:
-        """Configurations by test score, with the ties; None where it cannot be made.
+    def indistinguishable(self) -> Indistinguishable | None:
+        """Configurations by test score, and which cannot be distinguished from the highest.
 
-        With several seeds, a configuration counts as worse than the first only if the difference
-        holds over the images and over the seeds.
+        With several seeds, a configuration counts as worse only if that holds for other images and
+        for other seeds. None where it cannot be tested.
         """
         if self.model_scores is None or len(self.model_scores.names) < 2:
             return None
-        ranking = rank(self.model_scores)
-        return ranking if self.seeds < 2 else rank_over_seeds(ranking, self.repeats, self.score)
+        found = find_indistinguishable(self.model_scores)
+        if self.seeds < 2 or self.scores is None:
+            return found
+        members = self._of_common_seeds(found.names)
+        if len(next(iter(members.values()))) < 2:
+            return found
+        return distinguish_over_seeds(found, self.scores, members, ratio=self.ratio)
+
+    def _of_common_seeds(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Return the runs of the seeds that all of these configurations have finished."""
+        rows = self._finished.assign(model_id=self._finished["model_id"].astype(str))
+        runs = rows.pivot(index="seed", columns="model_id", values="name")[list(names)].dropna()
+        return {name: runs[name].tolist() for name in names}
 
     @cached_property
     def optimism(self) -> float | None:

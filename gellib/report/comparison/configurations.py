@@ -8,13 +8,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from gellib.base.text import shorten
 from gellib.config import FACTS, NAMED
-from gellib.evaluation import TASKS, evaluate, wilson
+from gellib.evaluation import (
+    TASKS,
+    ImageScores,
+    evaluate,
+    interval_over_seeds,
+    shared_images,
+    wilson,
+)
 from gellib.evaluation.registry import metric_names
-from gellib.report.comparison.variants import Variant
+from gellib.report.comparison.listed_runs import ListedRun
 from gellib.runs import RunFolder
 
 _TIMES = ("training_time_mins", "inference_time_secs", "features_s", "total_s", "images_per_s")
@@ -28,10 +34,10 @@ def words(parameter: str) -> str:
 
 
 def model_names(
-    table: pd.DataFrame, factors: Sequence[str], variants: Sequence[Variant]
+    table: pd.DataFrame, factors: Sequence[str], listed: Sequence[ListedRun]
 ) -> pd.Series:
     """Name each row by what varies, `gpu resnet18 multi sgd`, or as the sweep file lists it."""
-    listed = {variant.model_id: variant.name for variant in variants}
+    names = {run.model_id: run.name for run in listed}
     shown = [name for name in NAMED if name in factors] + [
         name for name in factors if name not in NAMED
     ]
@@ -40,7 +46,7 @@ def model_names(
     columns = [[_value(name, value) for value in table[name]] for name in shown]
     plain = [" ".join(values) for values in zip(*columns, strict=True)] if columns else []
     plain = plain or [""] * len(table)
-    named = [listed.get(i, text) for i, text in zip(table["model_id"], plain, strict=True)]
+    named = [names.get(i, text) for i, text in zip(table["model_id"], plain, strict=True)]
     return pd.Series(named, index=table.index, dtype=object)
 
 
@@ -118,13 +124,25 @@ def _pooled(
     return found | {"conf_mat": values["confusion_matrix"], "n_test": values["n"]}
 
 
-def configurations(table: pd.DataFrame) -> pd.DataFrame:
+def configurations(
+    table: pd.DataFrame, scores: ImageScores | None = None, ratio: float = 0.0
+) -> pd.DataFrame:
     """Make one row per configuration from a table of its seeds, in the order of the sweep.
 
-    Metrics are means over the seeds. `<metric>_low` and `<metric>_high` are the 95 % interval:
-    over the seeds of a configuration with several seeds, else over the images of its one run.
+    Metrics are means over the seeds. `<metric>_low` and `<metric>_high` are the 95 % interval over
+    the test images, of several seeds over images and seeds (`interval_over_seeds`).
     `<metric>_seeds` has the value of every seed, `runs` the names of the runs, `seeds` their
     number. A configuration is done when one of its seeds is.
+
+    Parameters
+    ----------
+    table
+        One row per configuration and seed.
+    scores
+        Scores of the rows on single test images, which say what images the seeds share; None: all
+        of them, so that the interval is not too narrow.
+    ratio
+        Images tested per training image where each seed draws its own split, else 0.
     """
     if not table["model_id"].duplicated().any():
         out = table.copy()
@@ -138,17 +156,21 @@ def configurations(table: pd.DataFrame) -> pd.DataFrame:
     order = list(dict.fromkeys(table["model_id"]))
     means = groups[[c for c in (*metric_names(), *_OTHERS) if c in done]].mean()
     n = groups.size()
-    half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) / np.sqrt(n)
-    spread = groups[metrics].std()
     for name in means:
         out[name] = means[name].reindex(out.index)
+    shared = {model: _shared(list(rows["name"]), scores) for model, rows in groups}
     for name in metrics:
-        repeated = n[n > 1].index
-        for bound, sign in (("low", -1), ("high", 1)):
-            column = f"{name}_{bound}"
-            limit = (means[name] + sign * half * spread[name]).clip(0, 1)
-            values = out[column] if column in out else pd.Series(np.nan, index=out.index)
-            out[column] = values.where(~values.index.isin(repeated), limit.reindex(out.index))
+        low, high = f"{name}_low", f"{name}_high"
+        if low in done:
+            ends = {}
+            for model, rows in groups:
+                own = (rows[column].to_numpy(dtype=float) for column in (name, low, high))
+                repeats, common = shared[model]
+                ends[model] = interval_over_seeds(*own, repeats=repeats, common=common, ratio=ratio)
+            floor = -1.0 if (done[low] < 0).any() else 0.0
+            for column, end in ((low, 0), (high, 1)):
+                limits = pd.Series({model: e[end] for model, e in ends.items()}, dtype=float)
+                out[column] = limits.clip(floor, 1).reindex(out.index)
         out[f"{name}_seeds"] = groups[name].agg(list).reindex(out.index)
     out["runs"] = groups["name"].agg(list).reindex(out.index)
     out["seeds"] = n.reindex(out.index).fillna(0).astype(int)
@@ -157,6 +179,13 @@ def configurations(table: pd.DataFrame) -> pd.DataFrame:
     out = out.loc[order].reset_index()
     out.attrs.update(table.attrs)
     return out
+
+
+def _shared(runs: list[str], scores: ImageScores | None) -> tuple[float, float]:
+    """Return `shared_images` of the seeds of a configuration; all where that is not known."""
+    if scores is None or not set(runs) <= set(scores.names):
+        return 1.0, 1.0
+    return shared_images(np.isfinite(scores.of(runs).values))
 
 
 def _sum_matrices(matrices: pd.Series) -> Any:

@@ -41,9 +41,11 @@ def chosen_sentence(comparison: Comparison) -> str:
     text += ". On the test images, which were not used for the choice, "
     text += "it is right on " if counted else f"its {word} is "
     text += f"**{share(comparison, best)}**."
+    if best.seeds < comparison.seeds:
+        text += f" Only {best.seeds} of the {comparison.seeds} seeds have finished for it."
     low, high = best.get(f"{score}_low", np.nan), best.get(f"{score}_high", np.nan)
     if low == low:
-        basis = "these seeds" if best.seeds > 1 else "this number of images"
+        basis = "these images and seeds" if best.seeds > 1 else "this number of images"
         text += (
             f" The {word} to expect on new images of the same kind, judged by {basis}, is between "
             f"{percent(low, 0)} and {percent(high, 0)} (95 % interval)."
@@ -62,7 +64,7 @@ def tied_sentences(comparison: Comparison) -> list[str]:
     first = done[done["model_id"] == winners[0]].iloc[0]
     text = f"Highest test {comparison.task.headline_words}: {share(comparison, first)}, "
     text += f"by {models(winners)}{', a tie' if len(winners) > 1 else ''}. "
-    ranking = comparison.ranking
+    ranking = comparison.indistinguishable
     if ranking is None:
         text += "Which models differ from it cannot be tested without the predictions of the runs."
         return [text]

@@ -47,11 +47,7 @@ def conclusions(comparison: Comparison) -> list[str]:
 def _tally(comparison: Comparison) -> str:
     table = comparison.table
     states = table["status"].tolist()
-    absent = [
-        f"{models(dict.fromkeys(table.loc[table['status'] == s, 'model_id']))} {s}"
-        for s in ("skipped", "failed")
-        if s in states
-    ]
+    absent = [text for status in ("skipped", "failed") for text in _absent(table, status)]
     tally = f"{states.count('done')} of {count(len(table), 'run')} finished"
     repeats = ""
     if len(comparison.models) < len(table):
@@ -64,17 +60,32 @@ def _tally(comparison: Comparison) -> str:
     return f"{'; '.join([tally + repeats, *absent])}."
 
 
+def _absent(table: pd.DataFrame, status: str) -> list[str]:
+    """Name the models of which every run has this status, then those of which some have."""
+    own: dict[int, list[bool]] = {}
+    for model, state in zip(table["model_id"], table["status"], strict=True):
+        own.setdefault(int(model), []).append(state == status)
+    whole = [model for model, states in own.items() if all(states)]
+    return [
+        *([f"{models(whole)} {status}"] if whole else []),
+        *(
+            f"{sum(states)} of the {len(states)} runs of {models([model])} {status}"
+            for model, states in own.items()
+            if any(states) and not all(states)
+        ),
+    ]
+
+
 def _repeats(comparison: Comparison) -> str:
     if comparison.seeds == 1:
         return (
-            "Every model was trained with a single random seed: another split or initialisation "
-            "may change the order of similar models, so **between close models nothing can be "
-            "concluded**. The tests below are over the test images only, with 95 % intervals; "
-            "`seeds: [0, 1, 2, 3, 4]` in the sweep file repeats every model."
+            "Every model was trained once, with one random seed. The tests below are over the test "
+            "images, so they are about these trained models: **another split or initialisation can "
+            "change the order of close ones**. Intervals are 95 % intervals."
         )
     return (
         f"Every model was trained with up to {comparison.seeds} seeds; a difference counts when it "
-        "holds over the test images and over the seeds. Intervals are 95 % intervals."
+        "holds for other test images and for other seeds. Intervals are 95 % intervals."
     )
 
 

@@ -2,6 +2,7 @@
 
 from gellib.report.conclusions import conclusions
 from gellib.report.summary.best import image_root
+from gellib.report.summary.listed_runs_table import listed_runs_table
 from gellib.report.summary.overview import as_markdown, warning_box, what_was_run
 from gellib.report.summary.summary import Summary
 from gellib.report.summary.tables import (
@@ -10,7 +11,6 @@ from gellib.report.summary.tables import (
     skipped_failed,
     style_table,
 )
-from gellib.report.summary.variants import variants_table
 
 __all__ = [
     "Summary",
@@ -21,7 +21,7 @@ __all__ = [
     "ranking_table",
     "skipped_failed",
     "style_table",
-    "variants_table",
+    "listed_runs_table",
     "warning_box",
     "what_was_run",
 ]

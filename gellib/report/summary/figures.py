@@ -70,7 +70,7 @@ class Figures:
                 "pareto": lambda: plots.pareto(table, c.score, word),
             },
             "search": self._search(),
-            "experiments": self._experiments(),
+            "listed": self._listed(),
             "best": self._best(),
         }
 
@@ -82,10 +82,10 @@ class Figures:
 
     def _ranking(self) -> Figure:
         c = self.comparison
-        if c.ranking is None:
+        if c.indistinguishable is None:
             return plots.ranking(c.models, {}, c.score)
-        ids = [int(name) for name in c.ranking.names]
-        tied = dict(zip(ids, c.ranking.tied.tolist(), strict=True))
+        ids = [int(name) for name in c.indistinguishable.names]
+        tied = dict(zip(ids, c.indistinguishable.tied.tolist(), strict=True))
         return plots.ranking(c.models, tied, c.score, chosen=int(c.done["model_id"].iloc[0]))
 
     def _search(self) -> dict[str, Callable[[], Figure]]:
@@ -117,10 +117,10 @@ class Figures:
         except (OSError, KeyError, ValueError):
             return float(val_loss)
 
-    def _experiments(self) -> dict[str, Callable[[], Figure]]:
+    def _listed(self) -> dict[str, Callable[[], Figure]]:
         c = self.comparison
         classes = self._best_run.record.data.classes if self._best_run else []
-        if not c.variants and len(classes) < 3:
+        if not c.listed and len(classes) < 3:
             return {}
         found: dict[str, Callable[[], Figure]] = {
             "classes_test": lambda: self._class_scores("test", classes),
@@ -180,7 +180,7 @@ class Figures:
     def _matrices(self, classes: list[str]) -> Figure:
         rows = self._shown()
         rows = rows[[isinstance(matrix, list) for matrix in rows["conf_mat"]]]
-        listed = {variant.model_id for variant in self.comparison.variants}
+        listed = {run.model_id for run in self.comparison.listed}
         best = self.comparison.done["model_id"].tolist()
         # Listed runs come first; of a grid beside them, the best ones fill the rest.
         first = sorted(rows["model_id"], key=lambda i: (i not in listed, best.index(i)))

@@ -14,6 +14,7 @@ from gellib.base.paths import find_path
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
 from gellib.report.summary.figures import NO_BEST, Figures
+from gellib.report.summary.listed_runs_table import listed_runs_table
 from gellib.report.summary.overview import as_markdown, warning_box, what_was_run
 from gellib.report.summary.tables import (
     effects_table,
@@ -21,14 +22,13 @@ from gellib.report.summary.tables import (
     skipped_failed,
     style_table,
 )
-from gellib.report.summary.variants import variants_table
 from gellib.runs import RunFolder, SweepFolder, best_run
 
 # Sections that not every sweep has; their heading is shown with them.
 _HEADINGS = {
     "factors": "### By what the sweep varies",
     "search": "### Batch size and learning rate",
-    "experiments": "### Classes, losses and confusions, by model",
+    "listed": "### Classes, losses and confusions, by model",
 }
 
 
@@ -83,7 +83,7 @@ class Summary:
     def tables(self) -> list[Styler]:
         """Return the tables behind the conclusions: listed runs, effects of factors, ranking."""
         found = (
-            variants_table(self.comparison, self._drawn.losses()),
+            listed_runs_table(self.comparison, self._drawn.losses()),
             effects_table(self.comparison),
             ranking_table(self.comparison),
         )

@@ -79,9 +79,9 @@ def _settings(comparison: Comparison, rows: pd.DataFrame) -> dict[str, pd.Series
     """Return the columns that identify the model of a row: its number and what varies."""
     factors = comparison.factors
     found = {"model": rows["model_id"]}
-    if comparison.variants:
+    if comparison.listed:
         mixed = comparison.in_grid.any()
-        return {**found, "what varies" if mixed else "experiment": rows["label"]}
+        return {**found, "what varies" if mixed else "listed run": rows["label"]}
     if set(factors) <= set(NAMED):
         return found | {words(name).split()[-1]: rows[name] for name in NAMED}
     if len(factors) > _MOST_SETTINGS:
@@ -113,7 +113,7 @@ def skipped_failed(comparison: Comparison) -> Styler:
 
 def ranking_table(comparison: Comparison) -> Styler | None:
     """Show the models by test score, with the ties; None where there is no ranking."""
-    ranking = comparison.ranking
+    ranking = comparison.indistinguishable
     if ranking is None:
         return None
     models = comparison.models.set_index("model_id")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
 from gellib.evaluation.image_scores import ImageScores
+from gellib.evaluation.over_seeds import mean_error
 from gellib.evaluation.paired import group_sums, sign_flip
 
 ALPHA = 0.05
@@ -14,7 +17,7 @@ _DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Indistinguishable:
     """Models in falling order of their score on common test images.
 
     `tied` says of each model whether it cannot be distinguished from the first; `p_adjusted` is
@@ -30,8 +33,10 @@ class Ranking:
     groups: int
 
 
-def rank(scores: ImageScores, *, draws: int = _DRAWS, seed: int = 0) -> Ranking:
-    """Rank models and find those that cannot be distinguished from the best.
+def find_indistinguishable(
+    scores: ImageScores, *, draws: int = _DRAWS, seed: int = 0
+) -> Indistinguishable:
+    """Order models by score and find those that cannot be distinguished from the best.
 
     The best is picked by the same scores that say how far the others are behind, so a
     pair's own p-value would see differences where there are none. Here the largest difference of
@@ -60,7 +65,7 @@ def rank(scores: ImageScores, *, draws: int = _DRAWS, seed: int = 0) -> Ranking:
     tied[alive] = True
     first = sums[:, 0]
     pairwise = np.array([1.0] + [sign_flip(first - sums[:, j]) for j in range(1, m)])
-    return Ranking(
+    return Indistinguishable(
         tuple(scores.names[i] for i in order), means[order], tied, pairwise, adjusted,
         len(scores.values), n,
     )  # fmt: skip
@@ -88,6 +93,50 @@ def _differences(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
         gaps = np.abs(t[:, :, None] - t[:, None, :]) / errors
         largest[start : start + size] = gaps.reshape(size, -1).max(axis=1)
     return np.vstack([seen, np.broadcast_to(largest[:, None], (draws, m - 1))])
+
+
+def distinguish_over_seeds(
+    found: Indistinguishable,
+    scores: ImageScores,
+    members: Mapping[str, Sequence[str]],
+    *,
+    ratio: float = 0.0,
+) -> Indistinguishable:
+    """Count a model as worse than the best only if that holds for other images and other seeds.
+
+    The error of a difference has the part of the images and that of the seeds (`mean_error`); the
+    seeds' part is no smaller than the mean of all pairs, because three seeds by themselves say
+    little. Tukey's range adjusts for the number of models and for the best having been picked by
+    the same scores. The test over images alone (`find_indistinguishable`) must see the difference
+    too: with few images that disagree, its exact distribution is the stricter one.
+
+    Parameters
+    ----------
+    found
+        The models over their test images.
+    scores
+        Scores of the runs on single test images.
+    members
+        By name of the model, its runs, one for each seed, in the same order of seeds.
+    ratio
+        Images tested per training image where each seed draws its own split, else 0.
+    """
+    seeds = [scores.of(members[name]).values for name in found.names]
+    first, m = seeds[0], len(seeds)
+    pairs = [mean_error(first - other, scores.groups, ratio=ratio) for other in seeds[1:]]
+    every = [
+        mean_error(a - b, scores.groups, ratio=ratio)
+        for i, a in enumerate(seeds)
+        for b in seeds[i + 1 :]
+    ]
+    least = float(np.mean([pair.error**2 - pair.images for pair in every]))
+    errors = np.array([max(pair.error, np.sqrt(pair.images + least)) for pair in pairs])
+    t = np.array([pair.mean for pair in pairs]) / np.where(errors > 0, errors, np.inf)
+    freedom = np.array([pair.freedom for pair in pairs])
+    own = np.append(1.0, 2 * stats.t.sf(np.abs(t), freedom))
+    adjusted = np.append(1.0, stats.studentized_range.sf(np.abs(t) * np.sqrt(2), m, freedom))
+    adjusted = np.maximum(found.p_adjusted, adjusted)
+    return replace(found, tied=adjusted > ALPHA, p=np.maximum(found.p, own), p_adjusted=adjusted)
 
 
 def optimism(scores: ImageScores, *, draws: int = 2000, seed: int = 0) -> float:

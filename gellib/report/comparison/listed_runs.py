@@ -1,4 +1,4 @@
-"""The listed runs of a sweep file (its variants): what each changes, and what that does."""
+"""The listed runs of a sweep file: what each changes, and what that does."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import pandas as pd
 
 from gellib.evaluation import Effect, ImageScores, compare_pairs
 
+# The factor of effects between listed runs; no parameter has this name.
+LISTED = "listed run"
+
 
 @dataclass(frozen=True)
-class Variant:
+class ListedRun:
     """One of the listed runs of a sweep file.
 
     Attributes
@@ -22,9 +25,9 @@ class Variant:
     name
         Its name in the sweep file.
     like
-        Name of the variant that it builds on; None where it builds on none.
+        Name of the listed run that it builds on; None where it builds on none.
     changed
-        By parameter, the value in the variant that it builds on, and its own.
+        By parameter, the value in the listed run that it builds on, and its own.
     """
 
     model_id: int
@@ -33,22 +36,27 @@ class Variant:
     changed: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
-def read_variants(info: Mapping[str, Any]) -> list[Variant]:
-    """Return the variants that `sweep.json` lists, where they are called `experiments`."""
+def read_listed_runs(info: Mapping[str, Any]) -> list[ListedRun]:
+    """Return the listed runs that `sweep.json` keeps, of older sweeps as `experiments`."""
     return [
-        Variant(entry["model_id"], entry["name"], entry.get("like"), entry.get("changed", {}))
-        for entry in info.get("experiments", [])
+        ListedRun(entry["model_id"], entry["name"], entry.get("like"), entry.get("changed", {}))
+        for entry in info.get("listed_runs", info.get("experiments", []))
     ]
 
 
-def variant_effects(
-    variants: Sequence[Variant], done: pd.DataFrame, *, score: str, scores: ImageScores | None
+def listed_effects(
+    listed: Sequence[ListedRun],
+    done: pd.DataFrame,
+    *,
+    score: str,
+    scores: ImageScores | None,
+    ratio: float = 0.0,
 ) -> list[Effect]:
-    """Compare each variant with the one that it builds on, seed by seed.
+    """Compare each listed run with the one that it builds on, seed by seed.
 
     Parameters
     ----------
-    variants
+    listed
         The listed runs.
     done
         Finished runs, one row per configuration and seed.
@@ -56,27 +64,29 @@ def variant_effects(
         Column of the score, 0..1.
     scores
         Scores of the runs on single test images; None where they are not known.
+    ratio
+        As for `compare_pairs`.
 
     Returns
     -------
     list
-        Effects whose `factor` is `experiment`; their p-values are not adjusted yet.
+        Effects whose `factor` is `LISTED`; their p-values are not adjusted yet.
     """
-    ids = {variant.name: variant.model_id for variant in variants}
+    ids = {run.name: run.model_id for run in listed}
     found = []
-    for variant in variants:
-        if variant.like is None:
+    for run in listed:
+        if run.like is None:
             continue
         one, two = (
             done[done["model_id"] == ids[name]].set_index("seed", drop=False)
-            for name in (variant.name, variant.like)
+            for name in (run.name, run.like)
         )
         both = one.index.intersection(two.index, sort=False)
         if len(both) and one.index.is_unique and two.index.is_unique:
             one, two = (rows.loc[both].reset_index(drop=True) for rows in (one, two))
             found.append(
                 compare_pairs(
-                    "experiment", variant.name, variant.like, one, two, value=score, scores=scores
+                    LISTED, run.name, run.like, one, two, value=score, scores=scores, ratio=ratio
                 )
             )
     return found

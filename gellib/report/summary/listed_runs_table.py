@@ -11,46 +11,45 @@ from pandas.io.formats.style import Styler
 from gellib.base.text import shorten
 from gellib.evaluation.registry import Metric
 from gellib.report.comparison import Comparison
-from gellib.report.comparison.variants import Variant
+from gellib.report.comparison.listed_runs import LISTED, ListedRun
 from gellib.report.summary.cells import COMPACT, change_cell
 
 if TYPE_CHECKING:
     from pandas.io.formats.style_render import CSSDict
 
 
-def variants_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | None:
+def listed_runs_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | None:
     """Show what each listed run changed, and what that did to each metric.
 
     `losses` has `test_loss` by `model_id`. None for a sweep that lists no runs.
     """
     models = comparison.models.set_index("model_id")
-    variants = [variant for variant in comparison.variants if variant.model_id in models.index]
-    if not variants:
+    listed = [run for run in comparison.listed if run.model_id in models.index]
+    if not listed:
         return None
-    by_name = {variant.name: variant.model_id for variant in variants}
-    built = [effect for effect in comparison.effects if effect.factor == "experiment"]
+    by_name = {run.name: run.model_id for run in listed}
+    built = [effect for effect in comparison.effects if effect.factor == LISTED]
     verdicts = {effect.a: effect.verdict for effect in built}
     metrics = [metric for metric in comparison.task.metrics() if _known(models, metric.name)]
     rows = []
-    for variant in variants:
-        parent = by_name.get(variant.like) if variant.like else None
+    for run in listed:
+        parent = by_name.get(run.like) if run.like else None
         row: dict[str, object] = {
-            "model": variant.model_id,
-            "experiment": variant.name + (f"\nlike {variant.like}" if variant.like else ""),
-            "what changed": _changes(variant),
+            "model": run.model_id,
+            "listed run": run.name + (f"\nlike {run.like}" if run.like else ""),
+            "what changed": _changes(run),
             # Before the metrics, of which a narrow page cuts off the last.
-            "verdict": verdicts.get(variant.name)
-            or ("–" if variant.like is None else "not compared"),
+            "verdict": verdicts.get(run.name) or ("–" if run.like is None else "not compared"),
         }
         for metric in metrics:
-            value = models[metric.name].loc[variant.model_id]
+            value = models[metric.name].loc[run.model_id]
             before = models[metric.name].loc[parent] if parent is not None else np.nan
             row[metric.heading] = _step(value, before, metric)
         loss = losses["test_loss"]
-        now, before = loss.get(variant.model_id, np.nan), loss.get(parent, np.nan)
+        now, before = loss.get(run.model_id, np.nan), loss.get(parent, np.nan)
         row["loss"] = "–" if np.isnan(now) else f"{now:.2f}{change_cell(now - before, 1, 2)}"
         rows.append(row)
-    style = pd.DataFrame(rows).style.hide(axis="index").set_uuid("experiments")
+    style = pd.DataFrame(rows).style.hide(axis="index").set_uuid("listed")
     style = style.set_table_styles(COMPACT)
     # Styles of columns, because `COMPACT` takes precedence over properties of single cells.
     own = {"what changed": "; text-align: left; min-width: 13em", "verdict": "; min-width: 7em"}
@@ -60,13 +59,13 @@ def variants_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | Non
     }
     style = style.set_table_styles(wraps, overwrite=False)
     return style.set_caption(
-        "Metrics on the test images; in brackets the change against the experiment that it is "
+        "Metrics on the test images; in brackets the change against the listed run that it is "
         "like, in percentage points where the metric is in percent."
     )
 
 
-def _changes(variant: Variant) -> str:
-    lines = [f"{name}: {_short(a)} → {_short(b)}" for name, (a, b) in variant.changed.items()]
+def _changes(run: ListedRun) -> str:
+    lines = [f"{name}: {_short(a)} → {_short(b)}" for name, (a, b) in run.changed.items()]
     return "\n".join(lines) or "–"
 
 
