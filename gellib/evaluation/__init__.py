@@ -4,6 +4,7 @@ All on plain arrays and tables; nothing here knows about torch or files.
 """
 
 from gellib.evaluation.calibration import (
+    ENOUGH_IMAGES,
     Temperature,
     calibration_record,
     calibration_scores,
@@ -65,6 +66,7 @@ __all__ = [
     "ALPHA",
     "BETTER",
     "DIFFERENCE",
+    "ENOUGH_IMAGES",
     "MULTILABEL",
     "NO_EVIDENCE",
     "SINGLE_LABEL",

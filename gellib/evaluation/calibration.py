@@ -18,6 +18,10 @@ MOST_BINS = 15
 IMAGES_PER_BIN = 8
 # Tried temperatures, evenly spaced in their logarithm.
 _TRIED = np.geomspace(1 / 4, 10, 189)
+# Predictions are called calibrated from this many images on. Of networks twice too confident (mean
+# distance of confidence from accuracy 7.3 points), a temperature from 18 images left 5.9 points,
+# from 50 4.4, from 100 2.9, from 400 1.6 (60 simulated sets each).
+ENOUGH_IMAGES = 100
 # A priori log T is normal around 0 with this deviation: a few images, all of them right, must not
 # make every prediction almost certain.
 _PRIOR = 0.25
@@ -30,6 +34,11 @@ class Temperature:
     value: float = 1.0
     n: int = 0
     reason: str = ""
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether it was chosen on enough images for the probabilities to be called calibrated."""
+        return self.n >= ENOUGH_IMAGES
 
 
 def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperature:

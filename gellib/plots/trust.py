@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from gellib.evaluation import ENOUGH_IMAGES
 from gellib.plots.base import (
     BLUE,
     GREY,
@@ -41,7 +42,9 @@ def reliability_diagram(
     axes.plot([0, 1], [0, 1], linestyle=":", color=GREY, linewidth=1.2)
     changed = scores["temperature"] != 1
     most = max(before["n"].max(), after["n"].max())
-    curves = [(after, BLUE, "o", "calibrated" if changed else "as trained", "ece_calibrated")]
+    enough = scores["n_val"] >= ENOUGH_IMAGES
+    name = ("calibrated" if enough else "with the temperature") if changed else "as trained"
+    curves = [(after, BLUE, "o", name, "ece_calibrated")]
     if changed:
         curves.insert(0, (before, ORANGE, "s", "as trained", "ece"))
     for table, colour, marker, name, key in curves:
@@ -70,6 +73,8 @@ def reliability_diagram(
     title(axes, f"Calibration on {scores['n']} test images")
     text = f"Temperature {scores['temperature']:.2f}, from {scores['n_val']} validation images."
     text = text if changed else "Temperature 1, so nothing changed: " + scores["reason"] + "."
+    if changed and not enough:
+        text += f" Fewer than {ENOUGH_IMAGES} images: not calibrated reliably."
     note(fig, text + " Lines: 95 % intervals.")
     return fig
 

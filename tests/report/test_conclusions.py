@@ -10,6 +10,7 @@ from making.records import make_comparison, make_table
 from gellib.evaluation import wilson
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, in_images
+from gellib.runs import Record
 
 ONE_SEED = "another split or initialisation can change the order of close ones"
 
@@ -183,6 +184,16 @@ def test_five_seeds_on_the_same_images_are_no_more_images():
     rows = [row | {"right": 22 - row["seed"] % 2} for row in rows]
     low, high = re.search(r"seeds, is between (\d+) % and (\d+) %", say(rows)).groups()
     assert int(low) <= 82 and int(high) == 100
+
+
+@pytest.mark.parametrize(("n", "calibrated"), [(18, False), (99, False), (100, True), (5000, True)])
+def test_probabilities_are_called_calibrated_from_enough_images_on(n, calibrated):
+    comparison = make_comparison([{"right": 20}, {"right": 15}])
+    first = comparison.records[0].to_dict() | {"calibration": {"temperature": 1.3, "n_val": n}}
+    comparison.records = [Record.parse(first), *comparison.records[1:]]
+    text = "\n".join(conclusions(comparison))
+    assert (f"are calibrated on {n} images" in text) == calibrated
+    assert (f"not calibrated reliably: {n} images are too few" in text) != calibrated
 
 
 def test_equal_predictions_do_not_prove_equality():

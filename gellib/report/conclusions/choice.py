@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gellib.evaluation import ALPHA
+from gellib.evaluation import ALPHA, ENOUGH_IMAGES
 from gellib.plots.base import percent
 from gellib.report.baselines import MAJORITY, STATISTICS
 from gellib.report.comparison import Comparison
@@ -51,6 +51,23 @@ def chosen_sentence(comparison: Comparison) -> str:
             f"{percent(low, 0)} and {percent(high, 0)} (95 % interval)."
         )
     return text
+
+
+def calibration_sentence(comparison: Comparison) -> str:
+    """Say whether the probabilities of the chosen run can be taken at their word."""
+    name = comparison.done["runs"].iloc[0][0]
+    found = next((r.calibration for r in comparison.records if r.name == name), None)
+    if found is None:
+        return ""
+    if found.n_val >= ENOUGH_IMAGES:
+        return (
+            f"Its probabilities are calibrated on {found.n_val} images: of predictions with 90 %, "
+            "about nine in ten should be right, on images of the same kind."
+        )
+    return (
+        f"Its probabilities are not calibrated reliably: {found.n_val} images are too few "
+        f"({ENOUGH_IMAGES} or more are needed), so 90 % need not mean right nine times in ten."
+    )
 
 
 def tied_sentences(comparison: Comparison) -> list[str]:

@@ -7,7 +7,12 @@ import pandas as pd
 from gellib.base.text import join_and
 from gellib.plots.base import three_digits
 from gellib.report.comparison import Comparison
-from gellib.report.conclusions.choice import baseline_sentence, chosen_sentence, tied_sentences
+from gellib.report.conclusions.choice import (
+    baseline_sentence,
+    calibration_sentence,
+    chosen_sentence,
+    tied_sentences,
+)
 from gellib.report.conclusions.factors import factor_sentences
 from gellib.report.conclusions.wording import count, models
 
@@ -28,10 +33,11 @@ def conclusions(comparison: Comparison) -> list[str]:
             f"**The weights of {models(warned['model_id'])} carry a warning: read it (above) "
             "before everything that follows.**"
         )
-    sentences.append(chosen_sentence(comparison))
+    sentences += [chosen_sentence(comparison), calibration_sentence(comparison)]
     if len(done) == 1:
         sentences += [text] if (text := baseline_sentence(comparison)) else []
-        return [*sentences, "Only one model has finished, so there is nothing to compare it with."]
+        alone = "Only one model has finished, so there is nothing to compare it with."
+        return [text for text in (*sentences, alone) if text]
     if comparison.same_images:
         sentences += tied_sentences(comparison)
     else:
