@@ -1,0 +1,133 @@
+"""How good a configuration is, and the chosen one after allowing for having been chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from gellib.evaluation.crossval.folded import FoldedScores, fold_scores
+from gellib.evaluation.crossval.verdicts import choose
+from gellib.evaluation.resampling import TAILS, Z, wilson
+
+_DRAWS = 2000
+_FEW_WRONG = 5.0  # fewer wrong predictions say little about the design effect
+_UNSEEN = 0.5  # what shared training sets add to the variance where nothing was wrong
+
+
+@dataclass(frozen=True)
+class ScoreInterval:
+    """A cross-validated score with its 95 % interval, which is never without a width.
+
+    It is about models trained on as many images as those of the folds: that of all images is, as a
+    rule, a little better.
+    """
+
+    score: float
+    low: float
+    high: float
+    images: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What the chosen configuration is worth.
+
+    `score` is corrected for the choice (with its interval), `seen` is what it had when it was
+    chosen; `chosen` is its number. All are about models trained on as many images as those of the
+    folds: that of all images is, as a rule, a little better.
+    """
+
+    chosen: int
+    score: float
+    low: float
+    high: float
+    seen: float
+    images: int
+    groups: int
+
+
+def score_interval(
+    values: np.ndarray, folds: np.ndarray, groups: Sequence[object] | None = None
+) -> ScoreInterval:
+    """Compute the cross-validated score of one configuration with its interval.
+
+    Parameters
+    ----------
+    values
+        (R, N) scores out of fold, 0..1; NaN where missing.
+    folds
+        (R, N) the fold of each image in each repeat.
+    groups
+        N names; images of one name are not independent. None: each image stands alone.
+    """
+    folded = fold_scores(np.asarray(values, dtype=float)[None], folds, groups)
+    score = float(folded.means[0])
+    return ScoreInterval(score, *_around(folded, 0, score), folded.images, folded.groups)
+
+
+def corrected_score(
+    values: np.ndarray,
+    folds: np.ndarray,
+    groups: Sequence[object] | None = None,
+    losses: Sequence[float] | np.ndarray | None = None,
+    *,
+    seed: int = 0,
+) -> Corrected:
+    """Correct the score of the chosen configuration for having been the highest of several.
+
+    By bootstrap over groups (BBC-CV: Tsamardinos, Greasidou and Borboudakis 2018): the choice is
+    made anew on the groups drawn and scored on those not drawn, and the mean of that is taken.
+
+    Parameters
+    ----------
+    values
+        (K, R, N) scores out of fold, 0..1; NaN where missing.
+    folds
+        (R, N) the fold of each image in each repeat.
+    groups
+        N names; images of one name are not independent. None: each image stands alone.
+    losses
+        (K,) log losses out of fold, which choose among equal scores.
+    seed
+        Of the draws; the global random state is neither used nor changed.
+    """
+    folded = fold_scores(values, folds, groups)
+    chosen = choose(folded.means, losses)
+    seen = float(folded.means[chosen])
+    score = min(_bias_corrected(folded, seed), seen) if len(folded.means) > 1 else seen
+    low, high = _around(folded, chosen, score)
+    return Corrected(chosen, score, low, high, seen, folded.images, folded.groups)
+
+
+def _bias_corrected(folded: FoldedScores, seed: int) -> float:
+    sums, sizes, n_groups = folded.sums, folded.sizes, folded.groups
+    rng = np.random.default_rng([seed, 18])
+    counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=_DRAWS)
+    left = (counts == 0).astype(float)
+    drawn = counts @ sums / (counts @ sizes)[:, None]
+    # Ties are broken at random, or the order of the configurations would choose.
+    picked = (drawn + 1e-9 * rng.random(drawn.shape)).argmax(axis=1)
+    images = left @ sizes
+    found = (left @ sums)[np.arange(_DRAWS), picked] / np.maximum(images, 1)
+    return float(found[images > 0].mean()) if (images > 0).any() else float(folded.means.max())
+
+
+def _around(folded: FoldedScores, place: int, score: float) -> tuple[float, float]:
+    """Wilson's interval for as many images as the score's variance amounts to."""
+    contrast = np.eye(len(folded.means))[[place]]
+    mean, n = float(folded.means[place]), folded.images
+    ideal = mean * (1 - mean) / n
+    most = folded.kish * (1 + _UNSEEN)
+    effect = most
+    if ideal > 1e-12:
+        variance = folded.variance(contrast) + folded.variance_of_training(contrast)
+        effect = max(float(variance[0]) / ideal, 1e-3)
+        trust = min(1.0, n * min(mean, 1 - mean) / folded.kish / _FEW_WRONG)
+        effect = effect**trust * most ** (1 - trust)
+    effect *= (student.ppf(TAILS[1], max(folded.groups - 1, 1)) / Z) ** 2
+    low, high = wilson(score * n / effect, n / effect)
+    return min(low, score), max(high, score)
