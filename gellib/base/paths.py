@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
 PROJECT_ROOT = PACKAGE_DIR.parent
 _MARK = Path("notebooks") / "2_train.ipynb"
@@ -77,6 +75,8 @@ def cache_folder(given: str | Path = "") -> Path:
     project = project_folder()
     if (project / _MARK).is_file():
         return project / "runs" / ".cache"
+    import platformdirs
+
     return Path(platformdirs.user_cache_dir("gellib", appauthor=False))
 
 

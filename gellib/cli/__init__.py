@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import TextIO
 
 import click
+
+# pydantic looks for plugins in the metadata of all installed packages, for a tenth of a second.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 from gellib import __version__
 from gellib.cli.data import check, partition, simulate

@@ -12,7 +12,10 @@ from gellib.config.param import param
 class Parameters(BaseModel):
     """The fields of `RunConfig`, in the order of the parameters cell of `2_train.ipynb`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+    # Validators are built when they are first used: this class's never, that of `RunConfig` once.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, protected_namespaces=(), defer_build=True
+    )
 
     dataset_dir: str = param(
         "dataset/gel", description="folder of the images", stage="data", label="images"

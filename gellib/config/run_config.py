@@ -14,6 +14,7 @@ from gellib.config.param import STAGES, Facts, Stage, read_facts
 from gellib.config.parameters import Parameters
 from gellib.config.rules import check_agreement
 
+_LARGEST = 2**53  # larger integers are not exact as floats, and out of every limit
 # What the reference system varied, in the order in which it names a run.
 NAMED = ("hardware_type", "pretrained_model", "classifier_head", "opt_alg")
 
@@ -29,12 +30,17 @@ class RunConfig(Parameters):
             raise ValueError(f"the folds are 0 to {folds - 1}")
         return value
 
-    @field_validator("*", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _int_is_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+    def _int_is_a_number(cls, values: Any) -> Any:
         # `-p learning_rate 1` reaches us as an int; strict mode would refuse it.
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        return float(value) if wanted is float and type(value) is int else value
+        numbers = {n for n, field in cls.model_fields.items() if field.annotation is float}
+        return {
+            name: float(value)
+            if name in numbers and type(value) is int and abs(value) < _LARGEST
+            else value
+            for name, value in values.items()
+        }
 
     @model_validator(mode="after")
     def _parameters_agree(self) -> RunConfig:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gellib.config import RunConfig
 from gellib.base.files import write_csv, write_json, write_text
-from gellib.runs.record import SCHEMA, Record, RecordError, Status
-from gellib.runs.record_sections import ErrorRecord
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gellib.runs.record import Record, RecordError, Status
+
+# The types of a record are imported where one is read: most runs that are listed have none yet.
 
 
 class RunFolder:
@@ -101,6 +104,10 @@ class RunFolder:
 
     def read_record(self) -> Record | None:
         """Return the record, or None where there is none, or `unreadable` says why it cannot be read."""
+        if not os.path.exists(self.record):
+            return None
+        from gellib.runs.record import Record, RecordError
+
         try:
             return Record.read(self.record)
         except RecordError:
@@ -108,6 +115,10 @@ class RunFolder:
 
     def unreadable(self) -> RecordError | None:
         """Return why the record cannot be read; None where it can, and where there is none."""
+        if not os.path.exists(self.record):
+            return None
+        from gellib.runs.record import Record, RecordError
+
         try:
             Record.read(self.record)
         except RecordError as err:
@@ -181,6 +192,9 @@ class RunFolder:
         error
             Of a cell that raised: `cell`, `ename`, `evalue`, `traceback`.
         """
+        from gellib.runs.record import SCHEMA, Record
+        from gellib.runs.record_sections import ErrorRecord
+
         more = {} if error is None else {"error": ErrorRecord.model_validate(error)}
         record = Record(
             version=SCHEMA,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from gellib.base.files import write_csv
 from gellib.runs.ranking import best_run
-from gellib.runs.record import Record
 from gellib.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gellib.runs.record import Record
 
 
 class SweepFolder:

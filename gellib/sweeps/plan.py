@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from gellib.config import OUTPUT_FIELDS, RunConfig
-from gellib.runs import Record, RunFolder, SweepFolder
+from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps.spec import Sweep
 from gellib.sweeps.sweep_file import SweepError, SweepInputError
+
+if TYPE_CHECKING:
+    from gellib.runs import Record
 
 
 def status_of(folder: SweepFolder, sweep: Sweep, *, alive: bool | None = None) -> dict[str, str]:
@@ -36,6 +37,9 @@ def is_running(folder: SweepFolder) -> bool:
     """Whether a sweep is running in this folder now."""
     if not folder.lock.exists():
         return False
+    # Only here: listing the runs of a sweep that was never started does without it.
+    from filelock import FileLock, Timeout
+
     try:
         with FileLock(folder.lock, timeout=0):
             return False
@@ -52,6 +56,8 @@ def locked(folder: SweepFolder) -> Iterator[None]:
     SweepError
         When another sweep holds it, or it cannot be written to.
     """
+    from filelock import FileLock, Timeout
+
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.lock, timeout=0)
