@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from making.images import encode
+from making.matrices import spread
 from PIL import Image, ImageOps
 
 from gellib.data.image_files import BadImageError
@@ -90,8 +91,7 @@ GREY = {
 }
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-@pytest.mark.parametrize("name", GREY)
+@pytest.mark.parametrize(("name", "compression"), spread(GREY, COMPRESSIONS, one_in=5))
 def test_one_channel(name, compression):
     for order, white, big, tile in itertools.product(ORDERS, (0, 1), (0, 1), (None, (16, 16))):
         values = inverse(GREY[name]) if white else GREY[name]
@@ -105,9 +105,12 @@ def test_one_channel(name, compression):
         assert likeness(data, "rgb") > 0.98
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-@pytest.mark.parametrize("channels", [2, 3, 4, 5])
-@pytest.mark.parametrize("name", ["u8", "u12 in 16", "u16", "u32", "i16", "f16", "f32", "f64"])
+SEVERAL = ["u8", "u12 in 16", "u16", "u32", "i16", "f16", "f32", "f64"]
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "compression"), spread(SEVERAL, [2, 3, 4, 5], COMPRESSIONS, one_in=5)
+)
 def test_several_channels(name, channels, compression):
     planes = [(GREY[name] * (1 - 0.1 * k)).astype(GREY[name].dtype) for k in range(channels)]
     for order, planar, alpha in itertools.product(ORDERS, ("contig", "separate"), (0, 1, 2)):
