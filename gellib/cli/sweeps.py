@@ -55,9 +55,12 @@ def sweep(
     loaded = _load(file, overrides, out, quick, yes)
     if dry_run:
         _list_runs(loaded)
+        _refuse(loaded, quick)
         return
+    from gellib.sweeps.foresee import check_parameters
     from gellib.sweeps.kernel_server import start_server
 
+    check_parameters(loaded)
     # It imports what the runs need, while this process imports its own.
     start_server(loaded.modules())
     if quick:
@@ -186,6 +189,22 @@ def _load(file: str, overrides: dict[str, object], out: str | None, quick: bool,
     return load_sweep(file, overrides=overrides, out=out, quick=True, many=many)
 
 
+def _refuse(loaded, quick: bool) -> None:
+    """Say what the runs would refuse, and end with status 2 if there is anything."""
+    from gellib.sweeps.foresee import foresee_refusals
+
+    refusals = foresee_refusals(loaded, simulated=_stand_in_folder(loaded) if quick else "")
+    for refusal in refusals:
+        click.echo(f"Error: the sweep would be refused: {refusal}", err=True)
+    if refusals:
+        sys.exit(2)
+
+
+def _stand_in_folder(loaded) -> str:
+    """Name the folder of simulated images that a quick test makes where its own are missing."""
+    return f"dataset/{loaded.system}-quick" if loaded.system else ""
+
+
 _STAND_IN_SEED = 2  # with it, even so few images hold more than one of each label
 
 
@@ -194,7 +213,7 @@ def _make_stand_in(loaded) -> None:
     from gellib.sweeps.quick import QUICK_IMAGES
 
     for folder in loaded.missing_folders():
-        if loaded.system and folder == f"dataset/{loaded.system}-quick":
+        if folder == _stand_in_folder(loaded):
             click.echo(f"no images of {loaded.system} yet: making simulated ones in {folder}")
             count = QUICK_IMAGES // (2 if loaded.system == "gel" else 1)  # gel's is of a class
             write_simulated(loaded.system, find_path(folder), {"n": count}, _STAND_IN_SEED)

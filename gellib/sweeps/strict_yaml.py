@@ -40,6 +40,7 @@ class _Strict(Composer, Resolver):
 
     yaml_implicit_resolvers: dict[Any, Any] = {}
     _depth = 0
+    peek_event: Any  # of the parser
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         self._depth += 1

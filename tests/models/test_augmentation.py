@@ -1,10 +1,13 @@
 """The random steps, by what they do to pixels."""
 
+import inspect
+
 import numpy as np
 import pytest
 from making.images import random_pixels
 from PIL import Image, ImageEnhance
 
+from gellib.config.expressions import AUGMENTATION_STEPS
 from gellib.models.backbones import Preprocessing, normalise
 from gellib.models.features import check_augmentation
 from gellib.models.features.augmentation import random_views
@@ -134,3 +137,14 @@ def test_steps_work_one_after_another():
     image = picture()
     both = views("vertical_flip(1) horizontal_flip(1)", image, n=2)
     assert (both == image[::-1, ::-1]).all()
+
+
+def test_the_table_of_steps_is_that_of_their_functions():
+    for name, function in STEPS.items():
+        _image, _rng, _preprocessing, *numbers = inspect.signature(function).parameters.values()
+        table = AUGMENTATION_STEPS[name]
+        assert {one.name: one.default for one in numbers} == {
+            key: number.default for key, number in table.items()
+        }, name
+        assert all(number.low <= number.default <= number.high for number in table.values())
+    assert list(STEPS) == list(AUGMENTATION_STEPS)

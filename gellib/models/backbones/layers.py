@@ -14,12 +14,12 @@ from torch import nn
 from torchvision.models.vision_transformer import Encoder
 
 from gellib.base.text import did_you_mean
+from gellib.config.expressions import check_trainable
 from gellib.models.backbones.network_parts import remove_classifier
 from gellib.models.backbones.sources import PLUS, BackboneError, check_backbone, find_source
 
 _SEQUENCES = (nn.Sequential, nn.ModuleList, Encoder)
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
-_EXPECTED = "Expected head, last:<number of blocks>, from:<block or layer>, or all"
 
 
 class Block(NamedTuple):
@@ -57,25 +57,6 @@ def _collect(module: nn.Module, prefix: str, found: list[list[str]]) -> None:
             found[-1].append(f"{prefix}{name}")
         else:
             found.append([f"{prefix}{name}"])
-
-
-def check_trainable(text: str) -> tuple[str, str]:
-    """Parse `head`, `all`, `last:2` or `from:layer4`: the word, and the text after the colon.
-
-    Raises
-    ------
-    ValueError
-        For anything else.
-    """
-    word, colon, rest = (part.strip() for part in text.partition(":"))
-    if word in ("head", "all") and not colon:
-        return word, ""
-    if word == "from" and rest:
-        return word, rest
-    if word == "last" and rest.isdecimal() and int(rest) > 0:
-        return word, rest
-    hint = did_you_mean(word, ("head", "all", "last", "from"))
-    raise ValueError(f"trainable: got {text!r}: {hint}{_EXPECTED}")
 
 
 def trained_layers(network: nn.Module, text: str) -> tuple[str, ...]:

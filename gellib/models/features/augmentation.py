@@ -6,24 +6,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gellib.base.calls import Call, read_calls
+from gellib.base.calls import Call
+from gellib.config.expressions import check_augmentation
 from gellib.models.backbones import Preprocessing, normalise, stretch_contrast
-from gellib.models.features.steps import STEPS, known_steps, resize
+from gellib.models.features.steps import STEPS, resize
 
 # An image this many times larger than the backbone's input is reduced once for all its views.
 _REDUCE_FROM = 8
-
-
-def check_augmentation(text: str) -> list[Call]:
-    """Parse `random_resized_crop horizontal_flip rotation(10)`; `none` or an empty text is no step.
-
-    Raises
-    ------
-    ValueError
-        For unknown steps, with the nearest known one, and for numbers out of range.
-    """
-    example = "horizontal_flip rotation(10)"
-    return read_calls(text, known_steps(), parameter="augmentation", noun="step", example=example)
 
 
 def prepare(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:

@@ -6,19 +6,16 @@ one thread, so that no setting of torch changes a pixel.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from gellib.base.calls import Number
 from gellib.models.backbones import Preprocessing
 
 Step = Callable[..., Image.Image]
 STEPS: dict[str, Step] = {}
-_BOUNDS: dict[str, dict[str, tuple[float, float]]] = {}
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -27,23 +24,19 @@ _FILTERS = {
 }
 
 
-def step(**bounds: tuple[float, float]) -> Callable[[Step], Step]:
-    """Register a random step: a function of (image, rng, preprocessing) and numbers with defaults.
+def step(function: Step) -> Step:
+    """Register a random step: a function of (image, rng, preprocessing) and its numbers.
 
-    `bounds` gives the allowed range of each number. `image` is grey (mode `L`) or colour (`RGB`),
-    and the step returns the new image in the same mode. `rng` is its only source of random numbers.
-    `preprocessing` gives size, interpolation and mean of the backbone's input.
+    `image` is grey (mode `L`) or colour (`RGB`), and the step returns the new image in the same
+    mode. `rng` is its only source of random numbers. `preprocessing` gives size, interpolation and
+    mean of the backbone's input. The numbers stand with their defaults and allowed ranges in
+    `gellib.config.expressions.AUGMENTATION_STEPS`.
     """
-
-    def register(function: Step) -> Step:
-        STEPS[function.__name__] = function
-        _BOUNDS[function.__name__] = bounds
-        return function
-
-    return register
+    STEPS[function.__name__] = function
+    return function
 
 
-@step(scale_min=(0.01, 1))
+@step
 def random_resized_crop(
     image: Image.Image,
     rng: np.random.Generator,
@@ -76,7 +69,7 @@ def random_resized_crop(
     return resize(image, preprocessing, (left, top, left + w, top + h))
 
 
-@step(padding=(0, 0.5))
+@step
 def random_crop(
     image: Image.Image,
     rng: np.random.Generator,
@@ -102,7 +95,7 @@ def random_crop(
     return Image.fromarray(np.asarray(image)[places[1]][:, places[0]])
 
 
-@step(p=(0, 1))
+@step
 def horizontal_flip(
     image: Image.Image, rng: np.random.Generator, preprocessing: Preprocessing, p: float = 0.5
 ) -> Image.Image:
@@ -118,7 +111,7 @@ def horizontal_flip(
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < p else image
 
 
-@step(p=(0, 1))
+@step
 def vertical_flip(
     image: Image.Image, rng: np.random.Generator, preprocessing: Preprocessing, p: float = 0.5
 ) -> Image.Image:
@@ -134,7 +127,7 @@ def vertical_flip(
     return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if rng.random() < p else image
 
 
-@step(degrees=(0, 180))
+@step
 def rotation(
     image: Image.Image, rng: np.random.Generator, preprocessing: Preprocessing, degrees: float = 10
 ) -> Image.Image:
@@ -150,7 +143,7 @@ def rotation(
     return image.rotate(rng.uniform(-degrees, degrees), _FILTERS[preprocessing.interpolation])
 
 
-@step(brightness=(0, 1), contrast=(0, 1), saturation=(0, 1), hue=(0, 0.5))
+@step
 def color_jitter(
     image: Image.Image,
     rng: np.random.Generator,
@@ -193,7 +186,7 @@ def _rotate_hue(image: Image.Image, turn: float) -> Image.Image:
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 
 
-@step(p=(0, 1), scale_max=(0.02, 1))
+@step
 def random_erasing(
     image: Image.Image,
     rng: np.random.Generator,
@@ -227,18 +220,6 @@ def random_erasing(
     color = tuple(mean) if image.mode == "RGB" else round(sum(mean) / len(mean))
     image.paste(color, (left, top, left + w, top + h))
     return image
-
-
-def known_steps() -> dict[str, dict[str, Number]]:
-    """Return the steps by name, with the default and allowed range of each of their numbers."""
-    return {
-        name: {key: Number(_default(name, key), *bounds) for key, bounds in numbers.items()}
-        for name, numbers in _BOUNDS.items()
-    }
-
-
-def _default(name: str, key: str) -> float:
-    return float(inspect.signature(STEPS[name]).parameters[key].default)
 
 
 def resize(

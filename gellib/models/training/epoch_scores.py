@@ -10,8 +10,6 @@ import torch
 from gellib.evaluation.metric_functions import precision_recall_f1
 from gellib.models.training.objective import Objective
 
-METRICS = ("loss", "accuracy", "f1")
-
 
 class EpochScores(NamedTuple):
     """Scores of one part of the images after an epoch; arrays have an entry a class."""

@@ -16,8 +16,9 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from gellib.config import RunConfig
+from gellib.config.expressions import EPOCH_METRICS
 from gellib.models.backbones import isolated_rng
-from gellib.models.training.epoch_scores import METRICS, EpochScores, score
+from gellib.models.training.epoch_scores import EpochScores, score
 from gellib.models.training.inputs import CachedInputs, OnlineInputs
 from gellib.models.training.monitor import EarlyStopping, check_monitor
 from gellib.models.training.objective import Objective
@@ -96,7 +97,7 @@ class Log:
         """
         parts = {"train": train, "val": val}
         row: dict[str, Any] = {"epoch": epoch}
-        row |= {f"{p}_{m}": getattr(parts[p], m) for m in METRICS for p in parts}
+        row |= {f"{p}_{m}": getattr(parts[p], m) for m in EPOCH_METRICS for p in parts}
         self.epochs.append(row | {"learning_rate": learning_rate, "seconds": seconds})
         for split, scores in parts.items():
             each = zip(scores.class_precision, scores.class_recall, scores.class_f1, strict=True)

@@ -4,36 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gellib.base.text import did_you_mean
-from gellib.models.training.epoch_scores import METRICS
-
-COLUMNS = tuple(f"{part}_{metric}" for metric in METRICS for part in ("train", "val"))
-DIRECTIONS = ("min", "max")
-
-
-def check_monitor(text: str) -> tuple[str, str]:
-    """Parse `val_loss` or `max:val_f1`: the column, and whether `min` or `max` is best.
-
-    Without a prefix, losses are minimised and all other columns are maximised.
-
-    Raises
-    ------
-    ValueError
-        For an unknown column, with the nearest known one, and for an unknown direction.
-    """
-    direction, colon, column = text.rpartition(":")
-    column = column.strip()
-    if colon and direction.strip() not in DIRECTIONS:
-        raise ValueError(
-            f"monitor: got direction {direction!r} in {text!r}, expected 'min:' or 'max:'"
-        )
-    if column not in COLUMNS:
-        hint = did_you_mean(column, COLUMNS)
-        raise ValueError(
-            f"monitor: got {column!r}: {hint}Known columns: {', '.join(COLUMNS)}; put min: or "
-            "max: in front of the column to change its direction"
-        )
-    return column, direction.strip() or ("min" if column.endswith("loss") else "max")
+from gellib.config.expressions import check_monitor
 
 
 class EarlyStopping:

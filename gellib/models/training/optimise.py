@@ -9,38 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from gellib.base.calls import Number, read_calls
 from gellib.config import RunConfig
+from gellib.config.expressions import check_schedule
 from gellib.models.backbones import Backbone, list_blocks
 from gellib.models.heads import Head
-
-# Each schedule gives a factor; the learning rate is the configured one times this factor.
-SCHEDULES = {
-    "step": {"every": Number(10, 1, 100_000), "factor": Number(0.1, 0, 1)},
-    "cosine": {"final": Number(0, 0, 1)},
-    "one_cycle": {
-        "warmup": Number(0.3, 0, 1),
-        "start": Number(0.04, 0, 1),
-        "final": Number(4e-6, 0, 1),
-    },
-    "plateau": {"factor": Number(0.1, 0, 1), "patience": Number(3, 0, 100_000)},
-}
-
-
-def check_schedule(text: str) -> tuple[str, dict[str, float]]:
-    """Parse `one_cycle`, `step(10, 0.1)` or `none`: the name and the numbers of a schedule.
-
-    Raises
-    ------
-    ValueError
-        For an unknown schedule, with the nearest known one, for numbers out of range, and for more
-        than one schedule.
-    """
-    example = "step(every=10, factor=0.1)"
-    calls = read_calls(text, SCHEDULES, parameter="schedule", noun="schedule", example=example)
-    if len(calls) > 1:
-        raise ValueError(f"schedule: got {text!r}, expected one schedule, such as {example!r}")
-    return calls[0] if calls else ("none", {})
 
 
 class Schedule:
