@@ -1,6 +1,5 @@
 """The README's tables of capabilities name tests that there are, and files of ours."""
 
-import ast
 import re
 
 from gellib.base.paths import PROJECT_ROOT
@@ -16,8 +15,7 @@ ROWS = [
 
 def names_in(module):
     (path,) = (PROJECT_ROOT / "tests").rglob(f"test_{module}.py")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return set(re.findall(r"^ *def (\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def test_every_capability_has_a_test_that_there_is():

@@ -122,6 +122,7 @@ class TestSweep:
         assert "Give --out DIR to keep them" in result.output
 
 
+@pytest.mark.slow
 def test_simulate_writes_a_set_that_loads(tmp_path):
     result = gellib("simulate", "gel", "--out", tmp_path / "new", "--n", "5", "--seed", "3")
     assert result.exit_code == 0

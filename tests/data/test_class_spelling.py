@@ -98,6 +98,7 @@ def test_several_labels_with_another_separator(separator):
     assert not name_problems({f"a{separator}b": 2, "a": 3})
 
 
+@pytest.mark.slow
 def test_check_and_run_say_it(tmp_path, capsys):
     make_files(tmp_path, *(f"{name}/{i}.png" for name in ("Gel", "gel ", "NaN") for i in range(4)))
     images = load_imageset(tmp_path)

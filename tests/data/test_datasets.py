@@ -110,6 +110,7 @@ class TestFolders:
             (tmp_path / "a" / name).write_bytes(b"not an image at all")
         assert [file for file, *_ in rows(load_imageset(tmp_path))] == ["a/1.png", "b/1.png"]
 
+    @pytest.mark.slow
     def test_extensions_are_not_believed(self, tmp_path):
         make_files(tmp_path, "a/no_extension", "a/wrong.txt", "b/UPPER.JPG")
         (tmp_path / "b" / "broken.PNG").write_text("html")

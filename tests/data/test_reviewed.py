@@ -94,6 +94,7 @@ def mislabelled(tmp_path_factory):
     return make_mislabelled(tmp_path_factory.mktemp("mislabelled"))
 
 
+@pytest.mark.slow
 def test_wrong_labels_are_the_most_doubtful(mislabelled):
     summaries = summarise_images(list(mislabelled.table["path"]))
     features = image_features(mislabelled, summaries=summaries)

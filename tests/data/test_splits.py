@@ -124,6 +124,7 @@ def test_groups_over_classes_and_of_uneven_size():
     assert [row[2] for row in counts(split)] == [12, 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 5])
 def test_no_part_gets_all_groups(size):
     # A quarter of the images hang together, as duplicates do; each part holds its share of them.

@@ -248,6 +248,7 @@ def test_nothing_is_written_to_the_terminal(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_check_and_run_say_what_was_left_out(tmp_path):
     from gellib.audit import check_dataset
     from gellib.audit.sentences import report_text

@@ -105,9 +105,9 @@ def test_a_damaged_package_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("timm/resnet_18", "did you mean 'timm/resnet18'"),
-        ("timm/resnet18.a9", "no weights 'a9' for it"),
-        ("timm/", "Expected timm/ and one of"),
+        pytest.param("timm/resnet_18", "did you mean 'timm/resnet18'", marks=pytest.mark.slow),
+        pytest.param("timm/resnet18.a9", "no weights 'a9' for it", marks=pytest.mark.slow),
+        pytest.param("timm/", "Expected timm/ and one of", marks=pytest.mark.slow),
         ("efficientnet-lite9", "did you mean 'efficientnet-lite"),
     ],
 )
@@ -165,6 +165,7 @@ def test_summing_the_colours_gives_the_features_of_three_equal_channels(name):
     assert not new.frozen and new.extract(x, precision="fp32").shape == b.shape
 
 
+@pytest.mark.slow
 def test_a_convolution_that_changes_its_weights_is_refused():
     with pytest.raises(BackboneError, match="ScaledStdConv2d, which changes its weights"):
         build_backbone("timm/nfnet_l0", weights="none", input_adapter="sum", image_size=64)

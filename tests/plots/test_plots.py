@@ -225,6 +225,7 @@ def test_demo_predictions_keep_the_mistakes_when_there_are_too_many_images(tmp_p
     assert "no test images" in texts(plots.demo_predictions(table.head(0), tmp_path).axes[0])[0]
 
 
+@pytest.mark.slow
 def test_demo_predictions_leave_room_for_what_is_right(tmp_path):
     n = 60
     table = pd.DataFrame(

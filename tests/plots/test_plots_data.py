@@ -125,6 +125,7 @@ def test_several_labels_are_in_each_of_their_rows(tmp_path):
     assert widths(axes) == [[2, 3]]
 
 
+@pytest.mark.slow
 def test_figures_leave_pyplot_alone_and_can_be_drawn(weird):
     infos = inspect_images(weird)
     figures = [

@@ -34,6 +34,7 @@ def test_curves_of_each_class():
     assert isinstance(plots.class_curves(table.head(0)), Figure)
 
 
+@pytest.mark.slow
 def test_names_of_many_classes_stay_inside():
     fig = plots.class_curves(class_history([f"a rather long name {i}" for i in range(12)]))
     fig.draw_without_rendering()
@@ -44,6 +45,7 @@ def test_names_of_many_classes_stay_inside():
     assert len(looks) == 12
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_marked_where_there_is_one():
     columns = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
     history = pd.DataFrame({"epoch": [1, 2, 3], **{name: [0.3, 0.2, 0.4] for name in columns}})

@@ -207,6 +207,7 @@ def test_listed_runs_get_a_table_and_figures_by_class(tmp_path):
     assert not summary.section("factors") and not summary.section("search")
 
 
+@pytest.mark.slow
 def test_a_search_is_drawn_in_three_and_in_two_dimensions(tmp_path, images):
     root, table = images
     names = []

@@ -122,6 +122,7 @@ def test_the_best_run_of_the_words_is_that_of_the_figures(sweep):
     assert name == sweep.best().path.name
 
 
+@pytest.mark.slow
 def test_summary_of_a_sweep_without_results(tmp_path):
     sweep = make_sweep(tmp_path / "s", tmp_path / "data", failed=range(1, 25))
     summary = Summary(sweep.path)

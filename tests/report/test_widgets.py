@@ -242,6 +242,7 @@ def test_a_model_that_cannot_be_loaded_is_a_message(sweep):
     assert form.results.children == ()
 
 
+@pytest.mark.slow
 def test_no_data_set_no_list_of_test_images(tmp_path):
     sweep = make_sweep(tmp_path / "gel", tmp_path / "data")
     (tmp_path / "data").rename(tmp_path / "elsewhere")

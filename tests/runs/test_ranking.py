@@ -40,17 +40,19 @@ def agreed(sweep):
     return found["sweep folder"]
 
 
-@pytest.mark.parametrize("repeat", ["seed", "fold"])
+@pytest.mark.parametrize("repeat", ["seed", pytest.param("fold", marks=pytest.mark.slow)])
 def test_one_lucky_seed_does_not_win(tmp_path, repeat):
     assert agreed(make_scored_sweep(tmp_path, LUCKY, repeat=repeat)) == f"02-{repeat}0"
 
 
+@pytest.mark.slow
 def test_within_a_configuration_its_own_score_and_loss_decide(tmp_path):
     scores = {1: (0.5, 0.5, 0.5), 2: (0.8, 0.9, 0.9)}
     sweep = make_scored_sweep(tmp_path, scores, losses={(2, 2): 0.4})
     assert agreed(sweep) == "02-seed2"
 
 
+@pytest.mark.slow
 def test_equal_means_go_by_loss(tmp_path):
     # Summed in another order, these means differ in the last bit.
     scores = {1: (0.1, 0.2, 0.3), 2: (0.3, 0.2, 0.1)}
@@ -58,11 +60,13 @@ def test_equal_means_go_by_loss(tmp_path):
     assert agreed(make_scored_sweep(tmp_path, scores, losses=losses)).startswith("02-")
 
 
+@pytest.mark.slow
 def test_failed_seeds_take_no_part(tmp_path):
     scores = {1: (0.7, 0.0, 0.7), 2: (0.6, 0.6, 0.6)}
     assert agreed(make_scored_sweep(tmp_path, scores, failed={(1, 1)})) == "01-seed0"
 
 
+@pytest.mark.slow
 def test_with_several_labels_f1_per_image_decides(tmp_path):
     scores = {1: (0.3, 0.4), 2: (0.8, 0.7)}
     assert agreed(make_scored_sweep(tmp_path, scores, several=True)) == "02-seed0"

@@ -132,6 +132,7 @@ class TestListings:
         second.record.write_text("{")
         return sweep
 
+    @pytest.mark.slow
     def test_sweep_folder_and_summary_name_them(self, sweep):
         names = [run.path.name for run in sweep.run_folders()]
         assert list(sweep.unreadable()) == names[:2]
@@ -142,6 +143,7 @@ class TestListings:
         assert line in Summary(sweep.path).what_was_run()
         assert {run.path.name for run in list_runs(sweep.path)}.isdisjoint(names[:2])
 
+    @pytest.mark.slow
     def test_a_sweep_of_unreadable_records_alone_is_refused_with_the_reason(self, sweep):
         for run in sweep.run_folders():
             run.record.write_text('{"schema": 7}')

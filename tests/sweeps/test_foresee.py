@@ -17,6 +17,7 @@ def dry_run(tmp_path, params, *options):
     return CliRunner().invoke(main, ["sweep", "--dry-run", str(tmp_path / "s.yaml"), *options])
 
 
+@pytest.mark.slow
 def test_names_from_the_source_are_those_that_can_be_built():
     import timm
 

@@ -222,6 +222,7 @@ def test_alzheimer_changes_one_thing_per_run_in_the_order_of_the_nine():
     assert [int(name.split("-")[1][0]) for name, _ in configs] == list(range(9))
 
 
+@pytest.mark.slow
 def test_alzheimer_freezes_the_first_30_layers_then_fewer():
     configs = list(load_sweep(PROJECT_ROOT / "runs" / "alzheimer.yaml").configs.values())
     layers, trained = layers_trained(configs[3])

@@ -134,6 +134,7 @@ def test_table_of_several_labels_has_the_baseline(several):
     assert shown.loc["test", same].tolist() == shown.loc["test, thresholds 0.5", same].tolist()
 
 
+@pytest.mark.slow
 def test_figures_of_several_labels(several):
     images, p = several
     evaluation, test = evaluate_run(images, p), (images.table["split"] == "test").to_numpy()

@@ -65,6 +65,7 @@ def test_too_early_is_refused_in_one_sentence(run, name, section):
     assert not run.folder.record.exists()
 
 
+@pytest.mark.slow
 def test_training_needs_images_and_backbone(run):
     run.load_images()
     with pytest.raises(TrainingRunError, match="train: there is no backbone yet; run section 3"):

@@ -103,6 +103,7 @@ def described(views):
     return np.maximum(flat @ net, 0), np.stack([view_statistics(view) for view in views])
 
 
+@pytest.mark.slow
 def test_images_unlike_the_training_images_are_told():
     rng = np.random.default_rng(0)
     x = described(make_wave_views(rng, 120))
