@@ -150,4 +150,5 @@ def _read(
     if not rows:
         raise ValueError(f"{path} has no rows")
     numbers = np.array([row[:3] for row in rows], dtype=int)
-    return _RunScores(*numbers.T, np.array([row[3] for row in rows]))
+    repeats, folds, files = numbers.T
+    return _RunScores(repeats, folds, files, np.array([row[3] for row in rows]))
