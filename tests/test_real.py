@@ -66,6 +66,7 @@ def test_random_features_and_a_linear_head_beat_chance_on_gels(real_data, tmp_pa
         weights="none",
         image_size=96,
         num_epochs=5,
+        evaluation="holdout",
         augmentation="none",
         run_dir=str(tmp_path / "run"),
         cache_dir=str(tmp_path / "cache"),

@@ -22,6 +22,7 @@ from gellib.data.duplicates import (
     find_clusters,
     find_duplicates,
     group_images,
+    label_codes,
     summarise_images,
 )
 from gellib.data.file_notes import (
@@ -30,11 +31,10 @@ from gellib.data.file_notes import (
     left_out_sentence,
     page_sentences,
 )
+from gellib.data.folds import find_refusals
 from gellib.data.image_files import ImageInfo, ImageLimits
-from gellib.data.splits import find_refusals
 
 # Sets of several labels that fewer images than this have are pooled. No benchmark set it.
-_RARE = 5
 # Images of the largest class per image of the smallest from which class imbalance is reported.
 # No benchmark set it.
 _IMBALANCE = 10
@@ -190,7 +190,7 @@ def check_dataset(
     images = load_imageset(dataset_dir, test_dir=test_dir).with_digests()
     summaries = summarise_images(list(images.table["path"]), limits, progress=progress)
     duplicates = find_duplicates(images, summaries=summaries, progress=progress)
-    files, labels = list(images.table["file"]), _label_codes(images)
+    files, labels = list(images.table["file"]), label_codes(images)
     place = {file: row for row, file in enumerate(files)}
     readable = [row for row, summary in enumerate(summaries) if summary.thumbnail is not None]
     position = {row: number for number, row in enumerate(readable)}
@@ -238,13 +238,3 @@ def write_groups(report: CheckReport, path: str | Path) -> Path:
     columns["group"] = [groups[file] for file in table["file"]]
     write_csv(Path(path), pd.DataFrame(columns))
     return Path(path)
-
-
-def _label_codes(images: ImageSet) -> np.ndarray:
-    """Number the labels; each set of several labels has one number, rare sets share one."""
-    if images.task.exclusive:
-        return images.table["label"].to_numpy(int)
-    codes, sets = images.table["label"].factorize()
-    counts = np.bincount(codes, minlength=len(sets))
-    codes[counts[codes] < _RARE] = len(sets)
-    return np.unique(codes, return_inverse=True)[1]

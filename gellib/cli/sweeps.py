@@ -234,8 +234,8 @@ def _list_runs(loaded) -> None:
         if record is None:
             more = str(run.unreadable() or "")
         elif state == "done":
-            test = record.test
-            more = f"test accuracy {test['accuracy']:.1%} of {test['n']} images"
+            scores = record.scores
+            more = f"{record.scored_on} accuracy {scores['accuracy']:.1%} of {scores['n']} images"
         click.echo(f"{name:<{width}}  {state:<8} {more}".rstrip())
     click.echo(_counts(Counter(statuses.values())))
 

@@ -69,6 +69,45 @@ def draw_rows(
     return drawn + _for_missing_classes(members, order, drawn, wanted)
 
 
+def assign_folds(
+    members: np.ndarray, units: Sequence[list[int]], folds: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Distribute whole groups over folds, so that each fold has an equal share of each class.
+
+    Parameters
+    ----------
+    members
+        (rows, classes): 1 if the row has the class, else 0.
+    units
+        Rows that stay together, as `group_rows` returns them.
+    folds
+        Number of folds.
+    rng
+        Random generator of this draw.
+
+    Returns
+    -------
+    np.ndarray
+        (rows,) number of the fold, from 0.
+    """
+    order = [units[i] for i in rng.permutation(len(units))]
+    order.sort(key=len, reverse=True)
+    # A unit goes to the fold where it brings class counts and size closest to an equal share.
+    sizes = np.column_stack([members, np.ones(len(members), int)])
+    equal = sizes.sum(axis=0) / folds
+    weight = 1 / np.maximum(equal, 1) ** 2
+    held = np.zeros((folds, sizes.shape[1]))
+    numbers = np.empty(len(members), int)
+    for unit in order:
+        own = sizes[unit].sum(axis=0)
+        cost = (weight * own * (2 * (held - equal) + own)).sum(axis=1)
+        best = np.flatnonzero(np.isclose(cost, cost.min(), rtol=0, atol=1e-12))
+        place = int(rng.choice(best))
+        held[place] += own
+        numbers[unit] = place
+    return numbers
+
+
 def _for_missing_classes(
     members: np.ndarray, order: Sequence[list[int]], drawn: list[int], wanted: np.ndarray
 ) -> list[int]:

@@ -19,6 +19,8 @@ from gellib.data.image_files import file_digest
 from gellib.evaluation.task import Task
 
 SPLITS = ("train", "val", "test")
+# The split of images that are all trained on and all predicted, in folds.
+CV = "cv"
 COLUMNS = ("file", "path", "label", "split", "group", "digest")
 # Images kept of a class in a split, so that it can be split further. No benchmark set it.
 _MIN_KEPT = 6
@@ -39,12 +41,13 @@ class ImageSet:
     """Images with their labels, one row of `table` each.
 
     `table` has the columns `file` (relative to `root`, with `/`), `path` (absolute), `label` (index
-    into `classes`; a tuple of them for the task `MULTILABEL`), `split` (`train`, `val`, `test`, or
-    empty where the layout does not say), `group` (rows of one group must stay together; empty
-    where unknown) and `digest` (sha256 of the file, empty until `with_digests`). Rows are sorted
-    by split and file, so their order does not depend on the file system. `labels_digest` is the
-    sha256 of `labels.csv`, empty for layouts without one. `notes` says how the set was understood,
-    `problems` what is probably wrong with its labels; a sentence each.
+    into `classes`; a tuple of them for the task `MULTILABEL`), `split` (`train`, `val`, `test`,
+    `cv` for what is cross-validated, or empty where the layout does not say), `group` (rows of one
+    group must stay together; empty where unknown) and `digest` (sha256 of the file, empty until
+    `with_digests`). Rows are sorted by split and file, so their order does not depend on the file
+    system. `labels_digest` is the sha256 of `labels.csv`, empty for layouts without one. `notes`
+    says how the set was understood, `problems` what is probably wrong with its labels; a sentence
+    each.
     """
 
     root: Path
@@ -72,7 +75,8 @@ class ImageSet:
 
     def counts(self) -> pd.DataFrame:
         """Count the images, one row per class, one column per split; without a split: `all`."""
-        splits = [name for name in (*SPLITS, "") if (self.table["split"] == name).any()]
+        known = (*SPLITS[:2], CV, *SPLITS[2:], "")
+        splits = [name for name in known if (self.table["split"] == name).any()]
         pairs = self.table[["label", "split"]].explode("label").dropna()
         counts = pd.crosstab(pairs["label"], pairs["split"])
         counts = counts.reindex(index=range(len(self.classes)), columns=splits, fill_value=0)

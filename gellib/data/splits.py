@@ -11,7 +11,7 @@ import pandas as pd
 
 from gellib.base.text import quote_some
 from gellib.data import ImageSet
-from gellib.data.drawing import draw_rows, group_rows
+from gellib.data.drawing import assign_folds, draw_rows, group_rows
 
 METHODS = ("stratified", "random", "mask", "kfold")
 # Each purpose has a random stream of its own, so that the draws are independent.
@@ -77,8 +77,8 @@ def split_imageset(
             f"fold: got {fold} of {folds} folds. Expected two folds or more, counted from 0."
         )
     table = imageset.table.sort_values("file", kind="stable")
-    splits = _join_groups(table["split"].to_numpy(dtype=object, copy=True), table["group"])
-    classes = _memberships(table["label"], len(imageset.classes))
+    splits = join_groups(table["split"].to_numpy(dtype=object, copy=True), table["group"])
+    classes = class_members(table["label"], len(imageset.classes))
     if method == "kfold":
         splits = _kfold(splits, classes, table["group"], folds, fold, seed, imageset.root)
     for name, share, stream in (
@@ -98,12 +98,12 @@ def split_imageset(
             drawn = draw_rows(members, units, share, rng)
         splits[pool[drawn]] = name
     splits[splits == ""] = "train"
-    _check(splits, classes, imageset, table["group"].to_numpy(), method)
+    check_classes(splits, classes, imageset, table["group"].to_numpy(), method)
     split = pd.Series(splits, index=table.index, dtype=object)
     return replace(imageset, table=imageset.table.assign(split=split))
 
 
-def _memberships(labels: pd.Series, n_classes: int) -> np.ndarray:
+def class_members(labels: pd.Series, n_classes: int) -> np.ndarray:
     """Count classes per image, (n, classes + 1); the last column is for images without any."""
     members = np.zeros((len(labels), n_classes + 1), int)
     for row, label in enumerate(labels):
@@ -112,7 +112,7 @@ def _memberships(labels: pd.Series, n_classes: int) -> np.ndarray:
     return members
 
 
-def _join_groups(splits: np.ndarray, groups: pd.Series) -> np.ndarray:
+def join_groups(splits: np.ndarray, groups: pd.Series) -> np.ndarray:
     """Assign images of a group that is in a split already to that split."""
     given: dict[str, set[str]] = {}
     for split, group in zip(splits, groups, strict=True):
@@ -149,37 +149,46 @@ def _kfold(
         )
     rng = np.random.default_rng([seed, _FOLD_STREAM])
     units = group_rows(list(groups))
-    order = [units[i] for i in rng.permutation(len(units))]
-    order.sort(key=len, reverse=True)
-    # A unit goes to the fold where it brings class counts and size closest to an equal share.
-    sizes = np.column_stack([members, np.ones(len(members), int)])
-    equal = sizes.sum(axis=0) / folds
-    weight = 1 / np.maximum(equal, 1) ** 2
-    held = np.zeros((folds, sizes.shape[1]))
     result = splits.copy()
-    for unit in order:
-        own = sizes[unit].sum(axis=0)
-        cost = (weight * own * (2 * (held - equal) + own)).sum(axis=1)
-        best = np.flatnonzero(np.isclose(cost, cost.min(), rtol=0, atol=1e-12))
-        place = int(rng.choice(best))
-        held[place] += own
-        if place == fold:
-            result[unit] = "test"
+    result[assign_folds(members, units, folds, rng) == fold] = "test"
     return result
 
 
-def _check(
+def check_classes(
     splits: np.ndarray,
     members: np.ndarray,
     imageset: ImageSet,
     groups: np.ndarray,
-    method: str,
+    method: str = "stratified",
+    *,
+    parts: tuple[str, ...] = ("train", "val", "test"),
 ) -> None:
+    """Check that no class is missing from a part; with several labels per image, warn.
+
+    Parameters
+    ----------
+    splits
+        (n,) the part of each image.
+    members
+        (n, classes + 1), as from `class_members`.
+    imageset, groups
+        The images, and the group of each.
+    method
+        How the parts were drawn.
+    parts
+        Their names; the first is trained on.
+
+    Raises
+    ------
+    SplitError
+        Naming the class that a part lacks.
+    """
     classes = imageset.classes
-    for split in ("train", "val", "test"):
+    *others, last = parts
+    for split in parts:
         counts = members[splits == split].sum(axis=0)
         absent = [name for name, n in zip(classes, counts[:-1], strict=True) if not n]
-        if not imageset.task.exclusive and absent and split != "train" and (splits == split).any():
+        if not imageset.task.exclusive and absent and split != parts[0] and (splits == split).any():
             # Rare labels occur with others: no draw of whole images gives each label its share.
             warnings.warn(
                 f"{split} has no image of {quote_some(absent)}: its scores say nothing about them",
@@ -197,14 +206,5 @@ def _check(
             raise SplitError(
                 f"class {name!r} would have no images for {split} ({own.sum()}{of_groups} in all, "
                 f"{int((splits == split).sum())} images of all classes there). Expected one or "
-                f"more in each of train, val and test. {advice}."
+                f"more in each of {', '.join(others)} and {last}. {advice}."
             )
-
-
-def find_refusals(images: ImageSet) -> list[str]:
-    """Say why a run with the parameters' defaults would not split a set, if it would not."""
-    try:
-        split_imageset(images)
-    except SplitError as err:
-        return [f"A run would refuse these images: {err}"]
-    return []

@@ -42,7 +42,7 @@ class Temperature:
 
 
 def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperature:
-    """Find the temperature with the smallest loss on validation images.
+    """Find the temperature with the smallest loss on validation images, or out of fold.
 
     It stays near 1 where there are few images (see `_PRIOR`), and is 1 unless it lowers the loss of
     images left out of the fit, one after the other.
@@ -52,14 +52,20 @@ def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperatur
     y_true
         (n,) class numbers, or (n, C) of 0 and 1 where an image has several labels.
     probabilities
-        (n, C).
+        (n, C); or (R, n, C) of R repeats of a cross-validation. An image's loss is then the mean
+        over its repeats: the temperature suits one head, not the mean of several.
     """
     n = len(y_true)
     if n < 2:
         return Temperature(1.0, n, f"{n} validation images are too few to choose a temperature")
     task = task_of_targets(y_true)
-    tempered = (task.apply_temperature(probabilities, t) for t in _TRIED)
-    losses = np.stack([task.losses(y_true, p) for p in tempered], axis=1)
+    repeats = np.reshape(probabilities, (-1, n, np.shape(probabilities)[-1]))
+
+    def of_images(temperature: float) -> np.ndarray:
+        each = (task.losses(y_true, task.apply_temperature(p, temperature)) for p in repeats)
+        return np.mean(list(each), axis=0)
+
+    losses = np.stack([of_images(temperature) for temperature in _TRIED], axis=1)
     penalty = np.log(_TRIED) ** 2 / (2 * _PRIOR**2)
     total = losses.sum(axis=0)
     best = int(np.argmin(total + penalty))

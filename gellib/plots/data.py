@@ -31,8 +31,14 @@ from gellib.plots.base import (
     title,
 )
 
-SPLIT_COLORS = {"train": BLUE, "val": ORANGE, "test": GREEN, "all": BLUE}
-SPLIT_LABELS = {"train": "training", "val": "validation", "test": "test", "all": "not split yet"}
+SPLIT_COLORS = {"train": BLUE, "val": ORANGE, "cv": BLUE, "test": GREEN, "all": BLUE}
+SPLIT_LABELS = {
+    "train": "training",
+    "val": "validation",
+    "cv": "cross-validation",
+    "test": "test",
+    "all": "not split yet",
+}
 THUMBNAIL_PX = 240
 SIZE_TICKS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000]
 

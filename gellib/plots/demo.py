@@ -25,7 +25,12 @@ LINE_CHARACTERS = 22  # as many as a tile is wide
 
 
 def demo_predictions(
-    predictions: pd.DataFrame, root: str | Path, *, columns: int = 6, limit: int = 36
+    predictions: pd.DataFrame,
+    root: str | Path,
+    *,
+    columns: int = 6,
+    limit: int = 36,
+    where: str = "test images",
 ) -> Figure:
     """Show test images in a grid: predicted class, probability, true class; mistakes in red frames.
 
@@ -42,10 +47,14 @@ def demo_predictions(
     limit
         Most images to show. Of more images, mistakes come first, but leave a third of the places
         to the others; both are spread over the test set.
+    where
+        Which images these are.
     """
     test = predictions
     if "split" in test.columns:
-        test = test[test["split"] == "test"]
+        # Without a test part, those that were predicted out of fold.
+        split = test["split"]
+        test = test[split == ("test" if (split == "test").any() else "cv")]
     if test.empty:
         return message("There are no test images.", "Demo predictions")
     wrong = test["label"].astype(str) != test["predicted"].astype(str)
@@ -68,7 +77,7 @@ def demo_predictions(
     axes.set(xlim=(0, size[0]), ylim=(size[1], 0), aspect="equal")
     axes.set_axis_off()
     n, bad = len(test), int(wrong.sum())
-    heading = f"{n - bad} of {n} test images predicted correctly"
+    heading = f"{n - bad} of {n} {where} predicted correctly"
     heading += "; mistakes (✗) have a red frame" if bad else ", no mistake"
     headline(fig, heading)
     if len(shown) < n:

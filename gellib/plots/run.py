@@ -78,7 +78,12 @@ def _cell(axes: Axes, row: int, column: int, count: float, share: float, n: int)
 
 
 def roc_curve(
-    y_true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], positive: str = ""
+    y_true: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    positive: str = "",
+    *,
+    where: str = "",
 ) -> Figure:
     """ROC curve with its AUC; with more than two classes, each against the rest, and the mean AUC.
 
@@ -92,6 +97,8 @@ def roc_curve(
         Names of the C classes.
     positive
         Of two classes, the one whose curve is drawn; the last one if empty.
+    where
+        Which images these are, for the title.
     """
     y_true, probabilities = np.asarray(y_true), np.asarray(probabilities, dtype=float)
     task = task_of_targets(y_true)
@@ -131,17 +138,18 @@ def roc_curve(
     percent_axis(axes.xaxis, axes, "x")
     percent_axis(axes.yaxis, axes, "y")
     tidy(axes, "both")
+    below = f"\n{where[0].upper()}{where[1:]}" if where else ""
     mean = float(np.mean([area for *_, area in curves.values()]))
     if binary:
         (name,) = curves
         other = next(c for c in classes if c != name)
         axes.set_xlabel(f"false positive rate: share of “{other}” predicted as “{name}”")
         axes.set_ylabel(f"true positive rate: share of “{name}” found")
-        title(axes, f"ROC curve, positive class “{name}”: AUC {mean:.3f}")
+        title(axes, f"ROC curve, positive class “{name}”: AUC {mean:.3f}" + below)
     else:
         axes.set_xlabel("false positive rate: share of the other classes")
         axes.set_ylabel("true positive rate: share of the class")
-        title(axes, f"ROC curves, one class against the rest:\nmean AUC {mean:.3f}")
+        title(axes, f"ROC curves, one class against the rest:\nmean AUC {mean:.3f}" + below)
         if many:
             fig.legend(frameon=False, fontsize=8, loc="outside right upper")
         else:

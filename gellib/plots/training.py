@@ -28,10 +28,13 @@ _MANY_EPOCHS = 40  # with more epochs the markers would touch each other
 _LEGEND_WIDTH = 125  # letters that fit into one line under the curves by class
 
 
-def loss_accuracy(history: pd.DataFrame, best_epoch: int = 0) -> Figure:
+def loss_accuracy(
+    history: pd.DataFrame, best_epoch: int = 0, *, val_name: str = "validation"
+) -> Figure:
     """Loss and accuracy by epoch, training and validation, side by side.
 
-    `best_epoch` is the one whose parameters were kept; it is marked unless it is 0.
+    `best_epoch` is the one whose parameters were kept; it is marked unless it is 0. `val_name` says
+    what the validation scores are of.
     """
     fig = Chart(figsize=(9.5, 3.6))
     if history.empty:
@@ -46,7 +49,7 @@ def loss_accuracy(history: pd.DataFrame, best_epoch: int = 0) -> Figure:
                 marker=marker if len(history) <= _MANY_EPOCHS else "",
                 markersize=4,
                 linewidth=1.8,
-                label=_SPLIT_NAMES[split],
+                label=val_name if split == "val" else _SPLIT_NAMES[split],
                 clip_on=False,
             )
         title(axes, f"{heading} by epoch")
@@ -59,10 +62,13 @@ def loss_accuracy(history: pd.DataFrame, best_epoch: int = 0) -> Figure:
     return fig
 
 
-def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
+def class_curves(
+    class_history: pd.DataFrame, best_epoch: int = 0, *, val_name: str = "validation"
+) -> Figure:
     """Precision, recall and F1 of each class by epoch, on training and on validation images.
 
-    `class_history` is a run's `history_classes.csv`. `best_epoch` is marked unless it is 0.
+    `class_history` is a run's `history_classes.csv`. `best_epoch` is marked unless it is 0;
+    `val_name` says what the validation scores are of.
     """
     if class_history.empty:
         return message("No epoch was recorded.", "Precision, recall and F1 by class")
@@ -88,7 +94,7 @@ def class_curves(class_history: pd.DataFrame, best_epoch: int = 0) -> Figure:
                 )
             percent_axis(axes.yaxis, axes, "y", top=1.02)
             heading = {"f1": "F1"}.get(metric, metric.capitalize())
-            title(axes, f"{heading}, {_SPLIT_NAMES[split]}")
+            title(axes, f"{heading}, {val_name if split == 'val' else _SPLIT_NAMES[split]}")
             _epochs(axes, best_epoch, named=False)
             if split == "train":
                 axes.set_xlabel("")

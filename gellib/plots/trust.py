@@ -23,7 +23,12 @@ from gellib.plots.base import (
 
 
 def reliability_diagram(
-    before: dict[str, np.ndarray], after: dict[str, np.ndarray], scores: dict[str, Any]
+    before: dict[str, np.ndarray],
+    after: dict[str, np.ndarray],
+    scores: dict[str, Any],
+    *,
+    where: str = "test images",
+    tuned_on: str = "validation images",
 ) -> Figure:
     """Accuracy by predicted probability, before and after calibration.
 
@@ -36,6 +41,8 @@ def reliability_diagram(
         calibrated.
     scores
         The record of `gellib.evaluation.calibration_record`.
+    where, tuned_on
+        Which images these are, and which ones the temperature is from.
     """
     fig = Chart(figsize=(5.6, 5.2))
     axes = fig.subplots()
@@ -70,8 +77,8 @@ def reliability_diagram(
     axes.set_ylabel("share of correct predictions")
     tidy(axes, "both")
     axes.legend(frameon=False, loc="upper left", fontsize=8.5)
-    title(axes, f"Calibration on {scores['n']} test images")
-    text = f"Temperature {scores['temperature']:.2f}, from {scores['n_val']} validation images."
+    title(axes, _titled("Calibration:", scores["n"], where))
+    text = f"Temperature {scores['temperature']:.2f}, from {scores['n_val']} {tuned_on}."
     text = text if changed else "Temperature 1, so nothing changed: " + scores["reason"] + "."
     if changed and not enough:
         text += f" Fewer than {ENOUGH_IMAGES} images: not calibrated reliably."
@@ -79,10 +86,22 @@ def reliability_diagram(
     return fig
 
 
-_MEASURES = {"entropy": "entropy", "mutual_information": "disagreement of the dropout samples"}
+def _titled(text: str, n: int, where: str) -> str:
+    """Say of how many images a figure is, in a second line where that is long."""
+    return f"{text}{' ' if len(where) < _LONG else chr(10)}{n} {where}"
 
 
-def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, Any]) -> Figure:
+_LONG = 20  # letters
+_MEASURES = {"entropy": "entropy", "mutual_information": "disagreement of the {what}"}
+
+
+def risk_coverage(
+    curves: dict[str, dict[str, np.ndarray]],
+    record: dict[str, Any],
+    *,
+    where: str = "test images",
+    samples: str = "dropout samples",
+) -> Figure:
     """Accuracy on the remaining images when the most uncertain ones are deferred to a person.
 
     Parameters
@@ -91,6 +110,10 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
         By measure of uncertainty, the curve of `gellib.evaluation.risk_coverage`.
     record
         The record of `RunUncertainty`.
+    where
+        Which images these are.
+    samples
+        Whose disagreement the mutual information measures.
     """
     fig = Chart(figsize=(6.4, 4.4))
     axes = fig.subplots()
@@ -114,7 +137,7 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
             color=colour,
             linewidth=2,
             linestyle="-" if colour == BLUE else "--",
-            label=f"highest {_MEASURES[name]}: {text}",
+            label=f"highest {_MEASURES[name].format(what=samples)}: {text}",
         )
     percent_axis(axes.xaxis, axes, "x")
     percent_axis(axes.yaxis, axes, "y", top=1.02)
@@ -124,12 +147,12 @@ def risk_coverage(curves: dict[str, dict[str, np.ndarray]], record: dict[str, An
     lowest = min(*shown, *first["low"][: len(first["low"]) // 2 + 1])
     bottom = max(0.0, 0.1 * np.floor(10 * lowest))
     axes.set_ylim(bottom)
-    axes.set_xlabel("share of the test images deferred to a person, most uncertain first")
+    axes.set_xlabel("share of the images deferred to a person, most uncertain first")
     axes.set_ylabel("accuracy on the remaining images")
     tidy(axes, "y")
     high = whole > (bottom + 1) / 2
     axes.legend(frameon=False, fontsize=8.5, loc="lower right" if high else "upper left")
-    title(axes, f"Are uncertain predictions wrong more often? {found['n']} test images")
-    how = f"{found['samples']} samples with dropout." if found["samples"] else "No dropout."
+    title(axes, _titled("Are uncertain predictions wrong more often?", found["n"], where))
+    how = f"{found['samples']} {samples}." if found["samples"] else f"No {samples}."
     note(fig, how + " Band: 95 % interval of the first curve.")
     return fig

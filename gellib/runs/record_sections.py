@@ -81,6 +81,8 @@ class Timings(Section):
     weights_s: float = _NAN
     features_s: float = _NAN
     training_s: float = _NAN
+    # All fits of the folds; `training_s` is the final one alone.
+    cross_validation_s: float = _NAN
     evaluation_s: float = _NAN
     # The first version called it `doubt_s`.
     uncertainty_s: float = Field(

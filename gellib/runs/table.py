@@ -67,6 +67,7 @@ def record_row(record: Record) -> dict[str, Any]:
         "val_accuracy": val.get("accuracy", nan),
         "val_loss": val.get("loss", nan),
         "n_val": val.get("n", nan),
+        "evaluation": record.evaluation.method,
         "weights": record.weights.name,
         "weights_warning": record.weights.warning,
         "features_s": timings.features_s,

@@ -219,10 +219,10 @@ def _line(run: RunFolder) -> str:
         return f"FAILED: {run.unreadable() or 'it left no record'}"
     if not record.done:
         return f"{record.status.upper()}: {record.reason:.200}"
-    test, task = record.test, record.task
-    value = test[task.headline]
-    text = f"{record.timings.total_s:6.1f} s  test {task.headline_words} {value:6.1%}"
-    return f"{text} ({round(value * test['n'])} of {test['n']})" if task.exclusive else text
+    scores, task = record.scores, record.task
+    value, what = scores[task.headline], f"{record.scored_on} {task.headline_words}"
+    text = f"{record.timings.total_s:6.1f} s  {what} {value:6.1%}"
+    return f"{text} ({round(value * scores['n'])} of {scores['n']})" if task.exclusive else text
 
 
 def _summarise(folder: SweepFolder) -> tuple[Path | None, str]:

@@ -1,4 +1,4 @@
-"""Sweeps that are larger than meant, or that hold one run twice."""
+"""What a sweep's runs have in common: not too many, none twice, all evaluated in one way."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ def check_size(spec: SweepFile, overrides: dict[str, Any], path: Path) -> None:
             f"{path}: it has {runs:,} runs, more than {ASK_FROM:,}. Shorten `grid`, or confirm it "
             "by --yes"
         )
+
+
+def share_evaluation(configs: dict[str, RunConfig]) -> dict[str, RunConfig]:
+    """Evaluate all runs of a sweep in one way, so that their scores can be compared.
+
+    Where some runs train layers of the network, which are evaluated by a holdout, `auto` means a
+    holdout for all of them.
+    """
+    if len({config.evaluation_method for config in configs.values()}) < 2:
+        return configs
+    held_out = {"evaluation": "holdout"}
+    return {
+        name: config.model_copy(update=held_out) if config.evaluation == "auto" else config
+        for name, config in configs.items()
+    }
 
 
 def check_same(configs: dict[str, RunConfig], path: Path) -> None:

@@ -13,7 +13,7 @@ from gellib.base.paths import SHIPPED, expand_user, find_path, made_in
 from gellib.base.text import join_some
 from gellib.config import ConfigError, RunConfig
 from gellib.sweeps.quick import quick_params, quick_purpose
-from gellib.sweeps.repeats import check_same, check_size
+from gellib.sweeps.repeats import check_same, check_size, share_evaluation
 from gellib.sweeps.sweep_file import SweepFile, SweepInputError, read_sweep_file
 
 
@@ -129,6 +129,7 @@ def load_sweep(
             for line, runs in problems.items()
         ]
         raise SweepInputError(f"{path}: wrong parameters, nothing was run:\n" + "\n".join(lines))
+    configs = share_evaluation(configs)
     if not overrides and not quick:  # these may make runs alike that the file tells apart
         check_same(configs, path)
     notebook = find_path(spec.notebook)

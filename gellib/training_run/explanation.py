@@ -1,4 +1,4 @@
-"""Explanation maps of some test images."""
+"""Explanation maps of some scored images: of the test part, or of all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_WRONG = 2
 
 @dataclass(frozen=True)
 class Explained:
-    """Maps of some test images.
+    """Maps of some scored images.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ def explain_some(
     evaluation: RunEvaluation,
     compute: Compute,
 ) -> Explained | None:
-    """Explain at most 4 test images: up to 2 mistakes, and correct ones of all classes in turn.
+    """Explain at most 4 scored images: up to 2 mistakes, and correct ones of all classes in turn.
 
     Images with the highest probabilities come first. A map is for the predicted class; of several
     labels, for the most probable of the wrong ones, or of all if the image is correct.
@@ -66,7 +66,7 @@ def explain_some(
     Returns
     -------
     Explained or None
-        None if no test image has a prediction.
+        None if no such image has a prediction.
     """
     rows, targets, right = choose_explained(evaluation)
     if not len(rows):
@@ -84,11 +84,11 @@ def explain_some(
 
 
 def choose_explained(evaluation: RunEvaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Choose test images: rows of the table, the class that each is explained for, if it is true.
+    """Choose scored images: rows of the table, the class that each is explained for, if it is true.
 
     A multi-label image of which a label is missed, and none is wrong, has nothing to explain.
     """
-    test = np.flatnonzero(evaluation.rows("test"))
+    test = np.flatnonzero(evaluation.scored_rows)
     probabilities = evaluation.probabilities[test]
     predicted = evaluation.decided()[test]
     true = evaluation.task.memberships(evaluation.truth[test], probabilities.shape[1])

@@ -23,13 +23,15 @@ class RunFigures(RunState):
     def loss_accuracy(self) -> Figure:
         """Draw loss and accuracy by epoch; of early stopping, the epoch that was kept."""
         result = self._need_result("loss_accuracy")
-        fig = plots.loss_accuracy(result.history, self._marked_epoch(result))
+        marked, name = self._marked_epoch(result), self._val_name(result)
+        fig = plots.loss_accuracy(result.history, marked, val_name=name)
         return self._drawn("loss_accuracy", fig)
 
     def class_curves(self) -> Figure:
         """Draw precision, recall and F1 of each class by epoch."""
         result = self._need_result("class_curves")
-        fig = plots.class_curves(result.class_history, self._marked_epoch(result))
+        marked, name = self._marked_epoch(result), self._val_name(result)
+        fig = plots.class_curves(result.class_history, marked, val_name=name)
         return self._drawn("class_curves", fig)
 
     def learning_rate(self) -> Figure:
@@ -38,50 +40,67 @@ class RunFigures(RunState):
         return self._drawn("learning_rate", plots.learning_rate(result.learning_rates))
 
     def confusion_matrix(self) -> Figure:
-        """Draw the confusion matrix of the test images; of a multi-label task, scores by class."""
+        """Draw the confusion matrix of the scored images; multi-label: scores by class."""
         evaluation, _, _ = self._need_evaluation("confusion_matrix")
-        test = evaluation.metrics["test"]
+        test = evaluation.scores
+        heading = evaluation.scored_on[0].upper() + evaluation.scored_on[1:]
         if not evaluation.task.exclusive:
             fig = plots.label_scores(
                 test["per_class"],
                 test["n"],
-                heading="Test images",
+                heading=heading,
                 not_tuned=evaluation.not_tuned(),
             )
             return self._drawn("label_scores", fig)
         cm = test["confusion_matrix"]
         return self._drawn(
-            "confusion_matrix", plots.confusion_matrix(cm, self.images.classes, title="Test images")
+            "confusion_matrix", plots.confusion_matrix(cm, self.images.classes, title=heading)
         )
 
     def roc_curve(self) -> Figure:
-        """Draw the ROC curve of the test images."""
+        """Draw the ROC curve of the scored images."""
         evaluation, _, _ = self._need_evaluation("roc_curve")
-        test, images = evaluation.rows("test"), self.images
+        own, images = evaluation.scored_rows, self.images
         fig = plots.roc_curve(
-            evaluation.truth[test], evaluation.probabilities[test], images.classes, images.positive
+            evaluation.truth[own],
+            evaluation.probabilities[own],
+            images.classes,
+            images.positive,
+            where="" if evaluation.scored == "test" else evaluation.scored_on,
         )
         return self._drawn("roc_curve", fig)
 
     def calibration(self) -> Figure:
-        """Draw how sure the predictions on the test images are against how often they are right."""
+        """Draw how sure the predictions are against how often they are right."""
         evaluation, _, _ = self._need_evaluation("calibration")
-        test = evaluation.rows("test")
-        truth = evaluation.truth[test]
-        before = reliability(truth, evaluation.raw[test])
-        after = reliability(truth, evaluation.probabilities[test])
-        fig = plots.reliability_diagram(before, after, evaluation.calibration())
+        own = evaluation.scored_rows
+        truth = evaluation.truth[own]
+        before = reliability(truth, evaluation.raw[own])
+        after = reliability(truth, evaluation.probabilities[own])
+        fig = plots.reliability_diagram(
+            before,
+            after,
+            evaluation.calibration(),
+            where=evaluation.scored_on,
+            tuned_on="validation images" if evaluation.folds is None else "images out of fold",
+        )
         return self._drawn("calibration", fig)
 
     def risk_coverage(self) -> Figure:
-        """Draw the accuracy on test images when the most uncertain are deferred to a person."""
-        _, uncertainty, _ = self._need_evaluation("risk_coverage")
+        """Draw the accuracy on scored images when the most uncertain are deferred to a person."""
+        evaluation, uncertainty, _ = self._need_evaluation("risk_coverage")
         measures, right = uncertainty.measures, uncertainty.right
         curves = {name: risk_coverage(values, right) for name, values in measures.items()}
-        return self._drawn("risk_coverage", plots.risk_coverage(curves, uncertainty.record()))
+        fig = plots.risk_coverage(
+            curves,
+            uncertainty.record(),
+            where=evaluation.scored_on,
+            samples=uncertainty.samples_are,
+        )
+        return self._drawn("risk_coverage", fig)
 
     def explain(self) -> Figure:
-        """Draw the regions that some test images were predicted by, mistakes first.
+        """Draw the regions that some scored images were predicted by, mistakes first.
 
         Where that is not wanted or not possible, the figure is a message.
         """
@@ -97,7 +116,7 @@ class RunFigures(RunState):
         finally:
             self.timings["explain_s"] = time.perf_counter() - started
         if found is None:
-            return plots.message("No test image has a prediction to explain.", heading)
+            return plots.message("No image has a prediction to explain.", heading)
         labels = predictions["label"].iloc[found.rows]
         images = zip(found.explanation.views, found.explanation.maps, strict=True)
         classes = self.images.classes
@@ -110,13 +129,17 @@ class RunFigures(RunState):
         return self._drawn("explanations", plots.explanations(items, method=method))
 
     def demo_predictions(self) -> Figure:
-        """Draw the test images with what was predicted for them."""
-        _, _, predictions = self._need_evaluation("demo_predictions")
-        return self._drawn("predictions", plots.demo_predictions(predictions, self.images.root))
+        """Draw the scored images with what was predicted for them."""
+        evaluation, _, predictions = self._need_evaluation("demo_predictions")
+        root, where = self.images.root, evaluation.scored_on
+        return self._drawn("predictions", plots.demo_predictions(predictions, root, where=where))
 
     def _marked_epoch(self, result: TrainResult) -> int:
         # Without early stopping the last epoch is kept: nothing was chosen that a mark could show.
         return result.best_epoch if self.config.patience else 0
+
+    def _val_name(self, result: TrainResult) -> str:
+        return "validation" if result.cross_validation is None else "out of fold, mean"
 
     def _drawn(self, name: str, fig: Figure) -> Figure:
         """Save a figure where figures go, and give it back to be shown."""

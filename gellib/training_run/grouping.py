@@ -1,9 +1,10 @@
-"""Duplicates in a run: kept together in one split, counted, and warned about where they are not."""
+"""Split the images of a run so that duplicates and families stay together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,98 +13,41 @@ from tqdm.auto import tqdm
 from gellib.data import ImageSet
 from gellib.data.duplicates import (
     Duplicates,
+    Families,
+    ImageSummary,
     count_reassigned,
     cross_split_pairs,
     find_duplicates,
+    find_families,
     group_images,
+    summarise_images,
 )
 from gellib.data.image_files import ImageLimits
 from gellib.data.splits import SplitError
+from gellib.training_run.group_findings import DuplicatesFound, FamiliesFound
 
 # Fewer images take seconds, and a bar would be all that is left of them in the notebook.
 _BAR_FROM = 500
 
 
 @dataclass(frozen=True)
-class DuplicatesFound:
-    """What a run reports about its duplicates.
+class Grouping:
+    """What was found and kept whole before the split."""
 
-    `images` counts the images in one of `groups`; `reassigned` those of them that a split which
-    ignores duplicates separates from most of their group; `cross_split_pairs` are in two splits
-    that the data set gives. `given` is whether the data set itself has each group of duplicates
-    within a group of its own, such as the slices of one person; `problem` is why no split could
-    keep groups together, or empty.
-    """
-
-    exact: int = 0
-    near: int = 0
-    groups: int = 0
-    images: int = 0
-    reassigned: int = 0
-    cross_split_pairs: tuple[tuple[str, str, float], ...] = ()
-    given: bool = False
-    problem: str = ""
-    checked: bool = False
-
-    def sentence(self) -> str:
-        """Return how many there are and what was done; empty if there are none."""
-        if not self.groups or self.problem:
-            return ""
-        if self.given:
-            return (
-                f"{self.images} images look like duplicates of another one of their group. The "
-                "data set gives these groups, and the split keeps each whole."
-            )
-        one = self.groups == 1
-        return (
-            f"{self.images} images are duplicates of each other, in {self.groups} "
-            f"group{'' if one else 's'}; the split keeps {'it' if one else 'each'} whole, which "
-            f"reassigned {self.reassigned} image{'' if self.reassigned == 1 else 's'}."
-        )
-
-    def warning(self) -> str:
-        """Name given splits that share an image, or groups that are separated; empty if neither."""
-        words = []
-        if self.problem:
-            words.append(
-                f"{self.images} images are duplicates of each other, in {self.groups} groups, and "
-                f"no split can keep them together: {self.problem} They are split one by one, so "
-                "the test is in part a test of memory. gellib check shows them."
-            )
-        if self.cross_split_pairs:
-            a, b, distance = self.cross_split_pairs[0]
-            one = len(self.cross_split_pairs) == 1
-            words.append(
-                f"{len(self.cross_split_pairs)} {'pair' if one else 'pairs'} of duplicates "
-                f"{'lies' if one else 'lie'} in two given splits of the data set, such as {a} and "
-                f"{b} (distance {distance:g}): the test is in part a test of memory. Remove one "
-                "of each; gellib check shows them."
-            )
-        return "\n".join(words)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for the record."""
-        return {
-            "checked": self.checked,
-            "exact": self.exact,
-            "near": self.near,
-            "groups": self.groups,
-            "images": self.images,
-            "reassigned": self.reassigned,
-            "given": self.given,
-            "problem": self.problem,
-            "cross_split_pairs": [list(pair) for pair in self.cross_split_pairs],
-        }
+    duplicates: DuplicatesFound = DuplicatesFound()
+    families: FamiliesFound = FamiliesFound()
 
 
-def split_with_duplicates(
+def split_in_groups(
     images: ImageSet,
     split: Callable[[ImageSet], ImageSet],
     *,
     cache_dir: Path,
     limits: ImageLimits,
-) -> tuple[ImageSet, DuplicatesFound]:
-    """Split a set so that duplicates stay together, and report what that changed.
+    duplicates: bool = True,
+    families: bool = True,
+) -> tuple[ImageSet, Grouping]:
+    """Split a set so that duplicates and families stay together, and report what that changed.
 
     Parameters
     ----------
@@ -115,44 +59,77 @@ def split_with_duplicates(
         Folder of what is known of images from earlier runs.
     limits
         Largest images that are read.
+    duplicates, families
+        Whether duplicates, and whether families are kept together.
 
     Raises
     ------
     SplitError
-        When the set cannot be split, with or without its duplicates together.
+        When the set cannot be split, with or without its groups together.
     """
-    progress = None
-    if len(images) >= _BAR_FROM:
+    if not (duplicates or families):
+        return split(images), Grouping()
 
-        def progress(items, total):
-            return tqdm(items, total=total, desc="duplicates", leave=False)
+    @cache
+    def summaries() -> list[ImageSummary]:
+        bar = _bar if len(images) >= _BAR_FROM else None
+        return summarise_images(list(images.table["path"]), limits, progress=bar)
 
-    found = find_duplicates(images, cache_dir=cache_dir, limits=limits, progress=progress)
+    images = images if (images.table["digest"] != "").all() else images.with_digests()
+    bar = _bar if len(images) >= _BAR_FROM else None
+    found = find_duplicates(
+        images, cache_dir=cache_dir, limits=limits, summaries=summaries, progress=bar
+    )
+    kin = find_families(images, found, summaries, cache_dir=cache_dir) if families else Families()
     separated = cross_split_pairs(images, found)
     kept = Duplicates(
         tuple(pair for pair in found.exact if (*pair, 0.0) not in separated),
         tuple(pair for pair in found.near if pair not in separated),
     )
+    kept = kept if duplicates else Duplicates()
+    given = dict(zip(images.table["file"], images.table["split"], strict=True))
+    links = kin.links(given)
+    # Groups that no split can keep whole are given up, families before duplicates.
+    tries = [kept, Duplicates()]
+    if links.near:
+        tries.insert(0, Duplicates(kept.exact, kept.near + links.near))
+    problems: list[str] = []
+    for wanted in tries:
+        try:
+            whole = split(group_images(images, wanted))
+            break
+        except SplitError as err:
+            if not wanted.pairs():
+                raise
+            problems.append(str(err))
     groups = kept.groups()
-    problem = ""
-    try:
-        whole = split(group_images(images, kept))
-    except SplitError as err:
-        if not groups:
-            raise
-        whole = split(images)
-        problem = str(err)
-    return whole, DuplicatesFound(
-        exact=len(found.exact),
-        near=len(found.near),
-        groups=len(groups),
-        images=sum(map(len, groups)),
-        reassigned=_reassigned(images, split, kept) if groups and not problem else 0,
-        problem=problem,
-        cross_split_pairs=tuple(separated),
-        given=_given(images, groups),
-        checked=True,
+    kept_whole = wanted.pairs() or not groups
+    problem = "" if kept_whole else problems[-1]
+    splits = dict(zip(whole.table["file"], whole.table["split"], strict=True))
+    return whole, Grouping(
+        DuplicatesFound(
+            exact=len(found.exact),
+            near=len(found.near),
+            groups=len(groups),
+            images=sum(map(len, groups)),
+            reassigned=_reassigned(images, split, kept) if groups and not problem else 0,
+            problem=problem,
+            cross_split_pairs=tuple(separated) if duplicates else (),
+            given=_given(images, groups),
+            checked=duplicates,
+        ),
+        FamiliesFound(
+            kin,
+            torn=len(kin.torn(splits)),
+            tested=sum(name == "test" for name in splits.values()),
+            problem=problems[0] if links.near and wanted is not tries[0] else "",
+            checked=families,
+        ),
     )
+
+
+def _bar(items: Any, total: int) -> Any:
+    return tqdm(items, total=total, desc="duplicates", leave=False)
 
 
 def _given(images: ImageSet, groups: list[list[str]]) -> bool:

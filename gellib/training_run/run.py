@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,20 +16,20 @@ import pandas as pd
 from gellib.base.files import write_csv
 from gellib.base.paths import shown_path
 from gellib.config import OUTPUT_FIELDS, RunConfig
-from gellib.data import ImageSet
 from gellib.evaluation.registry import find_metric
 from gellib.models.training import (
-    TrainResult,
     head_probabilities,
     image_features,
     save_model,
     time_inference,
     train,
 )
-from gellib.runs import SCHEMA, Record, append_result, record_row
-from gellib.training_run.environment import device_name, environment
-from gellib.training_run.evaluate import RunEvaluation, evaluate_run, metrics_table
+from gellib.runs import Record, append_result, record_row
+from gellib.training_run.environment import device_name
+from gellib.training_run.evaluate import evaluate_run
 from gellib.training_run.figures import RunFigures
+from gellib.training_run.finished_record import finished_record
+from gellib.training_run.metrics_table import metrics_table
 from gellib.training_run.steps import (
     check_network,
     choose_compute,
@@ -64,9 +63,11 @@ class TrainingRun(RunFigures):
         self._result = self._evaluated = None
         with self._timed("data_s"):
             self._loaded = loaded = load_images(self.config)
-        about = (*loaded.images.notes, *loaded.notes, loaded.duplicates.sentence())
+        grouped = loaded.duplicates, loaded.families
+        about = (*loaded.images.notes, *loaded.notes, *(found.sentence() for found in grouped))
         print(*filter(None, about), sep="\n", end="\n" * any(about))
-        for problem in filter(None, (*loaded.images.problems, loaded.duplicates.warning())):
+        problems = (*loaded.images.problems, *(found.warning() for found in grouped))
+        for problem in filter(None, problems):
             print(problem, file=sys.stderr)
 
     def load_backbone(self) -> None:
@@ -107,14 +108,19 @@ class TrainingRun(RunFigures):
         self._result = self._evaluated = None
         if config.opt_alg == "lbfgs" and config.augmentation.strip() not in ("", "none"):
             print("opt_alg lbfgs: the images are taken as they are, without augmentation")
-        self._result = result = train(config, images, backbone, compute)
+        folds = self.loaded.folds
+        self._result = result = train(config, images, backbone, compute, folds=folds)
         self.timings |= {"features_s": result.features_s, "training_s": result.training_s}
+        if result.cross_validation is not None:
+            self.timings["cross_validation_s"] = result.cross_validation.seconds
 
     def evaluate(self) -> None:
         """Predict every image, score each split, and time the way from file to probability.
 
         `predictions` then has one row per image: file, split, label, predicted, `p_<class>`
         (calibrated), and for test images entropy and, of a head with dropout, mutual_information.
+        In a cross-validation, images of the split `cv` have their out-of-fold predictions, and
+        where there is no test part these measures, over the repeats.
         """
         result = self._need_result("evaluate")
         images = self.images
@@ -122,7 +128,9 @@ class TrainingRun(RunFigures):
         with self._timed("evaluation_s"):
             features = image_features(result.backbone, images, compute)
             probabilities = head_probabilities(result.head, features)
-            evaluation = evaluate_run(images, probabilities, seed=self.config.seed)
+            evaluation = evaluate_run(
+                images, probabilities, seed=self.config.seed, crossed=result.cross_validation
+            )
         with self._timed("uncertainty_s"):
             uncertainty = measure_uncertainty(
                 images, result, evaluation, features, compute.features, seed=self.config.seed
@@ -132,12 +140,12 @@ class TrainingRun(RunFigures):
             result.head,
             images,
             compute,
-            rows=np.flatnonzero(evaluation.rows("test")).tolist(),
+            rows=np.flatnonzero(evaluation.scored_rows).tolist(),
         )
         self.timings |= {
             "inference_s": inference.seconds,
             "images_per_s": inference.images_per_s,
-            "inference_s_per_image": inference.seconds / evaluation.metrics["test"]["n"],
+            "inference_s_per_image": inference.seconds / evaluation.scores["n"],
         }
         predictions = evaluation.predictions
         predictions = predictions.join(uncertainty.columns(len(predictions)))
@@ -146,7 +154,8 @@ class TrainingRun(RunFigures):
     def metrics_table(self) -> pd.DataFrame:
         """Show the metrics of each split, with the number of images."""
         evaluation = self._need_evaluation("metrics_table")[0]
-        return metrics_table(evaluation.metrics, evaluation.task)
+        val_name = "val" if evaluation.folds is None else "out of fold"
+        return metrics_table(evaluation.metrics, evaluation.task, val_name=val_name)
 
     def finish(self) -> dict[str, Any]:
         """Save model, tables and, last, the record, which is returned in short."""
@@ -169,58 +178,24 @@ class TrainingRun(RunFigures):
             save_model(path, result.head, result.backbone, model, more)
         write_csv(folder.history, result.history)
         folder.write_predictions(predictions)
+        if evaluation.folds is not None:
+            write_csv(folder.out_of_fold, evaluation.out_of_fold_table(images))
         write_csv(folder.class_history, result.class_history)
         write_csv(folder.learning_rates, result.learning_rates)
         self.timings["total_s"] = time.perf_counter() - self._started
-        record = Record.parse(self._record())
+        record = Record.parse(finished_record(self))
         append_result(
             Path(config.results_file) if config.results_file else folder.result, record_row(record)
         )
         folder.write_record(record)
-        test, task = record.test, record.task
+        scores, task, where = record.scores, record.task, record.scored_on
         score = find_metric(task.headline, task.name)
-        score_text = score.text(test[score.name])
+        score_text = score.text(scores[score.name])
         return {
             "record": shown_path(folder.record),
-            "test accuracy": f"{test['accuracy']:.1%} of {test['n']} images",
-            **({} if score.name == "accuracy" else {f"test {score.heading}": score_text}),
+            f"{where} accuracy": f"{scores['accuracy']:.1%} of {scores['n']} images",
+            **({} if score.name == "accuracy" else {f"{where} {score.heading}": score_text}),
             "seconds": round(self.timings["total_s"], 1),
-        }
-
-    def _record(self) -> dict[str, Any]:
-        config, loaded, result, evaluation = self.config, self.loaded, self.result, self.evaluation
-        images = loaded.images
-        return {
-            "schema": SCHEMA,
-            "status": "done",
-            "reason": "",
-            "name": self.folder.path.name,
-            "config": config.model_dump(),
-            "config_hash": config.hash(),
-            "data": {
-                "root": config.dataset_dir,
-                "fingerprint": loaded.fingerprint,
-                "classes": list(images.classes),
-                "positive": images.positive,
-                "task": images.task.name,
-                "counts": images.counts().to_dict(orient="index"),
-                "duplicates": loaded.duplicates.to_dict(),
-                "skipped_images": [
-                    {"file": os.path.relpath(bad.path, images.root), "reason": bad.reason}
-                    for bad in loaded.bad_images
-                ],
-            },
-            "environment": environment(self.compute.device, result.precision),
-            "weights": result.backbone.weights.to_dict(),
-            "features": result.backbone.dim,
-            "parameters": _count_parameters(result),
-            "best_epoch": result.best_epoch,
-            "stopped_epoch": result.stopped_epoch,
-            "timings": dict(self.timings),
-            "metrics": evaluation.metrics,
-            "calibration": evaluation.calibration(),
-            **self.uncertainty.record(),
-            **_thresholds_record(evaluation, images),
         }
 
     @contextlib.contextmanager
@@ -230,21 +205,3 @@ class TrainingRun(RunFigures):
             yield
         finally:
             self.timings[name] = time.perf_counter() - started
-
-
-def _count_parameters(result: TrainResult) -> dict[str, int]:
-    """Count the parameters of network and head, and those of them that were trained."""
-    network = list(result.backbone.network.parameters())
-    head = sum(p.numel() for p in result.head.parameters())
-    return {
-        "total": head + sum(p.numel() for p in network),
-        "trained": head + sum(p.numel() for p in network if p.requires_grad),
-    }
-
-
-def _thresholds_record(evaluation: RunEvaluation, images: ImageSet) -> dict[str, Any]:
-    if evaluation.thresholds is None:
-        return {}
-    values = dict(zip(images.classes, evaluation.thresholds.values.tolist(), strict=True))
-    not_tuned = evaluation.not_tuned()
-    return {"thresholds": {"values": values, "chosen_on": "val", "not_tuned": not_tuned}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gellib.data.file_notes import (
     left_out_sentence,
     page_sentences,
 )
+from gellib.data.folds import Folds, draw_folds, merge_validation, pool_images
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.readable import examine_images
 from gellib.data.splits import split_imageset
@@ -32,7 +34,8 @@ from gellib.models.backbones import (
 from gellib.models.compute import Compute
 from gellib.models.features import FeatureStore, check_augmentation
 from gellib.models.training import check_monitor, check_schedule
-from gellib.training_run.grouping import DuplicatesFound, split_with_duplicates
+from gellib.training_run.group_findings import DuplicatesFound, FamiliesFound
+from gellib.training_run.grouping import split_in_groups
 
 
 class TrainingRunError(ValueError):
@@ -44,18 +47,23 @@ class LoadedImages:
     """The images of a run, split, and what was found out about them on the way.
 
     `fingerprint` is that of all images, those in `bad_images` (which cannot be read) included.
-    `notes` are sentences on files that were left out or read in part.
+    `notes` are sentences on files that were left out or read in part. `folds` are those of a
+    cross-validation; None for a holdout.
     """
 
     images: ImageSet
     bad_images: list[BadImageError]
     fingerprint: str
     duplicates: DuplicatesFound
+    families: FamiliesFound
     notes: tuple[str, ...] = ()
+    folds: Folds | None = None
 
 
 def load_images(config: RunConfig) -> LoadedImages:
-    """Find the images, decode each of them to be sure, group duplicates, and split.
+    """Find the images, decode each of them to be sure, group what is alike, and split.
+
+    In a cross-validation the split is into what the folds are drawn over, and a given test part.
 
     Raises
     ------
@@ -78,24 +86,50 @@ def load_images(config: RunConfig) -> LoadedImages:
         )
     images = drop_images(images, [bad.path for bad in bad_images])
 
-    def split(images: ImageSet) -> ImageSet:
-        return split_imageset(
-            images,
-            method=config.split,
-            val_fraction=config.val_fraction,
-            test_fraction=config.test_fraction,
-            seed=config.seed,
-            folds=config.folds,
-            fold=config.fold,
-        )
+    cv = config.evaluation_method == "cv"
+    images, grouping = split_in_groups(
+        merge_validation(images) if cv else images,
+        partial(_pool if cv else _hold_out, config),
+        cache_dir=cache_folder(config),
+        limits=limits_of(config),
+        duplicates=config.group_duplicates,
+        families=config.group_families,
+    )
+    folds = None
+    if cv:
+        folds = _draw(config, images)
+        notes += [folds.note] * bool(folds.note)
+    return LoadedImages(
+        images,
+        bad_images,
+        fingerprint,
+        grouping.duplicates,
+        grouping.families,
+        tuple(notes),
+        folds,
+    )
 
-    if config.group_duplicates:
-        images, found = split_with_duplicates(
-            images, split, cache_dir=cache_folder(config), limits=limits_of(config)
-        )
-    else:
-        images, found = split(images), DuplicatesFound()
-    return LoadedImages(images, bad_images, fingerprint, found, tuple(notes))
+
+def _draw(config: RunConfig, images: ImageSet) -> Folds:
+    return draw_folds(images, folds=config.cv_folds, repeats=config.cv_repeats, seed=config.seed)
+
+
+def _pool(config: RunConfig, images: ImageSet) -> ImageSet:
+    pooled = pool_images(images)
+    _draw(config, pooled)  # groups that leave a class without folds are to be refused here
+    return pooled
+
+
+def _hold_out(config: RunConfig, images: ImageSet) -> ImageSet:
+    return split_imageset(
+        images,
+        method=config.split,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
+        folds=config.folds,
+        fold=config.fold,
+    )
 
 
 def load_backbone(config: RunConfig) -> Backbone:

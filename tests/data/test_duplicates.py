@@ -186,15 +186,22 @@ def test_a_run_may_leave_duplicates_alone(tmp_path, plain):
     assert loaded.duplicates.to_dict()["checked"] is False and not loaded.duplicates.sentence()
 
 
-def test_a_class_of_one_image_is_split_nevertheless_with_a_warning(tmp_path):
+@pytest.mark.parametrize(
+    ("method", "problem"),
+    [
+        ("holdout", "class 'b' would have no images"),
+        ("cv", "class 'b' has 8 images in 1 group to draw folds from"),
+    ],
+)
+def test_a_class_of_one_image_is_split_nevertheless_with_a_warning(tmp_path, method, problem):
     files = {f"a/{i}.png": make_blobs(i) for i in range(8)}
     files |= {f"b/{i}.png": CHANGES["resaved"](make_blobs(99), 50 + 5 * i) for i in range(8)}
     make_set(tmp_path / "data", files)
-    config = RunConfig(dataset_dir=str(tmp_path / "data"), cache_dir=str(tmp_path / "c"))
-    loaded = load_images(config)
+    folders = {"dataset_dir": str(tmp_path / "data"), "cache_dir": str(tmp_path / "c")}
+    loaded = load_images(RunConfig(**folders, evaluation=method))
     assert (loaded.images.counts() > 0).all(axis=None)
     assert "8 images are duplicates" in loaded.duplicates.warning()
-    assert "class 'b' would have no images" in loaded.duplicates.to_dict()["problem"]
+    assert problem in loaded.duplicates.to_dict()["problem"]
     assert loaded.duplicates.sentence() == ""
 
 

@@ -136,6 +136,7 @@ def ran(tmp_path_factory):
         dataset_dir=str(make_stripes_and_dots(folder / "images", train=20, test=10)),
         image_size=64,
         num_epochs=3,
+        evaluation="holdout",
         group_duplicates=False,
         weights="none",
         augmentation="none",

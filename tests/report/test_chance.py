@@ -18,6 +18,7 @@ def test_shuffled_labels_give_chance_and_true_ones_do_not(tmp_path):
         "dataset_dir": str(make_stripes_and_dots(tmp_path / "images", train=30, test=20)),
         "image_size": 64,
         "num_epochs": 20,
+        "evaluation": "holdout",
         "weights": "none",
         "augmentation": "none",
         "group_duplicates": False,

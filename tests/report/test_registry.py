@@ -13,7 +13,7 @@ from gellib.report.comparison import Comparison
 from gellib.report.summary import Summary
 from gellib.report.summary.tables import style_table
 from gellib.runs import format_results
-from gellib.training_run.evaluate import metrics_table
+from gellib.training_run.metrics_table import metrics_table
 
 
 def probabilities(predicted, n_classes):

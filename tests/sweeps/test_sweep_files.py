@@ -297,18 +297,28 @@ def test_runs_share_features_that_their_heads_are_trained_on():
     assert not has_shared_features(RunConfig(input_adapter="reinit"))
 
 
-@pytest.mark.slow
-def test_the_first_sweep_splits_the_demo_images_into_its_folds():
-    from gellib.data import load_imageset
-    from gellib.data.splits import split_imageset
-
+def test_the_first_sweep_cross_validates_within_three_runs():
     configs = load_sweep(PROJECT_ROOT / "runs" / "start.yaml").configs.values()
-    tested = []
-    for config in configs:
-        if config.pretrained_model == "efficientnet-lite0":
-            images = load_imageset(config.dataset_dir)
-            split = split_imageset(
-                images, method=config.split, folds=config.folds, fold=config.fold, seed=config.seed
-            )
-            tested += split.table.loc[split.table["split"] == "test", "file"].tolist()
-    assert sorted(tested) == sorted(images.table["file"])
+    assert len(configs) == 3
+    assert {(c.evaluation_method, c.cv_folds, c.cv_repeats) for c in configs} == {("cv", 5, 5)}
+
+
+@pytest.mark.parametrize(
+    ("trainable", "given", "methods"),
+    [
+        ("[head]", "", {"cv"}),
+        ("[head, 'last:1']", "", {"holdout"}),
+        ("['last:1', all]", "", {"holdout"}),
+        ("[head]", "evaluation: holdout", {"holdout"}),
+    ],
+)
+def test_all_runs_of_a_sweep_are_evaluated_in_one_way(tmp_path, trainable, given, methods):
+    text = f"name: s\nparams: {{num_epochs: 2, {given}}}\ngrid: {{trainable: {trainable}}}\n"
+    configs = load_sweep(write(tmp_path / "s.yaml", text.replace(", }", "}"))).configs
+    assert {config.evaluation_method for config in configs.values()} == methods
+
+
+@pytest.mark.parametrize("name", ["brain_mri", "alzheimer", "protein", "gel"])
+def test_sweeps_of_the_reference_systems_with_trained_layers_hold_images_out(name):
+    configs = load_sweep(PROJECT_ROOT / "runs" / f"{name}.yaml").configs.values()
+    assert {c.evaluation_method for c in configs} == {"cv" if name == "gel" else "holdout"}

@@ -75,11 +75,12 @@ class TestFinished:
         file, _, _ = finished
         run = RunFolder(file.parent / "small" / "03-multi-adam")
         record, table = run.read_record(), run.read_predictions()
-        for split, metrics in record.metrics.items():
-            rows = table[table.split == split]
+        for part, split in {"val": "cv", "test": "test"}.items():
+            metrics, rows = record.metrics[part], table[table.split == split]
             assert metrics["n"] == len(rows)
             assert metrics["accuracy"] == (rows.label == rows.predicted).mean()
-        assert record.data.counts["dots"] == {"train": 8, "val": 2, "test": 4}
+        assert record.data.counts["dots"] == {"cv": 10, "test": 4}
+        assert run.out_of_fold.is_file()
         assert record.weights.name == "none"
 
     def test_again_runs_nothing(self, finished):

@@ -26,6 +26,7 @@ def finished(tmp_path_factory):
         weights="none",
         augmentation="none",
         num_epochs=30,
+        evaluation="holdout",
         learning_rate=0.01,
         run_dir=str(folder / "runs" / "one" / "run"),
         cache_dir=str(folder / "cache"),

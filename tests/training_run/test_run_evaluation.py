@@ -12,8 +12,9 @@ from gellib import plots
 from gellib.evaluation import MULTILABEL, SINGLE_LABEL
 from gellib.report.widgets import verdict
 from gellib.runs import Record, RunFolder
-from gellib.training_run.evaluate import evaluate_run, metrics_table
+from gellib.training_run.evaluate import evaluate_run
 from gellib.training_run.explanation import choose_explained
+from gellib.training_run.metrics_table import metrics_table
 from gellib.training_run.predictor import Prediction
 
 CLASSES = ("Cytosol", "Nucleoli", "not {one}")

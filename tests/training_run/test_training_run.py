@@ -20,6 +20,7 @@ def folder(tmp_path_factory):
 
 def finish(folder, name, **changes):
     settings = {"num_epochs": 4, "batch_size": 4, "image_size": 32, "weights": "none"}
+    settings["evaluation"] = "holdout"
     config = RunConfig(
         **(settings | changes),
         dataset_dir=str(folder / "images"),

@@ -1,6 +1,7 @@
 """Duplicate images: found, grouped, and kept together in one split."""
 
 from gellib.data.duplicates.clusters import Clusters, find_clusters
+from gellib.data.duplicates.families import Families, find_families, label_codes
 from gellib.data.duplicates.groups import (
     Duplicates,
     components,
@@ -16,13 +17,16 @@ from gellib.data.duplicates.search import near_pairs
 __all__ = [
     "Duplicates",
     "Clusters",
+    "Families",
     "ImageSummary",
     "components",
     "conflicting_pairs",
     "count_reassigned",
     "find_duplicates",
     "find_clusters",
+    "find_families",
     "group_images",
+    "label_codes",
     "summarise_images",
     "near_pairs",
     "cross_split_pairs",

@@ -60,7 +60,7 @@ def find_duplicates(
     *,
     cache_dir: Path | None = None,
     limits: ImageLimits | None = None,
-    summaries: Sequence[ImageSummary] | None = None,
+    summaries: Sequence[ImageSummary] | Callable[[], Sequence[ImageSummary]] | None = None,
     progress: Callable[..., Iterable[Any]] | None = None,
 ) -> Duplicates:
     """Find the files of a set that hold the same image, in any class or split.
@@ -77,7 +77,8 @@ def find_duplicates(
     limits
         Largest file and image that are read.
     summaries
-        Results of `summarise_images`, one per row of the table, so that no file is decoded again.
+        Results of `summarise_images`, one per row of the table, so that no file is decoded again;
+        or a function that returns them, which is called where the result is not kept yet.
     progress
         Wraps an iterable and takes its `total`, as `tqdm` does.
     """
@@ -101,7 +102,8 @@ def find_duplicates(
             paths = list(imageset.table["path"].iloc[chosen])
             seen = summarise_images(paths, limits, progress=progress)
         else:
-            seen = [summaries[row] for row in chosen]
+            known = summaries() if callable(summaries) else summaries
+            seen = [known[row] for row in chosen]
         return _compare(digests, seen, progress)
 
     facts = [_VERSION, digests]

@@ -2,6 +2,7 @@
 
 from gellib.models.training.cached_inputs import compute_features, compute_shard
 from gellib.models.training.checkpoint import ModelError, load_model, load_tensors, save_model
+from gellib.models.training.crossval import CrossValidation
 from gellib.models.training.inference import (
     InferenceTime,
     head_probabilities,
@@ -16,6 +17,7 @@ from gellib.models.training.optimise import check_schedule
 from gellib.models.training.train import TrainResult, train
 
 __all__ = [
+    "CrossValidation",
     "InferenceTime",
     "ModelError",
     "TrainResult",

@@ -12,8 +12,10 @@ from gellib.data import ImageSet
 from gellib.models.backbones import Backbone, cut_network, list_blocks
 from gellib.models.compute import Compute
 from gellib.models.features import activation_shape, cached_activations, calibrate_on_images
+from gellib.models.training.fold_fits import FoldData
 from gellib.models.training.inputs import CachedInputs, RowsOnDisk, split_rows
 from gellib.models.training.networks import Tail
+from gellib.models.training.objective import encode_labels
 
 # Activations of training and validation images together are cached up to this size.
 ACTIVATION_BYTES = 4 << 30
@@ -37,13 +39,21 @@ def compute_features(
     compute
         How to compute, with a store.
     """
+    return _inputs(config, imageset, backbone, compute)[0]
+
+
+def _inputs(
+    config: RunConfig, imageset: ImageSet, backbone: Backbone, compute: Compute
+) -> tuple[CachedInputs, np.ndarray]:
+    """Compute the inputs of training, and the features of all images without augmentation."""
     rows = split_rows(imageset)
     _calibrate(imageset, backbone, compute)
     unaugmented = _unaugmented(imageset, backbone, compute)
     val = RowsOnDisk(unaugmented, rows["val"])
+    train: np.ndarray | list[RowsOnDisk] = [RowsOnDisk(unaugmented, rows["train"])]
     if config.has_random_views:
-        return CachedInputs(_augmented(config, imageset, rows["train"], backbone, compute), val)
-    return CachedInputs([RowsOnDisk(unaugmented, rows["train"])], val)
+        train = _augmented(config, imageset, rows["train"], backbone, compute)
+    return CachedInputs(train, val), unaugmented
 
 
 def compute_shard(
@@ -75,6 +85,37 @@ def compute_shard(
         _unaugmented(images, backbone, compute)
     if len(train) and config.has_random_views:
         _augmented(config, imageset, train, backbone, compute)
+
+
+def fold_data(
+    config: RunConfig, imageset: ImageSet, backbone: Backbone, compute: Compute
+) -> FoldData:
+    """Compute what the fits of a cross-validation share, unless it is in the store.
+
+    Parameters
+    ----------
+    config
+        The configuration of the run.
+    imageset
+        The images, as from `pool_images`.
+    backbone
+        The frozen backbone.
+    compute
+        How to compute, with a store.
+    """
+    rows = split_rows(imageset)["train"]
+    place = np.full(len(imageset), -1)
+    place[rows] = np.arange(len(rows))
+    inputs, unaugmented = _inputs(config, imageset, backbone, compute)
+    return FoldData(
+        config,
+        inputs,
+        unaugmented,
+        place,
+        encode_labels(imageset),
+        imageset.classes,
+        compute.device,
+    )
 
 
 def _calibrate(imageset: ImageSet, backbone: Backbone, compute: Compute) -> None:

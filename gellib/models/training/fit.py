@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
 from gellib.config import RunConfig
-from gellib.config.expressions import EPOCH_METRICS
 from gellib.models.backbones import isolated_rng
 from gellib.models.training.epoch_scores import EpochScores, score
 from gellib.models.training.inputs import CachedInputs, OnlineInputs
@@ -24,6 +22,7 @@ from gellib.models.training.monitor import EarlyStopping, check_monitor
 from gellib.models.training.objective import Objective
 from gellib.models.training.optimise import Schedule, clip_gradients, set_rate
 from gellib.models.training.sampling import cut_batches, draw_order, sampling_weights
+from gellib.models.training.training_log import Log
 
 
 @dataclass
@@ -49,64 +48,6 @@ class Phase:
             return self.network(x).float()
 
 
-@dataclass
-class Log:
-    """What the loop logs: one row per epoch, per epoch and class, and per step of the optimiser."""
-
-    epochs: list[dict[str, Any]] = field(default_factory=list)
-    classes: list[dict[str, Any]] = field(default_factory=list)
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-
-    def history(self) -> pd.DataFrame:
-        """Return the table with one row per epoch."""
-        return pd.DataFrame(self.epochs)
-
-    def class_history(self) -> pd.DataFrame:
-        """Return the table with one row per epoch, split and class."""
-        return pd.DataFrame(self.classes)
-
-    def learning_rates(self) -> pd.DataFrame:
-        """Return the table with one row per step of the optimiser."""
-        return pd.DataFrame(self.steps, columns=["step", "epoch", "learning_rate"])
-
-    def add_epoch(
-        self,
-        epoch: int,
-        train: EpochScores,
-        val: EpochScores,
-        classes: tuple[str, ...],
-        *,
-        learning_rate: float,
-        seconds: float,
-    ) -> dict[str, Any]:
-        """Add an epoch to the tables; return its row of the history.
-
-        Parameters
-        ----------
-        epoch
-            Its number, from 1.
-        train, val
-            Scores of the training and of the validation images.
-        classes
-            Names of the classes.
-        learning_rate
-            The learning rate of the last step of the epoch.
-        seconds
-            Duration of the epoch.
-        """
-        parts = {"train": train, "val": val}
-        row: dict[str, Any] = {"epoch": epoch}
-        row |= {f"{p}_{m}": getattr(parts[p], m) for m in EPOCH_METRICS for p in parts}
-        self.epochs.append(row | {"learning_rate": learning_rate, "seconds": seconds})
-        for split, scores in parts.items():
-            each = zip(scores.class_precision, scores.class_recall, scores.class_f1, strict=True)
-            for name, (precision, recall, f1) in zip(classes, each, strict=True):
-                row = {"epoch": epoch, "split": split, "class": name}
-                self.classes.append(row | {"precision": precision, "recall": recall, "f1": f1})
-        return self.epochs[-1]
-
-
 class Fit:
     """Minimises the objective over phases of epochs.
 
@@ -123,6 +64,9 @@ class Fit:
         Names of the classes.
     device
         Where to compute.
+    known_val
+        Validation scores by epoch that are known already, such as those of a cross-validation: the
+        model is trained on all images, and none are left to validate on.
 
     Raises
     ------
@@ -137,7 +81,9 @@ class Fit:
         val_targets: np.ndarray,
         classes: tuple[str, ...],
         device: torch.device,
+        known_val: Sequence[EpochScores] = (),
     ) -> None:
+        self.known_val = known_val
         if config.patience and check_monitor(config.monitor)[0].startswith("val_"):
             if not len(val_targets):
                 raise ValueError(
@@ -152,17 +98,39 @@ class Fit:
         self.weights = sampling_weights(train_targets, len(classes)) if balanced else None
         self.log = Log()
 
-    def run(self, phases: Iterable[Phase], trained: nn.Module, *, progress: bool = False) -> Log:
+    def run(
+        self,
+        phases: Iterable[Phase],
+        trained: nn.Module,
+        *,
+        last_epoch: int = 0,
+        after_epoch: Callable[[], object] | None = None,
+        progress: bool = False,
+    ) -> Log:
         """Train through the phases; each is requested when the one before it has ended.
 
         With a `patience`, the last phase ends when the monitored value has not improved for so many
         epochs, and `trained` gets back its parameters of the best epoch. Without, those of the last
         epoch are kept.
+
+        Parameters
+        ----------
+        phases
+            The phases.
+        trained
+            What is trained.
+        last_epoch
+            The epoch after which training ends, although the learning rate is planned for all of
+            them; 0: the last one.
+        after_epoch
+            Is called after each epoch.
+        progress
+            Whether to show a progress bar.
         """
         config, log = self.config, self.log
         stopping = EarlyStopping(config.monitor, config.patience)
         best: dict[str, torch.Tensor] = {}
-        total = config.num_epochs
+        total = last_epoch or config.num_epochs
         with tqdm(total=total, unit="epoch", desc="training", disable=not progress) as bar:
             for phase in phases:
                 stopping.reset_patience()
@@ -174,7 +142,9 @@ class Fit:
                     bar.set_postfix_str(
                         f"loss {row['train_loss']:.3f}, validation {row['val_accuracy']:.1%}"
                     )
-                    if last and stopping.should_stop:
+                    if after_epoch is not None:
+                        after_epoch()
+                    if row["epoch"] == total or (last and stopping.should_stop):
                         break
                 phase.network.eval()
         if best:
@@ -187,10 +157,10 @@ class Fit:
         schedule = Schedule(self.config.schedule, epochs=len(phase.epochs), steps_per_epoch=count)
         for number, epoch in enumerate(phase.epochs):
             started = time.perf_counter()
-            with _threads(phase.threads):
+            with torch_threads(phase.threads):
                 factors = (schedule.factor(number, step) for step in range(count))
                 train = self._train(phase, epoch, factors)
-                val = self._validate(phase)
+                val = self.known_val[epoch - 1] if self.known_val else self._validate(phase)
             row = self.log.add_epoch(
                 epoch,
                 train,
@@ -241,7 +211,8 @@ def _trains_batch_norm(network: nn.Module) -> bool:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
+    """Run a block with so many threads of torch; 0: as many as there are."""
     before = torch.get_num_threads()
     if count not in (0, before):
         torch.set_num_threads(count)

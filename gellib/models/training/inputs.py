@@ -13,6 +13,7 @@ from gellib.config import RunConfig
 from gellib.data import ImageSet
 from gellib.data.image_files import ImageLimits
 from gellib.data.images import read_image
+from gellib.data.imageset import CV
 from gellib.models.backbones import Backbone, Preprocessing, normalise
 from gellib.models.features import (
     check_augmentation,
@@ -187,13 +188,18 @@ def make_online_inputs(
 def split_rows(imageset: ImageSet) -> dict[str, np.ndarray]:
     """Return the rows of the training and of the validation images, by `train` and `val`.
 
+    The images of a cross-validation are all trained on in the end, and none validate.
+
     Raises
     ------
     ValueError
         When there are no training images.
     """
     split = imageset.table["split"].to_numpy()
-    rows = {name: np.flatnonzero(split == name) for name in ("train", "val")}
+    rows = {
+        "train": np.flatnonzero((split == "train") | (split == CV)),
+        "val": np.flatnonzero(split == "val"),
+    }
     if not len(rows["train"]):
         raise ValueError("no image is in the split 'train'; split the images first")
     return rows

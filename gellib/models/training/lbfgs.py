@@ -11,11 +11,12 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from gellib.config import RunConfig
+from gellib.evaluation import task_of_targets
 from gellib.models.heads import Head
-from gellib.models.training.epoch_scores import score
-from gellib.models.training.fit import Log
+from gellib.models.training.epoch_scores import EpochScores, score
 from gellib.models.training.inputs import CachedInputs
 from gellib.models.training.objective import objective_of
+from gellib.models.training.training_log import Log
 
 MAX_ITERATIONS = 2000
 _LEAST_DEVIATION = 0.01  # of the largest
@@ -28,6 +29,7 @@ def fit_lbfgs(
     train_targets: np.ndarray,
     val_targets: np.ndarray,
     classes: tuple[str, ...],
+    known_val: EpochScores | None = None,
 ) -> Log:
     """Set a `single` head to the optimum for unaugmented views; the log has one row.
 
@@ -47,22 +49,12 @@ def fit_lbfgs(
         Their targets, as from `encode_labels`.
     classes
         Names of the classes.
+    known_val
+        Validation scores that are known already, such as those of a cross-validation.
     """
     started = time.perf_counter()
     features = np.asarray(inputs.train_features[0], dtype=np.float64)
-    mean, deviation = features.mean(0), features.std(0)
-    # A feature that hardly varies here must not dominate on images where it does vary.
-    deviation = np.maximum(deviation, max(_LEAST_DEVIATION * deviation.max(), 1e-12))
-    x = (features - mean) / deviation
-    with threadpool_limits(1):  # the result must not depend on the number of threads
-        if head.task.exclusive:
-            weights, biases = _exclusive(config, x, train_targets, len(classes))
-        else:
-            parts = [_binary(config, x, column) for column in train_targets.T]
-            weights = np.stack([weight for weight, _ in parts])
-            biases = np.array([bias for _, bias in parts])
-    weights = weights / deviation
-    biases = biases - weights @ mean
+    weights, biases = solve(config, features, train_targets, len(classes))
     linear = next(layer for layer in head if isinstance(layer, nn.Linear))
     with torch.no_grad():
         linear.weight.copy_(torch.from_numpy(weights))
@@ -77,12 +69,43 @@ def fit_lbfgs(
     log.add_epoch(
         1,
         score(objective, logits, torch.from_numpy(train_targets)),
-        score(objective, val_logits, torch.from_numpy(val_targets)),
+        known_val or score(objective, val_logits, torch.from_numpy(val_targets)),
         classes,
         learning_rate=float("nan"),
         seconds=time.perf_counter() - started,
     )
     return log
+
+
+def solve(
+    config: RunConfig, features: np.ndarray, targets: np.ndarray, n_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute weights (classes, dim) and biases (classes,) of the optimum.
+
+    Parameters
+    ----------
+    config
+        The configuration of the run.
+    features
+        (n, dim) float64.
+    targets
+        (n,) class numbers, or (n, classes) of 0 and 1.
+    n_classes
+        Number of classes.
+    """
+    mean, deviation = features.mean(0), features.std(0)
+    # A feature that hardly varies here must not dominate on images where it does vary.
+    deviation = np.maximum(deviation, max(_LEAST_DEVIATION * deviation.max(), 1e-12))
+    x = (features - mean) / deviation
+    with threadpool_limits(1):  # the result must not depend on the number of threads
+        if task_of_targets(targets).exclusive:
+            weights, biases = _exclusive(config, x, targets, n_classes)
+        else:
+            parts = [_binary(config, x, column) for column in targets.T]
+            weights = np.stack([weight for weight, _ in parts])
+            biases = np.array([bias for _, bias in parts])
+    weights = weights / deviation
+    return weights, biases - weights @ mean
 
 
 def _regression(config: RunConfig) -> LogisticRegression:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import math
 
-from gellib.config.expressions import check_monitor
+from gellib.config import RunConfig
+from gellib.config.expressions import check_monitor, check_schedule
+
+
+def needs_validation(config: RunConfig) -> bool:
+    """Whether validation scores decide something: which epoch is kept, or the learning rate."""
+    decides = config.patience > 0 or check_schedule(config.schedule)[0] == "plateau"
+    return decides and check_monitor(config.monitor)[0].startswith("val_")
 
 
 class EarlyStopping:

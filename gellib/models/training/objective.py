@@ -45,9 +45,10 @@ def positive_weights(targets: np.ndarray, n_classes: int) -> np.ndarray:
 class Objective(ABC):
     """The loss of a run.
 
-    `weights` are the classes' weights, or where images have several labels those of the images that
-    have each. `loss` is minimised; `plain_loss` knows no weights, smoothing or focus, so that it
-    compares between training and validation, and between runs.
+    `weights` are the classes' weights (classes,), or where images have several labels those of the
+    images that have each; of a stack of heads (K, classes). `loss` is minimised; `plain_loss` knows
+    no weights, smoothing or focus, so that it compares between training and validation, and between
+    runs.
     """
 
     task: ClassVar[Task]
@@ -88,6 +89,17 @@ class Objective(ABC):
         """Compute what is minimised, averaged over the batch."""
 
     @abstractmethod
+    def stacked_loss(
+        self, logits: torch.Tensor, targets: torch.Tensor, present: torch.Tensor
+    ) -> torch.Tensor:
+        """Compute what `loss` computes, of K heads at once: (K,).
+
+        `logits` are (K, B, classes), `targets` (K, B), or (K, B, classes) of 0 and 1; `present`
+        (K, B) says which images count, since others fill up smaller batches. `weights` are
+        (K, classes).
+        """
+
+    @abstractmethod
     def plain_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> float:
         """Compute the bare cross entropy, in nats; of several labels the mean over them."""
 
@@ -115,6 +127,24 @@ class CrossEntropy(Objective):
         sure = logits.softmax(1).gather(1, targets[:, None])[:, 0]
         return ((1 - sure) ** self.gamma * losses).mean()
 
+    def stacked_loss(
+        self, logits: torch.Tensor, targets: torch.Tensor, present: torch.Tensor
+    ) -> torch.Tensor:
+        """Compute what `loss` computes, of K heads at once: (K,)."""
+        logs = logits.log_softmax(2)
+        own = logs.gather(2, targets[..., None])[..., 0]
+        if self.weights is None:
+            share = present.to(logits.dtype)
+            smooth = logs.mean(2)
+        else:
+            of_images = self.weights.gather(1, targets)
+            share = of_images * present
+            smooth = (logs * self.weights[:, None]).mean(2) / of_images
+        losses = -(1 - self.smoothing) * own - self.smoothing * smooth
+        if self.gamma:
+            losses = (1 - own.exp()) ** self.gamma * losses
+        return (losses * share).sum(1) / share.sum(1)
+
     def plain_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> float:
         """Compute the bare cross entropy, in nats."""
         return nn.functional.cross_entropy(logits, targets).item()
@@ -132,14 +162,28 @@ class BinaryCrossEntropy(Objective):
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Compute what is minimised, averaged over the batch."""
+        return self._losses(logits, targets, self.weights).mean()
+
+    def _losses(
+        self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Compute the loss of each label of each image."""
         soft = targets * (1 - self.smoothing) + self.smoothing / 2
         losses = nn.functional.binary_cross_entropy_with_logits(
-            logits, soft, pos_weight=self.weights, reduction="none"
+            logits, soft, pos_weight=weights, reduction="none"
         )
-        if self.gamma:
-            sure = torch.where(targets > 0, logits.sigmoid(), (-logits).sigmoid())
-            losses = (1 - sure) ** self.gamma * losses
-        return losses.mean()
+        if not self.gamma:
+            return losses
+        sure = torch.where(targets > 0, logits.sigmoid(), (-logits).sigmoid())
+        return (1 - sure) ** self.gamma * losses
+
+    def stacked_loss(
+        self, logits: torch.Tensor, targets: torch.Tensor, present: torch.Tensor
+    ) -> torch.Tensor:
+        """Compute what `loss` computes, of K heads at once: (K,)."""
+        each = None if self.weights is None else self.weights[:, None]
+        losses = self._losses(logits, targets, each).mean(2) * present
+        return losses.sum(1) / present.sum(1)
 
     def plain_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> float:
         """Compute the bare binary cross entropy, in nats."""

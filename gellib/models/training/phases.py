@@ -49,6 +49,7 @@ def plan_phases(
     compute: Compute,
     *,
     cached: bool = True,
+    features: CachedInputs | None = None,
 ) -> Iterator[Phase]:
     """Compute the inputs of all phases, and return the phases.
 
@@ -69,13 +70,15 @@ def plan_phases(
         How to compute, with a store.
     cached
         Whether inputs that are the same in every epoch are computed once.
+    features
+        The features of the frozen backbone, where they are at hand already.
     """
     first = range(1, (config.unfreeze_epoch if layers else config.num_epochs) + 1)
     second = range(first.stop, config.num_epochs + 1)
     cached = cached and backbone.frozen
-    features = activations = None
+    activations = None
     if first and cached:
-        features = compute_features(config, imageset, backbone, compute)
+        features = features or compute_features(config, imageset, backbone, compute)
     elif backbone.needs_calibration and not set(backbone.batch_norms()) <= set(layers):
         rows = split_rows(imageset)["train"]
         calibrate_on_images(compute.features, imageset, rows, backbone)

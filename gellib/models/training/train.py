@@ -10,12 +10,14 @@ from torch import nn
 
 from gellib.config import RunConfig
 from gellib.data import ImageSet
+from gellib.data.folds import Folds
 from gellib.models.backbones import Backbone, exact_arithmetic, resolve_precision, trained_layers
 from gellib.models.compute import Compute
 from gellib.models.heads import Head, build_head
-from gellib.models.training.cached_inputs import compute_features
+from gellib.models.training.cached_inputs import compute_features, fold_data
+from gellib.models.training.crossval import CrossValidation, cross_validate
 from gellib.models.training.fit import Fit
-from gellib.models.training.inputs import split_rows
+from gellib.models.training.inputs import CachedInputs, split_rows
 from gellib.models.training.lbfgs import fit_lbfgs
 from gellib.models.training.networks import training_precision
 from gellib.models.training.objective import encode_labels
@@ -46,6 +48,9 @@ class TrainResult:
         Seconds of all epochs.
     precision
         The arithmetic that was used: `fp32`, `bf16` or `fp16`.
+    cross_validation
+        The out-of-fold predictions; the columns `val_` of the history are then of the images held
+        out, averaged over the folds. None for a holdout.
     """
 
     history: pd.DataFrame
@@ -58,6 +63,7 @@ class TrainResult:
     features_s: float
     training_s: float
     precision: str
+    cross_validation: CrossValidation | None = None
 
     @property
     def seconds(self) -> float:
@@ -72,6 +78,7 @@ def train(
     compute: Compute,
     *,
     cached: bool = True,
+    folds: Folds | None = None,
 ) -> TrainResult:
     """Train a head and the layers of the backbone that `trainable` names.
 
@@ -80,6 +87,9 @@ def train(
     activations in front of them, computed once, or with augmentation on the images; in mixed
     precision where this is faster (`training_precision`). The optimiser `lbfgs` uses the images
     without augmentation, and has no epochs. The global random state is left as it was.
+
+    With `folds`, heads of all folds are trained first; the final one is trained on all images of
+    the split `cv`, for the median of their best epochs.
 
     Parameters
     ----------
@@ -93,6 +103,8 @@ def train(
         How to compute, with a store.
     cached
         Whether inputs that are the same in every epoch are computed once; False is for comparison.
+    folds
+        The folds of a cross-validation; None for a holdout.
 
     Raises
     ------
@@ -122,17 +134,30 @@ def train(
     ).to(device)
     before_s = store.seconds
     parts = targets[rows["train"]], targets[rows["val"]]
+    crossed: CrossValidation | None = None
+    inputs: CachedInputs | None = None
+    if folds is not None:
+        data = fold_data(config, imageset, backbone, compute)
+        inputs = data.inputs
+        crossed = cross_validate(data, imageset, backbone, folds)
+        # The epoch is chosen; no image is left to choose another one by.
+        config = config.model_copy(update={"patience": 0})
+    known_val = crossed.scores if crossed else ()
     if config.opt_alg == "lbfgs":
-        inputs = compute_features(config, imageset, backbone, compute)
+        inputs = inputs or compute_features(config, imageset, backbone, compute)
         features_s, started = store.seconds - before_s, time.perf_counter()
-        log = fit_lbfgs(config, head, inputs, *parts, imageset.classes)
+        known = known_val[0] if known_val else None
+        log = fit_lbfgs(config, head, inputs, *parts, imageset.classes, known)
     else:
-        phases = plan_phases(config, imageset, backbone, head, layers, compute, cached=cached)
+        phases = plan_phases(
+            config, imageset, backbone, head, layers, compute, cached=cached, features=inputs
+        )
         features_s, started = store.seconds - before_s, time.perf_counter()
         trained = head if backbone.frozen and not layers else nn.ModuleList([backbone, head])
         with exact_arithmetic():
-            fit = Fit(config, *parts, imageset.classes, device)
-            log = fit.run(phases, trained, progress=compute.progress)
+            fit = Fit(config, *parts, imageset.classes, device, known_val)
+            last = crossed.epochs if crossed else 0
+            log = fit.run(phases, trained, last_epoch=last, progress=compute.progress)
     training_s = time.perf_counter() - started
     return TrainResult(
         log.history(),
@@ -145,4 +170,5 @@ def train(
         features_s,
         training_s,
         precision,
+        crossed,
     )
