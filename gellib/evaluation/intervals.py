@@ -25,6 +25,7 @@ from gellib.evaluation.resampling import (
     bca,
     draw_tables,
     group_numbers,
+    interval_of_draws,
     roc_auc_interval,
     wilson,
 )
@@ -54,7 +55,7 @@ def intervals(
     -------
     dict
         `[low, high]` of `accuracy`, macro `precision`, `recall`, `f1`, `kappa`, `loss`, of two
-        classes `sensitivity` and `specificity`, and `roc_auc` where there is one.
+        classes `sensitivity` and `specificity`, and `roc_auc`, as far as the images allow one.
     """
     sample = _Sample(y_true, probabilities, groups)
     table, effect = sample.table, sample.design_effect()
@@ -62,11 +63,10 @@ def intervals(
     of_draws = table_metrics(draw_tables(table / effect, rng))
     out: dict[str, Interval] = {}
     for name, value in table_metrics(table).items():
-        known = of_draws[name][np.isfinite(of_draws[name])]
         if (own := find_metric(name, "single_label").interval) is not None:
             out[name] = own(float(value), table.sum() / effect)
-        elif np.isfinite(value) and len(known):
-            out[name] = _around(value, known)
+        elif (found := interval_of_draws(float(value), of_draws[name])) is not None:
+            out[name] = found
     if len(classes) == 2:
         place = list(classes).index(positive) if positive else len(classes) - 1
         for name, row in (("sensitivity", place), ("specificity", 1 - place)):
@@ -104,15 +104,17 @@ def class_intervals(
     sample = _Sample(y_true, probabilities, groups)
     table = sample.table / sample.design_effect()
     drawn = draw_tables(table, np.random.default_rng([seed, 2]))
-    right = np.diagonal(drawn, axis1=1, axis2=2)
-    _, _, f1_drawn = precision_recall_f1(right, drawn.sum(axis=1), drawn.sum(axis=2))
+    right = np.diagonal(drawn, axis1=2, axis2=3)
+    _, _, f1_drawn = precision_recall_f1(right, drawn.sum(axis=2), drawn.sum(axis=3))
     out: dict[str, dict[str, Interval]] = {}
     for i, name in enumerate(classes):
         row, column = table[i].sum(), table[:, i].sum()
         if not row:
             continue
         f1 = 2 * table[i, i] / (row + column)
-        out[name] = {"recall": list(wilson(table[i, i], row)), "f1": _around(f1, f1_drawn[:, i])}
+        out[name] = {"recall": list(wilson(table[i, i], row))}
+        if (found := interval_of_draws(f1, f1_drawn[..., i])) is not None:
+            out[name]["f1"] = found
         if column:
             out[name]["precision"] = list(wilson(table[i, i], column))
     return out
@@ -209,11 +211,6 @@ def design_effect(wrong: np.ndarray, groups: np.ndarray) -> float:
         effect = effect**trust * most ** (1 - trust)
     # As for a mean of few groups: Student's quantile in place of the normal one.
     return float(effect * (student.ppf(TAILS[1], max(n_groups - 1, 1)) / Z) ** 2)
-
-
-def _around(given: np.ndarray | float, drawn: np.ndarray) -> Interval:
-    low, high = np.quantile(drawn, TAILS)
-    return [float(min(low, given)), float(max(high, given))]
 
 
 class _Sample:

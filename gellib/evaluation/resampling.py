@@ -15,6 +15,7 @@ TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 DRAWS = 2000
 Z = float(norm.ppf(TAILS[1]))
 _MOST_RESAMPLED = 200
+_FAINT = 0.25
 _VALUES_AT_ONCE = 1 << 22
 _MOST_CELLS = 1_000_000
 
@@ -43,17 +44,38 @@ def wilson(right: Any, n: Any) -> tuple[Any, Any]:
 
 
 def draw_tables(table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw confusion matrices that could stand behind this one: (draws, C, C), row sums kept.
+    """Draw confusion matrices that could stand behind this one: (2, draws, C, C), row sums kept.
 
-    Each row is Dirichlet with a weak prior: of all rows together one right prediction and one wrong
-    one, which for two classes is Jeffreys' in each. So a matrix without a mistake has an interval.
+    The first are for lower bounds of scores, the second for upper ones. Each row is Dirichlet with
+    a weak prior: of all rows together one right prediction and one wrong one, which for two classes
+    is Jeffreys' in each. So a matrix without a mistake has an interval. The prior of what would
+    draw a bound towards the middle has a quarter of that: with one mistake in 22, a true score of
+    0.99 would else lie outside.
     """
     n = len(table)
     draws = int(np.clip(_MOST_CELLS // n**2, DRAWS // 5, DRAWS))
     prior = np.full((n, n), 1 / n / max(n - 1, 1))
     np.fill_diagonal(prior, 1 / n)
-    shares = rng.gamma(np.broadcast_to(table + prior, (draws, n, n)))
-    return shares / shares.sum(axis=2, keepdims=True) * table.sum(axis=1)[:, None]
+    right = np.eye(n, dtype=bool)
+    faint = rng.gamma(np.broadcast_to(table + _FAINT * prior, (draws, n, n)))
+    rest = rng.gamma(np.broadcast_to((1 - _FAINT) * prior, (draws, n, n)))
+    shares = faint + np.stack([np.where(right, 0.0, rest), np.where(right, rest, 0.0)])
+    return shares / shares.sum(axis=3, keepdims=True) * table.sum(axis=1)[:, None]
+
+
+def interval_of_draws(given: float, drawn: np.ndarray) -> Interval | None:
+    """Take the interval from draws for the lower and for the upper bound.
+
+    `drawn` is (2, draws), NaN where a draw has no score, and `given` the score itself.
+    None where no draw differs: such a score, like the precision where all images are of one class,
+    says nothing about other images.
+    """
+    known = [row[np.isfinite(row)] for row in drawn]
+    if not np.isfinite(given) or not all(len(row) for row in known):
+        return None
+    low, high = (float(np.quantile(row, tail)) for row, tail in zip(known, TAILS, strict=True))
+    low, high = min(low, float(given)), max(high, float(given))
+    return [low, high] if high - low > 1e-12 else None
 
 
 def bca(

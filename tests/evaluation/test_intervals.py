@@ -105,6 +105,30 @@ def test_same_seed_same_interval_and_numpys_state_is_left_alone():
     assert (np.random.get_state()[1] == state).all()
 
 
+@pytest.mark.parametrize("wrong", [0, 3])
+def test_a_score_that_cannot_vary_has_no_interval(wrong):
+    # Of one class alone, what is predicted as that class is right, whatever the model is worth.
+    p = np.linspace(0.6, 0.9, 12)
+    p[:wrong] = 0.3
+    found = intervals(np.zeros(12, int), np.column_stack([p, 1 - p]), CLASSES)
+    assert "precision" not in found
+    assert all(low < high for low, high in found.values()) and "accuracy" in found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "n_classes", "accuracy"), [(22, 2, 0.99), (100, 4, 0.998)])
+def test_nearly_perfect_scores_are_held_too(n, n_classes, accuracy):
+    spec = spec_from_file_location("simulated", BENCHMARKS / "coverage.py")
+    simulated = module_from_spec(spec)
+    spec.loader.exec_module(simulated)
+    grid = np.linspace(1, 8, 200)
+    true = [simulated.truths(d, n_classes)["accuracy"] for d in grid]
+    distance = float(np.interp(accuracy, true, grid))
+    result = simulated.coverage(np.random.default_rng(2), n, n_classes, distance, repeats=120)
+    for name in ("f1", "kappa", "balanced_accuracy", "mcc"):
+        assert result[name][0] > 0.9, (name, result)  # 0.80 with one prior for both bounds
+
+
 def test_one_class_alone_and_one_image():
     found = intervals(np.zeros(5, int), drawn(5)[1], CLASSES)
     assert "roc_auc" not in found and "sensitivity" not in found

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.stats import t as student
 
-from gellib.evaluation.crossval.folded import FoldedScores, fold_scores
+from gellib.evaluation.crossval.folded import UNSEEN, FoldedScores, fold_scores
 from gellib.evaluation.crossval.verdicts import choose
 from gellib.evaluation.resampling import TAILS, Z, wilson
 
 _DRAWS = 2000
 _FEW_WRONG = 5.0  # fewer wrong predictions say little about the design effect
-_UNSEEN = 0.5  # what shared training sets add to the variance where nothing was wrong
 
 
 @dataclass(frozen=True)
@@ -98,36 +98,66 @@ def corrected_score(
     folded = fold_scores(values, folds, groups)
     chosen = choose(folded.means, losses)
     seen = float(folded.means[chosen])
-    score = min(_bias_corrected(folded, seed), seen) if len(folded.means) > 1 else seen
-    low, high = _around(folded, chosen, score)
+    score, narrower = seen, 1.0
+    if len(folded.means) > 1:
+        optimism, narrower = _optimism(folded, chosen, seed)
+        score = float(np.clip(seen - optimism, 0.0, seen))
+    # The correction errs as well, and more often by too much: the upper bound is that of halfway.
+    low, _ = _around(folded, chosen, score, narrower**0.5)
+    _, high = _around(folded, chosen, (score + seen) / 2, narrower**0.5)
     return Corrected(chosen, score, low, high, seen, folded.images, folded.groups)
 
 
-def _bias_corrected(folded: FoldedScores, seed: int) -> float:
-    sums, sizes, n_groups = folded.sums, folded.sizes, folded.groups
-    rng = np.random.default_rng([seed, 18])
-    counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=_DRAWS)
+def _optimism(folded: FoldedScores, chosen: int, seed: int) -> tuple[float, float]:
+    """By how much the highest score flatters, and its variance as a share of that of one alone.
+
+    Groups that were not drawn are judged by models of the same training sets: the luck of these is
+    in what the bootstrap takes for the truth. How much of it follows from the variances of both,
+    if luck is normal: the bootstrap chooses by the training's and twice the images' variance.
+    """
+    sums, sizes = folded.sums, folded.sizes
+    counts = _counts(folded.groups, seed)
     left = (counts == 0).astype(float)
     drawn = counts @ sums / (counts @ sizes)[:, None]
     # Ties are broken at random, or the order of the configurations would choose.
+    rng = np.random.default_rng([seed, 19])
     picked = (drawn + 1e-9 * rng.random(drawn.shape)).argmax(axis=1)
     images = left @ sizes
     found = (left @ sums)[np.arange(_DRAWS), picked] / np.maximum(images, 1)
-    return float(found[images > 0].mean()) if (images > 0).any() else float(folded.means.max())
+    if not (images > 0).any():
+        return 0.0, 1.0
+    among = np.eye(sums.shape[1]) - 1 / sums.shape[1]
+    over_groups, of_training = (part.sum() for part in folded.variances(among))
+    t = of_training / over_groups if over_groups > 1e-15 else UNSEEN
+    hidden = t / np.sqrt((1 + t) * (2 + t))
+    optimism = (folded.means[chosen] - found[images > 0].mean()) / (1 - hidden)
+    single = drawn[:, chosen].var()
+    narrower = min(drawn.max(axis=1).var() / single, 1.0) if single > 1e-15 else 1.0
+    return max(float(optimism), 0.0), float(narrower)
 
 
-def _around(folded: FoldedScores, place: int, score: float) -> tuple[float, float]:
+@lru_cache(maxsize=2)
+def _counts(groups: int, seed: int) -> np.ndarray:
+    """How often each group is in each bootstrap sample: (draws, G)."""
+    drawn = np.random.default_rng([seed, 18]).integers(groups, size=(_DRAWS, groups))
+    drawn += groups * np.arange(_DRAWS)[:, None]
+    return np.bincount(drawn.ravel(), minlength=_DRAWS * groups).reshape(_DRAWS, groups)
+
+
+def _around(
+    folded: FoldedScores, place: int, score: float, narrower: float = 1.0
+) -> tuple[float, float]:
     """Wilson's interval for as many images as the score's variance amounts to."""
     contrast = np.eye(len(folded.means))[[place]]
     mean, n = float(folded.means[place]), folded.images
     ideal = mean * (1 - mean) / n
-    most = folded.kish * (1 + _UNSEEN)
+    most = folded.kish * (1 + UNSEEN)
     effect = most
     if ideal > 1e-12:
-        variance = folded.variance(contrast) + folded.variance_of_training(contrast)
-        effect = max(float(variance[0]) / ideal, 1e-3)
+        over_groups, of_training = folded.variances(contrast)
+        effect = max(float(over_groups[0] + of_training[0]) / ideal, 1e-3)
         trust = min(1.0, n * min(mean, 1 - mean) / folded.kish / _FEW_WRONG)
         effect = effect**trust * most ** (1 - trust)
-    effect *= (student.ppf(TAILS[1], max(folded.groups - 1, 1)) / Z) ** 2
+    effect *= narrower * (student.ppf(TAILS[1], max(folded.groups - 1, 1)) / Z) ** 2
     low, high = wilson(score * n / effect, n / effect)
     return min(low, score), max(high, score)

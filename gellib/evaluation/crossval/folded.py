@@ -19,9 +19,9 @@ from gellib.evaluation.resampling import group_numbers
 
 # Extra variance from shared training sets, in variances between repeats: times
 # (images per group) ** _IN_GROUP / root of the number of groups.
-_EXTRA, _IN_GROUP = 9.0, 1 / 3
-# Share of the variance that lies between repeats, where there is one repeat alone to see it.
-_UNSEEN = 0.5
+_EXTRA, _IN_GROUP = 9.0, 1 / 5
+# Extra variance, in variances over groups, where nothing shows how unstable the models are.
+UNSEEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,24 +63,20 @@ class FoldedScores:
         """How many images count as one where all images of a group agree (Kish 1965)."""
         return float((self.sizes**2).sum() / self.images)
 
-    def variance(self, contrasts: np.ndarray) -> np.ndarray:
-        """Variance over groups of mean scores, or of their differences.
+    def variances(self, contrasts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Variance of mean scores, or of their differences: over groups, and of shared training.
 
-        `contrasts` are (C, K) weights; the variance due to shared training sets is not in it.
+        `contrasts` are (C, K) weights. The sum of the two is the variance over data sets.
         """
         parts = self.sums @ contrasts.T
-        means = parts.sum(axis=0) / self.images
+        parts = parts - self.sizes[:, None] * (parts.sum(axis=0) / self.images)
         few = self.groups / max(self.groups - 1, 1)
-        parts = parts - self.sizes[:, None] * means
-        return np.asarray(few * (parts**2).sum(axis=0) / self.images**2)
-
-    def variance_of_training(self, contrasts: np.ndarray) -> np.ndarray:
-        """Variance that shared training sets add to that over groups; as `variance`."""
-        factor = _EXTRA * self.kish**_IN_GROUP / np.sqrt(self.groups)
+        over_groups = few * (parts**2).sum(axis=0) / self.images**2
         if self.between is None:
-            return np.asarray(factor * _UNSEEN * self.variance(contrasts))
-        spread = np.einsum("ck,kl,cl->c", contrasts, self.between, contrasts)
-        return np.asarray(factor * np.maximum(spread, 0.0) / self.images**2)
+            return over_groups, UNSEEN * over_groups
+        spread = ((contrasts @ self.between) * contrasts).sum(axis=1) / self.images**2
+        factor = _EXTRA * self.kish**_IN_GROUP / np.sqrt(self.groups)
+        return over_groups, factor * np.maximum(spread, 0.0)
 
 
 def fold_scores(

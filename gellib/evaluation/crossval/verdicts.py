@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,14 +10,19 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from gellib.evaluation.crossval.folded import FoldedScores, fold_scores
+from gellib.evaluation.crossval.folded import UNSEEN, FoldedScores, fold_scores
+from gellib.evaluation.crossval.max_t import (
+    draw_signs,
+    simultaneous,
+    step_down,
+    student_to_sum,
+    sum_to_student,
+)
 
 BETTER, WORSE, SAME, UNCLEAR = "better", "worse", "same", "unclear"
 MARGIN = 0.05  # five points: what nobody would call small
 ALPHA = 0.05
 _POWER = 0.8
-_DRAWS = 2000
-_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -169,123 +173,44 @@ def _judge(folded: FoldedScores, contrasts: np.ndarray, margin: float, seed: int
         return []
     n, n_groups = folded.images, folded.groups
     difference = contrasts @ folded.means
-    variance = folded.variance(contrasts) + folded.variance_of_training(contrasts)
-    # No mean of values between -1 and 1 has less variance: of the margin, if that is the truth.
+    over_groups, of_training = folded.variances(contrasts)
+    variance = over_groups + of_training
     inflation = 1 + np.divide(
-        folded.variance_of_training(contrasts), folded.variance(contrasts),
-        out=np.full(len(contrasts), 0.5), where=folded.variance(contrasts) > 1e-15,
-    )  # fmt: skip
+        of_training, over_groups, out=np.full(len(contrasts), UNSEEN), where=over_groups > 1e-15
+    )
     least = inflation * folded.kish / n
+    # No mean of values between -1 and 1 has less variance, if the margin is the truth.
     at_margin = np.sqrt(np.maximum(variance, margin * (1 - margin) * least))
-    draws = _draw(folded, contrasts, seed)
-    seen = _as_sum(np.abs(difference) / np.sqrt(np.maximum(variance, 1e-15)), n_groups)
-    p = (1 + (np.abs(draws) >= seen - 1e-9).sum(axis=0)) / (1 + len(draws))
-    adjusted = _step_down(draws, seen)
-    room = (margin - np.abs(difference)) / at_margin
-    inside = _as_sum(room, n_groups)
-    upper, lower = draws.max(axis=1), -draws.min(axis=1)
-    both = np.sort(np.concatenate([upper, lower]))
-    p_same = (1 + len(both) - np.searchsorted(both, inside - 1e-9)) / (1 + len(both))
+    draws = draw_signs(folded, contrasts, seed)
+    sizes = np.abs(draws)
+    seen = student_to_sum(np.abs(difference) / np.sqrt(np.maximum(variance, 1e-15)), n_groups)
+    p = (1 + (sizes >= seen - 1e-9).sum(axis=0)) / (1 + len(draws))
+    adjusted = step_down(sizes, seen)
     # Signs of differences that are nearly all 0 have nearly nothing to say; Student's t has.
     freedom = max(n_groups - 1, 1)
-    p_same = np.maximum(p_same, student.sf(room, freedom))
-    bounds = _as_sum(student.ppf([1 - ALPHA / 2, 1 - ALPHA], freedom), n_groups)
-    largest = max(np.quantile(np.abs(draws).max(axis=1), 1 - ALPHA), bounds[0])
-    one_sided = max(np.quantile(both, 1 - ALPHA), bounds[1])
-    low, high = _interval(difference, np.sqrt(variance), least, _as_t(largest, n_groups))
-    found = []
-    for i in range(len(contrasts)):
-        verdict, needed = UNCLEAR, None
-        if p_same[i] <= ALPHA:
-            verdict = SAME
-        elif adjusted[i] <= ALPHA and abs(difference[i]) > 1e-12:
-            verdict = BETTER if difference[i] > 0 else WORSE
-        else:
-            power = norm.ppf(_POWER), norm.ppf((1 + _POWER) / 2)
-            z = max(largest + power[0], one_sided + power[1])
-            needed = math.ceil(n * (z * at_margin[i] / margin) ** 2)
-        if adjusted[i] <= ALPHA:
-            # Stepwise tests see more than the interval for all questions at once.
-            low[i], high[i] = (max(low[i], 0.0), high[i]) if difference[i] > 0 else (
-                low[i], min(high[i], 0.0)
-            )  # fmt: skip
-        found.append(
-            Verdict(
-                i,
-                -1,
-                float(difference[i]),
-                float(low[i]),
-                float(high[i]),
-                float(p[i]),
-                float(adjusted[i]),
-                float(p_same[i]),
-                verdict,
-                needed,
-            )  # fmt: skip
-        )
-    return found
-
-
-def _draw(folded: FoldedScores, contrasts: np.ndarray, seed: int) -> np.ndarray:
-    """(draws, C): each contrast in standard errors if the signs on each group were random.
-
-    All contrasts on a group change sign together, which keeps how alike configurations are.
-    """
-    parts = folded.sums @ contrasts.T
-    spread = np.sqrt((parts**2).sum(axis=0))
-    spread = np.where(spread < 1e-9, np.inf, spread)
-    rng = np.random.default_rng([seed, 17])
-    out = np.empty((_DRAWS, len(contrasts)))
-    step = max(1, _AT_ONCE // folded.groups)
-    for start in range(0, _DRAWS, step):
-        size = min(step, _DRAWS - start)
-        signs = rng.integers(0, 2, size=(size, folded.groups), dtype=np.int8) * 2.0 - 1.0
-        out[start : start + size] = (signs @ folded.sums) @ contrasts.T / spread
-    return out
-
-
-def _as_sum(t: np.ndarray, groups: int) -> np.ndarray:
-    """Student's t to the sum over the root of the sum of squares, which signs leave as it is."""
-    return np.asarray(t * np.sqrt(groups / (max(groups - 1, 1) + t**2)) * (np.abs(t) < np.inf))
-
-
-def _as_t(u: float, groups: int) -> float:
-    return float(u * np.sqrt(max(groups - 1, 1) / (groups - u**2))) if u**2 < groups else np.inf
-
-
-def _step_down(draws: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Adjust p-values by the largest of all contrasts not yet told apart (Westfall-Young)."""
-    order = np.argsort(-seen, kind="stable")
-    largest = np.maximum.accumulate(np.abs(draws[:, order[::-1]]), axis=1)[:, ::-1]
-    p = (1 + (largest >= seen[order] - 1e-9).sum(axis=0)) / (1 + len(draws))
-    out = np.empty(len(seen))
-    out[order] = np.maximum.accumulate(p)
-    return out
-
-
-def _interval(
-    difference: np.ndarray, error: np.ndarray, least: np.ndarray, quantile: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Differences that are not contradicted: by the variance seen, or the least that is possible.
-
-    A true difference d has a variance of at least |d| (1 - |d|) per image, as right and wrong
-    predictions have; so no interval is without a width, though no two predictions differed.
-    """
-    if not np.isfinite(quantile):
-        return np.full(len(difference), -1.0), np.ones(len(difference))
-    half = quantile * error
-    size = quantile**2 * least  # of the quadratic (d - x)^2 = size x (1 - x)
-    spread = np.sqrt(size**2 + 4 * size * np.abs(difference) * (1 - np.abs(difference)))
-    far = (2 * np.abs(difference) + size + spread) / (2 * (1 + size))
-    # On the other side of zero.
-    across = (size - 2 * np.abs(difference) + np.sqrt(
-        np.maximum(size**2 - 4 * size * np.abs(difference) * (1 + np.abs(difference)), 0.0)
-    )) / (2 * (1 + size))  # fmt: skip
-    reach = size**2 >= 4 * size * np.abs(difference) * (1 + np.abs(difference))
-    near = np.where(reach & (across > 0), -across, np.abs(difference))
-    high = np.where(difference >= 0, far, -near)
-    low = np.where(difference >= 0, near, -far)
-    return (
-        np.clip(np.minimum(difference - half, low), -1, 1),
-        np.clip(np.maximum(difference + half, high), -1, 1),
+    bounds = student_to_sum(student.ppf([1 - ALPHA / 2, 1 - ALPHA], freedom), n_groups)
+    one_sided = np.sort(np.concatenate([draws.max(axis=1), -draws.min(axis=1)]))
+    room = (margin - np.abs(difference)) / at_margin
+    beyond = len(one_sided) - np.searchsorted(one_sided, student_to_sum(room, n_groups) - 1e-9)
+    p_same = np.maximum((1 + beyond) / (1 + len(one_sided)), student.sf(room, freedom))
+    largest = max(float(np.quantile(sizes.max(axis=1), 1 - ALPHA)), bounds[0])
+    larger = max(float(np.quantile(one_sided, 1 - ALPHA)), bounds[1])
+    low, high = simultaneous(
+        difference, np.sqrt(variance), least, sum_to_student(largest, n_groups)
     )
+    differs = (adjusted <= ALPHA) & (np.abs(difference) > 1e-12)
+    # Stepwise tests see more than the interval for all questions at once.
+    low = np.where(differs & (difference > 0), np.maximum(low, 0.0), low)
+    high = np.where(differs & (difference < 0), np.minimum(high, 0.0), high)
+    verdict = np.where(differs, np.where(difference > 0, BETTER, WORSE), UNCLEAR)
+    verdict = np.where(p_same <= ALPHA, SAME, verdict)
+    z = max(largest + norm.ppf(_POWER), larger + norm.ppf((1 + _POWER) / 2))
+    needed = np.ceil(n * (z * at_margin / margin) ** 2)
+    return [
+        Verdict(
+            i, -1, float(difference[i]), float(low[i]), float(high[i]), float(p[i]),
+            float(adjusted[i]), float(p_same[i]), str(verdict[i]),
+            int(needed[i]) if verdict[i] == UNCLEAR else None,
+        )
+        for i in range(len(contrasts))
+    ]  # fmt: skip
