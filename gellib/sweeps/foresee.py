@@ -123,7 +123,13 @@ def _images(configs: list[RunConfig]) -> Iterator[str]:
         if not _has_plenty(config):
             images = config.dataset_dir, config.test_dir, config.max_images
             seed = 0 if config.split == "stratified" else config.seed
-            split = config.evaluation_method, config.split, config.folds, config.fold
+            split = (
+                config.evaluation_method,
+                config.split,
+                config.folds,
+                config.fold,
+                config.cv_folds,
+            )
             key = (*split, config.test_fraction, config.val_fraction, seed)
             doubtful.setdefault(images, {}).setdefault(key, config)
     if not doubtful:
@@ -141,18 +147,14 @@ def _images(configs: list[RunConfig]) -> Iterator[str]:
 
 
 def _split_problem(images: ImageSet, config: RunConfig) -> Iterator[str]:
+    from gellib.data.folds import draw_folds, merge_validation, pool_images
     from gellib.data.splits import SplitError, split_imageset
 
-    if config.evaluation_method == "cv":
-        counts = images.counts().drop(columns="test", errors="ignore").sum(axis=1)
-        for name, number in counts.items():
-            if number < 2 and images.task.exclusive:
-                yield (
-                    f"class {name!r} has {number} image{'s' * (number != 1)} to draw folds from. "
-                    "Expected two or more. Add images of it, or remove the class."
-                )
-        return
     try:
+        if config.evaluation_method == "cv":
+            pooled = pool_images(merge_validation(images))
+            draw_folds(pooled, folds=config.cv_folds, repeats=1, seed=config.seed)
+            return
         split_imageset(
             images,
             method=config.split,
