@@ -1,5 +1,6 @@
 """Find out what is wrong with a data set before training on it: `gellib check`."""
 
+from gellib.audit.drafted_groups import write_groups
 from gellib.audit.label_check import doubtful_labels
 from gellib.audit.outliers import Outlier
 from gellib.audit.page import (
@@ -9,8 +10,9 @@ from gellib.audit.page import (
     render_page,
     write_page,
 )
-from gellib.audit.report import CheckReport, check_dataset, write_groups
+from gellib.audit.report import CheckReport, check_dataset
 from gellib.audit.sentences import report_text, verdict_table
+from gellib.audit.short_check import short_check
 
 __all__ = [
     "CheckReport",
@@ -22,6 +24,7 @@ __all__ = [
     "outliers_figure",
     "render_page",
     "report_text",
+    "short_check",
     "verdict_table",
     "write_groups",
     "write_page",

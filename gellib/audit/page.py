@@ -10,6 +10,8 @@ from jinja2 import Template
 
 from gellib import plots
 from gellib.audit.report import CheckReport
+from gellib.audit.shortcut_sentences import LOOKED_FOR, inside_sentence
+from gellib.audit.shortcuts import Shortcut
 from gellib.base.files import atomic_path
 from gellib.base.text import join_labels
 from gellib.plots.base import Chart
@@ -29,8 +31,9 @@ table { border-collapse: collapse; } td, th { padding: 3px 14px 3px 0; text-alig
 </style></head><body>
 <h1>Check of {{ name|e }}</h1>
 <div class="verdict">{% if verdict %}<ul>{% for line in verdict %}<li>{{ line|e }}</li>
-{% endfor %}</ul>{% else %}<p>No problem was found.</p>{% endif %}</div>
-{% for heading, text, figure, alt in sections %}<h2>{{ heading|e }}</h2>
+{% endfor %}</ul>{% else %}<p>No problem was found. {{ looked_for|e }}</p>{% endif %}</div>
+{% for note in notes %}<p>{{ note|e }}</p>
+{% endfor %}{% for heading, text, figure, alt in sections %}<h2>{{ heading|e }}</h2>
 {% if text %}<p>{{ text|e }}</p>{% endif %}
 {% if figure %}<img src="data:image/png;base64,{{ figure }}" alt="{{ alt|e }}">{% endif %}
 {% endfor %}
@@ -68,6 +71,11 @@ def render_page(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
             clusters_figure(report) if report.clusters else None,
         ),
         _section("Shortcuts", _SHORTCUTS, plots.shortcut_bars(report.shortcuts)),
+        *(
+            _section(_WHERE[s.name], inside_sentence(s), places_figure(report, s))
+            for s in report.shortcuts
+            if s.high and s.cells is not None
+        ),
         _section("Sizes", "", plots.image_sizes(report.infos)),
         _section(
             "Outliers",
@@ -85,6 +93,8 @@ def render_page(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
     return PAGE.render(
         name=images.root.name,
         verdict=report.verdict,
+        looked_for=LOOKED_FOR,
+        notes=report.notes,
         sections=sections,
         unreadable=report.unreadable,
     )
@@ -103,6 +113,14 @@ def duplicates_figure(report: CheckReport) -> Chart:
 def clusters_figure(report: CheckReport) -> Chart:
     """Show the near-duplicate clusters of a report."""
     return plots.cluster_samples(report.clusters, report.images.root)
+
+
+def places_figure(report: CheckReport, shortcut: Shortcut) -> Chart:
+    """Show the mean edges of each class, with the cells where the classes differ."""
+    classes = report.images.classes if report.images.task.exclusive else ()
+    return plots.class_places(
+        shortcut.means, classes, shortcut.cells, heading=_WHERE[shortcut.name]
+    )
 
 
 def outliers_figure(report: CheckReport) -> Chart:
@@ -126,9 +144,14 @@ _DUPLICATES = (
     "image, 1 has nothing in common."
 )
 _SHORTCUTS = (
-    "Each property alone, and all together, as a classifier: cross-validated ROC AUC, and how "
-    "often any property does as well when the labels are shuffled (p)."
+    "Each property of the files alone, and all of them together, as a classifier, and what is in "
+    "the images without looking at the subject: cross-validated ROC AUC, and how often any of them "
+    "does as well when the labels are shuffled (p)."
 )
+_WHERE = {
+    "overlay": "Where edges tell the classes apart",
+    "area": "The area that tells the classes apart",
+}
 
 
 def _clusters_text(report: CheckReport) -> str:

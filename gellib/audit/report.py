@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from gellib.audit.file_properties import image_properties
 from gellib.audit.outliers import Outlier, find_outliers
-from gellib.audit.shortcuts import Shortcut, find_shortcuts, image_properties, sentences
-from gellib.base.files import write_csv
+from gellib.audit.shortcut_sentences import sentences
+from gellib.audit.shortcuts import Shortcut, find_shortcuts
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import (
     Clusters,
@@ -21,7 +21,6 @@ from gellib.data.duplicates import (
     cross_split_pairs,
     find_clusters,
     find_duplicates,
-    group_images,
     label_codes,
     summarise_images,
 )
@@ -34,9 +33,7 @@ from gellib.data.file_notes import (
 from gellib.data.folds import find_refusals
 from gellib.data.image_files import ImageInfo, ImageLimits
 
-# Sets of several labels that fewer images than this have are pooled. No benchmark set it.
-# Images of the largest class per image of the smallest from which class imbalance is reported.
-# No benchmark set it.
+# Largest class to smallest from which class imbalance is reported. No benchmark set it.
 _IMBALANCE = 10
 
 
@@ -98,7 +95,7 @@ class CheckReport:
                 "nn_random": self.leak.nn_random,
                 "nn_grouped": self.leak.nn_grouped,
             },
-            "shortcuts": [{"name": s.name, "auc": s.auc, "p": s.p} for s in self.shortcuts],
+            "shortcuts": [s.to_dict() for s in self.shortcuts],
             "unreadable": [{"file": file, "reason": reason} for file, reason in self.unreadable],
             "left_out": self.left_out,
             "classes": self.classes,
@@ -188,7 +185,19 @@ def check_dataset(
         When the folder is not a data set.
     """
     images = load_imageset(dataset_dir, test_dir=test_dir).with_digests()
-    summaries = summarise_images(list(images.table["path"]), limits, progress=progress)
+    return check_images(images, limits=limits, seed=seed, progress=progress)
+
+
+def check_images(
+    images: ImageSet,
+    *,
+    limits: ImageLimits | None = None,
+    seed: int = 0,
+    progress: Callable[..., Iterable[Any]] | None = None,
+) -> CheckReport:
+    """Check a set that is loaded, with the digests of its files; parameters as `check_dataset`."""
+    paths = list(images.table["path"])
+    summaries = summarise_images(paths, limits, traits=True, progress=progress)
     duplicates = find_duplicates(images, summaries=summaries, progress=progress)
     files, labels = list(images.table["file"]), label_codes(images)
     place = {file: row for row, file in enumerate(files)}
@@ -202,8 +211,13 @@ def check_dataset(
     # Images of one group or cluster are not independent: only the first one of each is used.
     others = {i for rows in (*groups, *leak.groups) for i in sorted(rows)[1:]}
     alone = [row for number, row in enumerate(readable) if number not in others]
-    facts = image_properties([summaries[row] for row in alone])
-    shortcuts = find_shortcuts(facts, labels[np.array(alone, int)], seed=seed)
+    shortcuts = find_shortcuts(
+        image_properties([summaries[row] for row in alone]),
+        labels[np.array(alone, int)],
+        seed=seed,
+        traits=[traits for row in alone if (traits := summaries[row].traits) is not None],
+        class_names=images.classes if images.task.exclusive else (),
+    )
     return CheckReport(
         images=images,
         infos=tuple(summary.info for summary in summaries),
@@ -221,20 +235,3 @@ def check_dataset(
         ),
         left_out=left_out_files(images),
     )
-
-
-def write_groups(report: CheckReport, path: str | Path) -> Path:
-    """Write a table `file,label,split,group` in which each cluster and its duplicates are a group.
-
-    Saved as `labels.csv` in the folder of the images, it defines the data set.
-    """
-    table = group_images(report.images, report.duplicates).table
-    groups = dict(zip(table["file"], table["group"], strict=True))
-    for number, files in enumerate(report.clusters, 1):
-        names = {groups[file] for file in files} - {""}
-        own = {file for file, group in groups.items() if group in names} | set(files)
-        groups.update(dict.fromkeys(own, f"cluster {number}"))
-    columns = {"file": table["file"], "label": report.images.label_texts(), "split": table["split"]}
-    columns["group"] = [groups[file] for file in table["file"]]
-    write_csv(Path(path), pd.DataFrame(columns))
-    return Path(path)

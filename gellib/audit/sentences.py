@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from gellib.audit.report import CheckReport
+from gellib.audit.shortcut_sentences import LOOKED_FOR
 
 MOST_LINES = 25
 WIDTH = 100
@@ -32,8 +33,11 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
             f"split, {grouped:.0%} with each cluster in one split "
             f"(largest class alone: {report.leak.chance:.0%})"
         )
-    rows = [f"{s.label:<26} AUC {s.auc:.2f}   p {s.p:.3f}" for s in report.shortcuts]
-    parts += _section("Properties that separate the classes without the image content", rows)
+    rows = [
+        f"{s.label:<38} AUC {s.auc:.2f}   p {s.p:.3f}{'   ' * s.high}{s.classes * s.high}"
+        for s in report.shortcuts
+    ]
+    parts += _section("How well properties alone tell the classes apart", rows)
     odd = [f"{outlier.file}: {outlier.why}" for outlier in report.outliers]
     parts += _section("Outliers", odd)
     if doubtful is not None:
@@ -47,7 +51,7 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
 
 def _verdict_text(verdict: list[str]) -> str:
     if not verdict:
-        return "No problem was found."
+        return "\n".join(["No problem was found.", textwrap.fill(LOOKED_FOR, WIDTH)])
     lines = [
         textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
         for sentence in verdict

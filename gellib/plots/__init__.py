@@ -1,6 +1,12 @@
 """The figures: functions that return a matplotlib `Figure` and compute no metrics."""
 
-from gellib.plots.audit import cluster_samples, duplicate_pairs, images_with_reasons, shortcut_bars
+from gellib.plots.audit import (
+    class_places,
+    cluster_samples,
+    duplicate_pairs,
+    images_with_reasons,
+    shortcut_bars,
+)
 from gellib.plots.base import Chart, message, save
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.demo import demo_predictions
@@ -61,5 +67,6 @@ __all__ = [
     "search_3d",
     "search_heatmap",
     "shortcut_bars",
+    "class_places",
     "time_by_architecture",
 ]

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from matplotlib.patches import Rectangle
+
 from gellib.plots.base import BLUE, GREY, INK, RED, Chart, headline, literal, message, tidy, title
 from gellib.plots.data import show_image
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_PAIRS = 24
 MOST_CLUSTERS = 8
+MOST_PLACES = 4
 MOST_OF_CLUSTER = 8
 _PAIRS_PER_ROW = 3
 
@@ -71,8 +75,8 @@ def cluster_samples(clusters: Sequence[Sequence[str]], root: str | Path) -> Char
 
 
 def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Chart:
-    """Show how well each property apart from the content separates the classes, as bars."""
-    heading = "Properties that separate the classes without the image content"
+    """Show how well each property alone tells the classes apart, as bars."""
+    heading = "How well properties alone tell the classes apart"
     if not shortcuts:
         return message("Some class has too few images to measure this.", heading)
     fig = Chart(figsize=(7.4, 1.0 + 0.3 * len(shortcuts)))
@@ -91,6 +95,42 @@ def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Chart:
     axes.set_xlabel("cross-validated AUC, 0.5 is chance; orange: reported")
     tidy(axes, "x")
     title(axes, heading)
+    return fig
+
+
+def class_places(
+    means: np.ndarray | None, classes: Sequence[str], cells: np.ndarray | None, *, heading: str
+) -> Chart:
+    """Show the mean map of each class and outline the cells that are not 0.
+
+    Parameters
+    ----------
+    means
+        (classes, side, side): mean edges.
+    classes
+        Names of the classes; without them the classes are numbered.
+    cells
+        (side, side): 0 except where the classes differ.
+    heading
+        Heading of the figure.
+    """
+    if means is None or cells is None:
+        return message("No place was found.", heading)
+    shown = means[:MOST_PLACES]
+    fig = Chart(figsize=(0.4 + 2.6 * len(shown), 3.3))
+    low, high = float(shown.min()), float(shown.max())
+    for number, (axes, mean) in enumerate(
+        zip(fig.subplots(1, len(shown), squeeze=False)[0], shown, strict=True)
+    ):
+        axes.imshow(mean, cmap="gray", vmin=low, vmax=high)
+        for row, column in np.argwhere(cells != 0):
+            corner = column - 0.5, row - 0.5
+            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=RED, linewidth=0.8))
+        axes.set_xticks([])
+        axes.set_yticks([])
+        name = classes[number] if number < len(classes) else f"class {number}"
+        axes.set_xlabel(literal(f"mean edges of {name}"), fontsize=8.5, color=INK)
+    headline(fig, heading)
     return fig
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class SweepFolder:
-    """The folder of one sweep: one folder per run, `results.csv`, `summary.ipynb`, `sweep.json`."""
+    """The folder of one sweep: one folder per run, `results.csv`, `summary.ipynb`, `check.json`
+    and `sweep.json`."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -41,6 +42,11 @@ class SweepFolder:
         return self.path / "sweep.json"
 
     @property
+    def check(self) -> Path:
+        """What the check found in each image folder of the sweep."""
+        return self.path / "check.json"
+
+    @property
     def lock(self) -> Path:
         """Locked while a sweep runs here."""
         return self.path / ".lock"
@@ -56,6 +62,14 @@ class SweepFolder:
             return json.loads(self.sweep.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
+
+    def read_check(self) -> list[dict[str, Any]]:
+        """Return what the check found, one entry per image folder; empty where none was made."""
+        try:
+            found = json.loads(self.check.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        return found if isinstance(found, list) else []
 
     def run_folders(self) -> list[RunFolder]:
         """Return the folders of the sweep's runs, in its order.

@@ -19,6 +19,7 @@ from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import kernel_server
 from gellib.sweeps.cluster import PlannedRun
 from gellib.sweeps.connection import check_cluster, connect
+from gellib.sweeps.data_check import check_image_folders
 from gellib.sweeps.engine import NotebookError
 from gellib.sweeps.execute import execute
 from gellib.sweeps.feature_tasks import feature_key
@@ -120,6 +121,7 @@ def run_sweep(
         statuses = status_of(folder, sweep, alive=False)
         made, problem = None, ""
         if summary and "done" in statuses.values():
+            check_image_folders(folder, fingerprints, log)
             log("making the summary")
             made, problem = _summarise(folder)
     return Outcome(statuses, results, made, problem)

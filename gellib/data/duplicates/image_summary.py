@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from gellib.data.duplicates.align import FULL
+from gellib.data.duplicates.image_traits import ImageTraits, measure_traits
 from gellib.data.duplicates.variants import busy_spans, without_margins
 from gellib.data.image_files import ImageInfo, ImageLimits
 from gellib.data.images import examine_image
@@ -26,7 +27,7 @@ class ImageSummary:
     same of the image without even margins, and `aspect` its width divided by height; `pixel_digest`
     a digest of all its grey pixels; `brightness` their mean (0 to 255); `tint` the mean range of
     red, green and blue (0 to 255); `border` the share of the image (0 to 1) that uniform strips
-    along its sides take up.
+    along its sides take up; `traits` what its making leaves in it, if that was asked for.
     """
 
     info: ImageInfo
@@ -37,24 +38,35 @@ class ImageSummary:
     border: float = 0.0
     content: np.ndarray | None = None
     aspect: float = 1.0
+    traits: ImageTraits | None = None
 
 
 def summarise_images(
     paths: Sequence[str],
     limits: ImageLimits | None = None,
     *,
+    traits: bool = False,
     progress: Callable[..., Iterable[Any]] | None = None,
 ) -> list[ImageSummary]:
     """Decode each file once, in threads; return one summary per path, in their order.
 
-    `progress` wraps an iterable and takes its `total`, as `tqdm` does.
+    Parameters
+    ----------
+    paths
+        The files.
+    limits
+        Largest file and image that are read.
+    traits
+        Also measure the traits that shortcuts are found by, which duplicates do not need.
+    progress
+        Wraps an iterable and takes its `total`, as `tqdm` does.
     """
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        summaries = pool.map(lambda path: _summarise(path, limits), paths)
+        summaries = pool.map(lambda path: _summarise(path, limits, traits), paths)
         return list(progress(summaries, total=len(paths)) if progress else summaries)
 
 
-def _summarise(path: str, limits: ImageLimits | None) -> ImageSummary:
+def _summarise(path: str, limits: ImageLimits | None, traits: bool = False) -> ImageSummary:
     info, pixels = examine_image(path, limits, color="rgb")
     if pixels is None:
         return ImageSummary(info)
@@ -75,6 +87,7 @@ def _summarise(path: str, limits: ImageLimits | None) -> ImageSummary:
         border=_border(plain),
         content=content,
         aspect=inner.shape[1] / inner.shape[0],
+        traits=measure_traits(plain) if traits else None,
     )
 
 

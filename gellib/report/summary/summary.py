@@ -13,6 +13,7 @@ from gellib import plots
 from gellib.base.paths import find_path
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
+from gellib.report.summary.check_findings import check_sentences
 from gellib.report.summary.figures import NO_BEST, Figures
 from gellib.report.summary.listed_runs_table import listed_runs_table
 from gellib.report.summary.overview import as_markdown, warning_box, what_was_run
@@ -78,7 +79,8 @@ class Summary:
 
     def conclusions(self) -> str:
         """Return the conclusions as Markdown; the warning about weights is in `what_was_run`."""
-        return as_markdown(conclusions(self.comparison))
+        found = check_sentences(self.sweep, self.comparison)
+        return as_markdown([*found, *conclusions(self.comparison)])
 
     def tables(self) -> list[Styler]:
         """Return the tables behind the conclusions: listed runs, effects of factors, ranking."""

@@ -1,0 +1,120 @@
+"""Which class has what: the usual value of a property in each class, in words and as maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gellib.audit.file_properties import KINDS
+from gellib.audit.marks import Mark
+from gellib.data.duplicates.image_traits import ImageTraits
+
+_MOST_CLASSES = 4
+_PLACES = (
+    ("top left", "top", "top right"),
+    ("left", "middle", "right"),
+    ("bottom left", "bottom", "bottom right"),
+)
+# Cells count for the place if they weigh at least this share of the heaviest.
+_HEAVY = 0.5
+# Half of the weight must lie in one third of the image; otherwise the place is "several places".
+_GATHERED = 0.5
+
+
+def per_class(
+    name: str, values: np.ndarray | None, labels: np.ndarray, classes: Sequence[str]
+) -> str:
+    """Say what is usual in each of the first classes: the commonest kind, or the median.
+
+    Parameters
+    ----------
+    name
+        Name of the property.
+    values
+        (n,): text or numbers; None: nothing is said.
+    labels
+        (n,): class numbers.
+    classes
+        Names by class number.
+    """
+    if values is None:
+        return ""
+    usual = []
+    for number, label in enumerate(classes[:_MOST_CLASSES]):
+        own = values[labels == number]
+        if name in KINDS:
+            kinds, counts = np.unique(own, return_counts=True)
+            usual.append(f"{label} {kinds[counts.argmax()]} in {counts.max() / len(own):.0%}")
+        else:
+            usual.append(f"{label} {np.median(own):.3g}")
+    return ("" if name in KINDS else "median ") + ", ".join(usual)
+
+
+def describe_mark(
+    mark: Mark, traits: Sequence[ImageTraits], labels: np.ndarray, classes: Sequence[str]
+) -> str:
+    """Say which class has what of a mark, and where.
+
+    Parameters
+    ----------
+    mark
+        What `find_marks` found.
+    traits
+        (n,): of the images.
+    labels
+        (n,): class numbers.
+    classes
+        Names by class number.
+    """
+    name = classes[mark.label]
+    own = labels == mark.label
+    if mark.weights is not None:
+        more = mark.weights.sum() > 0
+        which = name if more else _others(mark.label, classes)
+        return f"more in {which}, {place_of(np.abs(mark.weights))}"
+    if mark.name == "levels":
+        ends = np.array([[one.levels[2], one.levels[4]] for one in traits])
+        low, high = (per_class("", column, labels, classes) for column in ends.T)
+        return f"darkest {low}; brightest {high}"
+    if mark.name == "sharpness":
+        fine = np.array([one.bands[-4:].mean() - one.bands[:3].mean() for one in traits])
+        sharper = np.median(fine[own]) > np.median(fine[~own])
+        return f"{name} {'sharper' if sharper else 'softer'} than {_others(mark.label, classes)}"
+    noise, grid = (np.array([one.grain[place] for one in traits]) for place in (2, 7))
+    gaps = [_gap(values, own) for values in (noise, grid)]
+    what = "noise" if abs(gaps[0]) >= abs(gaps[1]) else "of the 8 x 8 grid of JPEG"
+    gap = max(gaps, key=abs)
+    return f"{name} has {'more' if gap > 0 else 'less'} {what} than {_others(mark.label, classes)}"
+
+
+def class_means(traits: Sequence[ImageTraits], labels: np.ndarray) -> np.ndarray:
+    """Return the mean logarithm of the edges of each class, (classes, 48, 48)."""
+    maps = np.log1p(np.array([one.edges for one in traits], np.float32))
+    return np.stack([maps[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+
+
+def place_of(weights: np.ndarray) -> str:
+    """Name where the heaviest of (side, side) weights are, such as bottom right."""
+    heavy = np.where(weights >= _HEAVY * weights.max(), weights, 0)
+    thirds = np.array([[part.sum() for part in np.array_split(row, 3, axis=1)]
+                       for row in np.array_split(heavy, 3, axis=0)]) / heavy.sum()  # fmt: skip
+    if thirds.max() >= _GATHERED:
+        row, column = np.unravel_index(thirds.argmax(), thirds.shape)
+        return _PLACES[row][column]
+    for names, shares in (
+        (("along the top", "across the middle", "along the bottom"), thirds.sum(axis=1)),
+        (("along the left", "down the middle", "along the right"), thirds.sum(axis=0)),
+    ):
+        if shares.max() >= 2 * _GATHERED * 0.8:
+            return names[int(shares.argmax())]
+    return "at several places"
+
+
+def _others(label: int, classes: Sequence[str]) -> str:
+    return classes[1 - label] if len(classes) == 2 else "the other classes"
+
+
+def _gap(values: np.ndarray, own: np.ndarray) -> float:
+    """Return the difference of the class from the rest, in standard deviations."""
+    return float((values[own].mean() - values[~own].mean()) / (values.std() + 1e-9))

@@ -1,0 +1,106 @@
+"""Traits of an image that its making leaves: grey levels, sharpness, where edges are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+# Cells per side of the maps; a date stamp of 1/25 of the height covers about two rows of them.
+CELLS = 48
+# Bands and grain are measured in the middle of an image, in at most this many pixels per side.
+_MIDDLE = 768
+# Limits of the frequency bands, cycles per pixel; 0.5 is the finest that pixels can hold.
+_BANDS = (0.06, 0.09, 0.13, 0.18, 0.23, 0.28, 0.33, 0.38, 0.43, 0.48)
+_JPEG_BLOCK = 8
+
+
+@dataclass(frozen=True)
+class ImageTraits:
+    """What the making of one grey image leaves in it.
+
+    `levels`, (8,), describes the ends of the histogram: the grey levels (0 to 255) below which
+    none, 0.01 % and 0.1 % and 99 %, 99.9 % and all pixels are, and the logarithm of the share of
+    pixels at 0 and at 255. `bands`, (9,), has the mean logarithms of the power in frequency bands
+    from coarse to fine; `grain`, (8,), logarithms of the differences of neighbours at two
+    resolutions, of noise, and of the grid of JPEG blocks.
+    `edges`, (48, 48) float16, is the mean edge strength of each cell.
+    """
+
+    levels: np.ndarray
+    bands: np.ndarray
+    grain: np.ndarray
+    edges: np.ndarray
+
+
+def measure_traits(grey: np.ndarray) -> ImageTraits:
+    """Measure a grey image, (height, width) uint8, of at least 2 x 2 pixels."""
+    edges = steps(grey)
+    top, left = (max(0, side - _MIDDLE) // 2 for side in grey.shape)
+    middle = grey[top : top + _MIDDLE, left : left + _MIDDLE]
+    return ImageTraits(
+        levels=_levels(grey),
+        bands=(_bands(middle) + _bands(middle.T)) / 2,
+        grain=_grain(middle),
+        edges=_cells(edges).astype(np.float16),
+    )
+
+
+def steps(grey: np.ndarray) -> np.ndarray:
+    """Return the difference of each pixel from its right and lower neighbours, float32."""
+    values = grey.astype(np.float32)
+    found = np.zeros_like(values)
+    found[:, :-1] += np.abs(np.diff(values, axis=1))
+    found[:-1] += np.abs(np.diff(values, axis=0))
+    return found
+
+
+def _levels(grey: np.ndarray) -> np.ndarray:
+    counts = np.bincount(grey.ravel(), minlength=256) / grey.size
+    below = np.cumsum(counts)
+    ends = [float(np.searchsorted(below, share)) for share in (1e-9, 1e-4, 1e-3, 0.99, 0.999)]
+    return np.array([*ends, float(grey.max()), *np.log(counts[[0, 255]] + 1e-4)])
+
+
+def _grain(grey: np.ndarray) -> np.ndarray:
+    half = np.asarray(Image.fromarray(grey).reduce(2)) if min(grey.shape) >= 8 else grey
+    twists = _twists(grey), _twists(half)
+    flat = float((twists[0] < 0.5).mean()) if twists[0].size else 1.0
+    strengths = [steps(image).mean() for image in (grey, half)]
+    for twist in twists:
+        strengths += [np.median(twist), twist.mean()] if twist.size else [0.0, 0.0]
+    blocks = _block_grid(grey) + _block_grid(grey.T)
+    return np.array([*np.log(np.array(strengths) + 0.05), flat, blocks])
+
+
+def _twists(grey: np.ndarray) -> np.ndarray:
+    """Return second differences across the diagonal: noise, hardly any straight edge."""
+    values = grey.astype(np.float32)
+    return np.abs(values[1:, 1:] + values[:-1, :-1] - values[1:, :-1] - values[:-1, 1:])
+
+
+def _bands(grey: np.ndarray) -> np.ndarray:
+    """Return the mean logarithm of the power of the rows in each frequency band."""
+    values = np.diff(grey.astype(np.float32), axis=1)
+    if values.shape[1] < 64:
+        return np.zeros(len(_BANDS) - 1)
+    values = (values - values.mean(axis=1, keepdims=True)) * np.hanning(values.shape[1])
+    power = np.log(np.abs(np.fft.rfft(values, axis=1)) ** 2 + 1).mean(axis=0)
+    places = np.searchsorted(np.linspace(0, 0.5, len(power)), _BANDS)
+    return np.array([power[a:b].mean() for a, b in zip(places, places[1:], strict=False)])
+
+
+def _block_grid(grey: np.ndarray) -> float:
+    """Return how much stronger columns differ at every eighth than beside it, as a logarithm."""
+    differences = np.abs(np.diff(grey.astype(np.float32), axis=1)).mean(axis=0)
+    whole = len(differences) // _JPEG_BLOCK * _JPEG_BLOCK
+    if whole < 2 * _JPEG_BLOCK:
+        return 0.0
+    columns = differences[:whole].reshape(-1, _JPEG_BLOCK)
+    edge, inside = columns[:, 7], columns[:, [1, 5]].mean(axis=1)
+    return float(np.median(np.log((edge + 0.2) / (inside + 0.2))))
+
+
+def _cells(values: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(values).resize((CELLS, CELLS), Image.Resampling.BOX))
