@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gellib.base.text import join_and
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison
@@ -27,8 +29,10 @@ def check_sentences(sweep: SweepFolder, comparison: Comparison) -> list[str]:
         if record.done:
             key = record.config.get("dataset_dir", ""), record.data.fingerprint
             seen.setdefault(key, set()).add(record.config.get("color", "grey"))
-    score = percent(comparison.done.iloc[0][comparison.score])
-    words = comparison.task.headline_words
+    best, words = comparison.done.iloc[0], comparison.task.headline_words
+    score = float(best.get(comparison.score, np.nan))
+    # Runs without test images have the score of cross-validation alone.
+    score = score if score == score else float(best.get(f"val_{comparison.score}", np.nan))
     result = []
     for entry in sweep.read_check():
         colors = seen.get((entry.get("dataset_dir", ""), entry.get("fingerprint", "")))
@@ -39,17 +43,21 @@ def check_sentences(sweep: SweepFolder, comparison: Comparison) -> list[str]:
         removed = [one for one in found if one not in reaching]
         if reaching:
             result.append(
-                f"**The test {words} is {score}, but {_list(reaching)} alone "
+                f"**The {words} is {percent(score)}, but {_list(reaching)} alone "
                 f"{_tell(reaching)} the classes apart: is that the subject, or how the images "
                 f"were made?** {_more(entry)}"
             )
         if removed:
             it = "it" if len(removed) == 1 else "them"
             result.append(
-                f"{_list(removed).capitalize()} alone {_tell(removed)} the classes apart; these "
+                f"{_capital(_list(removed))} alone {_tell(removed)} the classes apart; these "
                 f"runs read the images as grey, which removes {it}."
             )
     return result
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _is_finding(one: Mapping[str, Any]) -> bool:
