@@ -79,13 +79,15 @@ def describe_mark(
         return f"darkest {low}; brightest {high}"
     if mark.name == "sharpness":
         fine = np.array([one.bands[-4:].mean() - one.bands[:3].mean() for one in traits])
-        sharper = np.median(fine[own]) > np.median(fine[~own])
-        return f"{name} {'sharper' if sharper else 'softer'} than {_others(mark.label, classes)}"
+        finer = np.median(fine[own]) > np.median(fine[~own])
+        which = name if finer else _others(mark.label, classes)
+        return f"more fine than coarse detail in {which}"
     noise, grid = (np.array([one.grain[place] for one in traits]) for place in (2, 7))
     gaps = [_gap(values, own) for values in (noise, grid)]
-    what = "noise" if abs(gaps[0]) >= abs(gaps[1]) else "of the 8 x 8 grid of JPEG"
-    gap = max(gaps, key=abs)
-    return f"{name} has {'more' if gap > 0 else 'less'} {what} than {_others(mark.label, classes)}"
+    by_noise = abs(gaps[0]) >= abs(gaps[1])
+    which = name if max(gaps, key=abs) > 0 else _others(mark.label, classes)
+    what = "larger differences of neighbouring pixels" if by_noise else "more 8 x 8 grid of JPEG"
+    return f"{what} in {which}"
 
 
 def class_means(traits: Sequence[ImageTraits], labels: np.ndarray) -> np.ndarray:
