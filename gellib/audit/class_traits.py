@@ -91,8 +91,9 @@ def describe_mark(
 
 
 def class_means(traits: Sequence[ImageTraits], labels: np.ndarray) -> np.ndarray:
-    """Return the mean logarithm of the edges of each class, (classes, 48, 48)."""
+    """Return the mean edges of each class beside the rest of each image, (classes, 48, 48)."""
     maps = np.log1p(np.array([one.edges for one in traits], np.float32))
+    maps -= np.median(maps, axis=(1, 2), keepdims=True)
     return np.stack([maps[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
 
 

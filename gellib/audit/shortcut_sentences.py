@@ -70,7 +70,7 @@ def _marks(shortcuts: Sequence[Shortcut]) -> list[Shortcut]:
 
 def inside_sentence(shortcut: Shortcut) -> str:
     """Ask about one thing in the images whether it is the subject, and say what to do if not."""
-    alone = "alone tells" if shortcut.name in ("sharpness", "area") else "alone tell"
+    alone = "alone tells" if shortcut.name == "sharpness" else "alone tell"
     return (
         f"{_list([shortcut])} {alone} the classes apart: is that the subject, or how the images "
         f"were made? {_ADVICE[shortcut.name]}"

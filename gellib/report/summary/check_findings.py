@@ -76,7 +76,7 @@ def _first(found: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def _tell(found: list[dict[str, Any]]) -> str:
-    plural = len(found) > 1 or found[0].get("name") in ("levels", "grain", "overlay")
+    plural = len(found) > 1 or found[0].get("name") in ("levels", "grain", "overlay", "area")
     return "tell" if plural else "tells"
 
 
