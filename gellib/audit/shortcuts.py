@@ -26,12 +26,12 @@ NAMES = {
     "tint": "the tint",
     "mean_brightness": "the mean brightness",
     "border": "a uniform border",
-    "together": "these properties of files together",
+    "together": "properties of files together",
     "levels": "the darkest and brightest grey levels",
     "sharpness": "the sharpness",
     "grain": "noise and compression",
     "overlay": "edges at one place",
-    "area": "edges in one area, beside the rest of each image",
+    "area": "edges in one area",
 }
 # Properties of what is in the images; the others are of the files and of whole images.
 INSIDE = ("levels", "sharpness", "grain", "overlay", "area")
