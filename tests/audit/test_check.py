@@ -10,7 +10,8 @@ from making.images import CHANGES, make_blobs, make_subject_slices, save_png
 
 from gellib import plots
 from gellib.audit import check_dataset, report_text, write_groups, write_page
-from gellib.audit.shortcuts import NAMES, find_shortcuts, sentences
+from gellib.audit.shortcut_sentences import sentences
+from gellib.audit.shortcuts import NAMES, find_shortcuts
 from gellib.cli import main
 from gellib.data import load_imageset
 
