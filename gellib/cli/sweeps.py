@@ -21,7 +21,7 @@ from gellib.cli.shared import parameters
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
 @click.option("--time-limit", type=float, metavar="SECONDS", help="Wall-clock limit of one run.")
 @click.option("--fresh", is_flag=True, help="Delete finished runs and start over.")
-@click.option("--dry-run", is_flag=True, help="List the runs and what they would refuse; run nothing.")
+@click.option("--dry-run", is_flag=True, help="List runs and what they would refuse; run nothing.")
 @click.option("--no-summary", is_flag=True, help="Leave out the summary notebook.")
 @click.option("--quick", is_flag=True, help="A quick test: few images, two epochs, small input.")
 @click.option("--yes", is_flag=True, help="Do not ask about more than 10,000 runs.")
