@@ -127,8 +127,7 @@ def find_shortcuts(
     class_names
         Names by class number; without them the numbers are used.
     """
-    labels = np.asarray(labels, int)
-    names, numbers = np.unique(labels, return_inverse=True)
+    names, numbers = np.unique(np.asarray(labels, int), return_inverse=True)
     counts = np.bincount(numbers)
     if len(names) < 2 or counts.min() < 2:
         return []
@@ -158,7 +157,7 @@ def _inside(
         # A class that the sample nearly misses would have no folds.
         few = np.bincount(labels[rows], minlength=len(texts)) < FOLDS
         rows = np.union1d(rows, np.flatnonzero(few[labels]))
-    labels, traits = labels[rows], [traits[row] for row in rows]
+    labels, traits = labels[rows], [traits[int(row)] for row in rows]
     return [
         Shortcut(
             mark.name,
