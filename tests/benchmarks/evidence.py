@@ -61,10 +61,15 @@ def measure(
             rows[count].append(_judge(sweep, held, held_groups, truth[:count]))
     out = []
     for count, found in rows.items():
-        means = {name: float(np.nanmean([row[name] for row in found])) for name in found[0]}
+        means = {name: _mean([row[name] for row in found]) for name in found[0]}
         what = {"n": images, "group": group, "K": count, "points": 100 * difference}
         out.append(what | {"sweeps": sweeps} | means)
     return out
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _judge(sweep, held, held_groups, truth) -> dict[str, float]:
@@ -109,8 +114,8 @@ def _share(seen: list[bool], truth: np.ndarray) -> float:
 
 def line(row: dict[str, float]) -> str:
     """One row of the table, rates in percent."""
-    parts = [f"n {row['n']:.0f} groups of {row['group']:.0f} K {row['K']:.0f}"]
-    parts.append(f"{row['points']:.0f} points ({row['sweeps']:.0f} sweeps):")
+    head = f"n {row['n']:.0f}, groups of {row['group']:.0f}, K {row['K']:.0f}"
+    parts = [f"{head}, {row['points']:.0f} points ({row['sweeps']:.0f} sweeps)"]
     for name in ("false", "false same", "corrected", "single"):
         if name != "false same" or row["points"] >= 100 * MARGIN:
             parts.append(f"{name} {100 * row[name]:.1f} %")

@@ -1,8 +1,11 @@
 """Verdicts and corrected scores from cross-validated scores."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+
 import numpy as np
 import pytest
 
+from gellib.base.paths import PROJECT_ROOT
 from gellib.evaluation.crossval import (
     BETTER,
     SAME,
@@ -146,3 +149,27 @@ def test_choice_is_by_score_then_loss_then_order():
     assert choose(np.array([0.5, 0.9, 0.9])) == 1
     assert choose(np.array([0.5, 0.9, 0.9]), [0.1, 0.4, 0.3]) == 2
     assert choose(np.array([0.9, 0.9]), [np.nan, 0.3]) == 1
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    path = PROJECT_ROOT / "tests" / "benchmarks" / "evidence.py"
+    spec = spec_from_file_location("evidence", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_real_cross_validation_of_equal_configurations_is_judged_at_the_rate_that_is_said(evidence):
+    (row,) = evidence.measure(40, 1, 0.0, 60, counts=(3,))
+    # 5 % are allowed: 8 or more of 60 have a chance of 1 % then.
+    assert row["false"] < 8 / 60 and row["corrected"] > 0.85 and row["single"] > 0.85
+    assert abs(row["bias"]) < row["bias seen"]
+
+
+@pytest.mark.slow
+def test_cross_validation_sees_more_than_a_single_split(evidence):
+    (row,) = evidence.measure(92, 1, 0.1, 40, counts=(3,))
+    assert row["false"] < 6 / 40 and row["false same"] < 6 / 40
+    assert row["seen"] >= 4 * row["holdout"] and row["seen"] > 0.25
