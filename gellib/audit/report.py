@@ -15,8 +15,10 @@ from gellib.audit.shortcut_sentences import sentences
 from gellib.audit.shortcuts import Shortcut, find_shortcuts
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import (
+    LARGEST_SET,
     Clusters,
     Duplicates,
+    best_copy,
     conflicting_pairs,
     cross_split_pairs,
     find_clusters,
@@ -44,7 +46,8 @@ class CheckReport:
     Files are named as in the column `file` of `images`, that is relative to its folder. `clusters`
     holds the files of each near-duplicate cluster, `leak` the evidence that clusters leak,
     `unreadable` pairs of file and reason, `left_out` the number of files that are not read, by
-    extension.
+    extension, `keep` the copy to keep of each group of duplicates, in the order of
+    `duplicates.groups()`.
     """
 
     images: ImageSet
@@ -56,6 +59,7 @@ class CheckReport:
     outliers: tuple[Outlier, ...]
     unreadable: tuple[tuple[str, str], ...]
     left_out: dict[str, int] = field(default_factory=dict)
+    keep: tuple[str, ...] = ()
 
     @property
     def classes(self) -> dict[str, int]:
@@ -79,7 +83,14 @@ class CheckReport:
         """How the set was read, one sentence each: labels, pages, files that were left out."""
         pages = page_sentences(self.infos, self.images.root)
         left_out = left_out_sentence(self.left_out)
-        return [*self.images.notes, *pages, *([left_out] if left_out else [])]
+        notes = [*self.images.notes, *pages, *([left_out] if left_out else [])]
+        if len(self.images) > LARGEST_SET:
+            notes.append(
+                f"The set has more than {LARGEST_SET:,} images: copies that are turned by a few "
+                "degrees, cropped by more than a tenth per side, or panels of a figure were not "
+                "looked for."
+            )
+        return notes
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as `gellib check --json` prints them."""
@@ -89,6 +100,7 @@ class CheckReport:
                 "near": [list(pair) for pair in self.duplicates.near],
             },
             "groups": self.duplicates.groups(),
+            "keep": list(self.keep),
             "clusters": {
                 "count": len(self.clusters),
                 "sizes": sorted(map(len, self.clusters), reverse=True),
@@ -130,11 +142,13 @@ class CheckReport:
             near, exact = len(self.duplicates.near), len(self.duplicates.exact)
             kinds = [f"{exact} exact"] * bool(exact) + [f"{near} near"] * bool(near)
             a, b, distance = pairs[0]
+            best = [file for file in self.keep if file in (a, b)]
+            kept = f"; {best[0]} is the larger or sharper copy" if best else ""
             found.append(
                 f"{sum(map(len, groups))} images are duplicates in {len(groups)} "
                 f"group{'' if len(groups) == 1 else 's'} ({' and '.join(kinds)} "
                 f"pair{'' if len(pairs) == 1 else 's'}), such as {a} and {b} (distance "
-                f"{distance:g}). A run keeps each group in one split; other software "
+                f"{distance:g}){kept}. A run keeps each group in one split; other software "
                 "may separate them and test on images that it was trained on."
             )
         separated = cross_split_pairs(self.images, self.duplicates)
@@ -234,4 +248,7 @@ def check_images(
             if summary.info.reason
         ),
         left_out=left_out_files(images),
+        keep=tuple(
+            group[best_copy([summaries[place[file]] for file in group])] for group in shown.groups()
+        ),
     )

@@ -21,9 +21,11 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
     parts.append(_verdict_text(report.verdict))
     parts += [textwrap.fill(note, WIDTH) for note in report.notes]
     parts += _section("Cannot be read", [f"{f}: {why}" for f, why in report.unreadable])
-    pairs = [f"{a}  =  {b}" for a, b in report.duplicates.exact]
-    pairs += [f"{a}  ~  {b}  (distance {d:g})" for a, b, d in report.duplicates.near]
-    parts += _section("Duplicates: = exact, ~ near", pairs)
+    keep = set(report.keep)
+    exact = [(f"{a}  =  {b}", keep & {a, b}) for a, b in report.duplicates.exact]
+    near = [(f"{a}  ~  {b}  (distance {d:g})", keep & {a, b}) for a, b, d in report.duplicates.near]
+    pairs = [text + f"  keep {min(best)}" * bool(best) for text, best in exact + near]
+    parts += _section("Duplicates: = exact, ~ near; keep: the larger or sharper copy", pairs)
     clusters = [f"{len(files)} images: {files[0]} ..." for files in report.clusters]
     parts += _section("Near-duplicate clusters", clusters)
     if report.leak.nn_random is not None:

@@ -3,6 +3,8 @@
 python tests/benchmarks/duplicates.py twins     simulated pictures and their changed copies
 python tests/benchmarks/duplicates.py kinds     pairs of each kind of change
 python tests/benchmarks/duplicates.py kinds 40 21 FOLDER    the same on real images too
+python tests/benchmarks/duplicates.py lab       different gels of one lab: margin, caption, layout
+python tests/benchmarks/duplicates.py families  slices of subjects: how many clusters are found
 python tests/benchmarks/duplicates.py quiet     clean simulated gel sets, seeds 0 to 99
 python tests/benchmarks/duplicates.py speed     10,000 pictures: seconds and memory
 """
@@ -17,12 +19,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from gellib.audit import check_dataset
-from gellib.data.duplicates import near_pairs
-from gellib.data.duplicates.variants import without_margins
+from gellib.data.duplicates import find_clusters, near_pairs
+from gellib.data.duplicates.groups import find_near
+from gellib.data.duplicates.image_summary import summarise_pixels
+from gellib.data.image_files import ImageInfo
 from gellib.labsim.simulate import CLASSES, draw_image
 from gellib.labsim.simulate.write import write_gel
 
@@ -109,6 +113,22 @@ def part(low: float, high: float):
     return change
 
 
+def panel(rows: int, columns: int, gap: int, level: int = 255):
+    """Put an image among others into a figure, all panels of one size."""
+
+    def change(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        width = int(rng.integers(180, 320))
+        size = width, max(60, round(width * grey.shape[0] / grey.shape[1]))
+        place = int(rng.integers(rows * columns))
+        shown = [grey if i == place else draw_gel(rng) for i in range(rows * columns)]
+        cells = [np.asarray(Image.fromarray(image).resize(size)) for image in shown]
+        cells = [np.pad(cell, ((0, gap), (0, gap)), constant_values=level) for cell in cells]
+        lines = [np.hstack(cells[at : at + columns]) for at in range(0, len(cells), columns)]
+        return np.pad(np.vstack(lines), ((gap, 0), (gap, 0)), constant_values=level)
+
+    return change
+
+
 KINDS = {
     "inverted": lambda grey, rng: 255 - grey,
     "mirrored left to right": lambda grey, rng: grey[:, ::-1],
@@ -122,6 +142,9 @@ KINDS = {
     "turned by 3 to 5 degrees": turned(3, 5),
     "20 % of each side cut off": part(0.2, 0.2),
     "30 % of each side cut off": part(0.3, 0.3),
+    "a panel of 2 x 2": panel(2, 2, 12),
+    "a panel of 3 in black strips": panel(1, 3, 8, 0),
+    "a panel of 2, no strip": panel(1, 2, 0),
 }
 
 
@@ -132,9 +155,9 @@ def resave(grey: np.ndarray) -> np.ndarray:
 
 
 def compare(images: list[np.ndarray]) -> set[tuple[int, int]]:
-    inner = [without_margins(grey) for grey in images]
-    aspects = np.array([grey.shape[1] / grey.shape[0] for grey in inner])
-    return {(i, j) for i, j, _ in near_pairs(np.stack([small(grey) for grey in inner]), aspects)}
+    """Compare images as a check does, but for files, equal ones and oversized groups."""
+    summaries = [summarise_pixels(ImageInfo(""), np.ascontiguousarray(grey)) for grey in images]
+    return {(i, j) for i, j, _ in find_near(summaries)}
 
 
 def kinds(n: int = 40, seed: int = 21, folder: str = "") -> None:
@@ -165,6 +188,39 @@ def kinds(n: int = 40, seed: int = 21, folder: str = "") -> None:
             compared += len(origin) * (len(origin) - 1) // 2
             print(f"  {kind:<30} {len(hits):>3} of {len(rows)}, {len(wrong)} false", flush=True)
         print(f"  false: {other} of {compared} pairs")
+
+
+def lab(n: int = 60, seed: int = 5) -> None:
+    """Different gels of one kind, with one margin, one caption and one row of lane numbers."""
+    false = pairs = 0
+    for name in (name for name in CLASSES if CLASSES[name]):
+        images = []
+        for i in range(n):
+            gel = draw_image(name, np.random.default_rng([seed, i, len(name)]), 300, 260)
+            sheet = Image.new("L", (360, 330), 255)
+            sheet.paste(Image.fromarray(gel), (30, 40))
+            pen = ImageDraw.Draw(sheet)
+            pen.text(
+                (40, 15), "Laboratory of Molecular Biology: PCR products, 1.5 % agarose", fill=0
+            )
+            for lane in range(8):
+                pen.text((40 + lane * 32, 26), str(lane + 1), fill=0)
+            images.append(np.asarray(sheet))
+        found = len(compare(images))
+        print(f"  {name:<30} {found} false", flush=True)
+        false, pairs = false + found, pairs + n * (n - 1) // 2
+    print(f"false: {false} of {pairs} pairs of different gels of one lab")
+
+
+def families(subjects: int = 200, slices: int = 32, seed: int = 1) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from making.images import make_subject_slices
+
+    images, labels, names = make_subject_slices(seed, subjects=subjects, slices=slices)
+    groups = find_clusters(images, labels).groups
+    merged = [len(set(names[list(rows)])) for rows in groups]
+    print(f"{len(groups)} clusters of {subjects} subjects in {len(images)} slices,")
+    print(f"{sum(n > 1 for n in merged)} of them merge {sum(n for n in merged if n > 1)} subjects")
 
 
 def draw_gel(rng: np.random.Generator) -> np.ndarray:
@@ -212,5 +268,6 @@ def speed(n: int = 10_000) -> None:
 
 
 if __name__ == "__main__":
-    jobs = {"twins": twins, "kinds": kinds, "quiet": quiet, "speed": speed}
+    jobs = {"twins": twins, "kinds": kinds, "lab": lab, "quiet": quiet, "speed": speed}
+    jobs["families"] = families
     jobs[sys.argv[1]](*(int(word) if word.isdigit() else word for word in sys.argv[2:]))

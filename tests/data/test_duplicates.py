@@ -8,11 +8,13 @@ import pytest
 from making.folders import make_set
 from making.images import CHANGES, make_blobs, make_subject_slices, save_png
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from gellib.config import RunConfig
 from gellib.data import load_imageset
 from gellib.data.duplicates import (
     Duplicates,
+    best_copy,
     components,
     conflicting_pairs,
     count_reassigned,
@@ -20,6 +22,7 @@ from gellib.data.duplicates import (
     find_clusters,
     find_duplicates,
     group_images,
+    summarise_images,
 )
 from gellib.data.splits import split_imageset
 from gellib.training_run import load_images
@@ -79,6 +82,64 @@ def test_a_mirrored_turned_inverted_or_framed_copy_is_found(tmp_path, plain, var
     copy = CHANGES["resaved"](np.ascontiguousarray(VARIANTS[variant](make_blobs(4))))
     found = find_duplicates(make_set(tmp_path, plain | {"b/copy.png": copy}))
     assert [(a, b) for a, b, _ in found.near] == [("a/04.png", "b/copy.png")]
+
+
+def turn(picture, degrees, level=255):
+    return np.asarray(
+        Image.fromarray(picture).rotate(degrees, Image.Resampling.BICUBIC, fillcolor=level)
+    )
+
+
+def figure(*panels, gap=6, level=255):
+    """Panels of one size side by side, with strips between and around them."""
+    padded = [np.pad(panel, ((gap, gap), (0, gap)), constant_values=level) for panel in panels]
+    return np.pad(np.hstack(padded), ((0, 0), (gap, 0)), constant_values=level)
+
+
+PARTS = {
+    "turned by 2 degrees": lambda p: turn(p, 2),
+    "turned by -5 degrees": lambda p: turn(p, -5, 0),
+    "mirrored and turned": lambda p: turn(np.ascontiguousarray(p[:, ::-1]), 4),
+    "20 % cut off": lambda p: p[12:108, 16:144],
+    "30 % cut off in a corner": lambda p: p[:84, :112],
+    "30 % cut off one side": lambda p: p[:, 48:],
+    "cut and turned": lambda p: turn(p, 3)[10:106, 20:148],
+    "a panel of three": lambda p: figure(make_blobs(71), p, make_blobs(72)),
+    "a panel in black strips": lambda p: figure(p, make_blobs(73), gap=4, level=0),
+    "a panel without strips": lambda p: np.hstack([255 - make_blobs(74) // 2, p // 2]),
+    "a panel of four": lambda p: np.vstack(
+        [figure(make_blobs(75), make_blobs(76)), figure(p, make_blobs(77))]
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
+def test_a_turned_image_a_part_and_a_panel_are_found(tmp_path, plain, part):
+    copy = CHANGES["resaved"](np.ascontiguousarray(PARTS[part](make_blobs(4))), 85)
+    found = find_duplicates(make_set(tmp_path, plain | {"b/copy.png": copy}))
+    assert [(a, b) for a, b, _ in found.near] == [("a/04.png", "b/copy.png")]
+
+
+@pytest.mark.slow
+def test_figures_of_one_layout_are_no_duplicates(tmp_path):
+    files = {f"{'ab'[i % 2]}/{i}.png": figure(make_blobs(100 + 2 * i), make_blobs(101 + 2 * i))
+             for i in range(8)}  # fmt: skip
+    assert find_duplicates(make_set(tmp_path, files)) == Duplicates()
+
+
+def test_the_larger_the_sharper_and_the_single_copy_are_kept(tmp_path):
+    image = make_blobs(4)
+    small = CHANGES["resized"](image)
+    soft = np.rint(gaussian_filter(image.astype(float), 2)).astype(np.uint8)
+    panel = figure(make_blobs(5), image)
+    for name, picture in {"o": image, "small": small, "soft": soft, "panel": panel}.items():
+        save_png(tmp_path / f"{name}.png", picture)
+    seen = {name: summarise_images([str(tmp_path / f"{name}.png")])[0]
+            for name in ("o", "small", "soft", "panel")}  # fmt: skip
+    for other in ("small", "soft", "panel"):
+        assert best_copy([seen["o"], seen[other]]) == 0
+        assert best_copy([seen[other], seen["o"]]) == 1
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])

@@ -12,6 +12,8 @@ from gellib.data.duplicates.groups import (
     group_images,
 )
 from gellib.data.duplicates.image_summary import ImageSummary, summarise_images
+from gellib.data.duplicates.keep import best_copy
+from gellib.data.duplicates.parts import LARGEST_SET
 from gellib.data.duplicates.search import near_pairs
 
 __all__ = [
@@ -19,6 +21,8 @@ __all__ = [
     "Clusters",
     "Families",
     "ImageSummary",
+    "LARGEST_SET",
+    "best_copy",
     "components",
     "conflicting_pairs",
     "count_reassigned",

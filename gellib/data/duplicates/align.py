@@ -96,12 +96,12 @@ def agreement(
         else:
             warped, mask = _warp(images[second[rows]], window)
             a = transform(images[first[rows]], symmetry[rows], negative[rows])
-            result[rows] = _local_correlation(a, warped, mask)
+            result[rows] = local_correlation(a, warped, mask)
             windows[rows] = window
     return result, windows
 
 
-def _local_correlation(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def local_correlation(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the mean over the image of the correlation around each pixel.
 
     A border, a caption or a gradient of light that two images share makes them agree only there.

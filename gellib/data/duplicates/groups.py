@@ -13,11 +13,12 @@ import pandas as pd
 from gellib.base.cached_json import cached_json
 from gellib.data import ImageSet
 from gellib.data.duplicates.image_summary import ImageSummary, summarise_images
-from gellib.data.duplicates.search import near_pairs
+from gellib.data.duplicates.parts import part_pairs
+from gellib.data.duplicates.search import compare_all
 from gellib.data.image_files import ImageLimits
 
 # Raised whenever the same images give other pairs than before, so that old files are not used.
-_VERSION = 4
+_VERSION = 5
 # A connected group is oversized from this share of all images on, but never below the first number
 # of images and always from the second number on. In an oversized group only pairs up to the
 # distance count. No benchmark set these values: they were chosen by hand on sets whose images
@@ -31,8 +32,8 @@ class Duplicates:
     """Pairs of files that hold the same image, named as in the column `file`.
 
     The pairs of `exact` have equal bytes or equal pixels; those of `near` differ in compression,
-    scale, crop, brightness or margin, or are mirrored, turned by right angles or inverted, and come
-    with their distance, 0 to 1. Of many copies of one file,
+    scale, crop, brightness or margin, are mirrored, turned or inverted, or one is a panel of the
+    other, and come with their distance, 0 to 1. Of many copies of one file,
     each is paired only with the first.
     """
 
@@ -130,13 +131,29 @@ def _compare(
     unique = list(by_pixels.values())
     if not unique:
         return {"same": [], "near": []}
-    small = (summaries[i].content for i in unique)
-    thumbnails = np.stack([pixels for pixels in small if pixels is not None])
-    aspects = np.array([summaries[i].aspect for i in unique])
-    pairs = near_pairs(thumbnails, aspects, progress=progress)
-    pairs = _restrict_oversized(pairs, len(unique))
+    pairs = _restrict_oversized(find_near([summaries[i] for i in unique], progress), len(unique))
     near = [[digests[unique[i]], digests[unique[j]], distance] for i, j, distance in pairs]
     return {"same": same, "near": near}
+
+
+def find_near(
+    summaries: Sequence[ImageSummary], progress: Callable[..., Iterable[Any]] | None = None
+) -> list[tuple[int, int, float]]:
+    """Return the pairs of readable images that are copies or parts of each other, as `near_pairs`.
+
+    A part is compared with its whole last: it takes the longest, and finds what is left.
+    """
+    small = [summary.content for summary in summaries if summary.content is not None]
+    fine = [summary.fine for summary in summaries if summary.fine is not None]
+    aspects = np.array([summary.aspect for summary in summaries])
+    panels = [(i, *panel) for i, summary in enumerate(summaries) for panel in summary.panels]
+    thumbnails = np.stack(small)
+    pairs, rest = compare_all(thumbnails, aspects, progress=progress)
+    known = [(i, j) for i, j, _ in pairs]
+    more = part_pairs(
+        thumbnails, fine, aspects, panels, known=known, candidates=rest, progress=progress
+    )
+    return sorted(pairs + more)
 
 
 def _restrict_oversized(

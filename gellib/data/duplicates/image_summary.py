@@ -14,9 +14,14 @@ from PIL import Image
 
 from gellib.data.duplicates.align import FULL
 from gellib.data.duplicates.image_traits import ImageTraits, measure_traits
+from gellib.data.duplicates.panels import find_panels
+from gellib.data.duplicates.part_alignment import FINE
 from gellib.data.duplicates.variants import busy_spans, without_margins
 from gellib.data.image_files import ImageInfo, ImageLimits
 from gellib.data.images import examine_image
+
+# Pixels a side of the part in which sharpness is measured, at most.
+_PART = 400
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,12 @@ class ImageSummary:
     """What one file contains; every field except `info` is empty for a file that cannot be read.
 
     `thumbnail` is the grey image resized to (64, 64) float16, aspect ratio ignored; `content` the
-    same of the image without even margins, and `aspect` its width divided by height; `pixel_digest`
-    a digest of all its grey pixels; `brightness` their mean (0 to 255); `tint` the mean range of
-    red, green and blue (0 to 255); `border` the share of the image (0 to 1) that uniform strips
-    along its sides take up; `traits` what its making leaves in it, if that was asked for.
+    same of the image without even margins, `aspect` its width divided by height, and `fine` the
+    same in (128, 128); `panels` holds the content and the aspect of each panel of a figure;
+    `pixel_digest` a digest of all its grey pixels; `brightness` their mean (0 to 255); `tint` the
+    mean range of red, green and blue (0 to 255); `border` the share of the image (0 to 1) that
+    uniform strips along its sides take up; `sharpness` the detail of one pixel divided by that of
+    two; `traits` what its making leaves in it, if that was asked for.
     """
 
     info: ImageInfo
@@ -36,9 +43,12 @@ class ImageSummary:
     brightness: float = 0.0
     tint: float = 0.0
     border: float = 0.0
+    sharpness: float = 0.0
     content: np.ndarray | None = None
     aspect: float = 1.0
     traits: ImageTraits | None = None
+    fine: np.ndarray | None = None
+    panels: tuple[tuple[np.ndarray, float], ...] = ()
 
 
 def summarise_images(
@@ -70,7 +80,12 @@ def _summarise(path: str, limits: ImageLimits | None, traits: bool = False) -> I
     info, pixels = examine_image(path, limits, color="rgb")
     if pixels is None:
         return ImageSummary(info)
-    image = Image.fromarray(pixels)
+    return summarise_pixels(info, pixels)
+
+
+def summarise_pixels(info: ImageInfo, pixels: np.ndarray) -> ImageSummary:
+    """Summarise decoded pixels, (height, width, 3) or (height, width), uint8."""
+    image = Image.fromarray(pixels).convert("RGB")
     grey = image.convert("L")
     plain = np.asarray(grey)
     inner = without_margins(plain)
@@ -85,16 +100,25 @@ def _summarise(path: str, limits: ImageLimits | None, traits: bool = False) -> I
         brightness=float(plain.mean()),
         tint=float(np.ptp(colours, axis=2).mean()),
         border=_border(plain),
+        sharpness=_sharpness(plain),
         content=content,
         aspect=inner.shape[1] / inner.shape[0],
         traits=measure_traits(plain) if traits else None,
+        fine=_thumbnail(inner, FINE),
+        panels=_panels(inner),
     )
 
 
-def _thumbnail(grey: np.ndarray) -> np.ndarray:
+def _panels(grey: np.ndarray) -> tuple[tuple[np.ndarray, float], ...]:
+    boxes = find_panels(grey)
+    parts = [without_margins(grey[top:end, left:right]) for top, end, left, right in boxes]
+    return tuple((_thumbnail(part), part.shape[1] / part.shape[0]) for part in parts)
+
+
+def _thumbnail(grey: np.ndarray, side: int = FULL) -> np.ndarray:
     # In floating point: a dim gel has few grey levels, and their means tell bands from noise.
     image = Image.fromarray(grey).convert("F")
-    small = image.resize((FULL, FULL), Image.Resampling.LANCZOS, reducing_gap=3)
+    small = image.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
     return np.asarray(small).astype(np.float16)
 
 
@@ -102,3 +126,20 @@ def _border(grey: np.ndarray) -> float:
     """Return the share of the image (0 to 1) in uniform rows and columns along its four sides."""
     spans = busy_spans(grey)
     return 1 - grey[spans].size / grey.size if spans else 1.0
+
+
+def _sharpness(grey: np.ndarray) -> float:
+    """Return the curvature over one pixel divided by that over two, in the middle of an image."""
+    if min(grey.shape) < 16:
+        return 0.0
+    height, width = (side // 2 * 2 for side in grey.shape)
+    top, left = (max(0, (side - _PART) // 2) for side in (height, width))
+    middle = grey[:height, :width][top : top + _PART, left : left + _PART].astype(np.float32)
+    rows, columns = (side // 2 for side in middle.shape)
+    halves = middle[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).mean(axis=(1, 3))
+    return _curvature(middle) / max(_curvature(halves), 1e-6)
+
+
+def _curvature(grey: np.ndarray) -> float:
+    across = grey[1:-1, :-2] + grey[1:-1, 2:]
+    return float(np.std(4 * grey[1:-1, 1:-1] - across - grey[:-2, 1:-1] - grey[2:, 1:-1]))

@@ -57,8 +57,22 @@ def near_pairs(
     list of (i, j, distance)
         Positions i < j, sorted; distance 0 is the same image, 1 has nothing in common.
     """
+    return compare_all(thumbnails, aspects, progress=progress)[0]
+
+
+def compare_all(
+    thumbnails: np.ndarray,
+    aspects: np.ndarray | None = None,
+    *,
+    progress: Callable[..., Iterable[Any]] | None = None,
+) -> tuple[list[tuple[int, int, float]], tuple[np.ndarray, ...] | None]:
+    """Return what `near_pairs` does, and the mirrored or inverted pairs that do not agree yet.
+
+    These are first, second, windows (n, 5) of left, right, top, bottom and a turn of 0 degrees,
+    symmetry and negative: a copy may be turned a little too.
+    """
     if len(thumbnails) < 2:
-        return []
+        return [], None
     thumbnails = np.asarray(thumbnails, np.float32)
     details = {side: detail(thumbnails, side) for side in SIDES}
     first, second, crops, symmetry, negative = _candidates(thumbnails, details[SIDES[0]], progress)
@@ -77,7 +91,11 @@ def near_pairs(
         i, j, value = int(first[place]), int(second[place]), float(values[place])
         pair = (min(i, j), max(i, j))
         found[pair] = max(value, found.get(pair, 0.0))
-    return [(i, j, round(max(0.0, 1 - value), 3)) for (i, j), value in sorted(found.items())]
+    pairs = [(i, j, round(max(0.0, 1 - value), 3)) for (i, j), value in sorted(found.items())]
+    open_ = (values < enough) & ((symmetry > 0) | negative)
+    cuts = np.pad(CROPS[crops], ((0, 0), (0, 1)))
+    rest = first, second, cuts, symmetry, negative
+    return pairs, tuple(part[open_] for part in rest)
 
 
 def _candidates(

@@ -1,0 +1,261 @@
+"""Find images that are a part of another one: cropped by a third, turned a little, or a panel.
+
+Candidates come from windows of 16 pixels, all compared with all; an alignment decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.fft import dct
+
+from gellib.data.duplicates.part_alignment import align_parts, blur_matrix, halve
+from gellib.data.duplicates.warp import centres, follow, sample, window_maps
+
+# Sets of more images are not searched for parts: the time grows with the square of their number.
+LARGEST_SET = 12_000
+# Agreement from which a part counts as a copy, and the same where it is squeezed by more than this
+# (difference of logarithms). `tests/benchmarks/duplicates.py kinds` and `lab` measure them.
+AGREE_PART = 0.74
+_SQUEEZED, _AGREE_SQUEEZED = 0.12, 0.94
+# Coarse correlation from which a pair is aligned, and how many such pairs of an image at most.
+# Chosen by hand on the same pairs.
+_COARSE, _NEIGHBOURS = 0.55, 6
+_PANEL_COARSE, _PANEL_NEIGHBOURS = 0.45, 3
+_SIDE, _WAVES, _BLOCK = 16, 10, 64
+# Pairs that are aligned at most, those first that are most alike: 4 ms each.
+_MOST_PAIRS = 40_000
+# Windows: shares of a side that are left, and where they begin; the halves and thirds of a figure.
+_SPANS = [
+    (0.0, 1.0),
+    *((s, s + 0.8) for s in (0, 0.1, 0.2)),
+    *((s, s + 0.7) for s in (0, 0.1, 0.2, 0.3)),
+]
+_WHOLE, _HALVES = (0.0, 1.0), [(0.0, 0.5), (0.5, 1.0)]
+_THIRDS = [(0.0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1.0)]
+_PLAIN = [
+    (across, down) for across in _SPANS for down in _SPANS if across != down or across != _WHOLE
+]
+_PLAIN += [(part, _WHOLE) for part in _HALVES + _THIRDS]
+_PLAIN += [(_WHOLE, part) for part in _HALVES + _THIRDS]
+_PLAIN += [(across, down) for across in _HALVES for down in _HALVES]
+_TURNED = [(_WHOLE, _WHOLE), ((0.06, 0.94), (0.06, 0.94))]
+_DEGREES = (-3.5, 3.5)
+WINDOWS = np.array(
+    [[*across, *down, 0] for across, down in _PLAIN]
+    + [[*across, *down, degrees] for degrees in _DEGREES for across, down in _TURNED]
+)
+# A panel may have some of its surroundings with it: what is cut off, and where the whole then lies.
+_LESS, _MORE = (0.1, 1.0), (0.0, 0.9)
+_PANEL_CUTS = [(_WHOLE, _WHOLE)]
+_PANEL_CUTS += [(_LESS, _WHOLE), (_MORE, _WHOLE), (_WHOLE, _LESS), (_WHOLE, _MORE)]
+_PANEL_WINDOWS = np.array(
+    [
+        [*((edge - low) / (high - low) for low, high in cut for edge in (0, 1)), 0]
+        for cut in _PANEL_CUTS
+    ]
+)
+
+
+def part_pairs(
+    thumbnails: np.ndarray,
+    fine: Sequence[np.ndarray],
+    aspects: np.ndarray,
+    panels: Sequence[tuple[int, np.ndarray, float]] = (),
+    *,
+    known: Iterable[tuple[int, int]] = (),
+    candidates: tuple[np.ndarray, ...] | None = None,
+    progress: Callable[..., Iterable[Any]] | None = None,
+) -> list[tuple[int, int, float]]:
+    """Find images that show a part of another one.
+
+    Parameters
+    ----------
+    thumbnails
+        (n, 64, 64) grey levels 0 to 255, resized to a square.
+    fine
+        n of (128, 128), the same.
+    aspects
+        (n,) width divided by height before the resizing.
+    panels
+        For each panel: position of the figure, grey levels (64, 64), width divided by height.
+    known
+        Pairs (i, j) that are not compared again.
+    candidates
+        Further pairs to align: first, second, windows (n, 5), symmetry, negative.
+    progress
+        Wraps an iterable and takes its `total`, as `tqdm` does.
+
+    Returns
+    -------
+    list of (i, j, distance)
+        Positions i < j, sorted; distance 0 is the same image, 1 has nothing in common.
+    """
+    n = len(thumbnails)
+    if not 2 <= n <= LARGEST_SET:
+        return []
+    thumbnails = np.asarray(thumbnails, np.float32)
+    aspects = np.asarray(aspects, np.float32)
+    skip = np.array([i * n + j for pair in known for i, j in [sorted(pair)]], np.int64)
+    whole = _waves(_resample(thumbnails, _WHOLE, _WHOLE))
+    found = [_window_candidates(thumbnails, whole, aspects, progress)]
+    if candidates is not None:
+        found.append(candidates)
+    first, second, windows, symmetry, negative = map(np.concatenate, zip(*found, strict=True))
+    pair = np.minimum(first, second) * n + np.maximum(first, second)
+    use = ~np.isin(pair, skip)
+    first, second, windows = first[use], second[use], windows[use]
+    symmetry, negative = symmetry[use], negative[use]
+    own = np.where(symmetry >= 4, 1 / aspects[first], aspects[first])
+    result = _align(thumbnails, fine, first, second, windows, own, aspects, symmetry, negative)
+    if panels:
+        owners = np.array([owner for owner, _, _ in panels])
+        small = np.stack([pixels for _, pixels, _ in panels])
+        ratios = np.array([aspect for _, _, aspect in panels], np.float32)
+        number, image, windows = _panel_candidates(small, owners, whole)
+        low, high = np.minimum(owners[number], image), np.maximum(owners[number], image)
+        use = ~np.isin(low * n + high, skip)
+        number, image, windows = number[use], image[use], windows[use]
+        none = np.zeros(len(number), int)
+        plain = none.astype(bool)
+        pairs = _align(small, fine, number, image, windows, ratios[number], aspects, none, plain)
+        result += [(int(owners[i]), j, value) for i, j, value in pairs]
+    best: dict[tuple[int, int], float] = {}
+    for i, j, value in result:
+        key = (min(i, j), max(i, j))
+        best[key] = max(value, best.get(key, 0.0))
+    return [(i, j, round(max(0.0, 1 - value), 3)) for (i, j), value in sorted(best.items())]
+
+
+def likeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the coarse correlation (m, n) of small images (m, 64, 64) and (n, 64, 64)."""
+    left, right = (
+        _waves(_resample(images.astype(np.float32), _WHOLE, _WHOLE)) for images in (first, second)
+    )
+    return left @ right.T
+
+
+def _align(
+    small: np.ndarray,
+    fine: Sequence[np.ndarray],
+    first: np.ndarray,
+    second: np.ndarray,
+    windows: np.ndarray,
+    own: np.ndarray,
+    aspects: np.ndarray,
+    symmetry: np.ndarray,
+    negative: np.ndarray,
+) -> list[tuple[int, int, float]]:
+    """Align pairs; return those that agree. `own` holds the aspect ratios of the first images.
+
+    The other parameters are those of `part_pairs` and of `align_parts`.
+    """
+    theirs = aspects[second]
+    maps = window_maps(windows[:, :4], windows[:, 4], theirs)
+    values, maps = align_parts(small, fine, first, second, maps, own, symmetry, negative)
+    wide = np.hypot(maps[:, 1] * theirs, maps[:, 4]) / own
+    high = np.hypot(maps[:, 2] * theirs, maps[:, 5])
+    squeezed = np.abs(np.log(np.maximum(wide, 1e-6) / np.maximum(high, 1e-6))) > _SQUEEZED
+    enough = np.where(squeezed, _AGREE_SQUEEZED, AGREE_PART)
+    return [(int(first[k]), int(second[k]), float(values[k]))
+            for k in np.flatnonzero(values >= enough)]  # fmt: skip
+
+
+def _window_candidates(
+    thumbnails: np.ndarray,
+    whole: np.ndarray,
+    aspects: np.ndarray,
+    progress: Callable[..., Iterable[Any]] | None,
+) -> tuple[np.ndarray, ...]:
+    """Return pairs: first, second, the window of the second, and no symmetry and no negative."""
+    n, found = len(thumbnails), []
+    blocks = range(0, n, _BLOCK)
+    for at in progress(blocks, total=len(blocks)) if progress else blocks:
+        rows = np.arange(at, min(at + _BLOCK, n))
+        parts = _window_waves(halve(thumbnails[rows]), aspects[rows])
+        best = np.full((len(rows), n), -1, np.float32)
+        for part in parts:
+            np.maximum(best, part @ whole.T, out=best)
+        best[np.arange(len(rows)), rows] = -1
+        row, column = _nearest(best, _NEIGHBOURS, _COARSE)
+        window = np.einsum("wpk,pk->wp", parts[:, row], whole[column]).argmax(axis=0)
+        found.append((column, rows[row], WINDOWS[window], best[row, column]))
+    first, second, windows, likeness = map(np.concatenate, zip(*found, strict=True))
+    most = np.sort(np.argsort(-likeness, kind="stable")[:_MOST_PAIRS])
+    first, second, windows = first[most], second[most], windows[most]
+    none = np.zeros(len(first), int)
+    return first, second, windows, none, none.astype(bool)
+
+
+def _panel_candidates(
+    panels: np.ndarray, owners: np.ndarray, whole: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Return pairs of a panel and an image that it may show, and where the panel lies in that."""
+    found = []
+    for at in range(0, len(panels), _BLOCK):
+        rows = np.arange(at, min(at + _BLOCK, len(panels)))
+        values = panels[rows].astype(np.float32)
+        parts = np.stack([_waves(_resample(values, *cut)) for cut in _PANEL_CUTS])
+        best = np.full((len(rows), len(whole)), -1, np.float32)
+        for part in parts:
+            np.maximum(best, part @ whole.T, out=best)
+        best[np.arange(len(rows)), owners[rows]] = -1
+        row, column = _nearest(best, _PANEL_NEIGHBOURS, _PANEL_COARSE)
+        cut = np.einsum("wpk,pk->wp", parts[:, row], whole[column]).argmax(axis=0)
+        found.append((rows[row], column, _PANEL_WINDOWS[cut], best[row, column]))
+    number, image, windows, likeness = map(np.concatenate, zip(*found, strict=True))
+    most = np.sort(np.argsort(-likeness, kind="stable")[:_MOST_PAIRS])
+    return number[most], image[most], windows[most]
+
+
+def _nearest(best: np.ndarray, most: int, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return row and column of the `most` highest values of each row that are high enough."""
+    most = min(most, best.shape[1] - 1)
+    near = np.argpartition(-best, most - 1, axis=1)[:, :most]
+    row, place = np.nonzero(np.take_along_axis(best, near, axis=1) >= least)
+    return row, near[row, place]
+
+
+def _window_waves(images: np.ndarray, aspects: np.ndarray) -> np.ndarray:
+    """Return the waves of all windows of images (n, 32, 32): (windows, n, waves)."""
+    parts = [_waves(_resample(images, across, down)) for across, down in _PLAIN]
+    u, v = centres(images.shape[1])
+    for degrees in _DEGREES:
+        upright = np.tile([*_WHOLE, *_WHOLE], (len(images), 1))
+        maps = window_maps(upright, np.full(len(images), degrees), aspects)
+        turned = sample(images, *follow(maps, u, v))[0].reshape(images.shape)
+        parts += [_waves(_resample(turned, across, down)) for across, down in _TURNED]
+    return np.stack(parts)
+
+
+def _resample(
+    images: np.ndarray, across: tuple[float, float], down: tuple[float, float]
+) -> np.ndarray:
+    """Average a window of images (n, side, side) to 16 pixels."""
+    columns, rows = (_averages(images.shape[1], *span) for span in (across, down))
+    return rows @ images @ columns.T
+
+
+def _averages(side: int, low: float, high: float) -> np.ndarray:
+    edges = (low + (high - low) * np.arange(_SIDE + 1) / _SIDE) * side
+    pixels = np.arange(side)
+    shares = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    shares = np.maximum(shares, 0)
+    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _waves(images: np.ndarray) -> np.ndarray:
+    """Return the slow cosine waves of the contrast of images (n, 16, 16), of length 1."""
+    fine, wide = blur_matrix(_SIDE, 0.7), blur_matrix(_SIDE, _SIDE / 10)
+    small = fine @ images @ fine.T
+    small = small - wide @ small @ wide.T
+    power = wide @ small**2 @ wide.T
+    small = small / np.sqrt(power + 0.1 * power.mean(axis=(1, 2), keepdims=True) + 1e-6)
+    small -= small.mean(axis=(1, 2), keepdims=True)
+    slow = dct(np.eye(_SIDE, dtype=np.float32), axis=0, norm="ortho")[:_WAVES]
+    waves = (slow @ small @ slow.T).reshape(len(images), -1)
+    length = np.linalg.norm(waves, axis=1, keepdims=True)
+    # An even image has no direction.
+    return np.divide(waves, length, out=np.zeros_like(waves), where=length > 0.5)
