@@ -24,7 +24,9 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
     keep = set(report.keep)
     exact = [(f"{a}  =  {b}", keep & {a, b}) for a, b in report.duplicates.exact]
     near = [(f"{a}  ~  {b}  (distance {d:g})", keep & {a, b}) for a, b, d in report.duplicates.near]
-    pairs = [text + f"  keep {min(best)}" * bool(best) for text, best in exact + near]
+    pairs = [
+        text + "".join(f"  keep {file}" for file in sorted(best)) for text, best in exact + near
+    ]
     parts += _section("Duplicates: = exact, ~ near; keep: the larger or sharper copy", pairs)
     clusters = [f"{len(files)} images: {files[0]} ..." for files in report.clusters]
     parts += _section("Near-duplicate clusters", clusters)
