@@ -80,11 +80,11 @@ def _summarise(path: str, limits: ImageLimits | None, traits: bool = False) -> I
     info, pixels = examine_image(path, limits, color="rgb")
     if pixels is None:
         return ImageSummary(info)
-    return summarise_pixels(info, pixels)
+    return summarise_pixels(info, pixels, traits)
 
 
-def summarise_pixels(info: ImageInfo, pixels: np.ndarray) -> ImageSummary:
-    """Summarise decoded pixels, (height, width, 3) or (height, width), uint8."""
+def summarise_pixels(info: ImageInfo, pixels: np.ndarray, traits: bool = False) -> ImageSummary:
+    """Summarise decoded pixels, (height, width, 3) or (height, width), uint8; traits on request."""
     image = Image.fromarray(pixels).convert("RGB")
     grey = image.convert("L")
     plain = np.asarray(grey)
