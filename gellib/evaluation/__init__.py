@@ -49,6 +49,12 @@ from gellib.evaluation.paired import (
     t_test,
 )
 from gellib.evaluation.power import DIFFERENCE, images_needed, seeds_needed, variance_of_mean
+from gellib.evaluation.prediction_sets import (
+    NONE_OF_THESE,
+    PredictionSetRule,
+    fit_prediction_sets,
+    set_text,
+)
 from gellib.evaluation.resampling import group_numbers, wilson
 from gellib.evaluation.scores import evaluate, roc_auc
 from gellib.evaluation.selective import entropy, error_detection, label_entropy, risk_coverage
@@ -68,6 +74,7 @@ __all__ = [
     "DIFFERENCE",
     "ENOUGH_IMAGES",
     "MULTILABEL",
+    "NONE_OF_THESE",
     "NO_EVIDENCE",
     "SINGLE_LABEL",
     "TASKS",
@@ -76,6 +83,7 @@ __all__ = [
     "ImageScores",
     "Indistinguishable",
     "MeanError",
+    "PredictionSetRule",
     "Task",
     "Temperature",
     "Thresholds",
@@ -92,6 +100,7 @@ __all__ = [
     "factor_effects",
     "find_indistinguishable",
     "find_task",
+    "fit_prediction_sets",
     "fit_temperature",
     "group_numbers",
     "group_sums",
@@ -110,6 +119,7 @@ __all__ = [
     "roc_auc",
     "seeds_needed",
     "shared_images",
+    "set_text",
     "sign_flip",
     "t_test",
     "task_of_labels",
