@@ -97,7 +97,7 @@ def sweep(
     ['done']
     >>> model = gellib.load("mine")
     >>> model.predict(folder / "test" / "gel").columns.tolist()
-    ['file', 'label', 'p_gel', 'p_not_gel', 'unlike_training', 'error']
+    ['file', 'label', 'p_gel', 'p_not_gel', 'statement', 'unlike_training', 'error']
     """
     from gellib.sweeps import load_sweep, run_sweep
 

@@ -43,7 +43,8 @@ class Model:
         -------
         DataFrame
             One row per image: `file`, `label`, `p_<class>` (calibrated probabilities, 0..1),
-            `unlike_training` (whether it is unlike all that the model was trained on) and
+            `statement` (what can be said of it: `gel`, `gel or not_gel: cannot say`, `none of
+            these`), `unlike_training` (whether it is unlike the training images of its class) and
             `error` (why it could not be read; empty where it could).
 
         Raises
@@ -95,10 +96,12 @@ def _predictions_table(predictions: Sequence[Prediction], classes: Sequence[str]
             "file": p.file,
             "label": p.label,
             **{f"p_{name}": p.probabilities.get(name, float("nan")) for name in classes},
+            "statement": p.statement,
             "unlike_training": p.ood,
             "error": p.error,
         }
         for p in predictions
     ]
-    columns = ["file", "label", *(f"p_{name}" for name in classes), "unlike_training", "error"]
+    shares = (f"p_{name}" for name in classes)
+    columns = ["file", "label", *shares, "statement", "unlike_training", "error"]
     return pd.DataFrame(rows, columns=columns)

@@ -95,8 +95,9 @@ def predict(
                 continue
             shares = "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities.items())
             nearest = f"  most like {near}" if (near := getattr(p, "nearest", "")) else ""
-            unlike = "  unlike all that it was trained on" if p.ood else ""
-            click.echo(f"{p.file:<{width}}  {p.label or 'no label':<12} {shares}{nearest}{unlike}")
+            said = getattr(p, "statement", p.label) or "no label"
+            unlike = "  unlike its training images" if p.ood else ""
+            click.echo(f"{p.file:<{width}}  {said:<12} {shares}{nearest}{unlike}")
         click.echo(f"according to {predictions[0].run or predictor.name}", err=True)
     sys.exit(1 if any(p.error for p in predictions) else 0)
 

@@ -16,6 +16,7 @@ from gellib.runs.record_sections import (
     EvaluationRecord,
     OutOfDistributionRecord,
     ParameterCounts,
+    PredictionSetsRecord,
     Section,
     ThresholdsRecord,
     Timings,
@@ -68,6 +69,7 @@ class Record(Section):
     calibration: CalibrationRecord | None = None
     uncertainty: UncertaintyRecord | None = None
     out_of_distribution: OutOfDistributionRecord | None = None
+    prediction_sets: PredictionSetsRecord | None = None
     thresholds: ThresholdsRecord | None = None
     error: ErrorRecord | None = None
 

@@ -148,6 +148,23 @@ class OutOfDistributionRecord(Section):
     n_test: int | None = None
 
 
+class PredictionSetsRecord(Section):
+    """The prediction sets: `classes` has threshold and number of independent images by class.
+
+    `source` is where the thresholds are from, `out-of-fold` or `validation`; `too_few` names the
+    classes for which nothing is promised. Of `n` scored images, `single` have a set of one class,
+    `empty` one of none.
+    """
+
+    level: float | None = None
+    source: str = ""
+    classes: dict[str, dict[str, float]] = {}
+    too_few: list[str] = []
+    n: int | None = None
+    single: int | None = None
+    empty: int | None = None
+
+
 class ThresholdsRecord(Section):
     """Multilabel: the probability from which each label is given, by class."""
 

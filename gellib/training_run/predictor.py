@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,70 +14,15 @@ from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.images import read_image
 from gellib.data.imageset import name_labels
 from gellib.data.layouts.folders import find_images
-from gellib.evaluation import Task, task_of_labels
+from gellib.evaluation import PredictionSetRule
 from gellib.runs import Record, RecordError, RunFolder
 from gellib.training_run.find_runs import PredictorError, model_file
+from gellib.training_run.prediction import Prediction
 
 # An image to be read: a file, its bytes, or its name and bytes.
 Source = str | Path | bytes | tuple[str, bytes]
 
 _AT_ONCE = 64
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The prediction of one image by one run; `error` is why there is none.
-
-    A run of a multi-label task has `thresholds`: the labels are those whose
-    probability reaches its threshold, and `label` joins them by `|`.
-    """
-
-    file: str
-    label: str = ""
-    probabilities: dict[str, float] = field(default_factory=dict)
-    run: str = ""
-    error: str = ""
-    thresholds: dict[str, float] = field(default_factory=dict)
-    ood_score: float | None = None
-
-    @property
-    def ood(self) -> bool:
-        """Whether the image is unlike all that the model was trained on."""
-        return self.ood_score is not None and self.ood_score > 1
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels that the image gets: one, or those that reach their threshold."""
-        if self.task.exclusive:
-            return (self.label,) if self.label else ()
-        # From the probabilities: a class may be called `a|b`.
-        shares = self.probabilities.items()
-        return tuple(name for name, share in shares if share >= self.thresholds[name])
-
-    @property
-    def task(self) -> Task:
-        """Whether the task is single-label or multi-label."""
-        return task_of_labels(bool(self.thresholds))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return `file, label, probabilities, run`, or `file, error`.
-
-        In a multi-label task also `labels` and `thresholds`; where the model knows what it
-        was trained on, `ood` and `ood_score`, above 1 for an image unlike all that.
-        """
-        if self.error:
-            return {"file": self.file, "error": self.error}
-        more = (
-            {} if self.task.exclusive else {"labels": [*self.labels], "thresholds": self.thresholds}
-        )
-        return {
-            "file": self.file,
-            "label": self.label,
-            "probabilities": self.probabilities,
-            "run": self.run,
-            **more,
-            **({} if self.ood_score is None else {"ood": self.ood, "ood_score": self.ood_score}),
-        }
 
 
 class Predictor:
@@ -93,7 +38,7 @@ class Predictor:
         # Only here: torch takes seconds to import, and listing runs does not need it.
         from gellib.models.backbones import choose_device, device_missing
         from gellib.models.compute import Compute
-        from gellib.models.explain import OutOfDistribution
+        from gellib.models.explain import load_detector
         from gellib.models.training import load_model, load_tensors
 
         self.run = run if isinstance(run, RunFolder) else RunFolder(find_path(run))
@@ -126,9 +71,11 @@ class Predictor:
         self.task = self.head.task
         self.temperature = self.metadata.get("temperature", 1.0)
         known = self.metadata.get("out_of_distribution")
-        self.detector = OutOfDistribution.load(load_tensors(path), known) if known else None
+        self.detector = load_detector(load_tensors(path), known) if known else None
         cuts = self.metadata.get("thresholds", ())
         self.thresholds = dict(zip(self.classes, cuts, strict=True)) if cuts else {}
+        rule = self.metadata.get("prediction_sets")
+        self.rule = PredictionSetRule.load(rule) if rule else None
         # The arithmetic of the run, so that predictions are equal to its own; a run of a GPU that
         # is not here predicts on the CPU, and agrees to rounding.
         here = not device_missing(config["hardware_type"])
@@ -171,14 +118,22 @@ class Predictor:
             for place, (name, _) in enumerate(named)
         ]
 
-    def _prediction(self, name: str, row: np.ndarray, score: float | None) -> Prediction:
+    def _prediction(self, name: str, row: np.ndarray, scores: np.ndarray | None) -> Prediction:
         shares = {c: float(p) for c, p in zip(self.classes, row, strict=True)}
         given = self.task.decide(row[None], list(self.thresholds.values()) or None)
         (label,) = name_labels(given, self.classes)
-        return Prediction(name, label, shares, self.name, "", self.thresholds, score)
+        found = Prediction(name, label, shares, self.name, "", self.thresholds)
+        if self.rule is not None:
+            (own,) = self.rule.apply(row[None], exclusive=self.task.exclusive)
+            members = tuple(c for c, inside in zip(self.classes, own, strict=True) if inside)
+            found = replace(found, members=members)
+        if scores is not None:
+            own_score = float(scores[row.argmax()] if self.task.exclusive else scores[0])
+            found = replace(found, ood_score=own_score, unlike_all=bool((scores > 1).all()))
+        return found
 
-    def _probabilities(self, views: Sequence[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
-        """Probabilities of each image, and how unlike the training images it is."""
+    def _probabilities(self, views: Sequence[np.ndarray]) -> list[tuple[np.ndarray, Any]]:
+        """Probabilities of each image, and how unlike the training images of each class it is."""
         from gellib.models.features import view_statistics
         from gellib.models.training import head_probabilities, view_features
 
@@ -192,8 +147,17 @@ class Predictor:
         rows = self.task.apply_temperature(raw, self.temperature)
         if self.detector is None:
             return [(row, None) for row in rows]
-        scores = self.detector.score(features, np.stack([view_statistics(v) for v in views]))
-        return list(zip(rows, scores.tolist(), strict=True))
+        statistics = np.stack([view_statistics(v) for v in views])
+        count = len(self.classes) if self.task.exclusive else 1
+        scores = [
+            self.detector.score(
+                features,
+                statistics,
+                np.full(len(views), number) if self.task.exclusive else None,
+            )
+            for number in range(count)
+        ]
+        return list(zip(rows, np.stack(scores, axis=1), strict=True))
 
 
 def named_source(source: Source, number: int) -> tuple[str, Any]:

@@ -171,6 +171,7 @@ class TrainingRun(RunFigures):
         }
         if evaluation.thresholds is not None:
             model["thresholds"] = evaluation.thresholds.values.tolist()
+        model["prediction_sets"] = uncertainty.rule.metadata()
         detector, more = uncertainty.detector, None
         if detector is not None:
             model["out_of_distribution"], more = detector.metadata(), detector.tensors()

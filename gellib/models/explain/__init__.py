@@ -1,5 +1,6 @@
 """Explanation maps, uncertainty, and detection of out-of-distribution images."""
 
+from gellib.models.explain.earlier_detector import EarlierDetector, load_detector
 from gellib.models.explain.maps import Explanation, explain_views
 from gellib.models.explain.monte_carlo import Uncertainty, has_dropout, uncertainty
 from gellib.models.explain.out_of_distribution import (
@@ -11,6 +12,7 @@ from gellib.models.explain.spatial_layer import ExplainError, last_spatial_layer
 
 __all__ = [
     "MOST_IMAGES",
+    "EarlierDetector",
     "ExplainError",
     "Explanation",
     "OutOfDistribution",
@@ -19,5 +21,6 @@ __all__ = [
     "fit_out_of_distribution",
     "has_dropout",
     "last_spatial_layer",
+    "load_detector",
     "uncertainty",
 ]

@@ -36,9 +36,7 @@ def verdict(prediction: Prediction, record: Record | None, truth: str = "") -> s
         f"<div style='font-size:{size};font-weight:bold;line-height:1.3'>"
         f"{'<br>'.join(names) or 'no label'}</div>"
     ]
-    if prediction.ood:
-        text = "This image is unlike all training images: do not rely on the prediction."
-        parts.append(box(text))
+    parts += _doubt(prediction)
     if truth:
         right = truth == prediction.label
         mark, colour = ("✓ right", "#00664B") if right else ("✗ wrong", "#B00000")
@@ -56,6 +54,18 @@ def verdict(prediction: Prediction, record: Record | None, truth: str = "") -> s
     who = _who(record) if record else f"{prediction.run}"
     parts.append(f"<div style='color:#444'>predicted by {html.escape(who)}</div>")
     return "".join(parts)
+
+
+def _doubt(prediction: Prediction) -> list[str]:
+    """Say what the prediction set and the detector of unlike images say, where they doubt."""
+    parts, said = [], prediction.statement
+    if said != prediction.label:
+        parts.append(f"<div style='font-size:1.2em'>{html.escape(said)}</div>")
+    if prediction.ood:
+        single = prediction.task.exclusive and not prediction.unlike_all
+        of = f"the training images of {prediction.label}" if single else "all training images"
+        parts.append(box(html.escape(f"This image is unlike {of}: do not rely on the prediction.")))
+    return parts
 
 
 def _bars(prediction: Prediction) -> str:

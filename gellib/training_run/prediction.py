@@ -1,0 +1,85 @@
+"""The prediction of one image, and what can be said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gellib.evaluation import NONE_OF_THESE, Task, set_text, task_of_labels
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The prediction of one image by one run; `error` is why there is none.
+
+    A run of a multi-label task has `thresholds`: the labels are those whose
+    probability reaches its threshold, and `label` joins them by `|`. `members` are the classes of
+    its prediction set; None where the model has no rule for it. `ood_score` compares it with the
+    training images of its class, `unlike_all` with those of every class.
+    """
+
+    file: str
+    label: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    run: str = ""
+    error: str = ""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    ood_score: float | None = None
+    unlike_all: bool = False
+    members: tuple[str, ...] | None = None
+
+    @property
+    def ood(self) -> bool:
+        """Whether the image is unlike the training images of the class that it is given."""
+        return self.ood_score is not None and self.ood_score > 1
+
+    @property
+    def statement(self) -> str:
+        """What can be said: `gel`, `gel or not_gel: cannot say`, `none of these`.
+
+        Where the model has no prediction sets, the label.
+        """
+        if self.error or self.members is None:
+            return self.label
+        if self.unlike_all:
+            return NONE_OF_THESE
+        if self.ood:
+            return f"{self.label}, but unlike its training images: cannot say"
+        return set_text(self.label, self.members, exclusive=self.task.exclusive)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that the image gets: one, or those that reach their threshold."""
+        if self.task.exclusive:
+            return (self.label,) if self.label else ()
+        # From the probabilities: a class may be called `a|b`.
+        shares = self.probabilities.items()
+        return tuple(name for name, share in shares if share >= self.thresholds[name])
+
+    @property
+    def task(self) -> Task:
+        """Whether the task is single-label or multi-label."""
+        return task_of_labels(bool(self.thresholds))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `file, label, probabilities, run`, or `file, error`.
+
+        In a multi-label task also `labels` and `thresholds`; where the model has prediction sets,
+        `set` and `statement`; where it knows what it was trained on, `ood` and `ood_score`, above 1
+        for an image unlike the training images of its class.
+        """
+        if self.error:
+            return {"file": self.file, "error": self.error}
+        more = (
+            {} if self.task.exclusive else {"labels": [*self.labels], "thresholds": self.thresholds}
+        )
+        return {
+            "file": self.file,
+            "label": self.label,
+            "probabilities": self.probabilities,
+            "run": self.run,
+            **more,
+            **({} if self.members is None else {"set": [*self.members]}),
+            **({} if self.members is None else {"statement": self.statement}),
+            **({} if self.ood_score is None else {"ood": self.ood, "ood_score": self.ood_score}),
+        }
