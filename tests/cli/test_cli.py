@@ -110,7 +110,16 @@ class TestSweep:
         assert result.exit_code == 1
         first, second = json.loads(result.stdout)
         assert set(first) == {"file", "error"}
-        assert set(second) == {"file", "label", "probabilities", "run", "ood", "ood_score"}
+        assert set(second) == {
+            "file",
+            "label",
+            "probabilities",
+            "run",
+            "set",
+            "statement",
+            "ood",
+            "ood_score",
+        }
         assert set(second["probabilities"]) == {"dots", "stripes"}
         assert sum(second["probabilities"].values()) == pytest.approx(1)
         assert second["label"] == max(second["probabilities"], key=second["probabilities"].get)

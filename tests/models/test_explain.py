@@ -162,9 +162,16 @@ def test_a_run_draws_and_records_its_uncertainty(ran):
     record = run.folder.read_record()
     assert record.calibration.n == record.uncertainty.n == 20
     assert record.out_of_distribution.n_test == 20
+    sets = record.prediction_sets
+    assert (
+        sets.source == "validation" and sets.n == 20 and set(sets.classes) == {*run.images.classes}
+    )
+    assert set(sets.too_few) == {name for name, own in sets.classes.items() if own["groups"] < 19}
     assert record.timings.explain_s > 0
     test = run.folder.read_predictions().query("split == 'test'")
     assert test["entropy"].between(0, np.log(2) + 1e-9).all()
+    size = test["set"].fillna("").map(lambda text: len(text.split("|")) if text else 0)
+    assert (size == 1).sum() == sets.single and (size == 0).sum() == sets.empty
 
 
 def test_explaining_can_be_left_out(ran):
