@@ -16,6 +16,8 @@ from gellib.evaluation.power import images_needed, seeds_needed
 from gellib.evaluation.run_pairs import PairTest, compare_over_images
 
 BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"
+# Only where equivalence within a margin was tested, by cross-validation.
+PRACTICALLY_SAME, NOT_ENOUGH = "practically the same", "not enough evidence"
 ALPHA = 0.05
 
 

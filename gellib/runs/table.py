@@ -42,11 +42,11 @@ def record_row(record: Record) -> dict[str, Any]:
     """Flatten a record to one row of the results table: numbers, NaN where there is none.
 
     Times are in the units that the reference's column names say; metrics are on the test
-    images and lie in 0..1.
+    images, without any out of fold, and lie in 0..1.
     """
     nan = float("nan")
     config, timings, total = record.config, record.timings, record.parameters.total
-    test, val = (record.test, record.val) if record.done else ({}, {})
+    test, val = (record.scores, record.val) if record.done else ({}, {})
     row = {
         **{name: config.get(name) for name in REFERENCE_COLUMNS[:5]},
         # What the run costs by itself: its features too, also where another run had made them.
@@ -100,7 +100,7 @@ def tabulate(records: Sequence[Record]) -> pd.DataFrame:
             parameter = parameters.get(name, name)
             table[name] = [record.config.get(parameter) for record in records]
     nan = float("nan")
-    tests = [r.test if r.done else {} for r in records]
+    tests = [r.scores if r.done else {} for r in records]
     vals = [r.val if r.done else {} for r in records]
     if any(record.done and not record.task.exclusive for record in records):
         for metric in MULTILABEL.metrics():

@@ -22,7 +22,7 @@ class Sweep:
     """A sweep ready to run: `configs` by the name of their run folder, in order.
 
     `system` is the simulated data set that can stand in for its images: a name that `gellib
-    simulate` takes, or empty.
+    simulate` takes, or empty. Scores that differ by less than `margin` are practically the same.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Sweep:
     configs: dict[str, RunConfig] = field(default_factory=dict)
     system: str = ""
     listed: list[dict[str, Any]] = field(default_factory=list)
+    margin: float = 0.05
 
     def modules(self) -> list[str]:
         """Name the modules that its runs import and most other runs do not."""
@@ -52,7 +53,8 @@ class Sweep:
         `listed_runs` has an entry for each of the listed `runs`: its `model_id`, `name`, `like`,
         and what it `changed` there, by parameter: from, to.
         """
-        info = {"name": self.name, "purpose": self.purpose, "runs": list(self.configs)}
+        info: dict[str, Any] = {"name": self.name, "purpose": self.purpose}
+        info |= {"margin": self.margin, "runs": list(self.configs)}
         return {**info, "listed_runs": self.listed} if self.listed else info
 
 
@@ -140,7 +142,17 @@ def load_sweep(
     name = f"{spec.name}-quick" if quick else spec.name
     purpose = quick_purpose(spec.purpose) if quick else spec.purpose
     folder = made_in(path) / name if out is None else expand_user(out)
-    return Sweep(name, purpose, notebook, path, folder.resolve(), configs, spec.system, listed_runs)
+    return Sweep(
+        name,
+        purpose,
+        notebook,
+        path,
+        folder.resolve(),
+        configs,
+        spec.system,
+        listed_runs,
+        spec.margin,
+    )
 
 
 def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepInputError]:

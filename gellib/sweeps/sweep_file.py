@@ -35,6 +35,8 @@ class SweepFile(BaseModel):
     runs: list[dict[str, Any]] = Field(default_factory=list)
     seeds: list[int] = Field(default_factory=list)
     folds: int = Field(0, ge=0, le=100)
+    # Scores that differ by less are practically the same; the report's own default.
+    margin: float = Field(0.05, gt=0, le=0.5)
     system: str = ""
 
 

@@ -208,12 +208,13 @@ def main() -> None:
     parser.add_argument("--lead", type=float, default=0.0)
     args = parser.parse_args()
     if args.trained:
-        found = trained_rates(args.repeats or 400, lead=args.lead)
         print("power" if args.lead else "goal: at most 5 % of sweeps")
+        parts = (trained_rates(args.repeats or 400, lead=args.lead, cases=[c]) for c in TRAINED)
     else:
-        found = rates(args.repeats or 2000)
-    for what, rate in found.items():
-        print(f"{100 * rate:5.1f} %  {what}")
+        parts = iter([rates(args.repeats or 2000)])
+    for found in parts:
+        for what, rate in found.items():
+            print(f"{100 * rate:5.1f} %  {what}", flush=True)
 
 
 if __name__ == "__main__":

@@ -243,3 +243,113 @@ def make_sweep_file(folder: Path) -> Path:
     text = SWEEP_FILE.format(images=folder / "images", cache=folder / "cache")
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def make_cross_validated_sweep(
+    folder: Path,
+    accuracies,
+    *,
+    n=92,
+    folds=5,
+    repeats=3,
+    groups=1,
+    given_test=0,
+    margin=None,
+    shared=0.9,
+    readable=False,
+    **params,
+) -> SweepFolder:
+    """Write a sweep of configurations that were cross-validated, with given expected accuracies.
+
+    `accuracies` is a list, or has parameters by configuration: pairs of a dict and an accuracy.
+    `shared` is the share of images on which all configurations are right or wrong together;
+    `groups` images each form a group, `given_test` images are a given test part, and images are
+    written only if `readable`.
+    """
+    rng = np.random.default_rng(0)
+    listed = [a if isinstance(a, tuple) else ({"learning_rate": 0.001 * (k + 1)}, a)
+              for k, a in enumerate(accuracies)]  # fmt: skip
+    images = pd.DataFrame({"file": [f"{i:04d}.png" for i in range(n + given_test)]})
+    if readable:
+        images = make_gels(folder / "data", {"train": n // 2})
+        n = len(images)
+    if not readable:
+        images["label"] = np.arange(n + given_test) % 2
+    images["split"] = ["cv"] * n + ["test"] * given_test
+    group = [f"g{i // groups}" if groups > 1 else "" for i in range(n + given_test)]
+    fold = np.stack(
+        [rng.permutation(-(-n // groups)).repeat(groups)[:n] % folds for _ in range(repeats)]
+    )
+    easy, common = (
+        rng.random((n + given_test) // groups + 1).repeat(groups),
+        rng.random(n + given_test) < shared,
+    )
+    sweep, names = SweepFolder(folder / "sweep"), []
+    for k, (own, accuracy) in enumerate(listed, start=1):
+        name = f"{k:02d}-cv"
+        names.append(name)
+        config = RunConfig.check(
+            {"dataset_dir": str(folder / "data"), "model_id": k, "evaluation": "cv",
+             "cv_folds": folds, "cv_repeats": repeats, **params, **own}
+        )  # fmt: skip
+        run = RunFolder(sweep.path / name)
+        run.path.mkdir(parents=True)
+        mine = np.where(common, easy[: n + given_test], rng.random(n + given_test))
+        rows, tables = [], []
+        for repeat in range(repeats):
+            wobble = mine[:n] + rng.normal(0, 0.03, n)
+            right = wobble < np.quantile(wobble, accuracy)
+            p = np.where(right, 0.9, 0.1)
+            tables.append(p)
+            for i in range(n):
+                label = int(images["label"][i])
+                given = label if right[i] else 1 - label
+                p_gel = p[i] if label == 0 else 1 - p[i]
+                rows.append((images["file"][i], group[i], repeat, fold[repeat, i],
+                             GEL_CLASSES[label], GEL_CLASSES[given], p_gel, 1 - p_gel))  # fmt: skip
+        probability = ["p_" + name_ for name_ in GEL_CLASSES]
+        columns = ["file", "group", "repeat", "fold", "label", "predicted", *probability]
+        write_csv(run.out_of_fold, pd.DataFrame(rows, columns=columns))
+        p_right = np.concatenate([np.mean(tables, axis=0), np.where(mine[n:] < accuracy, 0.9, 0.1)])
+        labels = images["label"].to_numpy()
+        p = np.where(np.eye(2, dtype=bool)[labels], p_right[:, None], 1 - p_right[:, None])
+        table = images.assign(
+            label=[GEL_CLASSES[i] for i in labels],
+            predicted=[GEL_CLASSES[i] for i in p.argmax(axis=1)],
+            group=group,
+            **dict(zip(probability, p.T, strict=True)),
+        )
+        write_csv(run.predictions, table)
+        write_json(run.config, config.model_dump())
+        run.model.write_bytes(b"stands for a model")
+        parts = {"val": slice(0, n), "train": slice(0, n)}
+        if given_test:
+            parts["test"] = slice(n, None)
+        metrics = {
+            split: evaluate(labels[rows_], p[rows_], GEL_CLASSES, positive=GEL_CLASSES[0])
+            for split, rows_ in parts.items()
+        }
+        counts = {
+            name_: {"cv": int((labels[:n] == i).sum()), "test": int((labels[n:] == i).sum())}
+            for i, name_ in enumerate(GEL_CLASSES)
+        }
+        speed = {"vgg16": 10.0, "mobilenet-v3": 90.0}.get(config.pretrained_model, 30.0)
+        record = {
+            "schema": 1, "status": "done", "config": config.model_dump(), "name": name,
+            "config_hash": config.hash(),
+            "data": {"root": str(folder / "data"), "fingerprint": "f", "counts": counts,
+                     "classes": list(GEL_CLASSES), "positive": GEL_CLASSES[0]},
+            "evaluation": {"method": "cv", "folds": folds, "repeats": repeats,
+                           "groups": -(-n // groups), "best_epochs": [3] * folds * repeats},
+            "environment": {"device": "Some CPU (x86_64)", "threads": 2},
+            "weights": {"name": "imagenet"},
+            "parameters": {"total": {"vgg16": 138_000_000}.get(config.pretrained_model, 5_000_000)},
+            "timings": {"features_s": 1.0, "training_s": 2.0, "inference_s": 0.1,
+                        "total_s": 3.0, "images_per_s": speed},
+            "calibration": {"temperature": 1.1, "n_val": n, "n": n},
+            "metrics": metrics,
+        }  # fmt: skip
+        write_json(run.record, record)
+    info = {"name": "sweep", "purpose": "Which one?", "runs": names}
+    write_json(sweep.sweep, info if margin is None else {**info, "margin": margin})
+    return sweep

@@ -23,7 +23,7 @@ from gellib.plots.base import (
     short_name,
     tidy,
 )
-from gellib.plots.sweep.names import most
+from gellib.plots.sweep.names import most, said
 
 _MOST_CLASSES = 20
 _MOST_SIDE_BY_SIDE = 6  # with more classes the panels are stacked, to stay readable
@@ -86,7 +86,8 @@ def class_scores(
 
 def losses(table: pd.DataFrame) -> Figure:
     """Loss on training and test images, by model."""
-    heading = "Loss on the training and test images, by model"
+    other = said(table, "adjective")
+    heading = f"Loss on the training and the {said(table, 'images')}, by model"
     rows = table[(table["status"] == "done") & table["test_loss"].notna()]
     if rows.empty:
         return message("No finished run has a loss.", heading)
@@ -96,7 +97,7 @@ def losses(table: pd.DataFrame) -> Figure:
     axes = fig.subplots()
     for column, name, colour, shift in (
         ("train_loss", "training", BLUE, -0.19),
-        ("test_loss", "test", ORANGE, 0.19),
+        ("test_loss", other, ORANGE, 0.19),
     ):
         values = rows[column].to_numpy(dtype=float)
         axes.barh(places + shift, values, height=0.36, color=colour, label=name)
@@ -111,12 +112,18 @@ def losses(table: pd.DataFrame) -> Figure:
     axes.set_xlabel("mean negative log-likelihood")
     fig.legend(loc="outside upper right", frameon=False, ncols=2)
     headline(fig, heading)
-    note(fig, f"A test loss far above the training loss means overfitting. {left_out}".strip())
+    text = f"Where the {other} loss is far above the training loss, a model overfits. {left_out}"
+    note(fig, text.strip())
     return fig
 
 
 def confusion_matrices(
-    matrices: Sequence[Any], labels: Sequence[str], classes: Sequence[str], left_out: int = 0
+    matrices: Sequence[Any],
+    labels: Sequence[str],
+    classes: Sequence[str],
+    left_out: int = 0,
+    *,
+    images: str = "test images",
 ) -> Figure:
     """One small confusion matrix per model: counts, coloured by the share of the true class.
 
@@ -130,8 +137,10 @@ def confusion_matrices(
         Names of the C classes.
     left_out
         Number of models that are not shown.
+    images
+        What was predicted.
     """
-    heading = "Confusion matrices on the test images, by model"
+    heading = f"Confusion matrices on the {images}, by model"
     if not matrices:
         return message("No finished run.", heading)
     columns = min(3, len(matrices))
@@ -165,9 +174,6 @@ def confusion_matrices(
     headline(fig, heading)
     text = "Colour: share of the true class. Counts are sums over the seeds."
     if left_out:
-        text += (
-            f" {left_out} more models are not shown: listed runs come first, then the"
-            " best on the validation images."
-        )
+        text += f" {left_out} more models are not shown: listed runs come first, then the best."
     note(fig, text)
     return fig

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from gellib.evaluation import BETTER, NO_EVIDENCE, Effect
+from gellib.evaluation import BETTER, NO_EVIDENCE, NOT_ENOUGH, PRACTICALLY_SAME, Effect
 from gellib.plots.base import (
     BLUE,
+    GREEN,
     GREY,
     INK,
     MARKERS,
@@ -29,9 +30,9 @@ from gellib.plots.base import (
     three_digits,
     tidy,
 )
-from gellib.plots.sweep.names import MOST_MODELS, finished, model_labels
+from gellib.plots.sweep.names import MOST_MODELS, finished, model_labels, said
 
-_COLOURS = {BETTER: BLUE, NO_EVIDENCE: GREY}
+_COLOURS = {BETTER: BLUE, NO_EVIDENCE: GREY, NOT_ENOUGH: GREY, PRACTICALLY_SAME: GREEN}
 
 
 def ranking(
@@ -85,18 +86,41 @@ def ranking(
     headline(fig, heading)
     text = "Orange dots: no evidence of a difference from the highest. Grey squares: worse (paired"
     text += " test, 5 %)."
-    text += " Lines: 95 % intervals. Ring: chosen by validation."
+    text += f" Lines: 95 % intervals. Ring: chosen by {said(table, 'choice')}."
     text += f" {left_out} lower models are not shown." if left_out > 0 else ""
     note(fig, text)
     return fig
 
 
-def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -> Figure:
+def effects(
+    found: Sequence[Effect],
+    named: dict[str, str],
+    *,
+    most: int = 40,
+    heading: str = "Differences between settings, all else equal",
+    score: str = "test score",
+    margin: float | None = None,
+    adjusted: str = "Holm's adjustment for",
+) -> Figure:
     """Differences between levels of factors, in percentage points, with intervals and verdicts.
 
-    `named` has the label of each factor by name.
+    Parameters
+    ----------
+    found
+        The differences.
+    named
+        The label of each factor by name.
+    most
+        How many are shown, those with the lowest p.
+    heading
+        Heading of the figure.
+    score
+        What the score is called.
+    margin
+        Difference, 0..1, below which two are practically the same; drawn as a band.
+    adjusted
+        How p-values were adjusted for the number of comparisons.
     """
-    heading = "Differences between settings, all else equal"
     if not found:
         return message("No run differs from another in one setting alone.", heading)
     order = sorted(found, key=lambda e: e.p_holm)[:most]
@@ -109,6 +133,8 @@ def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -
     places = np.arange(len(shown))
     colours = [_COLOURS.get(effect.verdict, RED) for effect in shown]
     axes.axvline(0, color=INK, linewidth=1)
+    if margin is not None:
+        axes.axvspan(-100 * margin, 100 * margin, color=GREY, alpha=0.15, linewidth=0)
     known = np.isfinite(low) & np.isfinite(high)
     axes.hlines(
         places[known], low[known], high[known], color=np.array(colours)[known], linewidth=2.2
@@ -128,15 +154,15 @@ def effects(found: Sequence[Effect], named: dict[str, str], *, most: int = 40) -
             1.01, float(place), f"{effect.verdict}, p {_p(effect.p_holm)}", fontsize=8, va="center",
             transform=axes.get_yaxis_transform(), color=_COLOURS.get(effect.verdict, RED),
         )  # fmt: skip
-    axes.set_xlabel("test score, percentage points: the first minus the second")
+    axes.set_xlabel(f"{score}, percentage points: the first minus the second")
     tidy(axes, "x")
     axes.tick_params(axis="y", length=0)
     headline(fig, heading)
     units = ", ".join(dict.fromkeys(effect.unit for effect in found))
     more = len(found) - len(shown)
-    text = (
-        f"Lines: 95 % intervals. p: Holm's adjustment for {len(found)} comparisons, over {units}."
-    )
+    text = f"Lines: 95 % intervals. p: {adjusted} {len(found)} comparisons, over {units}."
+    if margin is not None:
+        text += f" Band: within {100 * margin:g} percentage points, practically the same."
     note(fig, text + (f" {more} with higher p are not shown." if more else ""))
     return fig
 
@@ -158,10 +184,10 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
         What the score is called in the figure.
     """
     done = finished(table, score)
-    heading = f"Speed and size against test {word}"
+    heading = f"Speed and size against {said(table, 'adjective')} {word}"
     costs = {
         "training_time_mins": ("training, s", 60.0),
-        "inference_time_secs": ("inference of all test images, s", 1.0),
+        "inference_time_secs": (f"inference of all {said(table, 'images')}, s", 1.0),
         "parameters": ("parameters, millions", 1e-6),
     }
     columns = [name for name in costs if name in done and done[name].notna().any()]
@@ -197,7 +223,7 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
         tidy(axes, "both")
         _number(axes, cost[front], value[front], rows["model_id"].iloc[front].astype(str).tolist())
     panels[0].yaxis.set_major_formatter(lambda v, _: percent(v, 0) if v <= 1.0001 else "")
-    panels[0].set_ylabel(f"test {word}")
+    panels[0].set_ylabel(f"{said(table, 'adjective')} {word}")
     if len(levels) <= 2 * len(SERIES):
         fig.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     headline(fig, heading)

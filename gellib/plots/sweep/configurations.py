@@ -28,6 +28,7 @@ from gellib.plots.sweep.names import (
     metrics_of,
     model_labels,
     most,
+    said,
 )
 
 
@@ -80,7 +81,7 @@ def metric_bars(
     tidy(axes, "x")
     axes.tick_params(axis="y", length=0)
     legend = _reference_lines(axes, references or {})
-    headline(fig, f"{heading} on the test images, by model")
+    headline(fig, f"{heading} on the {said(table, 'images')}, by model")
     count = int(best.sum())
     which = "lowest" if lower else "highest"
     what = f"Orange: the {which}." if count == 1 else f"Orange: the {count} {which}, all equal."
@@ -169,7 +170,7 @@ def metrics_heatmap(table: pd.DataFrame) -> Figure:
     axes.tick_params(which="minor", length=0)
     bar = fig.colorbar(image, ax=axes, fraction=0.04, pad=0.02, format=lambda v, _: percent(v, 0))
     bar.outline.set_visible(False)
-    headline(fig, "Models by metrics, on the test images")
+    headline(fig, f"Models by metrics, on the {said(table, 'images')}")
     parts = ("Bold: the highest of its column.", left_out, absent(table))
     note(fig, " ".join(filter(None, parts)))
     return fig

@@ -23,7 +23,7 @@ from gellib.plots.base import (
     tidy,
     title,
 )
-from gellib.plots.sweep.names import FACTORS, TIMES, absent, finished
+from gellib.plots.sweep.names import FACTORS, TIMES, absent, finished, said
 from gellib.runs import task_of
 
 
@@ -34,7 +34,8 @@ def accuracy_by(table: pd.DataFrame, factor: str) -> Figure:
     """
     task = task_of(table)
     score, word = task.headline, task.headline_words
-    heading = f"Test {word} by {FACTORS.get(factor, factor.replace('_', ' '))}"
+    by = FACTORS.get(factor, factor.replace("_", " "))
+    heading = f"{said(table, 'adjective').capitalize()} {word} by {by}"
     done = finished(table, score)
     if done.empty:
         return message(f"No run has finished. {absent(table)}", heading)
@@ -51,7 +52,7 @@ def accuracy_by(table: pd.DataFrame, factor: str) -> Figure:
             _mean(axes, place, float(values.mean()), percent(float(values.mean())))
     axes.set_xticks(range(len(levels)), names)
     axes.set_xlim(-0.6, len(levels) - 0.25)
-    axes.set_ylabel(f"{word} on the test images")
+    axes.set_ylabel(f"{word} on the {said(table, 'images')}")
     percent_axis(axes.yaxis, axes, "y", top=1.04)
     tidy(axes, "y")
     axes.tick_params(axis="x", length=0)
@@ -66,6 +67,7 @@ def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
     `column` is `training_time_mins` or `inference_time_secs`.
     """
     heading, seconds = TIMES[column]
+    heading = heading.format(images=said(table, "images"))
     done = finished(table, column)
     if done.empty:
         return message(f"No run has finished. {absent(table)}", f"{heading} by architecture")

@@ -19,10 +19,16 @@ FACTORS = {
 }
 TIMES = {
     "training_time_mins": ("Training time", 60.0),
-    "inference_time_secs": ("Inference time (all test images)", 1.0),
+    "inference_time_secs": ("Inference time (all {images})", 1.0),
 }
+_SAID = {"adjective": "test", "images": "test images", "choice": "validation"}
 # A figure with more bars than this is not readable.
 MOST_MODELS = 48
+
+
+def said(table: pd.DataFrame, what: str) -> str:
+    """Say what the scores of a table are of: its `adjective`, `images`, or `choice` of the best."""
+    return str(table.attrs.get(what, _SAID[what]))
 
 
 def metrics_of(table: pd.DataFrame) -> dict[str, Metric]:
@@ -57,7 +63,10 @@ def most(done: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         return done, ""
     kept = in_order(done).head(MOST_MODELS).sort_index()
     left = len(done) - MOST_MODELS
-    return kept, f"The {MOST_MODELS} best by validation; {left} more finished are not shown."
+    return (
+        kept,
+        f"The {MOST_MODELS} best by {said(done, 'choice')}; {left} more finished are not shown.",
+    )
 
 
 def finished(table: pd.DataFrame, column: str) -> pd.DataFrame:

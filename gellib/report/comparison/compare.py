@@ -15,23 +15,32 @@ from gellib.evaluation import (
     Effect,
     ImageScores,
     Indistinguishable,
-    adjust_for_multiplicity,
     distinguish_over_seeds,
-    factor_effects,
     find_indistinguishable,
     group_sums,
     optimism,
     sign_flip,
 )
+from gellib.evaluation.crossval import MARGIN
 from gellib.report.comparison.configurations import (
     add_wilson,
     configurations,
     model_names,
     pool_folds,
 )
-from gellib.report.comparison.listed_runs import listed_effects, read_listed_runs
-from gellib.report.comparison.reference import BaselineScores, score_baselines
-from gellib.report.comparison.tested_images import split_ratio, tested_on_same_images
+from gellib.report.comparison.cross_validated import CrossValidated
+from gellib.report.comparison.differences import compared_factors, holdout_effects, questions
+from gellib.report.comparison.listed_runs import read_listed_runs
+from gellib.report.comparison.reference import (
+    BaselineScores,
+    score_baselines,
+    score_out_of_fold,
+)
+from gellib.report.comparison.tested_images import (
+    of_common_seeds,
+    split_ratio,
+    tested_on_same_images,
+)
 from gellib.runs import (
     Record,
     SweepFolder,
@@ -44,9 +53,8 @@ from gellib.runs import (
 )
 from gellib.runs.record_sections import DataRecord
 
-# With more models or levels, comparing all pairs would be slow and tell little.
+# With more models, comparing all pairs would be slow and tell little.
 MOST_RANKED = 60
-MOST_LEVELS = 8
 
 
 class Comparison:
@@ -83,6 +91,14 @@ class Comparison:
         Whether images have one label or several.
     score
         The column by which runs are compared: the headline metric of the task.
+    margin
+        Difference of scores, 0..1, below which configurations are practically the same.
+    methods
+        How the finished runs were evaluated: `cv`, `holdout`, or both.
+    comparable
+        Whether all scores are of test images, or all of out-of-fold predictions.
+    out_of_fold
+        Whether scores are of out-of-fold predictions, because there are no test images.
     """
 
     def __init__(
@@ -101,7 +117,11 @@ class Comparison:
         self.in_grid = ~table["model_id"].isin([run.model_id for run in self.listed])
         self.factors = self._find_factors()
         self.task = task_of(table)
+        self.margin = float(self.info.get("margin", MARGIN))
+        self.methods = {record.evaluation.method for record in records if record.done}
         self.score = self.task.headline
+        scored_on = {record.scored_on for record in records if record.done}
+        self.comparable, self.out_of_fold = len(scored_on) < 2, scored_on == {"out-of-fold"}
         data = next((r.data for r in records if r.done), DataRecord())
         self.repeats, members = pool_folds(table, folder or Path(), data.classes, data.positive)
         self.repeats = add_wilson(self.repeats)
@@ -111,6 +131,10 @@ class Comparison:
         self.scores = scores.pooled(known) if scores is not None and known else None
         self.ratio = split_ratio(records, self.scores)
         self.models = configurations(self.repeats, self.scores, self.ratio)
+        # Figures and tables get a table alone, and say what its scores are of.
+        said = {"adjective": self.adjective, "images": self.images_scored, "choice": self.choice}
+        for rows in (self.models, self.repeats, self.table):
+            rows.attrs.update(said)
         self.models["label"] = model_names(self.models, self.factors, self.listed)
         self.repeats["label"] = self.repeats["model_id"].map(
             self.models.set_index("model_id")["label"]
@@ -145,6 +169,21 @@ class Comparison:
         """How many seeds the finished runs have."""
         return int(self.table.loc[self.table["status"] == "done", "seed"].nunique())
 
+    @property
+    def adjective(self) -> str:
+        """What a score is called: `test` or `out-of-fold`."""
+        return "out-of-fold" if self.out_of_fold else "test"
+
+    @property
+    def images_scored(self) -> str:
+        """What scores are of: `test images` or `images out of fold`."""
+        return "images out of fold" if self.out_of_fold else "test images"
+
+    @property
+    def choice(self) -> str:
+        """By what a model is chosen: `validation` or `out-of-fold`."""
+        return "out-of-fold" if self.methods == {"cv"} else "validation"
+
     @cached_property
     def n_test(self) -> int:
         """Test images of a finished configuration, the folds together."""
@@ -158,6 +197,8 @@ class Comparison:
     @cached_property
     def same_images(self) -> bool:
         """Whether the configurations were tested on the same images, seed by seed."""
+        if not self.comparable:
+            return False
         return tested_on_same_images(self._finished, self.scores)
 
     @cached_property
@@ -167,26 +208,32 @@ class Comparison:
     @cached_property
     def compared(self) -> list[str]:
         """Factors whose levels are compared: those that vary among the finished runs."""
-        done = self.of_grid(self._finished)
-        return [name for name in self.factors if 1 < done[name].nunique() <= MOST_LEVELS]
+        return compared_factors(self.of_grid(self._finished), self.factors)
+
+    @cached_property
+    def cross_validated(self) -> CrossValidated | None:
+        """Out-of-fold scores of the configurations; None where not all were cross-validated."""
+        if self.methods != {"cv"}:
+            return None
+        return CrossValidated.read(self.folder, self.records, self.done, self.margin)
 
     @cached_property
     def effects(self) -> list[Effect]:
         """Effects of the factors; of listed runs, each against the one that it builds on."""
-        done = self.of_grid(self._finished)
-        varying = [name for name in self.factors if done[name].nunique() > 1]
-        found = factor_effects(
-            done,
-            varying,
-            only=self.compared,
-            value=self.score,
+        if not self.comparable:
+            return []
+        if self.cross_validated is not None:
+            asked = questions(self.of_grid(self.done), self.done, self.factors, self.listed)
+            return self.cross_validated.effects(asked)
+        return holdout_effects(
+            self.of_grid(self._finished),
+            self._finished,
+            self.factors,
+            self.listed,
+            score=self.score,
             scores=self.scores,
             ratio=self.ratio,
         )
-        of_listed = listed_effects(
-            self.listed, self._finished, score=self.score, scores=self.scores, ratio=self.ratio
-        )
-        return adjust_for_multiplicity([*found, *of_listed]) if of_listed else found
 
     @cached_property
     def model_scores(self) -> ImageScores | None:
@@ -215,16 +262,10 @@ class Comparison:
         found = find_indistinguishable(self.model_scores)
         if self.seeds < 2 or self.scores is None:
             return found
-        members = self._of_common_seeds(found.names)
+        members = of_common_seeds(self._finished, found.names)
         if len(next(iter(members.values()))) < 2:
             return found
         return distinguish_over_seeds(found, self.scores, members, ratio=self.ratio)
-
-    def _of_common_seeds(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """Return the runs of the seeds that all of these configurations have finished."""
-        rows = self._finished.assign(model_id=self._finished["model_id"].astype(str))
-        runs = rows.pivot(index="seed", columns="model_id", values="name")[list(names)].dropna()
-        return {name: runs[name].tolist() for name in names}
 
     @cached_property
     def optimism(self) -> float | None:
@@ -258,6 +299,8 @@ class Comparison:
     @cached_property
     def baselines(self) -> BaselineScores:
         """Scores of the commonest class and of image statistics on the same test images."""
+        if self.cross_validated is not None:
+            return score_out_of_fold(self.folder, self.records, self.cross_validated.scores)
         return score_baselines(self.folder, self.records, self.predictions)
 
 

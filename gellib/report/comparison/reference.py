@@ -15,6 +15,10 @@ from gellib.base.paths import find_path
 from gellib.config import config_key
 from gellib.report.baselines import Baselines
 from gellib.runs import Record, RunFolder, SweepPredictions
+from gellib.runs.out_of_fold import OutOfFoldScores
+
+# Of many repeats the first say enough about a baseline.
+_MOST_REPEATS = 5
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ def score_baselines(
     by_split: Counter[str] = Counter()
     for record in splits.values():
         table = RunFolder(folder / record.name).read_predictions()
+        # Beside a given test part, the head is trained on all images that were cross-validated.
+        table = table.assign(split=table["split"].replace("cv", "train"))
         root = find_path(record.data.root)
         color = record.config.get("color", "grey")
         found = baselines.predict(table, root, color=color, task=predictions.task)
@@ -68,6 +74,40 @@ def score_baselines(
     with np.errstate(invalid="ignore"):
         values = {name: sums[name] / counts[name] for name in complete}
     means = {name: float(sums[name].sum() / counts[name].sum()) for name in complete}
+    return BaselineScores(means, values, baselines.problem)
+
+
+def score_out_of_fold(
+    folder: Path | None, records: Sequence[Record], scores: OutOfFoldScores
+) -> BaselineScores:
+    """Fit and score the baselines in the folds of a cross-validated sweep.
+
+    `values` are (repeats, images), as `scores` has them; of many repeats, the first few.
+    """
+    done = [record for record in records if record.done]
+    if folder is None or len({(r.data.fingerprint, r.config.get("color")) for r in done}) != 1:
+        return BaselineScores(problem="the runs do not share one set of images")
+    record = done[0]
+    table = RunFolder(folder / record.name).read_predictions()
+    table = table[table["split"] == "cv"]
+    place = {file: i for i, file in enumerate(scores.files)}
+    rows = np.array([place[file] for file in table["file"]])
+    truth = dict(zip(table["file"], table["label"], strict=True))
+    baselines = Baselines(folder / "baselines.json")
+    root, color = find_path(record.data.root), record.config.get("color", "grey")
+    values: dict[str, np.ndarray] = {}
+    for repeat, folds in enumerate(scores.folds[:_MOST_REPEATS]):
+        for fold in range(int(folds.max()) + 1):
+            split = np.where(folds[rows] == fold, "test", "train")
+            found = baselines.predict(
+                table.assign(split=split), root, color=color, task=record.task
+            )
+            for name, predicted in found.items():
+                own = values.setdefault(name, np.full(scores.folds.shape, np.nan))
+                for file, label in predicted.items():
+                    own[repeat, place[file]] = record.task.score_prediction(truth[file], label)
+    baselines.save()
+    means = {name: float(np.nanmean(own)) for name, own in values.items()}
     return BaselineScores(means, values, baselines.problem)
 
 

@@ -46,3 +46,10 @@ def split_ratio(records: Sequence[Record], scores: ImageScores | None) -> float:
     if scores is not None and not np.isfinite(scores.values).all():
         drawn += sizes["test"]
     return drawn / max(sizes["train"], 1)
+
+
+def of_common_seeds(finished: pd.DataFrame, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return, by `model_id` as text, the runs of the seeds that all of these have finished."""
+    rows = finished.assign(model_id=finished["model_id"].astype(str))
+    runs = rows.pivot(index="seed", columns="model_id", values="name")[list(names)].dropna()
+    return {name: runs[name].tolist() for name in names}

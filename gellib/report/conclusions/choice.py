@@ -5,12 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gellib.evaluation import ALPHA, ENOUGH_IMAGES
+from gellib.evaluation import ALPHA, ENOUGH_IMAGES, crossval
+from gellib.evaluation.crossval import Verdict
 from gellib.plots.base import percent
 from gellib.report.baselines import MAJORITY, STATISTICS
 from gellib.report.comparison import Comparison
 from gellib.report.comparison.reference import majority_of
-from gellib.report.conclusions.wording import count, in_images, model_name, models
+from gellib.report.conclusions.wording import (
+    count,
+    in_images,
+    model_name,
+    models,
+    percentage_points,
+)
 
 
 def share(comparison: Comparison, row: pd.Series) -> str:
@@ -27,12 +34,13 @@ def chosen_sentence(comparison: Comparison) -> str:
     done, score = comparison.done, comparison.score
     best = done.iloc[0]
     val = f"val_{score}"
+    chosen_on = "images that choose" if "cv" in comparison.methods else "validation images"
     word, counted = comparison.task.headline_words, comparison.task.exclusive and best.seeds == 1
     text = f"**Chosen by validation {word}: {model_name(best)}**, "
     if counted and best.folds_done == 1:
-        text += f"right on {in_images(best[val], best.n_val, 'validation images')}"
+        text += f"right on {in_images(best[val], best.n_val, chosen_on)}"
     else:
-        text += f"{percent(best[val])} on the validation images"
+        text += f"{percent(best[val])} on the {chosen_on}"
     equal = done[done[val] >= best[val] - 1e-12]
     if len(equal) > 1:
         by_loss = (equal["val_loss"] > best.val_loss).sum() == len(equal) - 1
@@ -159,7 +167,10 @@ def _does(ids: list[int]) -> str:
 
 def _against(comparison: Comparison, value: float) -> str:
     best = comparison.done.iloc[0]
-    p = comparison.against(int(best.model_id), comparison.baselines.values[STATISTICS])
+    scores = comparison.baselines.values[STATISTICS]
+    if comparison.cross_validated is not None:
+        return _against_out_of_fold(comparison.cross_validated.against_scores(scores))
+    p = comparison.against(int(best.model_id), scores)
     gap = 100 * (best[comparison.score] - value)
     if p is None:
         return ""
@@ -172,3 +183,16 @@ def _against(comparison: Comparison, value: float) -> str:
         )
     verdict = "a network is better here" if gap > 0 else "the network is worse here"
     return f"{what}: {verdict} (paired test, p = {p:.2g})."
+
+
+def _against_out_of_fold(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    gap = percentage_points(verdict.difference, verdict.low, verdict.high)
+    meaning = {
+        crossval.BETTER: "a network is better here",
+        crossval.WORSE: "the network is worse here",
+        crossval.SAME: "practically the same, so a network is not worth its cost here",
+        crossval.UNCLEAR: "not enough evidence that a network is worth its cost",
+    }
+    return f"The chosen model against that: {gap}, {meaning[verdict.verdict]}."

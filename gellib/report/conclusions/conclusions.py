@@ -13,6 +13,7 @@ from gellib.report.conclusions.choice import (
     chosen_sentence,
     tied_sentences,
 )
+from gellib.report.conclusions.cross_validated import chosen_out_of_fold, verdict_sentences
 from gellib.report.conclusions.factors import factor_sentences
 from gellib.report.conclusions.wording import count, models
 
@@ -33,12 +34,22 @@ def conclusions(comparison: Comparison) -> list[str]:
             f"**The weights of {models(warned['model_id'])} carry a warning: read it (above) "
             "before everything that follows.**"
         )
-    sentences += [chosen_sentence(comparison), calibration_sentence(comparison)]
+    found = comparison.cross_validated
+    if found is not None:
+        sentences += [chosen_out_of_fold(comparison, found), calibration_sentence(comparison)]
+    else:
+        sentences += [chosen_sentence(comparison), calibration_sentence(comparison)]
     if len(done) == 1:
-        sentences += [text] if (text := baseline_sentence(comparison)) else []
         alone = "Only one model has finished, so there is nothing to compare it with."
-        return [text for text in (*sentences, alone) if text]
-    if comparison.same_images:
+        return [text for text in (*sentences, baseline_sentence(comparison), alone) if text]
+    if found is not None:
+        sentences += verdict_sentences(comparison, found)
+    elif not comparison.comparable:
+        sentences.append(
+            "Some models were cross-validated and others tested on held-out images, so they are "
+            "not compared. `evaluation: holdout` in the sweep's `params` evaluates all alike."
+        )
+    elif comparison.same_images:
         sentences += tied_sentences(comparison)
     else:
         sentences.append(
@@ -46,8 +57,10 @@ def conclusions(comparison: Comparison) -> list[str]:
             "their test scores."
         )
     sentences.append(baseline_sentence(comparison))
-    sentences += [_repeats(comparison), *factor_sentences(comparison), *_never_named(comparison)]
-    return [text for text in sentences if text] + _times(done)
+    if found is None:
+        sentences.append(_repeats(comparison))
+    sentences += [*factor_sentences(comparison), *_never_named(comparison)]
+    return [text for text in sentences if text] + _times(comparison)
 
 
 def _tally(comparison: Comparison) -> str:
@@ -99,6 +112,7 @@ def _never_named(comparison: Comparison) -> list[str]:
     """Name the classes that a model never predicts correctly, which accuracy alone would hide."""
     classes = next((r.data.classes for r in comparison.records if r.done), [])
     missed: dict[str, list[int]] = {}
+    image = "image" if comparison.out_of_fold else "test image"
     done = comparison.done
     for model_id, matrix in zip(done["model_id"], done["conf_mat"], strict=True):
         if not isinstance(matrix, list):
@@ -107,21 +121,22 @@ def _never_named(comparison: Comparison) -> list[str]:
             if sum(matrix[number]) and not matrix[number][number]:
                 missed.setdefault(name, []).append(model_id)
     return [
-        f"**No test image of class “{name}” is found** by {models(sorted(ids))}: accuracy hides "
+        f"**No {image} of class “{name}” is found** by {models(sorted(ids))}: accuracy hides "
         "it, recall by class does not."
         for name, ids in missed.items()
     ]
 
 
-def _times(done: pd.DataFrame) -> list[str]:
-    sentences = []
+def _times(comparison: Comparison) -> list[str]:
+    sentences, done = [], comparison.done
+    images = "images" if comparison.out_of_fold else "test images"
     for device, rows in done.groupby("hardware_type", sort=False):
         by_network = rows.groupby("pretrained_model")[["training_time_mins", "inference_time_secs"]]
         means = by_network.mean().sort_values("training_time_mins")
         train = ", ".join(f"{m} {three_digits(60 * r.iloc[0])} s" for m, r in means.iterrows())
         infer = ", ".join(f"{m} {three_digits(r.iloc[1])} s" for m, r in means.iterrows())
         sentences.append(
-            f"Mean times on the {device}: to train {train}; to predict all test images {infer}."
+            f"Mean times on the {device}: to train {train}; to predict all {images} {infer}."
         )
     if (done["features_s"] > 0).any():
         sentences.append(

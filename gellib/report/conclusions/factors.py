@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from gellib.base.text import join_and
-from gellib.evaluation import BETTER, NO_EVIDENCE, Effect
+from gellib.evaluation import BETTER, NO_EVIDENCE, NOT_ENOUGH, PRACTICALLY_SAME, Effect
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison, words
-from gellib.report.comparison.compare import MOST_LEVELS
+from gellib.report.comparison.differences import MOST_LEVELS
 from gellib.report.comparison.listed_runs import LISTED
+from gellib.report.conclusions.cross_validated import would_decide
 from gellib.report.conclusions.wording import count, percentage_points
 
 _MOST_NAMED = 4
+_OPEN = (NO_EVIDENCE, NOT_ENOUGH)
 
 
 def factor_sentences(comparison: Comparison) -> list[str]:
     """Give means by level of each factor and which levels differ, then effects of listed runs."""
+    if not comparison.comparable:
+        return []
     factors = comparison.factors if len(comparison.of_grid(comparison.done)) else []
     found = [text for name in factors if (text := _factor(comparison, name))]
     return [*found, *_listed(comparison)]
@@ -23,6 +27,11 @@ def factor_sentences(comparison: Comparison) -> list[str]:
 def _factor(comparison: Comparison, factor: str) -> str:
     table, done = (comparison.of_grid(rows) for rows in (comparison.models, comparison.done))
     score = comparison.score
+    found = comparison.cross_validated
+    if found is not None:
+        # As the verdicts: the mean over the repeats, out of fold also beside a test part.
+        done = done[done["model_id"].isin(found.models)]
+        done = done.assign(**{score: [found.interval(i).score for i in done["model_id"]]})
     name, levels = words(factor), done.groupby(factor, sort=False)[score].agg(["mean", "size"])
     levels = levels.sort_values("mean", ascending=False, kind="stable")
     absent = [str(x) for x in dict.fromkeys(table[factor]) if x not in levels.index]
@@ -34,60 +43,76 @@ def _factor(comparison: Comparison, factor: str) -> str:
         for level, row in levels.head(MOST_LEVELS).iterrows()
     )
     more = len(levels) - MOST_LEVELS
-    text = f"**By {name}**, mean test {comparison.task.headline_words}: {shown}"
+    adjective = comparison.adjective if found is None else "out-of-fold"
+    text = f"**By {name}**, mean {adjective} {comparison.task.headline_words}: {shown}"
     if more > 0:
         return f"{text} and {count(more, 'level')} more, too many to compare in pairs."
     own = [effect for effect in comparison.effects if effect.factor == factor]
-    return f"{text}. {_verdicts(own, len(comparison.effects))}"
+    return f"{text}. {_verdicts(comparison, own)}"
 
 
-def _verdicts(effects: list[Effect], questions: int) -> str:
+def _verdicts(comparison: Comparison, effects: list[Effect]) -> str:
     if not effects:
         return "No two of their runs differ in this setting alone, so nothing can be concluded."
-    different = [effect for effect in effects if effect.verdict != NO_EVIDENCE]
-    sentences = [_difference(effect) for effect in different[:_MOST_NAMED]]
-    rest = [effect for effect in effects if effect.verdict == NO_EVIDENCE]
-    if rest:
-        sentences.append(_no_evidence(rest, questions))
+    different = [e for e in effects if e.verdict not in (*_OPEN, PRACTICALLY_SAME)]
+    sentences = [_difference(comparison, effect) for effect in different[:_MOST_NAMED]]
+    if same := [e for e in effects if e.verdict == PRACTICALLY_SAME]:
+        within = f"{100 * comparison.margin:g} percentage points"
+        sentences.append(f"**Practically the same** (within {within}): {_steps(same)}.")
+    if rest := [e for e in effects if e.verdict in _OPEN]:
+        sentences.append(_no_evidence(comparison, rest))
     return " ".join(sentences)
 
 
-def _difference(effect: Effect) -> str:
+def _difference(comparison: Comparison, effect: Effect) -> str:
     a, b, sign = effect.a, effect.b, 1
     if effect.verdict != BETTER:
         a, b, sign = b, a, -1
     low, high = sorted((sign * effect.low, sign * effect.high))
     difference = percentage_points(sign * effect.difference, low, high)
-    seed = " with this seed" if effect.seeds == 1 else ""
+    once = effect.seeds == 1 and comparison.cross_validated is None
+    seed = " with this seed" if once else ""
     return (
         f"**{a} is better than {b}{seed}**: {difference} over {count(effect.pairs, 'pair')} of "
         "runs that differ in this setting alone."
     )
 
 
-def _no_evidence(effects: list[Effect], questions: int) -> str:
-    shown = effects if len(effects) <= _MOST_NAMED else []
-    pairs = join_and(
-        [f"{e.a} against {e.b} {percentage_points(e.difference, e.low, e.high)}" for e in shown]
-        or [f"{count(len(effects), 'pair')} of levels"]
+def _steps(effects: list[Effect]) -> str:
+    if len(effects) > _MOST_NAMED:
+        return count(len(effects), "pair") + " of levels"
+    return join_and(
+        [f"{e.a} against {e.b} {percentage_points(e.difference, e.low, e.high)}" for e in effects]
     )
-    text = f"**No evidence of a difference**{':' if shown else ' in'} {pairs}"
-    if shown:
-        pairs_of = {e.pairs for e in shown}
+
+
+def _no_evidence(comparison: Comparison, effects: list[Effect]) -> str:
+    named = len(effects) <= _MOST_NAMED
+    text = f"{_heading(comparison)}{':' if named else ' in'} {_steps(effects)}"
+    if named:
+        pairs_of = {e.pairs for e in effects}
         text += f", over {count(max(pairs_of), 'pair')} of runs"
         text += " at most" if len(pairs_of) > 1 else ""
-    return f"{text}.{_needed(effects, questions)}"
+    return f"{text}.{_needed(comparison, effects)}"
 
 
-def _needed(effects: list[Effect], questions: int) -> str:
+def _heading(comparison: Comparison) -> str:
+    if comparison.cross_validated is not None:
+        return "**Not enough evidence**"
+    return "**No evidence of a difference**"
+
+
+def _needed(comparison: Comparison, effects: list[Effect]) -> str:
     images = max((e.images_needed or 0 for e in effects), default=0)
     seeds = max((e.seeds_needed or 0 for e in effects), default=0)
     if not images:
         return ""
+    if (found := comparison.cross_validated) is not None:
+        return f" {would_decide([e.images_needed or 0 for e in effects], found.images)}."
     text = f" To detect a difference of 5 percentage points, about {images} test images"
     if seeds:
         text += f" and {count(seeds, 'seed')}"
-    if questions > 1:
+    if (questions := len(comparison.effects)) > 1:
         return f"{text} would be needed, with all {questions} comparisons allowed for."
     return f"{text} would be needed."
 
@@ -97,13 +122,13 @@ def _listed(comparison: Comparison) -> list[str]:
     sentences = [
         f"**{e.a}**, against {e.b}: {percentage_points(e.difference, e.low, e.high)}, {e.verdict}."
         for e in effects
-        if e.verdict != NO_EVIDENCE
+        if e.verdict not in _OPEN
     ]
-    rest = [e for e in effects if e.verdict == NO_EVIDENCE]
+    rest = [e for e in effects if e.verdict in _OPEN]
     if rest:
         steps = join_and([f"{e.a} {percentage_points(e.difference, e.low, e.high)}" for e in rest])
         sentences.append(
-            "**No evidence of a difference**, each against what it builds on: "
-            f"{steps}.{_needed(rest, len(comparison.effects))}"
+            f"{_heading(comparison)}, each against what it builds on: "
+            f"{steps}.{_needed(comparison, rest)}"
         )
     return sentences

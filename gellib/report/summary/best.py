@@ -51,6 +51,10 @@ class BestRun:
     def _best_epoch(self) -> int:
         return int(self.record.best_epoch or 0)
 
+    @property
+    def _images(self) -> str:
+        return "test images" if self.record.scored_on == "test" else "images out of fold"
+
     def _loss_accuracy(self) -> Figure:
         return plots.loss_accuracy(self.folder.read_history(), self._best_epoch)
 
@@ -58,19 +62,21 @@ class BestRun:
         return plots.class_curves(self.folder.read_class_history(), self._best_epoch)
 
     def _label_scores(self) -> Figure:
-        test = self.record.test
-        return plots.label_scores(test["per_class"], test["n"], heading="Test images")
+        test = self.record.scores
+        heading = self._images[0].upper() + self._images[1:]
+        return plots.label_scores(test["per_class"], test["n"], heading=heading)
 
     def _confusion_matrix(self) -> Figure:
-        test = self.record.test
-        heading = f"Confusion matrix, {test['n']} test images"
+        test = self.record.scores
+        heading = f"Confusion matrix, {test['n']} {self._images}"
         classes = self.record.data.classes
         return plots.confusion_matrix(test["confusion_matrix"], classes, title=heading)
 
     def _roc_curve(self) -> Figure:
         data = self.record.data
         predictions = self.folder.read_predictions()
-        test = predictions[predictions["split"] == "test"]
+        split = "test" if self.record.scored_on == "test" else "cv"
+        test = predictions[predictions["split"] == split]
         classes = data.classes
         truth = test["label"].map(classes.index).to_numpy()
         probabilities = test[[f"p_{name}" for name in classes]].to_numpy(dtype=float)

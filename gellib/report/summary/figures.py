@@ -14,7 +14,7 @@ from gellib import plots
 from gellib.plots.sweep import TIMES, metrics_of, model_labels
 from gellib.plots.sweep.names import most
 from gellib.report.comparison import Comparison, words
-from gellib.report.comparison.compare import MOST_LEVELS
+from gellib.report.comparison.differences import MOST_LEVELS
 from gellib.report.summary.best import BestRun
 from gellib.runs import Record, RunFolder
 
@@ -59,7 +59,7 @@ class Figures:
             },
             "comparison": {
                 "ranking": self._ranking,
-                "effects": lambda: plots.effects(c.effects, {f: words(f) for f in c.factors}),
+                "effects": self._effects,
             },
             "factors": {
                 f"accuracy_by_{factor}": partial(plots.accuracy_by, grid, factor)
@@ -82,11 +82,34 @@ class Figures:
 
     def _ranking(self) -> Figure:
         c = self.comparison
+        if c.cross_validated is not None:
+            return self._against_chosen()
         if c.indistinguishable is None:
             return plots.ranking(c.models, {}, c.score)
         ids = [int(name) for name in c.indistinguishable.names]
         tied = dict(zip(ids, c.indistinguishable.tied.tolist(), strict=True))
         return plots.ranking(c.models, tied, c.score, chosen=int(c.done["model_id"].iloc[0]))
+
+    def _against_chosen(self) -> Figure:
+        c = self.comparison
+        assert c.cross_validated is not None
+        labels = dict(zip(c.models["model_id"], model_labels(c.models), strict=True))
+        found = c.cross_validated.differences(labels)
+        return plots.effects(
+            found, {}, heading="The chosen model against each other one", score=self._score(),
+            margin=c.margin, adjusted="adjusted for all pairs;",
+        )  # fmt: skip
+
+    def _effects(self) -> Figure:
+        c, named = self.comparison, {f: words(f) for f in self.comparison.factors}
+        if c.cross_validated is None:
+            return plots.effects(c.effects, named)
+        return plots.effects(
+            c.effects, named, score=self._score(), margin=c.margin, adjusted="adjusted for"
+        )
+
+    def _score(self) -> str:
+        return f"out-of-fold {self.task.headline_words}"
 
     def _search(self) -> dict[str, Callable[[], Figure]]:
         c = self.comparison
@@ -146,7 +169,9 @@ class Figures:
         return plots.class_scores(model_labels(rows), values, classes, split)
 
     def _class_row(self, run: str, split: str, metric: str, classes: list[str]) -> list[float]:
-        per_class = self._records[run].metrics.get(split, {}).get("per_class", {})
+        record = self._records[run]
+        metrics = record.scores if split == "test" else record.metrics.get(split, {})
+        per_class = metrics.get("per_class", {})
         return [per_class.get(name, {}).get(metric, np.nan) for name in classes]
 
     @property
@@ -163,7 +188,7 @@ class Figures:
             {
                 "model_id": record.config["model_id"],
                 "train_loss": record.metrics.get("train", {}).get("loss", np.nan),
-                "test_loss": record.test.get("loss", np.nan),
+                "test_loss": record.scores.get("loss", np.nan),
             }
             for record in self.comparison.records
             if record.done
@@ -186,7 +211,11 @@ class Figures:
         first = sorted(rows["model_id"], key=lambda i: (i not in listed, best.index(i)))
         shown = rows[rows["model_id"].isin(first[:_MOST_MATRICES])]
         return plots.confusion_matrices(
-            shown["conf_mat"].tolist(), model_labels(shown), classes, len(rows) - len(shown)
+            shown["conf_mat"].tolist(),
+            model_labels(shown),
+            classes,
+            len(rows) - len(shown),
+            images=self.comparison.images_scored,
         )
 
     def _best(self) -> dict[str, Callable[[], Figure]]:

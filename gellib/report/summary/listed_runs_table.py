@@ -59,8 +59,8 @@ def listed_runs_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | 
     }
     style = style.set_table_styles(wraps, overwrite=False)
     return style.set_caption(
-        "Metrics on the test images; in brackets the change against the listed run that it is "
-        "like, in percentage points where the metric is in percent."
+        f"Metrics on the {comparison.images_scored}; in brackets the change against the listed "
+        "run that it is like, in percentage points where the metric is in percent."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gellib import plots
 from gellib.base.paths import find_path
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
+from gellib.report.summary.answer import Answer, find_answer
 from gellib.report.summary.check_findings import check_sentences
 from gellib.report.summary.figures import NO_BEST, Figures
 from gellib.report.summary.listed_runs_table import listed_runs_table
@@ -22,6 +24,7 @@ from gellib.report.summary.tables import (
     ranking_table,
     skipped_failed,
     style_table,
+    verdicts_table,
 )
 from gellib.runs import RunFolder, SweepFolder, best_run
 
@@ -49,6 +52,7 @@ class Summary:
 
     def __init__(self, sweep_dir: str | Path) -> None:
         self.sweep = SweepFolder(find_path(sweep_dir))
+        self._named = Path(sweep_dir)
         self.comparison = Comparison.of(self.sweep)
         self.records = self.comparison.records
         unreadable = list(self.sweep.unreadable().values())
@@ -63,6 +67,21 @@ class Summary:
         name = best_run(self.table)
         self.best = RunFolder(self.sweep.path / name) if name else None
         self._drawn = Figures(self.comparison, self.sweep.path, self.best)
+
+    def answer(self, next_steps: Sequence[str] = ()) -> str:
+        """Return as an HTML box which model to use, how good it is, and what to do next.
+
+        `next_steps` are sentences on what else there is to do.
+        """
+        return self._answer(next_steps).html()
+
+    def answer_text(self, next_steps: Sequence[str] = ()) -> str:
+        """Return the same as lines for a terminal."""
+        return self._answer(next_steps).text()
+
+    def _answer(self, next_steps: Sequence[str]) -> Answer:
+        findings = check_sentences(self.sweep, self.comparison)
+        return find_answer(self.comparison, self._named, findings=findings, next_steps=next_steps)
 
     def what_was_run(self) -> str:
         """Return as Markdown a warning about weights, if any, then purpose, data and machine."""
@@ -79,13 +98,13 @@ class Summary:
 
     def conclusions(self) -> str:
         """Return the conclusions as Markdown; the warning about weights is in `what_was_run`."""
-        found = check_sentences(self.sweep, self.comparison)
-        return as_markdown([*found, *conclusions(self.comparison)])
+        return as_markdown(conclusions(self.comparison))
 
     def tables(self) -> list[Styler]:
         """Return the tables behind the conclusions: listed runs, effects of factors, ranking."""
         found = (
             listed_runs_table(self.comparison, self._drawn.losses()),
+            verdicts_table(self.comparison),
             effects_table(self.comparison),
             ranking_table(self.comparison),
         )
@@ -96,14 +115,16 @@ class Summary:
         if self.best is None:
             return NO_BEST
         word = self.comparison.task.headline_words
-        by = f"its {word} on the validation images"
+        out_of_fold = self.comparison.choice == "out-of-fold"
+        where = "out of fold" if out_of_fold else "on the validation images"
+        by = f"its {word} {where}"
         runs = self.comparison.done["runs"].iloc[0]
         if self.comparison.seeds > 1:
-            by = f"the mean {word} of its model's {count(len(runs), 'seed')} on the validation "
-            by += "images; of these seeds, the best one"
+            by = f"the mean {word} of its model's {count(len(runs), 'seed')} {where}; of these "
+            by += "seeds, the best one"
         return (
             f"Run **{self.best.path.name}**, chosen by {by}. Except for the training curves, "
-            "everything below is on the test images."
+            f"everything below is on the {self.comparison.images_scored}."
         )
 
     def figure_names(self, section: str = "") -> list[str]:

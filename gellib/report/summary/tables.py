@@ -11,6 +11,8 @@ from gellib.config import NAMED
 from gellib.plots.base import percent, three_digits
 from gellib.plots.sweep import metrics_of
 from gellib.report.comparison import Comparison, words
+from gellib.report.comparison.cross_validated import VERDICT_WORDS
+from gellib.report.conclusions.cross_validated import deciding
 from gellib.report.summary.cells import (
     COMPACT,
     SHADED,
@@ -33,7 +35,10 @@ def style_table(comparison: Comparison) -> Styler:
     score = comparison.score
     metrics = list(metrics_of(comparison.table).values())
     heading_of_score = comparison.task.headline_words
-    shares = {f"valid. {heading_of_score}": done[f"val_{score}"]}
+    shares = {}
+    if not comparison.out_of_fold:
+        chosen_by = "valid." if comparison.choice == "validation" else comparison.choice
+        shares = {f"{chosen_by} {heading_of_score}": done[f"val_{score}"]}
     shares |= {metric.heading: done[metric.name].astype(float) for metric in metrics}
     columns: dict[str, pd.Series | list[str]] = {**_settings(comparison, done)}
     if comparison.seeds > 1:
@@ -70,8 +75,8 @@ def style_table(comparison: Comparison) -> Styler:
     more = f" {left} more are in results.csv." if left else ""
     word = comparison.task.headline_words
     return style.set_caption(
-        f"Bold: the best of its column. Shaded: the model chosen by its validation {word}. "
-        f"Metrics are on the test images.{more}"
+        f"Bold: the best of its column. Shaded: the model chosen by its {comparison.choice} "
+        f"{word}. Metrics are on the {comparison.images_scored}.{more}"
     )
 
 
@@ -114,7 +119,7 @@ def skipped_failed(comparison: Comparison) -> Styler:
 def ranking_table(comparison: Comparison) -> Styler | None:
     """Show the models by test score, with the ties; None where there is no ranking."""
     ranking = comparison.indistinguishable
-    if ranking is None:
+    if ranking is None or comparison.cross_validated is not None:
         return None
     models = comparison.models.set_index("model_id")
     ids = [int(name) for name in ranking.names]
@@ -148,11 +153,50 @@ def ranking_table(comparison: Comparison) -> Styler | None:
     )
 
 
+def verdicts_table(comparison: Comparison) -> Styler | None:
+    """Show every cross-validated model against the chosen one; None where there are none."""
+    found = comparison.cross_validated
+    if found is None or len(found.models) < 2:
+        return None
+    labels = comparison.models.set_index("model_id")["label"]
+    rows = []
+    for model in found.models:
+        own, verdict = found.interval(model), found.against.get(model)
+        row: dict[str, object] = {
+            "model": model,
+            "": labels[model],
+            f"out-of-fold {comparison.task.headline_words}": percent(own.score),
+            "95 % interval": interval_cell(own.low, own.high),
+        }
+        if verdict is None:
+            row |= dict.fromkeys(("chosen − it, percentage points", "interval for all pairs"), "–")
+            row |= {"p, adjusted for all pairs": "–", "the chosen is": "the chosen"}
+            row["images that would decide"] = "–"
+        else:
+            row["chosen − it, percentage points"] = signed_cell(verdict.difference)
+            low, high = signed_cell(verdict.low), signed_cell(verdict.high)
+            row["interval for all pairs"] = f"{low} to {high}"
+            row["p, adjusted for all pairs"] = p_cell(verdict.p_adjusted)
+            row["the chosen is"] = VERDICT_WORDS[verdict.verdict]
+            row["images that would decide"] = deciding(verdict, found.images)
+        rows.append(row)
+    style = pd.DataFrame(rows).head(MOST_ROWS).style.hide(axis="index").set_uuid("verdicts")
+    style = style.set_table_styles(COMPACT)
+    style = style.set_properties(subset=pd.IndexSlice[0, :], **SHADED)
+    groups = "" if found.groups == found.images else f" in {found.groups} groups"
+    return style.set_caption(
+        f"Out-of-fold scores of {found.images} images{groups}: means over {found.repeats} repeats. "
+        f"Practically the same: within {100 * found.margin:g} percentage points."
+    )
+
+
 def effects_table(comparison: Comparison) -> Styler | None:
     """Show the differences between the levels of each factor, all else equal; None without any."""
     effects = comparison.effects
     if not effects:
         return None
+    out_of_fold = comparison.cross_validated is not None
+    needed = "images that would decide" if out_of_fold else "for 5 percentage points: images"
     shown = pd.DataFrame(
         {
             "factor": [words(e.factor) for e in effects],
@@ -166,14 +210,21 @@ def effects_table(comparison: Comparison) -> Styler | None:
             "pairs": [e.pairs for e in effects],
             "higher / equal / lower": [f"{e.higher} / {e.equal} / {e.lower}" for e in effects],
             "p": [p_cell(e.p) for e in effects],
-            "p, Holm": [p_cell(e.p_holm) for e in effects],
+            "p, adjusted": [p_cell(e.p_holm) for e in effects],
             "the first is": [e.verdict for e in effects],
-            "for 5 percentage points: images": [str(e.images_needed or "–") for e in effects],
+            needed: [str(e.images_needed or "–") for e in effects],
             "seeds": [str(e.seeds_needed or "–") for e in effects],
         }
     )
+    if out_of_fold:
+        shown = shown.drop(columns="seeds")
     style = shown.head(MOST_ROWS).style.hide(axis="index").set_uuid("effects")
     units = ", ".join(dict.fromkeys(e.unit for e in effects))
+    if out_of_fold:
+        return style.set_table_styles(COMPACT).set_caption(
+            f"Configurations that differ in one setting alone, tested over {units}; intervals and "
+            "p are adjusted for all comparisons of the table."
+        )
     return style.set_table_styles(COMPACT).set_caption(
         f"Pairs of runs that differ in one setting alone, tested over {units}. The last columns: "
         "how many test images, or seeds, are needed to detect a difference of 5 percentage points."

@@ -1,0 +1,153 @@
+"""The answer of a sweep in a few lines: what to use, how good it is, what to do next."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gellib.evaluation import crossval
+from gellib.plots.base import percent
+from gellib.report.comparison import Comparison
+from gellib.report.conclusions.choice import share
+from gellib.report.conclusions.cross_validated import (
+    cheaper_sentence,
+    grouped,
+    worth,
+    would_decide,
+)
+from gellib.report.conclusions.wording import model_name, models
+
+_STYLE = (
+    "border:2px solid #0072B2;border-left-width:12px;background:#F3F8FC;color:#222;"
+    "padding:.6em 1em;margin:1em 0;font-size:1.05em"
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Pairs of a heading and a sentence, in Markdown's bold and code; empty where none finished."""
+
+    lines: tuple[tuple[str, str], ...]
+
+    def html(self) -> str:
+        """Return a box for a notebook; empty without lines."""
+        if not self.lines:
+            return ""
+        rows = "".join(
+            f"<p style='margin:.35em 0'><b>{heading}:</b> {_inline(text)}</p>"
+            for heading, text in self.lines
+        )
+        return f"<blockquote style='{_STYLE}'>{rows}</blockquote>"
+
+    def text(self) -> str:
+        """Return lines for a terminal."""
+        return "\n".join(f"{heading}: {_plain(text)}" for heading, text in self.lines)
+
+
+def find_answer(
+    comparison: Comparison,
+    folder: Path,
+    *,
+    findings: Sequence[str] = (),
+    next_steps: Sequence[str] = (),
+) -> Answer:
+    """Sum up a sweep.
+
+    Parameters
+    ----------
+    comparison
+        The runs compared.
+    folder
+        Folder of the sweep, as `gellib predict --runs` takes it.
+    findings
+        What the check found in the images, one sentence each.
+    next_steps
+        What else there is to do next, such as what the learning curve says.
+    """
+    if comparison.done.empty:
+        return Answer(())
+    best = comparison.done.iloc[0]
+    careful = [*weights_warnings(comparison), *family_warnings(comparison), *findings]
+    lines = [
+        ("Use", f"**{model_name(best)}**"),
+        ("How good", _how_good(comparison)),
+        ("As good", _as_good(comparison)),
+        *(("Careful", text) for text in careful),
+        *(("Next", text) for text in (*_more_images(comparison), *next_steps)),
+        ("To predict", f"`gellib predict IMAGES --runs {folder.as_posix()}`"),
+    ]
+    return Answer(tuple((heading, text) for heading, text in lines if text))
+
+
+def weights_warnings(comparison: Comparison) -> list[str]:
+    """Say that the chosen model has random weights, if so."""
+    text = comparison.done.iloc[0].get("weights_warning")
+    return [html.escape(str(text))] if isinstance(text, str) and text else []
+
+
+def family_warnings(comparison: Comparison) -> list[str]:
+    """Return what the runs say of subjects in both test and training; then what was grouped.
+
+    Near-duplicates that a split tears apart make a test one of memory.
+    """
+    found: dict[str, None] = {}
+    for key in ("warning", "sentence"):
+        for record in comparison.records:
+            families = getattr(record.data, "families", None) or {}
+            if record.done and isinstance(families, dict) and families.get(key):
+                found.setdefault(html.escape(str(families[key])))
+    return list(found)
+
+
+def _how_good(comparison: Comparison) -> str:
+    if comparison.cross_validated is not None:
+        return worth(comparison, comparison.cross_validated)
+    best, score = comparison.done.iloc[0], comparison.score
+    word = comparison.task.headline_words
+    low, high = (float(best.get(f"{score}_{end}", float("nan"))) for end in ("low", "high"))
+    text = f"{word} {share(comparison, best)}"
+    if low == low:
+        text += f"; between {percent(low, 0)} and {percent(high, 0)} (95 % interval)"
+    return f"{text}."
+
+
+def _as_good(comparison: Comparison) -> str:
+    found = comparison.cross_validated
+    if found is not None and len(found.models) > 1:
+        same = list(grouped(found).get(crossval.SAME, {}))
+        if cheap := cheaper_sentence(comparison, found):
+            return cheap
+        if same:
+            within = f"{100 * found.margin:g} percentage points"
+            return f"{models(same)} (practically the same: within {within})."
+        return ""
+    ranking = comparison.indistinguishable
+    if found is not None or ranking is None:
+        return ""
+    ids = [int(name) for name, tied in zip(ranking.names, ranking.tied, strict=True) if tied]
+    chosen = int(comparison.done["model_id"].iloc[0])
+    others = sorted(set(ids) - {chosen})
+    if not others or chosen not in ids:
+        return ""
+    return f"the test images do not tell {models(others)} from it."
+
+
+def _more_images(comparison: Comparison) -> list[str]:
+    found = comparison.cross_validated
+    if found is None or not (unclear := grouped(found).get(crossval.UNCLEAR, {})):
+        return []
+    wanted = would_decide([v.images_needed or 0 for v in unclear.values()], found.images)
+    return [f"whether {models(unclear)} is as good is not known yet. {wanted}."]
+
+
+def _inline(text: str) -> str:
+    """Turn Markdown's bold and code into HTML; `text` may hold HTML entities."""
+    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
+
+
+def _plain(text: str) -> str:
+    return html.unescape(text.replace("**", "").replace("`", ""))
