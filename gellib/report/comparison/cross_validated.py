@@ -51,9 +51,20 @@ class CrossValidated:
     def read(
         cls, folder: Path | None, records: Sequence[Record], done: pd.DataFrame, margin: float
     ) -> CrossValidated | None:
-        """Read the scores of finished configurations, best first; None where there are none.
+        """Read the scores of finished configurations; None where there are none.
 
         Configurations that were not evaluated in the same folds are not compared.
+
+        Parameters
+        ----------
+        folder
+            Folder of the sweep.
+        records
+            Its records.
+        done
+            Finished configurations, one row each, best first.
+        margin
+            As for the class.
         """
         found = None if folder is None else read_sweep_out_of_fold(folder, records)
         if found is None or not found.paired or done.empty:
