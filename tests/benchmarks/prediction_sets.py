@@ -26,6 +26,7 @@ from gellib.evaluation import fit_prediction_sets
 
 GOAL = 0.93, 0.97
 SIZES = (50, 100, 500)
+STRENGTHS = (0.01, 1.0)
 DIM, CENTRES = 64, 4
 # Share of each class, distance of the centres, images per group.
 CASES: dict[str, tuple[tuple[float, ...], float, int]] = {
@@ -97,7 +98,7 @@ def coverage(
     *,
     cases: Sequence[str] = tuple(CASES),
     sizes: Sequence[int] = SIZES,
-    strengths: Sequence[float] = (0.01, 1.0),
+    strengths: Sequence[float] = STRENGTHS,
 ) -> list[dict[str, Any]]:
     """Simulate each case at each size: one row each, with the share of images held by class."""
     rows = []

@@ -1,6 +1,8 @@
 """Prediction sets: limits by hand, groups, repeats, too few images, and words."""
 
 import json
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,3 +130,17 @@ def test_what_does_not_agree_is_refused(given):
 )
 def test_sets_in_words(label, members, exclusive, said):
     assert set_text(label, members, exclusive=exclusive) == said
+
+
+@pytest.mark.slow
+def test_real_heads_hold_the_class_as_often_as_stated():
+    path = Path(__file__).parents[1] / "benchmarks" / "prediction_sets.py"
+    spec = spec_from_file_location("prediction_sets_benchmark", path)
+    benchmark = module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    (row,) = benchmark.coverage(
+        12, cases=["two classes, hard"], sizes=[100], strengths=[benchmark.STRENGTHS[0]]
+    )
+    # The standard error of 12 simulations is about 1 point.
+    assert np.mean(row["repeats"]) == pytest.approx(0.96, abs=0.025)
+    assert 0.4 < row["repeats, single"] < 0.95 < row["right"] + 0.15

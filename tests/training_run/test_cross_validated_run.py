@@ -69,6 +69,10 @@ class TestWithoutATestPart:
         assert record.val["n"] == record.metrics["train"]["n"] == record.calibration.n_val == 24
         assert "accuracy" in record.val["intervals"] and len(record.val["repeats"]) == 2
         assert record.out_of_distribution.test_flagged is None
+        sets = record.prediction_sets
+        assert sets.source == "out-of-fold" and sets.n == 24
+        assert {own["groups"] for own in sets.classes.values()} == {12}
+        assert set(sets.too_few) == set(sets.classes), "12 images of a class are too few"
         assert record.uncertainty.n == 24 and record.uncertainty.samples == 2
         assert shown["out-of-fold accuracy"].endswith("of 24 images")
 
