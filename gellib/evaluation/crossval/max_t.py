@@ -55,6 +55,15 @@ def simultaneous(
 
     A true difference d has a variance of at least |d| (1 - |d|) per image, as right and wrong
     predictions have; so no interval is without a width, though no two predictions differed.
+
+    Parameters
+    ----------
+    difference, error
+        (C,) differences of mean scores, -1..1, and their standard errors.
+    least
+        (C,) by what the variance per image is multiplied for that of the mean.
+    quantile
+        Of the largest of all differences in standard errors; infinite: nothing is contradicted.
     """
     if not np.isfinite(quantile):
         return np.full(len(difference), -1.0), np.ones(len(difference))
