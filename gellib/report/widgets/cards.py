@@ -32,10 +32,12 @@ def verdict(prediction: Prediction, record: Record | None, truth: str = "") -> s
         f"{html.escape(name)}, {percent(prediction.probabilities[name], 0)}" for name in labels
     ]
     size = "1.6em" if len(labels) < 3 else "1.2em"
-    parts = [
-        f"<div style='font-size:{size};font-weight:bold;line-height:1.3'>"
-        f"{'<br>'.join(names) or 'no label'}</div>"
-    ]
+    told, said = "<br>".join(names) or "no label", prediction.statement
+    doubtful = prediction.task.exclusive and said != prediction.label
+    title = html.escape(said) if doubtful else told
+    parts = [f"<div style='font-size:{size};font-weight:bold;line-height:1.3'>{title}</div>"]
+    if doubtful:
+        parts.append(f"<div>most probable: {told}</div>")
     parts += _doubt(prediction)
     if truth:
         right = truth == prediction.label
@@ -57,10 +59,10 @@ def verdict(prediction: Prediction, record: Record | None, truth: str = "") -> s
 
 
 def _doubt(prediction: Prediction) -> list[str]:
-    """Say what the prediction set and the detector of unlike images say, where they doubt."""
-    parts, said = [], prediction.statement
-    if said != prediction.label:
-        parts.append(f"<div style='font-size:1.2em'>{html.escape(said)}</div>")
+    """Say which labels are possible, and whether the image is unlike the training images."""
+    parts = []
+    if not prediction.task.exclusive and prediction.statement != prediction.label:
+        parts.append(f"<div style='font-size:1.2em'>{html.escape(prediction.statement)}</div>")
     if prediction.ood:
         single = prediction.task.exclusive and not prediction.unlike_all
         of = f"the training images of {prediction.label}" if single else "all training images"
