@@ -140,7 +140,8 @@ def _more_images(comparison: Comparison) -> list[str]:
     if found is None or not (unclear := grouped(found).get(crossval.UNCLEAR, {})):
         return []
     wanted = would_decide([v.images_needed or 0 for v in unclear.values()], found.images)
-    return [f"whether {models(unclear)} is as good is not known yet. {wanted}."]
+    verb = "is" if len(unclear) == 1 else "are"
+    return [f"it is not known yet whether {models(unclear)} {verb} as good. {wanted}."]
 
 
 def _inline(text: str) -> str:
