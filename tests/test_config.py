@@ -113,3 +113,16 @@ def test_paths_are_found_from_here_and_from_the_project(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     assert find_path("mine") == tmp_path / "mine"
     assert find_path("notebooks") == PROJECT_ROOT / "notebooks"
+
+
+@pytest.mark.parametrize(
+    ("views", "seen", "frozen"),
+    [(0, [1, 2, 3, 4, 5], 5), (1, [1] * 5, 1), (2, [1, 2, 1, 2, 1], 2), (9, [1, 2, 3, 4, 5], 5)],
+)
+def test_views_are_used_in_turn(views, seen, frozen):
+    config = RunConfig(num_epochs=5, views=views)
+    assert [config.view_in(epoch) for epoch in range(1, 6)] == seen
+    assert config.frozen_views == frozen
+    # The layers that are trained later go on with the turn; the frozen network sees less.
+    later = RunConfig(num_epochs=5, views=views, trainable="all", unfreeze_epoch=1)
+    assert (later.frozen_views, later.view_in(5)) == (1, seen[-1])

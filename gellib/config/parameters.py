@@ -238,6 +238,14 @@ class Parameters(BaseModel):
         description="random steps, or none",
         stage="features",
     )
+    views: int = param(
+        0,
+        ge=0,
+        le=100_000,
+        description="random views per training image, in turn; 0: a new one every epoch",
+        stage="features",
+        label="views per image",
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = param(
         "auto",
         description="arithmetic: auto, fp32, bf16 or fp16",

@@ -49,8 +49,17 @@ class RunConfig(Parameters):
 
     @property
     def has_random_views(self) -> bool:
-        """Whether the head is trained on random views of the images, a new one in each epoch."""
+        """Whether the head is trained on random views of the images."""
         return self.opt_alg != "lbfgs" and self.augmentation.strip() not in ("", "none")
+
+    @property
+    def frozen_views(self) -> int:
+        """How many random views of a training image the frozen network has to see."""
+        return min(self.views or self.head_epochs, self.head_epochs)
+
+    def view_in(self, epoch: int) -> int:
+        """Return which random view (from 1) of an image is used in an epoch (from 1)."""
+        return (epoch - 1) % self.views + 1 if self.views else epoch
 
     @property
     def evaluation_method(self) -> Literal["cv", "holdout"]:

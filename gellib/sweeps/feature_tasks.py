@@ -21,7 +21,7 @@ SHARD_STEP = 256
 def feature_key(config: RunConfig, fingerprint: str, weights: dict[str, Any]) -> str:
     """Compute 32 hex digits that are equal for runs that need the same features."""
     if not config.has_random_views:
-        config = config.model_copy(update={"augmentation": "none"})
+        config = config.model_copy(update={"augmentation": "none", "views": 0})
     facts = [config.key(upto="features"), fingerprint, weights.get("name"), weights.get("sha256")]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -46,7 +46,7 @@ def are_ready(config: RunConfig, key: str) -> bool:
 
 def shard_size(config: RunConfig) -> int:
     """Choose how many images of a large set form a shard."""
-    views = config.head_epochs if config.has_random_views else 1
+    views = config.frozen_views if config.has_random_views else 1
     return max(SHARD_STEP, SHARD_VIEWS // views // SHARD_STEP * SHARD_STEP)
 
 

@@ -104,11 +104,18 @@ def test_sgd_is_that_of_the_reference(images, store):
     torch.testing.assert_close(again.head[0].weight, head[0].weight, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("augmentation", ["none", "random_resized_crop rotation(10)"])
+@pytest.mark.parametrize(
+    ("augmentation", "views"),
+    [("none", 0), ("none", 2), *(("random_resized_crop rotation(10)", n) for n in (0, 1, 2, 9))],
+)
 @pytest.mark.parametrize("weights", ["none"])
-def test_cached_training_equals_online_training(images, store, augmentation, weights):
+def test_cached_training_equals_online_training(images, store, augmentation, views, weights):
     settings = config(
-        classifier_head="multi", precision="fp32", augmentation=augmentation, weights=weights
+        classifier_head="multi",
+        precision="fp32",
+        augmentation=augmentation,
+        weights=weights,
+        views=views,
     )
     compute = Compute(precision="fp32", store=store)
     cached = train(settings, images, backbone(), compute)

@@ -143,7 +143,7 @@ def _augmented(
         backbone,
         augmentation=config.augmentation,
         seed=config.seed,
-        epochs=config.head_epochs,
+        epochs=config.frozen_views,
         precision=compute.precision,
         device=compute.device,
         progress=compute.progress,

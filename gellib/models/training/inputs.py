@@ -50,7 +50,8 @@ class CachedInputs:
     Parameters
     ----------
     train_features
-        (epochs, n_train, dim), or (1, n_train, dim) without augmentation.
+        (views, n_train, dim): those of epoch e are entry (e - 1) modulo `views`. There is one
+        without augmentation.
     val_features
         (n_val, dim).
     """
@@ -60,7 +61,6 @@ class CachedInputs:
 
     def train_batch(self, epoch: int, positions: np.ndarray) -> torch.Tensor:
         """Get the features (N, dim) of some training images in an epoch (from 1)."""
-        # Without augmentation there is one entry, which is used in every epoch.
         features = self.train_features[(epoch - 1) % len(self.train_features)]
         return torch.from_numpy(features[positions])
 
@@ -93,6 +93,8 @@ class OnlineInputs:
         The augmentation, as from `check_augmentation`.
     seed
         Seed of the run.
+    view_in
+        Which random view, as a number, is used in an epoch.
     val_batch
         Number of validation images per batch.
     """
@@ -104,6 +106,7 @@ class OnlineInputs:
     limits: ImageLimits
     steps: list[tuple[str, dict[str, float]]]
     seed: int
+    view_in: Callable[[int], int]
     val_batch: int = 16
     _kept: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     _kept_bytes: int = 0
@@ -118,9 +121,10 @@ class OnlineInputs:
             image = self._get_or_make(("image", path), lambda: self._read(path))
             key = image_key(self.train_digests[position])
             return random_views(
-                image, self.preprocessing, self.steps, seed=self.seed, key=key, epochs=[epoch]
+                image, self.preprocessing, self.steps, seed=self.seed, key=key, epochs=[view]
             )[0]
 
+        view = self.view_in(epoch)
         order = [int(position) for positions in batches for position in positions]
         views = map_in_threads(work, order, ahead=2 * max(len(positions) for positions in batches))
         for positions in batches:
@@ -182,6 +186,7 @@ def make_online_inputs(
         limits=limits,
         steps=check_augmentation(config.augmentation),
         seed=config.seed,
+        view_in=config.view_in,
     )
 
 
