@@ -28,7 +28,7 @@ class Parameters(BaseModel):
     )
     pretrained_model: str = param(
         "resnet18",
-        description="resnet18, vgg16, any torchvision classifier, timm/<name>, or a+b",
+        description="resnet18, any torchvision classifier, timm/<name>, or a+b",
         stage="features",
         label="architecture",
     )
