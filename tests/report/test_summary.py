@@ -46,6 +46,17 @@ def test_style_table_marks_the_best_in_bold_and_formats_shares():
     assert not any("models_row0_col8" in rule for rule in bold)
 
 
+def test_what_a_network_costs_stands_beside_its_score_where_networks_are_compared():
+    rows = [{"pretrained_model": "vgg16", "right": 20}, {"pretrained_model": "vgg11", "right": 20}]
+    comparison = make_comparison(rows)
+    comparison.models["images_per_s"] = [6.25, np.nan]
+    comparison.models["parameters"] = [138_357_544, 132_863_336]
+    page = style_table(comparison).to_html()
+    assert "images per s" in page and ">6.25<" in page and ">138<" in page and ">133<" in page
+    same = [{"opt_alg": "adam", "right": 20}, {"opt_alg": "sgd", "right": 20}]
+    assert "images per s" not in style_table(make_comparison(same)).to_html()
+
+
 def test_style_table_without_finished_runs():
     for rows in ([{"status": "failed"}] * 2, []):
         assert "No run has finished." in style_table(make_comparison(rows)).to_html()

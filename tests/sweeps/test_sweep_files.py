@@ -181,6 +181,19 @@ def test_every_run_of_ours_names_layers_and_steps_that_there_are(file):
             layers_trained(config)
 
 
+@pytest.mark.slow
+def test_every_backbone_of_the_large_comparison_is_one():
+    for quick in (False, True):
+        sweep = load_sweep(PROJECT_ROOT / "runs" / "backbones.yaml", quick=quick)
+        configs = list(sweep.configs.values())
+        assert len({config.pretrained_model for config in configs}) == len(configs) >= 30
+        assert {(c.weights, c.opt_alg, c.evaluation_method) for c in configs} == {
+            ("pretrained", "lbfgs", "cv")
+        }
+        for config in configs:
+            check_network(config)
+
+
 def test_brain_mri_is_a_grid_from_nothing_and_the_same_networks_by_transfer():
     configs = list(load_sweep(PROJECT_ROOT / "runs" / "brain_mri.yaml").configs.values())
     grid, transfer = configs[:30], configs[30:]

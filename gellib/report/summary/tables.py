@@ -54,6 +54,14 @@ def style_table(comparison: Comparison) -> Styler:
             columns["95 % interval"] = [interval_cell(low, high) for low, high in bounds]
     if comparison.task.exclusive:
         columns["confusion matrix"] = [matrix_cell(matrix) for matrix in done["conf_mat"]]
+    costs: list[Hashable] = []
+    if "pretrained_model" in comparison.factors:
+        # What a network costs: of those with equal scores, the cheapest is the one to take.
+        columns |= {
+            "images per s": done["images_per_s"].astype(float),
+            "parameters, millions": done["parameters"].astype(float) / 1e6,
+        }
+        costs += ["images per s", "parameters, millions"]
     style = pd.DataFrame(columns).style.hide(axis="index").set_uuid("models")
     times: list[Hashable] = ["training, s", "inference, s"]
     style = style.set_table_styles(COMPACT)
@@ -62,7 +70,7 @@ def style_table(comparison: Comparison) -> Styler:
     style = style.format(formatter(percent), subset=in_percent, na_rep="–")
     for heading, text in numbers.items():
         style = style.format(formatter(text), subset=[heading], na_rep="–")
-    style = style.format(formatter(three_digits), subset=times, na_rep="–")
+    style = style.format(formatter(three_digits), subset=times + costs, na_rep="–")
     if done.empty:
         return style.set_caption("No run has finished.")
     lower: list[Hashable] = [metric.heading for metric in metrics if not metric.higher_is_better]
