@@ -5,9 +5,11 @@ import io
 import ipywidgets
 import pytest
 from making.images import make_flat_png
+from making.records import make_cv_record, make_record
 from making.sweeps import make_sweep
 from PIL import Image
 
+from gellib.config import RunConfig
 from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
 from gellib.labsim.zeroshot import ZeroShotPrediction
@@ -19,6 +21,8 @@ from gellib.report.widgets import (
     uploaded_files,
     verdict,
 )
+from gellib.report.widgets.cards import about, run_label
+from gellib.runs import Record, RunFolder
 from gellib.training_run.find_runs import PredictorError
 from gellib.training_run.predictor import Prediction, named_source
 
@@ -267,3 +271,16 @@ def test_verdict_of_many_classes_shows_the_likeliest(form):
     text = verdict(Prediction("x.png", "class 30", shares, "r"), form.runs[0].read_record())
     assert text.count("<tr>") == 10
     assert text.index("class 30") < text.index("class 29") and "class 3<" not in text
+
+
+@pytest.mark.parametrize("made", [make_record, make_cv_record])
+def test_what_is_said_of_a_model_is_of_test_images_or_out_of_fold(made, tmp_path):
+    record = Record.parse(made(RunConfig(), accuracy=0.8181818))
+    text = about(record)
+    if made is make_record:
+        assert "18 of 22 test images, which it had not seen before" in text
+    else:
+        assert "18 of 22 images, each predicted by models that were trained without it" in text
+    folder = RunFolder(tmp_path / "run")
+    folder.write_record(record)
+    assert ("out of fold" in run_label(folder)) == (made is make_cv_record)

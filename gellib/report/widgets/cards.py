@@ -111,11 +111,14 @@ def _who(record: Record) -> str:
 
 def about(record: Record) -> str:
     """Return as HTML which model a run trained, how accurate it is, and what its weights are."""
-    test = record.test
+    scores = record.scores
     right = "right on" if record.task.exclusive else "all labels right on"
+    images, seen = "test images", "which it had not seen before"
+    if record.scored_on != "test":
+        images, seen = "images", "each predicted by models that were trained without it"
     text = (
         f"<p style='margin:4px 0'>{html.escape(_who(record))}: {right} "
-        f"{in_images(test['accuracy'], test['n'])}, which it had not seen before. "
+        f"{in_images(scores['accuracy'], scores['n'], images)}, {seen}. "
         f"{html.escape(_learned_from(record.weights))}</p>"
     )
     warning = record.weights.warning
@@ -144,7 +147,8 @@ def run_label(run: RunFolder) -> str:
     """Name a run in the list of models."""
     record = run.read_record()
     value = record.val.get(record.task.headline) if record is not None else None
-    score = "" if value is None else f"{percent(value)} on validation · "
+    where = "out of fold" if record and record.evaluation.method == "cv" else "on validation"
+    score = "" if value is None else f"{percent(value)} {where} · "
     return f"{run.path.name} · {score}{run.path.parent.name}"
 
 
