@@ -178,6 +178,25 @@ def test_the_answer_tells_of_weights_and_of_subjects_on_both_sides(tmp_path):
     assert "Careful: 19 of 20 test images are near-duplicates of training" in text
 
 
+@pytest.mark.parametrize(
+    ("duplicates", "expected"),
+    [
+        ({"cross_split_pairs": [["a.png", "b.png", 0.0]]}, "1 pair of duplicates in two given"),
+        ({"cross_split_pairs": [["a", "b", 0.1], ["c", "d", 0]]}, "2 pairs of duplicates in two"),
+        ({"images": 7, "problem": "class 'x' has one group"}, "7 images are duplicates that no"),
+        ({"images": 38, "groups": 19, "cross_split_pairs": [], "problem": ""}, ""),
+    ],
+)
+def test_the_answer_tells_of_duplicates_that_a_split_separates(tmp_path, duplicates, expected):
+    sweep = make_cross_validated_sweep(tmp_path, [0.95])
+    file = sweep.path / "01-cv" / "record.json"
+    record = json.loads(file.read_text())
+    record["data"]["duplicates"] = duplicates
+    file.write_text(json.dumps(record))
+    text = Summary(sweep.path).answer_text()
+    assert (f"Careful: {expected}" in text) if expected else ("Careful" not in text)
+
+
 def test_the_answer_of_a_holdout_names_its_test_images():
     compared = make_comparison([{"right": 21}, {"right": 20, "opt_alg": "sgd"}])
     text = find_answer(compared, Path("runs/gel")).text()

@@ -18,7 +18,7 @@ from gellib.report.conclusions.cross_validated import (
     worth,
     would_decide,
 )
-from gellib.report.conclusions.wording import model_name, models
+from gellib.report.conclusions.wording import count, model_name, models
 
 _STYLE = (
     "border:2px solid #0072B2;border-left-width:12px;background:#F3F8FC;color:#222;"
@@ -70,7 +70,7 @@ def find_answer(
     if comparison.done.empty:
         return Answer(())
     best = comparison.done.iloc[0]
-    careful = [*weights_warnings(comparison), *family_warnings(comparison), *findings]
+    careful = [*weights_warnings(comparison), *leak_warnings(comparison), *findings]
     lines = [
         ("Use", f"**{model_name(best)}**"),
         ("How good", _how_good(comparison)),
@@ -88,17 +88,30 @@ def weights_warnings(comparison: Comparison) -> list[str]:
     return [html.escape(str(text))] if isinstance(text, str) and text else []
 
 
-def family_warnings(comparison: Comparison) -> list[str]:
-    """Return what the runs say of subjects in both test and training; then what was grouped.
+def leak_warnings(comparison: Comparison) -> list[str]:
+    """Return what the runs say of images in test whose like is in training; then what was grouped.
 
-    Near-duplicates that a split tears apart make a test one of memory.
+    Duplicates, and near-duplicates such as slices of one subject, that a split tears apart make a
+    test one of memory.
     """
     found: dict[str, None] = {}
+    data = [record.data for record in comparison.records if record.done]
+    for own in data:
+        if pairs := own.duplicates.get("cross_split_pairs"):
+            found.setdefault(
+                f"{count(len(pairs), 'pair')} of duplicates in two given splits, such as "
+                f"{html.escape(f'{pairs[0][0]} and {pairs[0][1]}')}: the test is in part a test of "
+                "memory."
+            )
+        if own.duplicates.get("problem"):
+            found.setdefault(
+                f"{own.duplicates.get('images', 'Some')} images are duplicates that no split can "
+                "keep together: the test is in part a test of memory."
+            )
     for key in ("warning", "sentence"):
-        for record in comparison.records:
-            families = getattr(record.data, "families", None) or {}
-            if record.done and isinstance(families, dict) and families.get(key):
-                found.setdefault(html.escape(str(families[key])))
+        for own in data:
+            if own.families.get(key):
+                found.setdefault(html.escape(str(own.families[key])))
     return list(found)
 
 
