@@ -94,11 +94,12 @@ class TestWithoutATestPart:
         assert len(history) == 6 and history.notna().all(axis=None)
         assert set(run.folder.read_class_history()["split"]) == {"train", "val"}
 
-    def test_the_table_of_results_is_empty_where_test_scores_go(self, finished):
+    def test_the_table_of_results_has_out_of_fold_scores_and_says_so(self, finished):
         run, _ = finished
-        row = format_results(tabulate([run.folder.read_record()])).iloc[0]
-        assert row["accuracy"] == "" and row["conf_mat"] == "" and row["val_accuracy"] > 0
-        assert row["evaluation"] == "cv"
+        record = run.folder.read_record()
+        row = format_results(tabulate([record])).iloc[0]
+        assert row["accuracy"] == f"{record.val['accuracy']:.2%}" and row["n_test"] == 24
+        assert row["val_accuracy"] == record.val["accuracy"] and row["evaluation"] == "cv"
 
     def test_figures_say_what_they_are_of(self, finished):
         run, _ = finished
