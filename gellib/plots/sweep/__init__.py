@@ -1,7 +1,7 @@
 """The figures of a sweep: models, factors, ranking, search, classes."""
 
 from gellib.plots.sweep.classes import class_scores, confusion_matrices, losses
-from gellib.plots.sweep.compare import effects, pareto, ranking
+from gellib.plots.sweep.compare import effects, ranking
 from gellib.plots.sweep.configurations import metric_bars, metrics_heatmap
 from gellib.plots.sweep.factors import accuracy_by, time_by_architecture
 from gellib.plots.sweep.names import (
@@ -12,6 +12,7 @@ from gellib.plots.sweep.names import (
     model_labels,
 )
 from gellib.plots.sweep.search import search_3d, search_heatmap
+from gellib.plots.sweep.speed import pareto
 
 __all__ = [
     "FACTORS",

@@ -10,37 +10,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gellib.config import NAMED
-from gellib.evaluation import (
-    Effect,
-    ImageScores,
-    Indistinguishable,
-    distinguish_over_seeds,
-    find_indistinguishable,
-    group_sums,
-    optimism,
-    sign_flip,
-)
+from gellib.evaluation import Effect, ImageScores, Indistinguishable, optimism
 from gellib.evaluation.crossval import MARGIN
 from gellib.report.comparison.configurations import (
     add_wilson,
     configurations,
     model_names,
     pool_folds,
-)
+)  # fmt: skip
 from gellib.report.comparison.cross_validated import CrossValidated
-from gellib.report.comparison.differences import compared_factors, holdout_effects, questions
+from gellib.report.comparison.differences import (
+    find_factors,
+    holdout_effects,
+    questions,
+)  # fmt: skip
+from gellib.report.comparison.held_out import find_ties, p_against, scores_by_model
 from gellib.report.comparison.listed_runs import read_listed_runs
-from gellib.report.comparison.reference import (
-    BaselineScores,
-    score_baselines,
-    score_out_of_fold,
-)
-from gellib.report.comparison.tested_images import (
-    of_common_seeds,
-    split_ratio,
-    tested_on_same_images,
-)
+from gellib.report.comparison.reference import BaselineScores, score_baselines, score_out_of_fold
+from gellib.report.comparison.tested_images import split_ratio, tested_on_same_images
 from gellib.runs import (
     Record,
     SweepFolder,
@@ -49,12 +36,8 @@ from gellib.runs import (
     read_sweep_predictions,
     tabulate,
     task_of,
-    varied,
 )
 from gellib.runs.record_sections import DataRecord
-
-# With more models, comparing all pairs would be slow and tell little.
-MOST_RANKED = 60
 
 
 class Comparison:
@@ -115,7 +98,7 @@ class Comparison:
         self.folder = folder
         self.listed = read_listed_runs(self.info)
         self.in_grid = ~table["model_id"].isin([run.model_id for run in self.listed])
-        self.factors = self._find_factors()
+        self.factors = find_factors(table, records, self.in_grid, bool(self.listed))
         self.task = task_of(table)
         self.margin = float(self.info.get("margin", MARGIN))
         self.methods = {record.evaluation.method for record in records if record.done}
@@ -139,13 +122,6 @@ class Comparison:
         self.repeats["label"] = self.repeats["model_id"].map(
             self.models.set_index("model_id")["label"]
         )
-
-    def _find_factors(self) -> list[str]:
-        if self.listed and self.in_grid.any():
-            # Parameters that only the listed runs set are no factors of the grid.
-            rows = self.in_grid.to_numpy()
-            return varied([r.config for r, own in zip(self.records, rows, strict=True) if own])
-        return list(self.table.attrs.get("factors", _varied_columns(self.table)))
 
     @classmethod
     def of(cls, sweep: SweepFolder) -> Comparison:
@@ -206,11 +182,6 @@ class Comparison:
         return self.repeats[self.repeats["status"] == "done"]
 
     @cached_property
-    def compared(self) -> list[str]:
-        """Factors whose levels are compared: those that vary among the finished runs."""
-        return compared_factors(self.of_grid(self._finished), self.factors)
-
-    @cached_property
     def cross_validated(self) -> CrossValidated | None:
         """Out-of-fold scores of the configurations; None where not all were cross-validated."""
         if self.methods != {"cv"}:
@@ -240,15 +211,7 @@ class Comparison:
         """Scores of the configurations on the test images that all of them have."""
         if self.scores is None or not self.same_images:
             return None
-        done = self.done.head(MOST_RANKED)
-        known = set(self.scores.names)
-        members = {
-            str(model_id): runs
-            for model_id, runs in zip(done["model_id"], done["runs"], strict=True)
-            if set(runs) <= known
-        }
-        common = self.scores.pooled(members).common() if members else None
-        return common if common is not None and len(common.values) else None
+        return scores_by_model(self.scores, self.done)
 
     @cached_property
     def indistinguishable(self) -> Indistinguishable | None:
@@ -257,15 +220,9 @@ class Comparison:
         With several seeds, a configuration counts as worse only if that holds for other images and
         for other seeds. None where it cannot be tested.
         """
-        if self.model_scores is None or len(self.model_scores.names) < 2:
+        if self.model_scores is None or self.scores is None or len(self.model_scores.names) < 2:
             return None
-        found = find_indistinguishable(self.model_scores)
-        if self.seeds < 2 or self.scores is None:
-            return found
-        members = of_common_seeds(self._finished, found.names)
-        if len(next(iter(members.values()))) < 2:
-            return found
-        return distinguish_over_seeds(found, self.scores, members, ratio=self.ratio)
+        return find_ties(self.model_scores, self.scores, self._finished, self.ratio)
 
     @cached_property
     def optimism(self) -> float | None:
@@ -279,22 +236,10 @@ class Comparison:
 
         None where the scores of single images are not known.
         """
-        mine = self._image_scores(model_id)
-        if mine is None:
-            return None
-        values = mine.values[:, 0]
-        both = np.isfinite(values) & np.isfinite(other)
-        groups = None if mine.groups is None else np.asarray(mine.groups, dtype=object)[both]
-        return sign_flip(group_sums((values - other)[both], groups)) if both.any() else None
-
-    def _image_scores(self, model_id: int) -> ImageScores | None:
-        """Scores of a configuration on single images, one column."""
         runs = self.models.set_index("model_id")["runs"].get(model_id)
         if self.scores is None or not isinstance(runs, list):
             return None
-        if not set(runs) <= set(self.scores.names):
-            return None
-        return self.scores.pooled({"": runs})
+        return p_against(self.scores, runs, other)
 
     @cached_property
     def baselines(self) -> BaselineScores:
@@ -302,7 +247,3 @@ class Comparison:
         if self.cross_validated is not None:
             return score_out_of_fold(self.folder, self.records, self.cross_validated.scores)
         return score_baselines(self.folder, self.records, self.predictions)
-
-
-def _varied_columns(table: pd.DataFrame) -> list[str]:
-    return [name for name in NAMED if table[name].nunique() > 1]

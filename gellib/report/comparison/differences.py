@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from gellib.config import NAMED
 from gellib.evaluation import Effect, ImageScores, adjust_for_multiplicity, factor_effects
 from gellib.report.comparison.listed_runs import LISTED, ListedRun, listed_effects
+from gellib.runs import Record, varied
 
 # Comparing all pairs of more levels would be slow and tell little.
 MOST_LEVELS = 8
@@ -25,6 +27,29 @@ class Question:
     b: Any
     one: tuple[int, ...]
     two: tuple[int, ...]
+
+
+def find_factors(
+    table: pd.DataFrame, records: Sequence[Record], in_grid: pd.Series, has_listed: bool
+) -> list[str]:
+    """Name the parameters that a sweep varies; of a grid beside a list, those of the grid.
+
+    Parameters
+    ----------
+    table
+        One row per run.
+    records
+        Records of the runs, in the rows of `table`.
+    in_grid
+        Whether a row is of the grid.
+    has_listed
+        Whether the sweep lists runs.
+    """
+    if has_listed and in_grid.any():
+        # Parameters that only the listed runs set are no factors of the grid.
+        rows = zip(records, in_grid.to_numpy(), strict=True)
+        return varied([record.config for record, own in rows if own])
+    return list(table.attrs.get("factors", [n for n in NAMED if table[n].nunique() > 1]))
 
 
 def compared_factors(grid: pd.DataFrame, factors: Sequence[str]) -> list[str]:
