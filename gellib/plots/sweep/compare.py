@@ -95,6 +95,7 @@ def effects(
     score: str = "test score",
     margin: float | None = None,
     adjusted: str = "Holm's adjustment for",
+    longest: int = 24,
 ) -> Figure:
     """Differences between levels of factors, in percentage points, with intervals and verdicts.
 
@@ -114,6 +115,8 @@ def effects(
         Difference, 0..1, below which two are practically the same; drawn as a band.
     adjusted
         How p-values were adjusted for the number of comparisons.
+    longest
+        Letters of a level's name from which it is shortened.
     """
     if not found:
         return message("No run differs from another in one setting alone.", heading)
@@ -138,7 +141,7 @@ def effects(
     names = []
     for effect in shown:
         factor = "" if one else f"{named.get(effect.factor, effect.factor)}: "
-        names.append(f"{factor}{short_name(effect.a, 24)} − {short_name(effect.b, 24)}")
+        names.append(f"{factor}{short_name(effect.a, longest)} − {short_name(effect.b, longest)}")
     axes.set_yticks(places, names, fontsize=8.5)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     reach = max(5.0, np.nanmax(np.abs(np.concatenate([low, high, middle]))) * 1.05)

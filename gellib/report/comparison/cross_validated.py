@@ -153,7 +153,7 @@ class CrossValidated:
         means = dict(zip(self.models, np.nanmean(self.scores.values, axis=(1, 2)), strict=True))
         return [
             _effect(
-                Question("model", labels[self.chosen], labels[model], (self.chosen,), (model,)),
+                Question("model", f"model {self.chosen}", labels[model], (self.chosen,), (model,)),
                 verdict,
                 means,
                 self,

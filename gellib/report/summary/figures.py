@@ -97,7 +97,7 @@ class Figures:
         found = c.cross_validated.differences(labels)
         return plots.effects(
             found, {}, heading="The chosen model against each other one", score=self._score(),
-            margin=c.margin, adjusted="adjusted for all pairs;",
+            margin=c.margin, adjusted="adjusted for all pairs;", longest=44,
         )  # fmt: skip
 
     def _effects(self) -> Figure:
