@@ -89,7 +89,22 @@ def find_marks(traits: Sequence[ImageTraits], labels: np.ndarray, fold: np.ndarr
 def permutations(
     draws: int, labels: np.ndarray, fold: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return shuffled labels, (n, draws)."""
+    """Shuffle the labels several times within folds.
+
+    Parameters
+    ----------
+    draws
+        How often.
+    labels, fold
+        Labels and folds of the images, (n,).
+    rng
+        Shuffles.
+
+    Returns
+    -------
+    np.ndarray
+        Shuffled labels, (n, draws).
+    """
     drawn = [permute(labels, fold, rng) for _ in range(draws)]
     return np.stack(drawn, axis=1) if drawn else np.empty((len(labels), 0), labels.dtype)
 

@@ -209,7 +209,15 @@ def check_images(
     seed: int = 0,
     progress: Callable[..., Iterable[Any]] | None = None,
 ) -> CheckReport:
-    """Check a set that is loaded, with the digests of its files; parameters as `check_dataset`."""
+    """Check a set that is loaded.
+
+    Parameters
+    ----------
+    images
+        The set, with the digests of its files.
+    limits, seed, progress
+        As for `check_dataset`.
+    """
     paths = list(images.table["path"])
     summaries = summarise_images(paths, limits, traits=True, progress=progress)
     duplicates = find_duplicates(images, summaries=summaries, progress=progress)

@@ -27,6 +27,15 @@ def short_check(
     words (`label`), `auc`, `p`, which class has what (`classes`), and whether reading images as
     grey removes it (`removed_by_grey`).
 
+    Parameters
+    ----------
+    dataset_dir, test_dir
+        Folder of the images, and that of separate test images, or empty.
+    limits
+        Larger images are not read.
+    seed
+        Seed of folds and permutations.
+
     Raises
     ------
     DatasetError
