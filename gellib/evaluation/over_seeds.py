@@ -73,7 +73,7 @@ def mean_error(
         beyond = max(0.0, spread - _spread_by_images(values, tested, counts, means, groups))
         share = 1 / seeds + ratio
         between = share * beyond
-        freedom = _freedom([(of_images, freedom), (share * spread, seeds - 1)], of_images + between)
+        freedom = _freedom([(of_images, freedom), (between, seeds - 1)], of_images + between)
     low, high = _interval(group_sums(values.sum(axis=1), groups), n, between, freedom)
     error = float(np.sqrt(of_images + between))
     return MeanError(mean, error, freedom, of_images, low, high)

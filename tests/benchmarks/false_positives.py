@@ -132,7 +132,7 @@ def trained_rates(
     found = {}
     for n, n_test, given, seeds in cases:
         rng, effects, models = np.random.default_rng([seed, n, seeds]), [], []
-        left_out = int(0.2 * (n - n_test)) + (0 if given else n_test)
+        left_out = int(0.2 * (n - n_test)) if given else n_test
         ratio = left_out / (n - n_test - int(0.2 * (n - n_test)))
         for _ in range(repeats):
             table, scores = trained_sweep(rng, n, n_test, seeds, given=given, lead=lead)

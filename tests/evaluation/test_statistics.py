@@ -276,8 +276,9 @@ def test_trained_models_that_are_equal_are_not_told_apart(seeds):
 
 
 @pytest.mark.slow
-def test_three_seeds_have_no_less_power_than_one():
-    cases = [(400, 80, True, 1), (400, 80, True, 3)]
+@pytest.mark.parametrize("given", [True, False])
+def test_three_seeds_have_no_less_power_than_one(given):
+    cases = [(400, 80, given, 1), (400, 80, given, 3)]
     one, _, three, _ = trained_rates(25, lead=0.6, cases=cases).values()
     assert three >= one - 0.1
 

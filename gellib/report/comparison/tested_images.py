@@ -33,7 +33,7 @@ def tested_on_same_images(done: pd.DataFrame, scores: ImageScores | None) -> boo
 def split_ratio(records: Sequence[Record], scores: ImageScores | None) -> float:
     """Return how many images each seed draws out of training anew, per training image.
 
-    These are the validation images, and the test images too where seeds do not test the same ones.
+    These are the test images where seeds do not test the same ones, else the validation images.
     The training sets of several seeds overlap the more, the smaller this is; 0 where the records
     do not say.
     """
@@ -42,9 +42,8 @@ def split_ratio(records: Sequence[Record], scores: ImageScores | None) -> float:
         return 0.0
     counts = done[0].data.counts.values()
     sizes = {split: sum(n.get(split, 0) for n in counts) for split in ("train", "val", "test")}
-    drawn = sizes["val"]
-    if scores is not None and not np.isfinite(scores.values).all():
-        drawn += sizes["test"]
+    apart = scores is not None and not np.isfinite(scores.values).all()
+    drawn = sizes["test" if apart else "val"]
     return drawn / max(sizes["train"], 1)
 
 
