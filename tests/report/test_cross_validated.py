@@ -17,6 +17,7 @@ from gellib.report.conclusions.cross_validated import rounded, would_decide
 from gellib.report.summary import Summary
 from gellib.report.summary.answer import find_answer
 from gellib.sweeps.sweep_file import SweepFile
+from gellib.training_run.more_images import MoreImages
 
 NETS = tuple({"pretrained_model": net} for net in ("vgg16", "resnet18", "mobilenet-v3"))
 
@@ -156,13 +157,29 @@ def test_what_would_decide_is_more_than_there_is():
 def test_the_answer_comes_first_in_html_and_as_text(tmp_path):
     sweep = make_cross_validated_sweep(tmp_path, list(zip(NETS, (0.95, 0.94, 0.7), strict=True)))
     summary = Summary(sweep.path)
-    page, text = summary.answer(["Label more."]), summary.answer_text(["Label more."])
+    summary.__dict__["more_images"] = MoreImages(
+        (20.0, 40.0), (0.8, 0.9), 50, (20.0, 50.0, 100.0), (0.8, 0.9, 0.95), (0.7, 0.85, 0.9),
+        (0.9, 0.95, 0.99), (0.05, 0.03, 0.07),
+    )  # fmt: skip
+    page, text = summary.answer(), summary.answer_text()
     headings = re.findall(r"<p[^>]*><b>([\w ]+):</b>", page)
     assert headings == ["Use", "How good", "Next", "Next", "To predict"]
     assert [line.split(":")[0] for line in text.splitlines()] == headings
     assert f"gellib predict IMAGES --runs {sweep.path.as_posix()}" in text
     assert "<b>" not in text and "**" not in page + text and "`" not in page + text
-    assert "Label more." in page
+    expected = "with twice as many images, accuracy is expected between 90 % and 99 % (90 % band; "
+    assert expected + "now about 90 %): more images help." in text
+    assert summary.figure_names("next") == ["more_images"]
+    summary.figure("more_images")
+    assert (sweep.path / "figures" / "more_images.png").is_file()
+
+
+def test_without_its_images_nothing_is_said_of_more(tmp_path):
+    sweep = make_cross_validated_sweep(tmp_path, [0.95])
+    summary = Summary(sweep.path)
+    assert summary.more_images is None
+    assert "twice as many" not in summary.answer_text()
+    assert summary.section("next") == []
 
 
 def test_the_answer_tells_of_weights_and_of_subjects_on_both_sides(tmp_path):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gellib.evaluation.extrapolation import Extrapolation
 from gellib.plots.base import percent
-from gellib.training_run.more_images import MoreImages
+
+if TYPE_CHECKING:
+    from gellib.training_run.more_images import MoreImages
 
 
 def more_images_sentence(found: MoreImages, score: str = "accuracy") -> str:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gellib import plots
+from gellib.plots.extrapolated import more_images
 from gellib.plots.sweep import TIMES, metrics_of, model_labels
 from gellib.plots.sweep.names import most
 from gellib.report.comparison import Comparison, words
 from gellib.report.comparison.differences import MOST_LEVELS
 from gellib.report.summary.best import BestRun
 from gellib.runs import Record, RunFolder
+
+if TYPE_CHECKING:
+    from gellib.training_run.more_images import MoreImages
 
 # A history is one file per run; beyond this many only the best by validation are read.
 _MOST_HISTORIES = 500
@@ -35,9 +40,19 @@ class Figures:
         Folder of the sweep.
     best
         The run whose predictions are shown; None when no run has finished.
+    more_images
+        Returns what more images would give the best run; None where it is not known.
     """
 
-    def __init__(self, comparison: Comparison, folder: Path, best: RunFolder | None) -> None:
+    def __init__(
+        self,
+        comparison: Comparison,
+        folder: Path,
+        best: RunFolder | None,
+        *,
+        more_images: Callable[[], MoreImages | None] = lambda: None,
+    ) -> None:
+        self._more_images = more_images
         self.comparison, self.folder = comparison, folder
         self.task = comparison.task
         record = best.read_record() if best is not None else None
@@ -72,6 +87,15 @@ class Figures:
             "search": self._search(),
             "listed": self._listed(),
             "best": self._best(),
+            "next": self._next(),
+        }
+
+    def _next(self) -> dict[str, Callable[[], Figure]]:
+        found, word = self._more_images(), self.task.headline_words
+        if found is None:
+            return {}
+        return {
+            "more_images": lambda: more_images(found.sizes, found.means, found.expected(), word)
         }
 
     def _bars(self, metric: str) -> Figure:

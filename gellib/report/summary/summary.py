@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import Markdown
 from matplotlib.figure import Figure
@@ -14,6 +14,7 @@ from gellib import plots
 from gellib.base.paths import find_path
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
+from gellib.report.conclusions.more_images import more_images_sentence
 from gellib.report.summary.answer import Answer, find_answer
 from gellib.report.summary.check_findings import check_sentences
 from gellib.report.summary.figures import NO_BEST, Figures
@@ -28,11 +29,15 @@ from gellib.report.summary.tables import (
 )
 from gellib.runs import RunFolder, SweepFolder, best_run
 
+if TYPE_CHECKING:
+    from gellib.training_run.more_images import MoreImages
+
 # Sections that not every sweep has; their heading is shown with them.
 _HEADINGS = {
     "factors": "### By what the sweep varies",
     "search": "### Batch size and learning rate",
     "listed": "### Classes, losses and confusions, by model",
+    "next": "### What more images would give",
 }
 
 
@@ -66,22 +71,34 @@ class Summary:
         self.table = self.comparison.table
         name = best_run(self.table)
         self.best = RunFolder(self.sweep.path / name) if name else None
-        self._drawn = Figures(self.comparison, self.sweep.path, self.best)
+        self._drawn = Figures(
+            self.comparison, self.sweep.path, self.best, more_images=lambda: self.more_images
+        )
 
-    def answer(self, next_steps: Sequence[str] = ()) -> str:
-        """Return as an HTML box which model to use, how good it is, and what to do next.
+    def answer(self) -> str:
+        """Return as an HTML box which model to use, how good it is, and what to do next."""
+        return self._answer().html()
 
-        `next_steps` are sentences on what else there is to do.
-        """
-        return self._answer(next_steps).html()
-
-    def answer_text(self, next_steps: Sequence[str] = ()) -> str:
+    def answer_text(self) -> str:
         """Return the same as lines for a terminal."""
-        return self._answer(next_steps).text()
+        return self._answer().text()
 
-    def _answer(self, next_steps: Sequence[str]) -> Answer:
+    def _answer(self) -> Answer:
         findings = check_sentences(self.sweep, self.comparison)
-        return find_answer(self.comparison, self._named, findings=findings, next_steps=next_steps)
+        found, word = self.more_images, self.comparison.task.headline_words
+        steps = [] if found is None else [more_images_sentence(found, word)]
+        return find_answer(self.comparison, self._named, findings=findings, next_steps=steps)
+
+    @cached_property
+    def more_images(self) -> MoreImages | None:
+        """What more images are expected to give the best model; None where it is not known."""
+        record = self.best.read_record() if self.best is not None else None
+        if record is None:
+            return None
+        # Only here: torch takes seconds to import.
+        from gellib.training_run.more_images import expect_more_images
+
+        return expect_more_images(record)
 
     def what_was_run(self) -> str:
         """Return as Markdown a warning about weights, if any, then purpose, data and machine."""
