@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gellib.audit import CheckReport
+    from gellib.base.markup import in_html
+from gellib.audit import CheckReport
 
 _PAGE_HEIGHT_PX = 640
 
@@ -36,6 +36,6 @@ class Check:
         # A frame keeps the page's style from the notebook's, and the notebook's from the page's.
         return (
             f'<iframe title="What gellib found" width="100%" height="{_PAGE_HEIGHT_PX}" '
-            f'style="border:1px solid #ccc" srcdoc="{html.escape(render_page(self.report))}">'
+            f'style="border:1px solid #ccc" srcdoc="{in_html(render_page(self.report))}">'
             "</iframe>"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gellib.api.model import Model, load
+from gellib.base.markup import as_plain, in_html
 from gellib.base.paths import find_path, shown_path
 from gellib.runs import RunFolder, SweepFolder
 
@@ -83,7 +83,7 @@ class SweepResult:
 
         if self.best is None:
             return "No run has finished."
-        return chosen_sentence(self._summary.comparison).replace("**", "")
+        return as_plain(chosen_sentence(self._summary.comparison))
 
     def _rows(self) -> pd.DataFrame:
         models, score = self._summary.comparison.models, self._summary.comparison.score
@@ -103,7 +103,7 @@ class SweepResult:
 
     def _repr_html_(self) -> str:
         table = self._rows().to_html(index=False, escape=True, border=0)
-        name, chosen = html.escape(shown_path(self.folder)), html.escape(self._chosen())
+        name, chosen = in_html(shown_path(self.folder)), in_html(self._chosen())
         return f"<p><b>{name}</b></p>{table}<p>{chosen}</p>"
 
 

@@ -18,7 +18,7 @@ from gellib.plots.base import Chart
 
 PAGE = Template(
     """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Check of {{ name|e }}</title>
+<html lang="en"><head><meta charset="utf-8"><title>Check of {{ name }}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 980px; margin: 32px auto;
@@ -29,19 +29,20 @@ img { max-width: 100%; height: auto; }
   background: {{ '#FFF1E6' if verdict else '#E8F6F1' }}; padding: 8px 18px; }
 table { border-collapse: collapse; } td, th { padding: 3px 14px 3px 0; text-align: left; }
 </style></head><body>
-<h1>Check of {{ name|e }}</h1>
-<div class="verdict">{% if verdict %}<ul>{% for line in verdict %}<li>{{ line|e }}</li>
-{% endfor %}</ul>{% else %}<p>No problem was found. {{ looked_for|e }}</p>{% endif %}</div>
-{% for note in notes %}<p>{{ note|e }}</p>
-{% endfor %}{% for heading, text, figure, alt in sections %}<h2>{{ heading|e }}</h2>
-{% if text %}<p>{{ text|e }}</p>{% endif %}
-{% if figure %}<img src="data:image/png;base64,{{ figure }}" alt="{{ alt|e }}">{% endif %}
+<h1>Check of {{ name }}</h1>
+<div class="verdict">{% if verdict %}<ul>{% for line in verdict %}<li>{{ line }}</li>
+{% endfor %}</ul>{% else %}<p>No problem was found. {{ looked_for }}</p>{% endif %}</div>
+{% for note in notes %}<p>{{ note }}</p>
+{% endfor %}{% for heading, text, figure, alt in sections %}<h2>{{ heading }}</h2>
+{% if text %}<p>{{ text }}</p>{% endif %}
+{% if figure %}<img src="data:image/png;base64,{{ figure }}" alt="{{ alt }}">{% endif %}
 {% endfor %}
 {% if unreadable %}<h2>Files that cannot be read</h2><table><tr><th>file</th><th>reason</th></tr>
-{% for file, reason in unreadable %}<tr><td>{{ file|e }}</td><td>{{ reason|e }}</td></tr>
+{% for file, reason in unreadable %}<tr><td>{{ file }}</td><td>{{ reason }}</td></tr>
 {% endfor %}</table>{% endif %}
 </body></html>
-"""
+""",
+    autoescape=True,
 )
 
 

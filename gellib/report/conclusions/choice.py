@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from gellib.base.markup import in_markdown
 from gellib.evaluation import ALPHA, ENOUGH_IMAGES, crossval
 from gellib.evaluation.crossval import Verdict
 from gellib.plots.base import percent
@@ -158,7 +159,7 @@ def baseline_sentence(comparison: Comparison) -> str:
     if STATISTICS in found.values:
         return f"{text} {_against(comparison, means[STATISTICS])}"
     why = found.problem or "the runs' predictions are not there"
-    return f"{text} Image statistics were not evaluated: {why}."
+    return f"{text} Image statistics were not evaluated: {in_markdown(why)}."
 
 
 def _does(ids: list[int]) -> str:

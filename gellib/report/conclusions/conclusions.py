@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from gellib.base.markup import in_markdown
 from gellib.base.text import join_and
 from gellib.plots.base import three_digits
 from gellib.report.comparison import Comparison
@@ -121,8 +122,8 @@ def _never_named(comparison: Comparison) -> list[str]:
             if sum(matrix[number]) and not matrix[number][number]:
                 missed.setdefault(name, []).append(model_id)
     return [
-        f"**No {image} of class “{name}” is found** by {models(sorted(ids))}: accuracy hides "
-        "it, recall by class does not."
+        f"**No {image} of class “{in_markdown(name)}” is found** by {models(sorted(ids))}: "
+        "accuracy hides it, recall by class does not."
         for name, ids in missed.items()
     ]
 
@@ -133,10 +134,12 @@ def _times(comparison: Comparison) -> list[str]:
     for device, rows in done.groupby("hardware_type", sort=False):
         by_network = rows.groupby("pretrained_model")[["training_time_mins", "inference_time_secs"]]
         means = by_network.mean().sort_values("training_time_mins")
-        train = ", ".join(f"{m} {three_digits(60 * r.iloc[0])} s" for m, r in means.iterrows())
-        infer = ", ".join(f"{m} {three_digits(r.iloc[1])} s" for m, r in means.iterrows())
+        named = [(in_markdown(network), times) for network, times in means.iterrows()]
+        train = ", ".join(f"{name} {three_digits(60 * t.iloc[0])} s" for name, t in named)
+        infer = ", ".join(f"{name} {three_digits(t.iloc[1])} s" for name, t in named)
         sentences.append(
-            f"Mean times on the {device}: to train {train}; to predict all {images} {infer}."
+            f"Mean times on the {in_markdown(device)}: to train {train}; to predict all "
+            f"{images} {infer}."
         )
     if (done["features_s"] > 0).any():
         sentences.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gellib.base.markup import in_markdown
 from gellib.base.text import join_and
 from gellib.evaluation import BETTER, NO_EVIDENCE, NOT_ENOUGH, PRACTICALLY_SAME, Effect
 from gellib.plots.base import percent
@@ -32,14 +33,15 @@ def _factor(comparison: Comparison, factor: str) -> str:
         # As the verdicts: the mean over the repeats, out of fold also beside a test part.
         done = done[done["model_id"].isin(found.models)]
         done = done.assign(**{score: [found.interval(i).score for i in done["model_id"]]})
-    name, levels = words(factor), done.groupby(factor, sort=False)[score].agg(["mean", "size"])
+    name = in_markdown(words(factor))
+    levels = done.groupby(factor, sort=False)[score].agg(["mean", "size"])
     levels = levels.sort_values("mean", ascending=False, kind="stable")
-    absent = [str(x) for x in dict.fromkeys(table[factor]) if x not in levels.index]
+    absent = [in_markdown(x) for x in dict.fromkeys(table[factor]) if x not in levels.index]
     if len(levels) == 1:
-        only = f"**By {name}:** every finished run has {levels.index[0]}"
+        only = f"**By {name}:** every finished run has {in_markdown(levels.index[0])}"
         return f"{only}; there is no result for {', '.join(absent)}." if absent else ""
     shown = ", ".join(
-        f"{level} {percent(row['mean'])} ({count(int(row['size']), 'model')})"
+        f"{in_markdown(level)} {percent(row['mean'])} ({count(int(row['size']), 'model')})"
         for level, row in levels.head(MOST_LEVELS).iterrows()
     )
     more = len(levels) - MOST_LEVELS
@@ -65,7 +67,7 @@ def _verdicts(comparison: Comparison, effects: list[Effect]) -> str:
 
 
 def _difference(comparison: Comparison, effect: Effect) -> str:
-    a, b, sign = effect.a, effect.b, 1
+    a, b, sign = in_markdown(effect.a), in_markdown(effect.b), 1
     if effect.verdict != BETTER:
         a, b, sign = b, a, -1
     low, high = sorted((sign * effect.low, sign * effect.high))
@@ -82,7 +84,11 @@ def _steps(effects: list[Effect]) -> str:
     if len(effects) > _MOST_NAMED:
         return count(len(effects), "pair") + " of levels"
     return join_and(
-        [f"{e.a} against {e.b} {percentage_points(e.difference, e.low, e.high)}" for e in effects]
+        [
+            f"{in_markdown(e.a)} against {in_markdown(e.b)} "
+            f"{percentage_points(e.difference, e.low, e.high)}"
+            for e in effects
+        ]
     )
 
 
@@ -120,13 +126,16 @@ def _needed(comparison: Comparison, effects: list[Effect]) -> str:
 def _listed(comparison: Comparison) -> list[str]:
     effects = [effect for effect in comparison.effects if effect.factor == LISTED]
     sentences = [
-        f"**{e.a}**, against {e.b}: {percentage_points(e.difference, e.low, e.high)}, {e.verdict}."
+        f"**{in_markdown(e.a)}**, against {in_markdown(e.b)}: "
+        f"{percentage_points(e.difference, e.low, e.high)}, {e.verdict}."
         for e in effects
         if e.verdict not in _OPEN
     ]
     rest = [e for e in effects if e.verdict in _OPEN]
     if rest:
-        steps = join_and([f"{e.a} {percentage_points(e.difference, e.low, e.high)}" for e in rest])
+        steps = join_and(
+            [f"{in_markdown(e.a)} {percentage_points(e.difference, e.low, e.high)}" for e in rest]
+        )
         sentences.append(
             f"{_heading(comparison)}, each against what it builds on: "
             f"{steps}.{_needed(comparison, rest)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from gellib.base.markup import in_markdown
 from gellib.plots.base import percent
 from gellib.plots.sweep import id_ranges
 
@@ -16,7 +17,9 @@ def in_images(share: float, n: int, what: str = "test images") -> str:
 
 def model_name(row: Any) -> str:
     """Name a row of the models: `model 16 (gpu, resnet18, multi, sgd)`."""
-    return f"model {row.model_id} ({row.label})" if row.label else f"model {row.model_id}"
+    return (
+        f"model {row.model_id} ({in_markdown(row.label)})" if row.label else f"model {row.model_id}"
+    )
 
 
 def models(ids: Iterable[int]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gellib.base.markup import as_html, as_plain, in_code, in_markdown
 from gellib.evaluation import crossval
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison
@@ -37,14 +36,14 @@ class Answer:
         if not self.lines:
             return ""
         rows = "".join(
-            f"<p style='margin:.35em 0'><b>{heading}:</b> {_inline(text)}</p>"
+            f"<p style='margin:.35em 0'><b>{heading}:</b> {as_html(text)}</p>"
             for heading, text in self.lines
         )
         return f"<blockquote style='{_STYLE}'>{rows}</blockquote>"
 
     def text(self) -> str:
         """Return lines for a terminal."""
-        return "\n".join(f"{heading}: {_plain(text)}" for heading, text in self.lines)
+        return "\n".join(f"{heading}: {as_plain(text)}" for heading, text in self.lines)
 
 
 def find_answer(
@@ -77,7 +76,7 @@ def find_answer(
         ("As good", _as_good(comparison)),
         *(("Careful", text) for text in careful),
         *(("Next", text) for text in (*_more_images(comparison), *next_steps)),
-        ("To predict", f"`gellib predict IMAGES --runs {folder.as_posix()}`"),
+        ("To predict", in_code(f"gellib predict IMAGES --runs {folder.as_posix()}")),
     ]
     return Answer(tuple((heading, text) for heading, text in lines if text))
 
@@ -85,7 +84,7 @@ def find_answer(
 def weights_warnings(comparison: Comparison) -> list[str]:
     """Say that the chosen model has random weights, if so."""
     text = comparison.done.iloc[0].get("weights_warning")
-    return [html.escape(str(text))] if isinstance(text, str) and text else []
+    return [in_markdown(text)] if isinstance(text, str) and text else []
 
 
 def leak_warnings(comparison: Comparison) -> list[str]:
@@ -100,18 +99,19 @@ def leak_warnings(comparison: Comparison) -> list[str]:
         if pairs := own.duplicates.get("cross_split_pairs"):
             found.setdefault(
                 f"{count(len(pairs), 'pair')} of duplicates in two given splits, such as "
-                f"{html.escape(f'{pairs[0][0]} and {pairs[0][1]}')}: the test is in part a test of "
+                f"{in_markdown(f'{pairs[0][0]} and {pairs[0][1]}')}: the test is in part a test of "
                 "memory."
             )
         if own.duplicates.get("problem"):
+            images = in_markdown(own.duplicates.get("images", "Some"))
             found.setdefault(
-                f"{own.duplicates.get('images', 'Some')} images are duplicates that no split can "
+                f"{images} images are duplicates that no split can "
                 "keep together: the test is in part a test of memory."
             )
     for key in ("warning", "sentence"):
         for own in data:
             if own.families.get(key):
-                found.setdefault(html.escape(str(own.families[key])))
+                found.setdefault(in_markdown(own.families[key]))
     return list(found)
 
 
@@ -155,13 +155,3 @@ def _more_images(comparison: Comparison) -> list[str]:
     wanted = would_decide([v.images_needed or 0 for v in unclear.values()], found.images)
     verb = "is" if len(unclear) == 1 else "are"
     return [f"it is not known yet whether {models(unclear)} {verb} as good. {wanted}."]
-
-
-def _inline(text: str) -> str:
-    """Turn Markdown's bold and code into HTML; `text` may hold HTML entities."""
-    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
-
-
-def _plain(text: str) -> str:
-    return html.unescape(text.replace("**", "").replace("`", ""))

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
+
+from gellib.base.markup import in_html
 
 if TYPE_CHECKING:
     from pandas.io.formats.style_render import CSSDict
@@ -19,11 +22,28 @@ COMPACT: list[CSSDict] = [
 SHADED = {"background-color": "#FCE9C0", "color": "#222"}
 
 
+def styled(table: pd.DataFrame, name: str) -> Styler:
+    """Style a table whose cells and headings may come from outside: shown, never run as HTML.
+
+    A formatter set on it later replaces the escaping of its cells: `formatter` escapes too.
+    """
+    # pandas escapes texts alone, so that a list of names would stand as it is.
+    table = table.apply(lambda column: column.map(_text) if column.dtype == object else column)
+    shown = table.style.hide(axis="index").set_uuid(name)
+    shown = shown.format(escape="html").format_index(axis="columns", escape="html")
+    # No typesetting of a name such as `5$ to 9$` as a formula.
+    return shown.set_table_attributes('class="tex2jax_ignore mathjax_ignore"')
+
+
+def _text(value: object) -> object:
+    return value if value is None or isinstance(value, (str, int, float, np.number)) else str(value)
+
+
 def formatter(write: Callable[[float], str]) -> Callable[[object], str]:
     """Make a formatter of a table's cells from a function that writes numbers."""
 
     def write_cell(value: object) -> str:
-        return write(float(value)) if isinstance(value, (int, float, np.number)) else str(value)
+        return write(float(value)) if isinstance(value, (int, float, np.number)) else in_html(value)
 
     return write_cell
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gellib.base.markup import in_code, in_markdown
 from gellib.base.text import join_and
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison
@@ -65,7 +65,7 @@ def _is_finding(one: Mapping[str, Any]) -> bool:
 
 
 def _list(found: list[dict[str, Any]]) -> str:
-    texts = [f"{html.escape(one['label'])} (AUC {one['auc']:.2f})" for one in _first(found)]
+    texts = [f"{in_markdown(one['label'])} (AUC {one['auc']:.2f})" for one in _first(found)]
     if len(found) > _MOST_NAMED:
         texts.append(f"{len(found) - _MOST_NAMED} more")
     return join_and(texts)
@@ -81,5 +81,6 @@ def _tell(found: list[dict[str, Any]]) -> str:
 
 
 def _more(entry: Mapping[str, Any]) -> str:
-    name = html.escape(Path(str(entry.get("dataset_dir", ""))).as_posix())
-    return f"`gellib check {name} --html check.html` shows which class has what, and what to do."
+    name = Path(str(entry.get("dataset_dir", ""))).as_posix()
+    command = in_code(f"gellib check {name} --html check.html")
+    return f"{command} shows which class has what, and what to do."

@@ -12,7 +12,7 @@ from gellib.base.text import shorten
 from gellib.evaluation.registry import Metric
 from gellib.report.comparison import Comparison
 from gellib.report.comparison.listed_runs import LISTED, ListedRun
-from gellib.report.summary.cells import COMPACT, change_cell
+from gellib.report.summary.cells import COMPACT, change_cell, styled
 
 if TYPE_CHECKING:
     from pandas.io.formats.style_render import CSSDict
@@ -49,7 +49,7 @@ def listed_runs_table(comparison: Comparison, losses: pd.DataFrame) -> Styler | 
         now, before = loss.get(run.model_id, np.nan), loss.get(parent, np.nan)
         row["loss"] = "–" if np.isnan(now) else f"{now:.2f}{change_cell(now - before, 1, 2)}"
         rows.append(row)
-    style = pd.DataFrame(rows).style.hide(axis="index").set_uuid("listed")
+    style = styled(pd.DataFrame(rows), "listed")
     style = style.set_table_styles(COMPACT)
     # Styles of columns, because `COMPACT` takes precedence over properties of single cells.
     own = {"what changed": "; text-align: left; min-width: 13em", "verdict": "; min-width: 7em"}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from gellib.base.markup import in_code, in_markdown
 from gellib.base.text import join_some
 from gellib.report.conclusions import count, models
 from gellib.runs import Record
@@ -19,7 +19,7 @@ def warning_box(table: pd.DataFrame) -> str:
     lines = []
     for text, rows in warned.groupby("weights_warning", sort=False):
         names = models(rows["model_id"]).capitalize()
-        lines.append(f"<p style='margin:.4em 0'><b>{names}:</b> {html.escape(str(text))}</p>")
+        lines.append(f"<p style='margin:.4em 0'><b>{names}:</b> {in_markdown(text)}</p>")
     if not lines:
         return ""
     style = (
@@ -38,18 +38,18 @@ def what_was_run(
     `info` is the content of `sweep.json`; `unreadable` has, by name of a run, why its record cannot
     be read.
     """
-    lines = [f"**{info['purpose']}**", ""] if info.get("purpose") else []
+    lines = [f"**{in_markdown(info['purpose'])}**", ""] if info.get("purpose") else []
     states = [record.status for record in records]
     tally = ", ".join(f"{states.count(s)} {s}" for s in ("done", "skipped", "failed"))
     lines.append(f"- **Runs on record:** {len(records)}: {tally}")
     if unreadable:
-        text = f"{join_some(unreadable)}; {html.escape(next(iter(unreadable.values())))}"
+        text = in_markdown(f"{join_some(unreadable)}; {next(iter(unreadable.values()))}")
         lines.append(f"- **Records that cannot be read:** {len(unreadable)}: {text}")
     done = [record for record in records if record.done]
     seen: dict[str, dict[str, None]] = {"Images": dict.fromkeys(_images(done))} if done else {}
     for record in done:
         for heading, text in _facts(record):
-            seen.setdefault(heading, {}).setdefault(text)
+            seen.setdefault(heading, {}).setdefault(in_markdown(text))
     lines += [f"- **{heading}:** {'; '.join(texts)}" for heading, texts in seen.items()]
     return "\n".join(lines)
 
@@ -76,9 +76,9 @@ def _images(done: Sequence[Record]) -> Iterable[str]:
                 for split, n in sizes.items()
                 if n[-1]
             ]
-            counts_of_classes.append(f"{name} {' + '.join(words)}")
+            counts_of_classes.append(f"{in_markdown(name)} {in_markdown(' + '.join(words))}")
         ways = f", split in {len(splits)} ways" if len(splits) > 1 else ""
-        yield f"`{folder}`{ways}: {', '.join(counts_of_classes)}"
+        yield f"{in_code(folder)}{ways}: {', '.join(counts_of_classes)}"
 
 
 def _facts(record: Record) -> Iterable[tuple[str, str]]:

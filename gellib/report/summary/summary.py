@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from gellib import plots
+from gellib.base.markup import in_markdown
 from gellib.base.paths import find_path
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
@@ -140,8 +141,8 @@ class Summary:
             by = f"the mean {word} of its model's {count(len(runs), 'seed')} {where}; of these "
             by += "seeds, the best one"
         return (
-            f"Run **{self.best.path.name}**, chosen by {by}. Except for the training curves, "
-            f"everything below is on the {self.comparison.images_scored}."
+            f"Run **{in_markdown(self.best.path.name)}**, chosen by {by}. Except for the training "
+            f"curves, everything below is on the {self.comparison.images_scored}."
         )
 
     def figure_names(self, section: str = "") -> list[str]:

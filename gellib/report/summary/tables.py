@@ -21,6 +21,7 @@ from gellib.report.summary.cells import (
     matrix_cell,
     p_cell,
     signed_cell,
+    styled,
 )
 
 # Longer tables are for `results.csv`, which has every run.
@@ -62,7 +63,7 @@ def style_table(comparison: Comparison) -> Styler:
             "parameters, millions": done["parameters"].astype(float) / 1e6,
         }
         costs += ["images per s", "parameters, millions"]
-    style = pd.DataFrame(columns).style.hide(axis="index").set_uuid("models")
+    style = styled(pd.DataFrame(columns), "models")
     times: list[Hashable] = ["training, s", "inference, s"]
     style = style.set_table_styles(COMPACT)
     numbers = {metric.heading: metric.text for metric in metrics if not metric.share}
@@ -113,7 +114,7 @@ def skipped_failed(comparison: Comparison) -> Styler:
     shown = pd.DataFrame(
         {**_settings(comparison, named), "status": rest["status"], "reason": rest["reason"]}
     )
-    style = shown.style.hide(axis="index").set_uuid("absent")
+    style = styled(shown, "absent")
     style = style.set_properties(
         subset=["reason"], **{"text-align": "left", "white-space": "pre-wrap"}
     )
@@ -150,7 +151,7 @@ def ranking_table(comparison: Comparison) -> Styler | None:
             ],
         }
     )  # fmt: skip
-    style = shown.head(MOST_ROWS).style.hide(axis="index").set_uuid("ranking")
+    style = styled(shown.head(MOST_ROWS), "ranking")
     style = style.set_table_styles(COMPACT)
     tied = shown.index[ranking.tied][:MOST_ROWS]
     style = style.set_properties(subset=pd.IndexSlice[tied, :], **SHADED)
@@ -188,7 +189,7 @@ def verdicts_table(comparison: Comparison) -> Styler | None:
             row["the chosen is"] = VERDICT_WORDS[verdict.verdict]
             row["images that would decide"] = deciding(verdict, found.images)
         rows.append(row)
-    style = pd.DataFrame(rows).head(MOST_ROWS).style.hide(axis="index").set_uuid("verdicts")
+    style = styled(pd.DataFrame(rows).head(MOST_ROWS), "verdicts")
     style = style.set_table_styles(COMPACT)
     style = style.set_properties(subset=pd.IndexSlice[0, :], **SHADED)
     groups = "" if found.groups == found.images else f" in {found.groups} groups"
@@ -226,7 +227,7 @@ def effects_table(comparison: Comparison) -> Styler | None:
     )
     if out_of_fold:
         shown = shown.drop(columns="seeds")
-    style = shown.head(MOST_ROWS).style.hide(axis="index").set_uuid("effects")
+    style = styled(shown.head(MOST_ROWS), "effects")
     units = ", ".join(dict.fromkeys(e.unit for e in effects))
     if out_of_fold:
         return style.set_table_styles(COMPACT).set_caption(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
+from gellib.base.markup import in_html
 from gellib.plots.base import percent
 from gellib.report.conclusions import in_images
 from gellib.runs import Record, RunFolder
@@ -28,13 +28,11 @@ def verdict(prediction: Prediction, record: Record | None, truth: str = "") -> s
         The true label, where it is known.
     """
     labels = sorted(prediction.labels, key=lambda name: -prediction.probabilities[name])
-    names = [
-        f"{html.escape(name)}, {percent(prediction.probabilities[name], 0)}" for name in labels
-    ]
+    names = [f"{in_html(name)}, {percent(prediction.probabilities[name], 0)}" for name in labels]
     size = "1.6em" if len(labels) < 3 else "1.2em"
     told, said = "<br>".join(names) or "no label", prediction.statement
     doubtful = prediction.task.exclusive and said != prediction.label
-    title = html.escape(said) if doubtful else told
+    title = in_html(said) if doubtful else told
     parts = [f"<div style='font-size:{size};font-weight:bold;line-height:1.3'>{title}</div>"]
     if doubtful:
         parts.append(f"<div>most probable: {told}</div>")
@@ -45,16 +43,15 @@ def verdict(prediction: Prediction, record: Record | None, truth: str = "") -> s
         what = "the true class is" if prediction.task.exclusive else "the true labels are"
         named = ", ".join(prediction.task.labels_of(truth))
         parts.append(
-            f"<div style='color:{colour};font-weight:bold'>{mark}: {what} "
-            f"{html.escape(named)}</div>"
+            f"<div style='color:{colour};font-weight:bold'>{mark}: {what} {in_html(named)}</div>"
         )
     parts.append(_bars(prediction))
     nearest = getattr(prediction, "nearest", "")
     if nearest:
-        likeness = html.escape(nearest.replace("_", " "))
+        likeness = in_html(nearest.replace("_", " "))
         parts.append(f"<div>most similar simulated class: <b>{likeness}</b></div>")
     who = _who(record) if record else f"{prediction.run}"
-    parts.append(f"<div style='color:#444'>predicted by {html.escape(who)}</div>")
+    parts.append(f"<div style='color:#444'>predicted by {in_html(who)}</div>")
     return "".join(parts)
 
 
@@ -62,11 +59,11 @@ def _doubt(prediction: Prediction) -> list[str]:
     """Say which labels are possible, and whether the image is unlike the training images."""
     parts = []
     if not prediction.task.exclusive and prediction.statement != prediction.label:
-        parts.append(f"<div style='font-size:1.2em'>{html.escape(prediction.statement)}</div>")
+        parts.append(f"<div style='font-size:1.2em'>{in_html(prediction.statement)}</div>")
     if prediction.ood:
         single = prediction.task.exclusive and not prediction.unlike_all
         of = f"the training images of {prediction.label}" if single else "all training images"
-        parts.append(box(html.escape(f"This image is unlike {of}: do not rely on the prediction.")))
+        parts.append(box(in_html(f"This image is unlike {of}: do not rely on the prediction.")))
     return parts
 
 
@@ -79,7 +76,7 @@ def _bars(prediction: Prediction) -> str:
         colour = "#0072B2" if name in labels else "#9DB4C6"
         bar = f"background:{colour};height:16px;width:{BAR_PX * share:.0f}px"
         rows.append(
-            f"<tr><td style='padding:2px 10px 2px 0;text-align:right'>{html.escape(name)}</td>"
+            f"<tr><td style='padding:2px 10px 2px 0;text-align:right'>{in_html(name)}</td>"
             f"<td><div style='background:#ECECEC;width:{BAR_PX}px;position:relative'>"
             f"<div style='{bar}'></div>{_mark(prediction.thresholds.get(name))}</div>"
             f"</td><td style='padding:2px 0 2px 10px;text-align:right'>{percent(share)}</td></tr>"
@@ -117,12 +114,12 @@ def about(record: Record) -> str:
     if record.scored_on != "test":
         images, seen = "images", "each predicted by models that were trained without it"
     text = (
-        f"<p style='margin:4px 0'>{html.escape(_who(record))}: {right} "
+        f"<p style='margin:4px 0'>{in_html(_who(record))}: {right} "
         f"{in_images(scores['accuracy'], scores['n'], images)}, {seen}. "
-        f"{html.escape(_learned_from(record.weights))}</p>"
+        f"{in_html(_learned_from(record.weights))}</p>"
     )
     warning = record.weights.warning
-    return text + (box(f"<b>⚠ {html.escape(warning)}</b>") if warning else "")
+    return text + (box(f"<b>⚠ {in_html(warning)}</b>") if warning else "")
 
 
 def _learned_from(weights: WeightsRecord) -> str:
@@ -136,7 +133,7 @@ def about_untrained(card: dict[str, Any]) -> str:
     """Return as HTML what the model without training is, and how accurate."""
     figures = card["validation"]["none"]
     return (
-        f"<p style='margin:4px 0'>{html.escape(card['backbone'])}, pretrained on simulated images "
+        f"<p style='margin:4px 0'>{in_html(card['backbone'])}, pretrained on simulated images "
         f"alone and not trained on yours: predicts whether an image is a gel, right on "
         f"{percent(figures['gel_accuracy'])} of {card['validation']['images']} simulated images "
         "that it had not seen before.</p>"

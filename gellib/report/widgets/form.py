@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import logging
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from PIL import Image
 
+from gellib.base.markup import in_html
 from gellib.data.foreign_files import READ, READ_SUFFIXES
 from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
@@ -109,7 +109,7 @@ class PredictWidget:
         top = [self.run_choice, self.about, self._bar, self._reads]
         rows = [*top, self.image_choice, self.results]
         if not self.runs:
-            rows.insert(0, widgets.HTML(box(html.escape(no_runs(runs_dir)))))
+            rows.insert(0, widgets.HTML(box(in_html(no_runs(runs_dir)))))
         self.view = widgets.VBox(rows)
         self.choose_run(self.run_choice.value)
         self.run_choice.observe(lambda change: self.choose_run(change["new"]), names="value")
@@ -130,7 +130,7 @@ class PredictWidget:
             self.predictor = self._make_predictor(run)
         except (OSError, ValueError, RuntimeError) as err:
             _log.warning("%s cannot be loaded", run.path, exc_info=True)
-            self.about.value = box(f"This model cannot be loaded: {html.escape(str(err))}")
+            self.about.value = box(f"This model cannot be loaded: {in_html(str(err))}")
             self.results.children = []
             return
         self.record = record = self.predictor.record
@@ -156,7 +156,7 @@ class PredictWidget:
             self.predictor = self._make_untrained()
         except (OSError, ValueError, RuntimeError) as err:
             _log.warning("the pretrained network cannot be loaded", exc_info=True)
-            self.about.value = box(f"This model cannot be loaded: {html.escape(str(err))}")
+            self.about.value = box(f"This model cannot be loaded: {in_html(str(err))}")
             self.results.children = []
             return
         self.record = None
@@ -212,7 +212,7 @@ class PredictWidget:
         except (OSError, ValueError, RuntimeError) as err:
             _log.warning("prediction failed", exc_info=True)
             self.predictions = []
-            self.results.children = [widgets.HTML(box(f"No prediction: {html.escape(str(err))}"))]
+            self.results.children = [widgets.HTML(box(f"No prediction: {in_html(str(err))}"))]
             return
         cards = [self._card(s, p) for s, p in zip(shown, self.predictions, strict=True)]
         rest = len(self.sources) - len(shown)
@@ -222,11 +222,9 @@ class PredictWidget:
         self.results.children = cards
 
     def _card(self, source: Source, prediction: Prediction) -> widgets.Widget:
-        name = html.escape(Path(prediction.file).name)
+        name = in_html(Path(prediction.file).name)
         if prediction.error:
-            return widgets.HTML(
-                box(f"<b>{name}</b> cannot be read: {html.escape(prediction.error)}")
-            )
+            return widgets.HTML(box(f"<b>{name}</b> cannot be read: {in_html(prediction.error)}"))
         text = widgets.HTML(verdict(prediction, self.record, self.truth))
         text.layout.width = "430px"
         caption = widgets.HTML(f"<div style='color:#555;max-width:320px'>{name}</div>")

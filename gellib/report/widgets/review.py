@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 
 import ipywidgets as widgets
 import pandas as pd
 
 from gellib.base.files import write_csv
+from gellib.base.markup import in_html
 from gellib.data import HEADER, REVIEWED, Decision, ImageSet, read_decisions
 from gellib.plots.base import percent
 from gellib.report.widgets.form import preview
@@ -102,8 +102,8 @@ class ReviewWidget:
         image.layout.max_width = "240px"
         image.layout.object_fit = "contain"
         text = widgets.HTML(
-            f"<b>{html.escape(row.file)}</b><br>labelled <b>{html.escape(row.label)}</b>, which is "
-            f"{percent(row.p_label)} likely; looks like <b>{html.escape(row.suggested)}</b>, "
+            f"<b>{in_html(row.file)}</b><br>labelled <b>{in_html(row.label)}</b>, which is "
+            f"{percent(row.p_label)} likely; looks like <b>{in_html(row.suggested)}</b>, "
             f"{percent(row.p_suggested)}"
         )
         keep = widgets.Button(description="Keep", tooltip="The label is right")
@@ -137,5 +137,5 @@ def _state(decision: Decision | None) -> str:
     words = {"keep": "kept", "change": f"changed to {decision.label}", "drop": "dropped"}
     return (
         f"<span style='color:{_COLOURS[decision.decision]};font-weight:bold'>✓ "
-        f"{html.escape(words[decision.decision])}</span>"
+        f"{in_html(words[decision.decision])}</span>"
     )
