@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -123,7 +124,7 @@ class Record(Section):
             raise RecordError(f"{path}: there is no record") from None
         except OSError as err:
             raise RecordError(f"{path}: the record cannot be read: {err.strerror}") from err
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RecordError(f"{path}: the record is damaged: it is not JSON") from None
         return cls.parse(found, str(path))
 
@@ -157,4 +158,21 @@ class Record(Section):
                 f"{where}: the record is damaged: metrics.{part} has no "
                 f"{', '.join(sorted(missing))}"
             )
+        if record.done and (wrong := record._wrong()):
+            raise RecordError(f"{where}: the record is damaged: {wrong}")
         return record
+
+    def _wrong(self) -> str:
+        """Say what of the parts that rank and name runs has a value of another kind."""
+        try:
+            headline = self.task.headline
+        except ValueError as err:
+            return f"data.task: {err}"
+        for split, metrics in self.metrics.items():
+            for name in ("accuracy", "n", "loss", headline):
+                value = metrics.get(name, 0)
+                if isinstance(value, bool) or not isinstance(value, (int, float)):
+                    return f"metrics.{split}.{name} is {value!r:.40}, expected a number"
+                if name in ("accuracy", "n") and not math.isfinite(value):
+                    return f"metrics.{split}.{name} is {value!r}, expected a finite number"
+        return ""

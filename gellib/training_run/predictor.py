@@ -10,19 +10,24 @@ from typing import Any, Literal
 import numpy as np
 
 from gellib.base.paths import find_path, shown_path
-from gellib.data.image_files import BadImageError, ImageLimits
+from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
 from gellib.data.imageset import name_labels
 from gellib.data.layouts.folders import find_images
-from gellib.evaluation import PredictionSetRule
-from gellib.runs import Record, RecordError, RunFolder
-from gellib.training_run.find_runs import PredictorError, model_file
+from gellib.runs import RunFolder
+from gellib.training_run.find_runs import PredictorError
 from gellib.training_run.prediction import Prediction
 
 # An image to be read: a file, its bytes, or its name and bytes.
 Source = str | Path | bytes | tuple[str, bytes]
 
 _AT_ONCE = 64
+# Probabilities that exclude each other sum to one, to the rounding of a head in half precision.
+_SUM_ERROR = 1e-2
+NOT_PROBABLE = (
+    "the model gives it no probabilities, but values such as NaN: the model is damaged, or its "
+    "training failed; use another run"
+)
 
 
 class Predictor:
@@ -31,51 +36,24 @@ class Predictor:
     Raises
     ------
     PredictorError
-        When the run has not finished or its model is gone.
+        When the run has not finished, or its record or model is damaged or gone.
     """
 
     def __init__(self, run: RunFolder | str | Path) -> None:
         # Only here: torch takes seconds to import, and listing runs does not need it.
         from gellib.models.backbones import choose_device, device_missing
         from gellib.models.compute import Compute
-        from gellib.models.explain import load_detector
-        from gellib.models.training import load_model, load_tensors
+        from gellib.training_run.finished_model import FinishedModel, read_finished
 
         self.run = run if isinstance(run, RunFolder) else RunFolder(find_path(run))
-        try:
-            record = Record.read(self.run.record)
-            state = "" if record.done else f"it has {record.status}"
-        except RecordError as err:
-            record = None
-            state = str(err) if self.run.record.exists() else "there is no record of it"
-        if record is None or state:
-            raise PredictorError(
-                f"{self.run.path} is not a finished run: {state}. Expected the folder of a run "
-                "with a record, as runs/<sweep>/<run>; finish it with gellib sweep."
-            )
-        path = model_file(self.run, record)
-        if not path.is_file():
-            raise PredictorError(
-                f"the model of {self.run.path} is gone: there is no {path}. "
-                "Run it again, or choose another run."
-            )
-        self.record = record
-        self.name = Path(shown_path(self.run.path)).as_posix()
-        self.classes = tuple(record.data.classes)
+        self.record = record = read_finished(self.run)
         config = record.config
-        self.limits = ImageLimits(
-            max_bytes=int(config["max_image_mb"] * 1e6),
-            max_pixels=int(config["max_image_mpx"] * 1e6),
-        )
-        self.backbone, self.head, self.metadata = load_model(path)
-        self.task = self.head.task
-        self.temperature = self.metadata.get("temperature", 1.0)
-        known = self.metadata.get("out_of_distribution")
-        self.detector = load_detector(load_tensors(path), known) if known else None
-        cuts = self.metadata.get("thresholds", ())
-        self.thresholds = dict(zip(self.classes, cuts, strict=True)) if cuts else {}
-        rule = self.metadata.get("prediction_sets")
-        self.rule = PredictionSetRule.load(rule) if rule else None
+        found = FinishedModel.load(self.run, record)
+        self.name = Path(shown_path(self.run.path)).as_posix()
+        self.classes, self.limits = found.classes, found.limits
+        self.backbone, self.head, self.metadata = found.backbone, found.head, found.metadata
+        self.task, self.temperature = self.head.task, found.temperature
+        self.detector, self.thresholds, self.rule = found.detector, found.thresholds, found.rule
         # The arithmetic of the run, so that predictions are equal to its own; a run of a GPU that
         # is not here predicts on the CPU, and agrees to rounding.
         here = not device_missing(config["hardware_type"])
@@ -119,6 +97,9 @@ class Predictor:
         ]
 
     def _prediction(self, name: str, row: np.ndarray, scores: np.ndarray | None) -> Prediction:
+        if not _probable(row, exclusive=self.task.exclusive):
+            # `argmax` of NaN is the first class.
+            return Prediction(name, error=NOT_PROBABLE)
         shares = {c: float(p) for c, p in zip(self.classes, row, strict=True)}
         given = self.task.decide(row[None], list(self.thresholds.values()) or None)
         (label,) = name_labels(given, self.classes)
@@ -158,6 +139,12 @@ class Predictor:
             for number in range(count)
         ]
         return list(zip(rows, np.stack(scores, axis=1), strict=True))
+
+
+def _probable(row: np.ndarray, *, exclusive: bool) -> bool:
+    """Tell whether the values of one image are probabilities."""
+    within = bool(np.isfinite(row).all() and (row >= 0).all() and (row <= 1 + _SUM_ERROR).all())
+    return within and (not exclusive or abs(float(row.sum()) - 1) < _SUM_ERROR)
 
 
 def named_source(source: Source, number: int) -> tuple[str, Any]:

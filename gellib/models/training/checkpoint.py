@@ -119,7 +119,13 @@ def load_model(path: str | Path) -> tuple[Backbone, Head, dict[str, Any]]:
     backbone.preprocessing = preprocessing
     backbone.unfreeze(about.get("trained", ()))
     backbone.load_own_state(_under("backbone.", tensors))
-    head = build_head(seed=0, **facts["head"])
+    wanted, classes = facts["head"], facts.get("classes")
+    if wanted["in_features"] != backbone.dim or (
+        classes is not None and wanted["n_classes"] != len(classes)
+    ):
+        # Before anything of that size is made.
+        raise ModelError(f"{path}: the model is damaged: its head does not fit backbone or classes")
+    head = build_head(seed=0, **wanted)
     head.load_state_dict(_under("head.", tensors))
     return backbone, head.eval(), facts
 
@@ -140,8 +146,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get("gellib", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as err:
+    except (SafetensorError, ValueError, RecursionError) as err:
         raise ModelError(f"{path}: not a model of gellib ({err})") from err
+    if not isinstance(facts, dict) or not isinstance(facts.get("format"), (int, type(None))):
+        raise ModelError(f"{path}: not a model of gellib (its description is no such one)")
     if facts.get("format") != FORMAT:
         raise ModelError(
             f"{path}: not a model of gellib of format {FORMAT} (got {facts.get('format')!r})"

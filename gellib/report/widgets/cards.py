@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from gellib.base.markup import in_html
@@ -95,7 +96,7 @@ def _mark(threshold: float | None) -> str:
 
 
 def _who(record: Record) -> str:
-    config = record.config
+    config = defaultdict(lambda: "unknown", record.config)
     parts = (
         config["pretrained_model"],
         f"{config['classifier_head']} head",
@@ -103,7 +104,7 @@ def _who(record: Record) -> str:
         f"trained on {config['hardware_type']}",
         f"model {config['model_id']}",
     )
-    return ", ".join(parts)
+    return ", ".join(map(str, parts))
 
 
 def about(record: Record) -> str:
