@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -16,16 +18,76 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# What a place, not a program, refuses: full, read-only, without permission, broken.
+_REFUSED = {
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG,
+    errno.ENAMETOOLONG,
+}  # fmt: skip
+# `.stem.<pid>-<8 hex digits>.suffix` of `atomic_path`, and `.name.<pid>.ipynb` of a notebook.
+_TEMPORARY = re.compile(r"\..+\.(\d+)(-[0-9a-f]{8}(\.[^.]*)?|\.ipynb)")
+
+
+class CannotWriteError(OSError):
+    """A file cannot be written; the message names it and says why, in one sentence."""
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        super().__init__(cause.errno, cause.strerror, str(path))
+        self.path, self.why = path, cause.strerror or str(cause)
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be written: {self.why}"
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it to `path` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Give a temporary name beside `path`; rename it to `path` when the block ends well.
+
+    Raises
+    ------
+    CannotWriteError
+        When the disk is full or read-only, or may not be written to.
+    """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except OSError as err:
+        if err.errno not in _REFUSED or isinstance(err, CannotWriteError):
+            raise
+        raise CannotWriteError(path, err) from err
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def delete_leftovers(folder: Path) -> list[Path]:
+    """Delete the temporary files in a folder whose process has ended, and return them.
+
+    Only for a folder that no other machine writes to: processes are looked for on this one.
+    """
+    gone = []
+    for path in sorted(folder.glob(".*")):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found and path.is_file() and not _alive(int(found[1])):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                gone.append(path)
+    return gone
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":
+        # There, signal 0 ends a process.
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        # It is there, but another user's; or no number of a process.
+        return True
+    return True
 
 
 @contextlib.contextmanager

@@ -37,6 +37,14 @@ def _show_warning(
     click.echo(f"Warning: {message}", err=True)
 
 
+def _sentence(err: Exception) -> str:
+    """Write an error of a file with its path and without its number."""
+    text = str(err)
+    if isinstance(err, OSError) and text.startswith("[Errno") and err.filename is not None:
+        return f"{err.filename}: {err.strerror}"
+    return text
+
+
 class _Group(click.Group):
     """Lists commands in the order of adding, and turns our errors into one message."""
 
@@ -48,11 +56,13 @@ class _Group(click.Group):
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
-        except (ValueError, FileExistsError, FileNotFoundError) as err:
+        except (ValueError, OSError) as err:
             # Errors of ours carry a message for the user; anything else is a bug and shows itself.
-            if type(err).__module__.startswith("gellib") or isinstance(err, OSError):
+            ours = type(err).__module__.startswith("gellib") or isinstance(err, OSError)
+            # A closed pipe, as of `| head`, is for click.
+            if ours and not isinstance(err, BrokenPipeError):
                 wrong = getattr(err, "exit_status", 1) == _WrongInput.exit_code
-                raise (_WrongInput if wrong else click.ClickException)(str(err)) from err
+                raise (_WrongInput if wrong else click.ClickException)(_sentence(err)) from err
             raise
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import gellib
-from gellib.base.files import write_json
+from gellib.base.files import delete_leftovers, write_json
 from gellib.base.paths import find_path
 from gellib.config import RunConfig
 from gellib.runs import RunFolder, SweepFolder
@@ -100,6 +100,9 @@ def run_sweep(
     kernel_server.start_server(sweep.modules())
     folder = SweepFolder(sweep.folder)
     with locked(folder):
+        # Of an earlier command that was killed: this one holds the folder.
+        for place in (folder.path, folder.figures):
+            delete_leftovers(place)
         fingerprints, counts = fingerprints_of(sweep)
         machine = _probe_machine(sweep, log)
         missing = check_cluster(scheduler, log) if scheduler else machine.missing

@@ -7,6 +7,7 @@ renamed, and a run has succeeded when its record is there, not when papermill re
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 import re
@@ -71,6 +72,7 @@ def execute(
     node = nbformat.read(notebook, as_version=4)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.{os.getpid()}.ipynb")
+    problem: NotebookError | None = None
     try:
         _in_loop_of_its_own(
             papermill.execute_notebook,
@@ -83,13 +85,19 @@ def execute(
             kernel_env=kernel_env,
         )
     except PapermillExecutionError as err:
-        raise _explain(err) from None
-    except NotebookError:
-        raise
+        problem = _explain(err)
+    except NotebookError as err:
+        problem = err
+    except OSError as err:
+        problem = NotebookError(_unwritten(err, output))
     except Exception as err:
-        raise NotebookError(_kernel_problem(err, log)) from err
+        problem = NotebookError(_kernel_problem(err, log))
+        problem.__cause__ = err
     finally:
-        _keep(partial, notebook, output)
+        kept = _keep(partial, notebook, output)
+    if problem is not None or kept:
+        # What went wrong first is the reason; a notebook that cannot be kept follows from it.
+        raise problem or NotebookError(kept)
 
 
 def _in_loop_of_its_own(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -187,8 +195,30 @@ def _kernel_problem(err: Exception, log: Path | None) -> str:
     return reason
 
 
-def _keep(partial: Path, notebook: Path, output: Path) -> None:
-    """Give what was executed, whole or half, its final name, inside its metadata as well."""
+def _unwritten(err: OSError, output: Path) -> str:
+    path = output if err.filename is None else err.filename
+    return f"{path} cannot be written: {err.strerror or err}"
+
+
+def _keep(partial: Path, notebook: Path, output: Path) -> str:
+    """Give what was executed, whole or half, its final name, inside its metadata as well.
+
+    Returns why that cannot be, or nothing; no temporary file stays.
+    """
+    try:
+        _name_finally(partial, notebook, output)
+    except OSError as err:
+        return _unwritten(err, output)
+    except (ValueError, LookupError, AttributeError, nbformat.ValidationError):
+        # nbformat's NotJSONError, and what a half-written notebook lacks.
+        return f"{output} cannot be written: it was written in part only; is the disk full?"
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    return ""
+
+
+def _name_finally(partial: Path, notebook: Path, output: Path) -> None:
     if partial.exists():
         node = nbformat.read(partial, as_version=4)
         node.metadata.papermill["input_path"] = shown_path(notebook)

@@ -143,6 +143,11 @@ def _check_space(folder: Path, shape: tuple[int, ...]) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
-            f"the features need {needed / 1e9:.1f} GB, but {folder} has {free / 1e9:.1f} GB "
+            f"the features need {_size(needed)}, but {folder} has {_size(free)} "
             "free; make room there or set cache_dir"
         )
+
+
+def _size(n: int) -> str:
+    """Write a number of bytes: `3.4 GB`, or below one gigabyte `12.3 MB`."""
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB"

@@ -1,0 +1,82 @@
+"""A disk that is full or may not be written to: one sentence with the path, nothing left behind."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from gellib.base.files import (
+    CannotWriteError,
+    atomic_path,
+    delete_leftovers,
+    write_csv,
+    write_json,
+    write_text,
+)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte, where one may be mounted."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    made = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True
+    )
+    if not made or made.returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+WRITERS = {
+    "text": lambda path: write_text(path, "x" * 2_000_000),
+    "json": lambda path: write_json(path, ["x" * 2_000_000]),
+    "csv": lambda path: write_csv(path, pd.DataFrame({"x": ["y" * 2_000_000]})),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_a_full_disk_is_one_sentence_and_keeps_what_was_there(small_disk, write):
+    file = small_disk / "a" / "file"
+    write_text(file, "old")
+    with pytest.raises(CannotWriteError) as found:
+        write(file)
+    assert str(found.value) == f"{file} cannot be written: No space left on device"
+    assert found.value.errno == errno.ENOSPC and found.value.filename == str(file)
+    assert file.read_text() == "old" and os.listdir(file.parent) == ["file"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_whatever_a_place_refuses_names_the_file(tmp_path, monkeypatch, code, write):
+    def refuse(*args, **kwargs):
+        raise OSError(code, os.strerror(code), "temporary")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(CannotWriteError, match=os.strerror(code)) as found:
+        write(tmp_path / "file")
+    assert str(tmp_path / "file") in str(found.value) and not os.listdir(tmp_path)
+
+
+def test_other_errors_of_a_block_stay_what_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a"):
+        (tmp_path / "gone").read_text()
+
+
+def test_leftovers_of_ended_processes_go_and_others_stay(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    old = [f".summary.ipynb.{ended.pid}.ipynb", f".record.{ended.pid}-0123abcd.json",
+           f".results.{ended.pid}-0123abcd.csv", f".lock.{ended.pid}-0123abcd"]  # fmt: skip
+    kept = [f".summary.ipynb.{os.getpid()}.ipynb", f".record.{os.getpid()}-0123abcd.json",
+            ".lock", "a.ipynb", f"photo.{ended.pid}.ipynb", f".mine.{ended.pid}.txt"]  # fmt: skip
+    for name in (*old, *kept):
+        (tmp_path / name).touch()
+    assert sorted(path.name for path in delete_leftovers(tmp_path)) == sorted(old)
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
+    assert delete_leftovers(tmp_path / "no folder") == []
