@@ -4,6 +4,7 @@ import pytest
 
 from gellib.base.paths import PROJECT_ROOT, find_path
 from gellib.config import ConfigError, RunConfig
+from gellib.config.expressions import check_augmentation, check_schedule
 
 
 def test_defaults_are_those_of_the_gel_classifier():
@@ -126,3 +127,42 @@ def test_views_are_used_in_turn(views, seen, frozen):
     # The layers that are trained later go on with the turn; the frozen network sees less.
     later = RunConfig(num_epochs=5, views=views, trainable="all", unfreeze_epoch=1)
     assert (later.frozen_views, later.view_in(5)) == (1, seen[-1])
+
+
+LONG = (
+    "rotation(" + "[" * 20_000, "rotation(" + "-" * 20_000 + "1)", "horizontal_flip " * 1250,
+    "x" * 20_000, "rotation(" + "9" * 20_000 + ")", "(" * 20_000, "[" * 900, "rotation([" * 90,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LONG, ids=[text[:12] for text in LONG])
+def test_long_texts_are_refused_in_a_short_message(text):
+    for check in (check_augmentation, check_schedule):
+        with pytest.raises(ValueError) as found:
+            check(text)
+        assert len(str(found.value)) < 3000, "the shortest are shown whole, with what is expected"
+    texts = [name for name, field in RunConfig.model_fields.items() if field.annotation is str]
+    for name in texts if len(text) > 4096 else ():
+        with pytest.raises(ConfigError, match=name) as found:
+            RunConfig.check({name: text})
+        assert len(str(found.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["-" * 900 + "1", "[" * 400 + "]" * 400, "1e999", "1, degrees=2", "degrees=1, degrees=2",
+     "*[1]", "**{}", "degrees=True", "'1'", "{}: 1", "nan", "{[]}", "{{}: 1}", "1, 2"],
+)  # fmt: skip
+def test_numbers_of_a_step_are_numbers_given_once(inside):
+    with pytest.raises(ValueError, match="rotation"):
+        check_augmentation(f"rotation({inside})")
+
+
+FLOATS = [name for name, field in RunConfig.model_fields.items() if field.annotation is float]
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_numbers_are_finite(name, value):
+    with pytest.raises(ConfigError, match=name):
+        RunConfig.check({name: value})

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from gellib.base.text import did_you_mean
 
+# All steps that there are, with every number, take a fifth of this.
+_MOST_CHARACTERS = 1000
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\(([^()]*)\))?\s*")
 
 Call = tuple[str, dict[str, float]]
@@ -45,6 +47,11 @@ def read_calls(
     ValueError
         For unknown names, with the nearest known one, and for wrong numbers.
     """
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(
+            f"{parameter}: got {len(text)} characters, expected at most {_MOST_CHARACTERS}: "
+            f"{noun}s such as {example!r}, or 'none'"
+        )
     calls, position = [], 0
     text = "" if text.strip() == "none" else text
     while text[position:].strip():
@@ -75,9 +82,10 @@ def _read_numbers(
         call: Any = ast.parse(f"_({arguments})", mode="eval").body
         given = dict(zip(numbers, map(ast.literal_eval, call.args), strict=False))
         given |= {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         raise ValueError(problem) from None
-    if len(call.args) > len(numbers) or not set(given) <= set(numbers):
+    twice = len(given) < len(call.args) + len(call.keywords)
+    if twice or len(call.args) > len(numbers) or not set(given) <= set(numbers):
         raise ValueError(problem)
     for key, value in given.items():
         _, low, high = numbers[key]

@@ -22,7 +22,13 @@ def parameters(help: str) -> Callable:
 
 
 def _by_name(ctx: click.Context, option: click.Option, pairs: tuple) -> dict[str, object]:
-    return {name: _scalar(value) for name, value in pairs}
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            problem = f"{name} is given twice, as {found[name]!r} and {value!r}; give it once"
+            raise click.BadParameter(problem, ctx, option)
+        found[name] = _scalar(value)
+    return found
 
 
 def _scalar(value: str) -> object:

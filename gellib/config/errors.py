@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from gellib.base.text import did_you_mean
+from gellib.base.text import did_you_mean, shorten
+
+_MOST_SHOWN = 200
 
 
 class ConfigError(ValueError):
@@ -28,12 +30,13 @@ def explain(problem: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> str:
         hint = did_you_mean(name, known)
         return f"parameter {name!r} is unknown: {hint}Known parameters: {', '.join(known)}."
     got = problem["input"]
+    shown = shorten(repr(got), _MOST_SHOWN, middle=True)
     field = fields.get(name)
     about = f" ({field.description})" if field is not None else ""
     allowed = list(getattr(field.annotation, "__args__", ())) if field is not None else []
-    hint = did_you_mean(str(got), [str(word) for word in allowed])
+    hint = did_you_mean(str(got)[:_MOST_SHOWN], [str(word) for word in allowed])
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     return (
-        f"parameter {name!r}{about}: got {got!r}, but {message}{'; ' if hint else ''}{hint.strip()}"
+        f"parameter {name!r}{about}: got {shown}, but {message}{'; ' if hint else ''}{hint.strip()}"
     )

@@ -8,13 +8,22 @@ from pydantic import BaseModel, ConfigDict
 
 from gellib.config.param import param
 
+# A longer text is no path, name or list of steps, but a mistake.
+MOST_CHARACTERS = 4096
+
 
 class Parameters(BaseModel):
     """The fields of `RunConfig`, in the order of the parameters cell of `2_train.ipynb`."""
 
     # Validators are built when they are first used: this class's never, that of `RunConfig` once.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, protected_namespaces=(), defer_build=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        protected_namespaces=(),
+        defer_build=True,
+        allow_inf_nan=False,
+        str_max_length=MOST_CHARACTERS,
     )
 
     dataset_dir: str = param(
