@@ -14,6 +14,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 from gellib import __version__
 from gellib.cli.data import check, partition, simulate
 from gellib.cli.models import predict, pretrain, weights
+from gellib.cli.next_images import next_images
 from gellib.cli.sweeps import export, list_, new, status, sweep
 
 # Heavy modules are imported by the command that needs them, so that `gellib --help` is instant.
@@ -78,6 +79,7 @@ def main() -> None:
     gellib sweep runs/gel.yaml      train every configuration, then summarise
     gellib status runs/gel.yaml     what is done, failed, to do
     gellib predict photo.png        predict an image with the best model
+    gellib next my_unlabelled       which images to label next
     gellib weights                  which pretrained networks are here
     gellib simulate gel --out DIR   make labelled practice images
 
@@ -95,6 +97,7 @@ for _command in (
     list_,
     export,
     predict,
+    next_images,
     weights,
     simulate,
     pretrain,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -65,15 +65,40 @@ class Predictor:
 
     def predict(self, sources: Sequence[Source]) -> list[Prediction]:
         """Predict each source; one that cannot be read gets its error, the others go on."""
-        named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
-        results: list[Prediction] = []
         # Some at a time: a folder may hold any number.
-        for start in range(0, len(named), _AT_ONCE):
-            results += self._predict_batch(named[start : start + _AT_ONCE])
-        return results
+        return [one for found, _ in self._in_batches(sources) for one in found]
 
-    def _predict_batch(self, named: Sequence[tuple[str, Any]]) -> list[Prediction]:
+    def predict_with_features(
+        self, sources: Sequence[Source], progress: Callable[..., Iterable[Any]] | None = None
+    ) -> tuple[list[Prediction], np.ndarray]:
+        """Predict each source, and return the features (n, d) too; NaN where one is not readable.
+
+        `progress` wraps an iterable of batches and takes its `total`, as `tqdm` does.
+        """
+        batches: Iterable[Any] = self._in_batches(sources)
+        if progress:
+            batches = progress(batches, total=-(-len(sources) // _AT_ONCE))
+        results: list[Prediction] = []
+        features = np.full((len(sources), self.head.in_features), np.nan, dtype=np.float32)
+        for predictions, found in batches:
+            for place, row in found.items():
+                features[len(results) + place] = row
+            results += predictions
+        return results, features
+
+    def _in_batches(
+        self, sources: Sequence[Source]
+    ) -> Iterator[tuple[list[Prediction], dict[int, np.ndarray]]]:
+        named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
+        for start in range(0, len(named), _AT_ONCE):
+            yield self._predict_batch(named[start : start + _AT_ONCE])
+
+    def _predict_batch(
+        self, named: Sequence[tuple[str, Any]]
+    ) -> tuple[list[Prediction], dict[int, np.ndarray]]:
+        """Return the predictions, and the features of each readable image by its place."""
         from gellib.models.features import unaugmented_view
+        from gellib.models.training import view_features
 
         views: dict[int, np.ndarray] = {}
         errors: dict[int, str] = {}
@@ -87,14 +112,20 @@ class Predictor:
                 views[place] = unaugmented_view(image, self.backbone.preprocessing)
             except BadImageError as err:
                 errors[place] = err.reason
-        rows = self._probabilities(list(views.values())) if views else []
+        if not views:
+            return [Prediction(name, error=errors[i]) for i, (name, _) in enumerate(named)], {}
+        features = view_features(
+            self.backbone, (view[None] for view in views.values()), len(views), self.compute
+        )
+        rows = self._probabilities(list(views.values()), features)
         predicted = dict(zip(views, rows, strict=True))
-        return [
+        predictions = [
             Prediction(name, error=errors[place])
             if place in errors
             else self._prediction(name, *predicted[place])
             for place, (name, _) in enumerate(named)
         ]
+        return predictions, dict(zip(views, features, strict=True))
 
     def _prediction(self, name: str, row: np.ndarray, scores: np.ndarray | None) -> Prediction:
         if not _probable(row, exclusive=self.task.exclusive):
@@ -113,17 +144,13 @@ class Predictor:
             found = replace(found, ood_score=own_score, unlike_all=bool((scores > 1).all()))
         return found
 
-    def _probabilities(self, views: Sequence[np.ndarray]) -> list[tuple[np.ndarray, Any]]:
+    def _probabilities(
+        self, views: Sequence[np.ndarray], features: np.ndarray
+    ) -> list[tuple[np.ndarray, Any]]:
         """Probabilities of each image, and how unlike the training images of each class it is."""
         from gellib.models.features import view_statistics
-        from gellib.models.training import head_probabilities, view_features
+        from gellib.models.training import head_probabilities
 
-        features = view_features(
-            self.backbone,
-            (view[None] for view in views),
-            len(views),
-            self.compute,
-        )
         raw = head_probabilities(self.head, features)
         rows = self.task.apply_temperature(raw, self.temperature)
         if self.detector is None:
