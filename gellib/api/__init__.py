@@ -91,8 +91,8 @@ def sweep(
     >>> done = gellib.sweep("runs/gel.yaml", quick=True, dataset_dir=str(folder), out="mine",
     ...                     hardware_type="cpu", pretrained_model="resnet18", weights="none",
     ...                     classifier_head="single", opt_alg="adam", max_images=16)
-    [...
-    making the summary
+    1 run: 1 to do
+    ...making the summary
     >>> done.table["status"].tolist()
     ['done']
     >>> model = gellib.load("mine")
@@ -100,10 +100,12 @@ def sweep(
     ['file', 'label', 'p_gel', 'p_not_gel', 'statement', 'unlike_training', 'error']
     """
     from gellib.sweeps import load_sweep, run_sweep
+    from gellib.sweeps.outlook import describe_work
 
     for name in ("dataset_dir", "test_dir"):
         if name in parameters:
             parameters[name] = str(parameters[name])
     loaded = load_sweep(file, overrides=parameters, out=out, quick=quick)
+    print(describe_work(loaded, fresh=fresh))
     run_sweep(loaded, jobs=jobs, fresh=fresh)
     return SweepResult(loaded.folder)

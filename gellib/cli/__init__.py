@@ -15,7 +15,8 @@ from gellib import __version__
 from gellib.cli.data import check, partition, simulate
 from gellib.cli.models import predict, pretrain, weights
 from gellib.cli.next_images import next_images
-from gellib.cli.sweeps import export, list_, new, status, sweep
+from gellib.cli.status import status
+from gellib.cli.sweeps import export, list_, new, sweep
 
 # Heavy modules are imported by the command that needs them, so that `gellib --help` is instant.
 
@@ -77,7 +78,7 @@ def main() -> None:
     gellib list                     the sweeps that there are
     gellib check my_images          duplicates, leaks, shortcuts: what is wrong with the images
     gellib sweep runs/gel.yaml      train every configuration, then summarise
-    gellib status runs/gel.yaml     what is done, failed, to do
+    gellib status runs/gel          what is done, failed, to do, and what it does now
     gellib predict photo.png        predict an image with the best model
     gellib next my_unlabelled       which images to label next
     gellib weights                  which pretrained networks are here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import click
@@ -39,3 +40,24 @@ def _scalar(value: str) -> object:
         except ValueError:
             continue
     return {"true": True, "false": False}.get(value.lower(), value)
+
+
+def load(file: str, overrides: dict[str, object], out: str | None, quick: bool, many: bool):
+    """Load a sweep; a quick one without its images has simulated ones instead.
+
+    `many` is whether more than 10,000 runs are meant; a person at a terminal is asked.
+    """
+    from gellib.sweeps import load_sweep
+    from gellib.sweeps.repeats import TooManyRunsError
+
+    try:
+        loaded = load_sweep(file, overrides=overrides, out=out, quick=quick, many=many)
+    except TooManyRunsError as err:
+        if not sys.stdin.isatty() or not click.confirm(f"{err}. Go on?", err=True):
+            raise
+        return load(file, overrides, out, quick, True)
+    given = not loaded.system or "dataset_dir" in overrides
+    if not quick or given or not loaded.missing_folders():
+        return loaded
+    overrides = {**overrides, "dataset_dir": f"dataset/{loaded.system}-quick"}
+    return load_sweep(file, overrides=overrides, out=out, quick=True, many=many)

@@ -1,4 +1,4 @@
-"""The commands for sweeps: new, sweep, status, list, export."""
+"""The commands for sweeps: new, sweep, list, export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 
 from gellib.base.paths import shown_path
 from gellib.cli.data import write_simulated
-from gellib.cli.shared import parameters
+from gellib.cli.shared import load, parameters
+from gellib.cli.status import describe_counts, list_runs
 
 
 @click.command()
@@ -52,15 +53,18 @@ def sweep(
     A quick test has a folder of its own, such as runs/protein-quick. Where the images are
     missing, it makes a few simulated ones.
     """
-    loaded = _load(file, overrides, out, quick, yes)
+    loaded = load(file, overrides, out, quick, yes)
     if dry_run:
-        _list_runs(loaded)
+        list_runs(loaded)
         _refuse(loaded, quick)
         return
     from gellib.sweeps.foresee import check_parameters
     from gellib.sweeps.kernel_server import start_server
+    from gellib.sweeps.outlook import describe_work
+    from gellib.sweeps.progress import print_line
 
-    check_parameters(loaded)
+    check_parameters(loaded, simulated=_stand_in_folder(loaded) if quick else "")
+    print_line(describe_work(loaded, fresh=fresh, scheduler=scheduler))
     # It imports what the runs need, while this process imports its own.
     start_server(loaded.modules())
     if quick:
@@ -80,7 +84,7 @@ def sweep(
     except KeyboardInterrupt:
         click.echo("\nstopped; the same command resumes where it was", err=True)
         sys.exit(130)
-    click.echo(_counts(outcome.counts))
+    click.echo(describe_counts(outcome.counts))
     click.echo(f"results:  {shown_path(outcome.results)}")
     if outcome.summary:
         click.echo(f"summary:  {shown_path(outcome.summary)}")
@@ -94,16 +98,6 @@ def sweep(
         for name in outcome.failed:
             click.echo(f"  {shown_path(outcome.results.parent / name / 'train.ipynb')}", err=True)
     sys.exit(0 if outcome.ok else 1)
-
-
-@click.command()
-@click.argument("file", type=click.Path())
-@parameters("The parameters that the sweep was given, if any.")
-@click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
-@click.option("--quick", is_flag=True, help="Of its quick test.")
-def status(file: str, overrides: dict[str, object], out: str | None, quick: bool) -> None:
-    """Show what of a sweep FILE is done, running, failed, skipped and to do."""
-    _list_runs(_load(file, overrides, out, quick, True))
 
 
 @click.command("list")
@@ -168,27 +162,6 @@ def export(sweep_dir: str, to: str, out: str | None) -> None:
     click.echo(f"  {done['view']}")
 
 
-def _load(file: str, overrides: dict[str, object], out: str | None, quick: bool, many: bool):
-    """Load a sweep; a quick one without its images has simulated ones instead.
-
-    `many` is whether more than 10,000 runs are meant; a person at a terminal is asked.
-    """
-    from gellib.sweeps import load_sweep
-    from gellib.sweeps.repeats import TooManyRunsError
-
-    try:
-        loaded = load_sweep(file, overrides=overrides, out=out, quick=quick, many=many)
-    except TooManyRunsError as err:
-        if not sys.stdin.isatty() or not click.confirm(f"{err}. Go on?", err=True):
-            raise
-        return _load(file, overrides, out, quick, True)
-    given = not loaded.system or "dataset_dir" in overrides
-    if not quick or given or not loaded.missing_folders():
-        return loaded
-    overrides = {**overrides, "dataset_dir": f"dataset/{loaded.system}-quick"}
-    return load_sweep(file, overrides=overrides, out=out, quick=True, many=many)
-
-
 def _refuse(loaded, quick: bool) -> None:
     """Say what the runs would refuse, and end with status 2 if there is anything."""
     from gellib.sweeps.foresee import foresee_refusals
@@ -217,30 +190,3 @@ def _make_stand_in(loaded) -> None:
             click.echo(f"no images of {loaded.system} yet: making simulated ones in {folder}")
             count = QUICK_IMAGES // (2 if loaded.system == "gel" else 1)  # gel's is of a class
             write_simulated(loaded.system, find_path(folder), {"n": count}, _STAND_IN_SEED)
-
-
-def _list_runs(loaded) -> None:
-    from collections import Counter
-
-    from gellib.runs import RunFolder, SweepFolder
-    from gellib.sweeps import status_of
-
-    statuses = status_of(SweepFolder(loaded.folder), loaded)
-    width = max(map(len, statuses))
-    for name, state in statuses.items():
-        run = RunFolder(loaded.folder / name)
-        record = run.read_record()
-        more = f"{record.reason:.120}" if record and state in ("failed", "skipped") else ""
-        if record is None:
-            more = str(run.unreadable() or "")
-        elif state == "done":
-            scores = record.scores
-            more = f"{record.scored_on} accuracy {scores['accuracy']:.1%} of {scores['n']} images"
-        click.echo(f"{name:<{width}}  {state:<8} {more}".rstrip())
-    click.echo(_counts(Counter(statuses.values())))
-
-
-def _counts(counts: dict[str, int]) -> str:
-    order = ("done", "running", "failed", "skipped", "to do")
-    total = sum(counts.values())
-    return f"{total} runs: " + ", ".join(f"{counts[s]} {s}" for s in order if counts.get(s))

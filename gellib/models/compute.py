@@ -8,6 +8,7 @@ import torch
 
 from gellib.data.image_files import ImageLimits
 from gellib.models.features import FeatureStore
+from gellib.models.features.image_bars import ShowProgress
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class Compute:
     store
         Cache of features; None: features are computed each time.
     progress
-        Whether to show progress bars.
+        Whether to show progress bars, or what makes those of features; as for `progress_bar`.
     """
 
     device: torch.device = torch.device("cpu")
     precision: str = "auto"
     store: FeatureStore | None = None
-    progress: bool = False
+    progress: ShowProgress = False
 
     @property
     def limits(self) -> ImageLimits:

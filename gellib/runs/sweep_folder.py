@@ -52,6 +52,11 @@ class SweepFolder:
         return self.path / ".lock"
 
     @property
+    def live(self) -> Path:
+        """Folder of what the sweep is doing now; it is there while a sweep runs."""
+        return self.path / ".live"
+
+    @property
     def figures(self) -> Path:
         """Folder of the summary's figures."""
         return self.path / "figures"

@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from gellib.config import RunConfig
+from gellib.runs import SweepFolder
 from gellib.sweeps.feature_tasks import are_ready, has_shared_features, shard_size
 from gellib.sweeps.same_package import (
     OtherPackageError,
@@ -131,21 +132,29 @@ class Cluster:
         if not has_shared_features(config) or are_ready(config, task.key):
             return None
         size = shard_size(config)
+        live = SweepFolder(task.folder.parent).live
         shards = []
         if self.cores is None and task.images > size:
             images = self._submit(load_image_set_on_worker, config, self.cores)
             shards = [
                 self._submit(
-                    shard_on_worker, config, self.cores, images=images, start=start, shard=size
+                    shard_on_worker,
+                    config,
+                    self.cores,
+                    images=images,
+                    start=start,
+                    shard=size,
+                    live=live / f"{task.key}-{start:08d}.json",
                 )
                 for start in range(0, task.images, size)
             ]
         options = {"features_key": task.key, "shards": shards, "shard": size, "limit_s": limit_s}
+        options["live"] = live / f"{task.key}.json"
         whole = self._submit(join_on_worker, config, self.cores, **options)
         bar = None
         if shards:
             what = f"{config.pretrained_model} features, shards"
-            bar = tqdm(total=len(shards), desc=what, unit="shard", leave=False)
+            bar = tqdm(total=len(shards), desc=what, unit="shard", leave=False, disable=None)
         return _Features(config.pretrained_model, whole, set(shards), bar)
 
     def _submit(

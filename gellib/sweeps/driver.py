@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from tqdm import tqdm
-
 import gellib
 from gellib.base.files import delete_leftovers, write_json
 from gellib.base.paths import find_path
@@ -25,7 +23,7 @@ from gellib.sweeps.execute import execute
 from gellib.sweeps.feature_tasks import feature_key
 from gellib.sweeps.machine import Machine
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
-from gellib.sweeps.progress import Progress
+from gellib.sweeps.progress import Progress, print_line
 from gellib.sweeps.spec import Sweep
 from gellib.sweeps.sweep_file import SweepError
 
@@ -68,7 +66,7 @@ def run_sweep(
     fresh: bool = False,
     limit_s: float | None = None,
     summary: bool = True,
-    log: Callable[[str], None] = tqdm.write,
+    log: Callable[[str], None] = print_line,
 ) -> Outcome:
     """Run what is not done yet, then write `results.csv` and the summary.
 
@@ -88,7 +86,8 @@ def run_sweep(
     summary
         Execute the summary notebook at the end.
     log
-        Takes a line of progress.
+        Takes a line of progress; by default it is printed, with the time where there is no
+        terminal.
 
     Raises
     ------
@@ -99,10 +98,11 @@ def run_sweep(
     """
     kernel_server.start_server(sweep.modules())
     folder = SweepFolder(sweep.folder)
-    with locked(folder):
+    with locked(folder), Progress(sweep, log) as progress:
         # Of an earlier command that was killed: this one holds the folder.
         for place in (folder.path, folder.figures):
             delete_leftovers(place)
+        progress.phase("reading the images, and loading torch")
         fingerprints, counts = fingerprints_of(sweep)
         machine = _probe_machine(sweep, log)
         missing = check_cluster(scheduler, log) if scheduler else machine.missing
@@ -111,21 +111,23 @@ def run_sweep(
                 RunFolder(folder.path / name).clear()
         todo = plan(sweep, folder, fingerprints, machine.weights)
         write_json(folder.sweep, sweep.describe())
-        with Progress(sweep, log, before=len(sweep.configs) - len(todo)) as progress:
-            ready = _skip_impossible(folder, todo, machine, missing, progress)
-            tasks = _tasks(folder, ready, machine, fingerprints, counts)
-            if tasks:
-                with connect(scheduler, jobs=jobs, threads=threads, gpus=machine.gpus) as cluster:
-                    ended = cluster.run(
-                        tasks, notebook=sweep.notebook, limit_s=limit_s, env=RUN_ENV, log=log
-                    )
-                    _collect(ended, tasks, progress)
+        ready = _skip_impossible(folder, todo, machine, missing, progress)
+        tasks = _tasks(folder, ready, machine, fingerprints, counts)
+        if tasks:
+            with (
+                connect(scheduler, jobs=jobs, threads=threads, gpus=machine.gpus) as cluster,
+                progress.runs(len(tasks)),
+            ):
+                ended = cluster.run(
+                    tasks, notebook=sweep.notebook, limit_s=limit_s, env=RUN_ENV, log=log
+                )
+                _collect(ended, tasks, progress)
         results = folder.write_results()
         statuses = status_of(folder, sweep, alive=False)
         made, problem = None, ""
         if summary and "done" in statuses.values():
-            check_image_folders(folder, fingerprints, log)
-            log("making the summary")
+            check_image_folders(folder, fingerprints, progress.phase)
+            progress.phase("making the summary")
             made, problem = _summarise(folder)
     return Outcome(statuses, results, made, problem)
 

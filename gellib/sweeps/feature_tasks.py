@@ -11,6 +11,7 @@ from gellib.base.files import write_json
 from gellib.base.paths import cache_folder
 from gellib.config import RunConfig
 from gellib.sweeps import kernel_server
+from gellib.sweeps.live_state import remove_activity
 
 # Views in one shard of a large set: about 20 s of resnet18 on two cores.
 SHARD_VIEWS = 4096
@@ -51,7 +52,13 @@ def shard_size(config: RunConfig) -> int:
 
 
 def prepare_features(
-    config: RunConfig, key: str, threads: int, shard: int, limit_s: float | None = None
+    config: RunConfig,
+    key: str,
+    threads: int,
+    shard: int,
+    *,
+    live: Path,
+    limit_s: float | None = None,
 ) -> dict[str, Any]:
     """Compute features in a fork, and note that they are there.
 
@@ -67,6 +74,8 @@ def prepare_features(
         Threads of torch.
     shard
         Images in one shard.
+    live
+        File that has the number of images done meanwhile; it is deleted at the end.
     limit_s
         Wall-clock limit, seconds.
 
@@ -78,14 +87,15 @@ def prepare_features(
     """
     if are_ready(config, key):
         return {}
-    made = _in_fork("extract_features", config, threads, shard, limit_s=limit_s)
+    made = _in_fork("extract_features", config, threads, shard, live, limit_s=limit_s)
+    remove_activity(live)  # where the fork was stopped
     if "problem" not in made:
         write_json(_note(config, key), made)
     return made
 
 
 def prepare_shard(
-    config: RunConfig, images: Any, start: int, threads: int, shard: int
+    config: RunConfig, images: Any, start: int, threads: int, shard: int, live: Path
 ) -> dict[str, Any]:
     """Compute one shard of the features in a fork.
 
@@ -101,10 +111,12 @@ def prepare_shard(
         Threads of torch.
     shard
         Images in one shard.
+    live
+        File that has the number of images done meanwhile.
     """
     if "problem" in images:
         return images
-    return _in_fork("extract_shard", config, images["set"], start, threads, shard)
+    return _in_fork("extract_shard", config, images["set"], start, threads, shard, live)
 
 
 def load_image_set(config: RunConfig) -> dict[str, Any]:

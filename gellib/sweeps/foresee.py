@@ -49,29 +49,36 @@ def foresee_refusals(sweep: Sweep, *, simulated: str = "") -> list[str]:
     configs = list(sweep.configs.values())
     there = [config for config in configs if config.dataset_dir != simulated]
     found = [*_parameters(configs), *_layers(configs)]
-    makes = f"; gellib simulate {sweep.system} --out DIR makes simulated images, --quick a few"
-    hints = {"dataset_dir": makes if sweep.system else "", "test_dir": ""}
-    missing = [
-        f"parameter {name!r}: no such folder: {folder!r}{hints[name]}"
-        for name in ("dataset_dir", "test_dir")
-        for folder in dict.fromkeys(getattr(config, name) for config in there)
-        if folder and not find_path(folder).is_dir()
-    ]
-    found += missing or _images(there)
+    found += _missing_folders(there, sweep.system) or _images(there)
     return list(dict.fromkeys(found))
 
 
-def check_parameters(sweep: Sweep) -> None:
-    """Check what can be checked of the parameters' texts and names without torch.
+def check_parameters(sweep: Sweep, *, simulated: str = "") -> None:
+    """Check what can be checked at once, without torch: the parameters' texts, names and folders.
+
+    `simulated` is a folder that is made when the sweep begins.
 
     Raises
     ------
     SweepInputError
         Naming every wrong value.
     """
-    problems = list(_parameters(list(sweep.configs.values())))
+    configs = list(sweep.configs.values())
+    there = [config for config in configs if config.dataset_dir != simulated]
+    problems = [*_parameters(configs), *_missing_folders(there, sweep.system)]
     if problems:
         raise SweepInputError("\n".join((*problems, "nothing was run")))
+
+
+def _missing_folders(configs: list[RunConfig], system: str) -> list[str]:
+    makes = f"; gellib simulate {system} --out DIR makes simulated images, --quick a few"
+    hints = {"dataset_dir": makes if system else "", "test_dir": ""}
+    return [
+        f"parameter {name!r}: no such folder: {folder!r}{hints[name]}"
+        for name in ("dataset_dir", "test_dir")
+        for folder in dict.fromkeys(getattr(config, name) for config in configs)
+        if folder and not find_path(folder).is_dir()
+    ]
 
 
 def _parameters(configs: list[RunConfig]) -> Iterator[str]:

@@ -33,6 +33,19 @@ def status_of(folder: SweepFolder, sweep: Sweep, *, alive: bool | None = None) -
     return statuses
 
 
+def status_in(folder: SweepFolder) -> dict[str, str]:
+    """Return the statuses of `status_of` for a folder alone, as its last sweep left them."""
+    alive = is_running(folder)
+    statuses: dict[str, str] = {}
+    for run in folder.run_folders():
+        record = run.read_record()
+        if record is not None:
+            statuses[run.path.name] = record.status
+        else:
+            statuses[run.path.name] = "running" if alive and run.running.exists() else "to do"
+    return statuses
+
+
 def is_running(folder: SweepFolder) -> bool:
     """Whether a sweep is running in this folder now."""
     if not folder.lock.exists():

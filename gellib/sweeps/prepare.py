@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +26,7 @@ from gellib.models.backbones import (
 )
 from gellib.models.compute import Compute
 from gellib.models.training import compute_features, compute_shard
+from gellib.sweeps.live_state import ActivityFile
 from gellib.sweeps.machine import Machine
 from gellib.training_run import check_network, choose_compute, load_backbone, load_images
 
@@ -64,15 +67,29 @@ def probe_machine(configs: Sequence[RunConfig]) -> Machine:
     )
 
 
-def extract_features(config: RunConfig, threads: int, shard: int) -> dict[str, Any]:
-    """Compute all features of a configuration, of large sets in shards of `shard` images.
+def extract_features(config: RunConfig, threads: int, shard: int, live: Path) -> dict[str, Any]:
+    """Compute all features of a configuration, of large sets in shards.
 
-    Returns the names of the `files`, how many `images` there are, and the `seconds`.
+    Parameters
+    ----------
+    config
+        A run that needs them.
+    threads
+        Threads of torch.
+    shard
+        Images in one shard.
+    live
+        File that has the number of images done meanwhile.
+
+    Returns
+    -------
+    dict
+        The names of the `files`, how many `images` there are, and the `seconds`.
     """
     started = time.perf_counter()
     torch.set_num_threads(threads)
     images = load_image_set(config)
-    compute = _compute_in_shards(config, shard)
+    compute = _compute_in_shards(config, shard, live)
     compute_features(config, images, load_backbone(config), compute)
     return {
         "files": compute.features.files,
@@ -82,7 +99,7 @@ def extract_features(config: RunConfig, threads: int, shard: int) -> dict[str, A
 
 
 def extract_shard(
-    config: RunConfig, images: ImageSet, start: int, threads: int, shard: int
+    config: RunConfig, images: ImageSet, start: int, threads: int, shard: int, live: Path
 ) -> dict[str, Any]:
     """Compute one shard of the features; returns the names of its `files` in the store.
 
@@ -98,9 +115,11 @@ def extract_shard(
         Threads of torch.
     shard
         Images in one shard.
+    live
+        File that has the number of images done meanwhile.
     """
     torch.set_num_threads(threads)
-    compute = _compute_in_shards(config, shard)
+    compute = _compute_in_shards(config, shard, live)
     compute_shard(config, images, load_backbone(config), start, compute)
     return {"files": compute.features.files}
 
@@ -110,6 +129,7 @@ def load_image_set(config: RunConfig) -> ImageSet:
     return load_images(config).images
 
 
-def _compute_in_shards(config: RunConfig, shard: int) -> Compute:
+def _compute_in_shards(config: RunConfig, shard: int, live: Path) -> Compute:
     compute = choose_compute(config)
-    return replace(compute, store=replace(compute.features, shard=shard))
+    store = replace(compute.features, shard=shard)
+    return replace(compute, store=store, progress=partial(ActivityFile, live))

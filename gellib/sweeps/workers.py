@@ -69,6 +69,7 @@ def join_on_worker(
     features_key: str,
     shards: Sequence[Any],
     shard: int,
+    live: Path,
     threads: int | None,
     limit_s: float | None,
 ) -> dict[str, Any]:
@@ -84,12 +85,15 @@ def join_on_worker(
         Futures of the shards; empty where the features are computed here.
     shard
         Images in one shard.
+    live
+        File that has the number of images done meanwhile.
     threads
         Threads of torch; None is the worker's share of its cores.
     limit_s
         Wall-clock limit, seconds.
     """
-    return prepare_features(config, features_key, threads or _share_of_cores(), shard, limit_s)
+    threads = threads or _share_of_cores()
+    return prepare_features(config, features_key, threads, shard, live=live, limit_s=limit_s)
 
 
 @for_same_package
@@ -100,7 +104,7 @@ def load_image_set_on_worker(config: RunConfig, *, threads: int | None) -> dict[
 
 @for_same_package
 def shard_on_worker(
-    config: RunConfig, *, images: Any, start: int, shard: int, threads: int | None
+    config: RunConfig, *, images: Any, start: int, shard: int, live: Path, threads: int | None
 ) -> dict[str, Any]:
     """Compute one shard of features.
 
@@ -114,10 +118,12 @@ def shard_on_worker(
         Number of the shard's first image.
     shard
         Images in one shard.
+    live
+        File that has the number of images done meanwhile.
     threads
         Threads of torch; None is the worker's share of its cores.
     """
-    return prepare_shard(config, images, start, threads or _share_of_cores(), shard)
+    return prepare_shard(config, images, start, threads or _share_of_cores(), shard, live)
 
 
 def offer_gpus(count: int) -> None:

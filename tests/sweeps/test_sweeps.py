@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import nbformat
@@ -18,10 +21,32 @@ from making.sweeps import make_sweep_file
 from gellib.base.paths import PROJECT_ROOT
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import SweepError, load_sweep, run_sweep, status_of
+from gellib.sweeps.live_state import read_activities
 
 pytestmark = pytest.mark.notebooks
 
 TIMES = ["training_time_mins", "inference_time_secs", "features_s", "total_s", "images_per_s"]
+
+
+SEEN = {}  # what the live state of a sweep said while it ran, by its file
+
+
+@contextlib.contextmanager
+def watched(folder):
+    """Collect the sentences of a folder's live state, a hundred times per second."""
+    seen, stop = [], threading.Event()
+
+    def watch():
+        while not stop.wait(0.01):
+            seen.extend(str(activity) for activity in read_activities(folder).values())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +54,10 @@ def finished(tmp_path_factory):
     """A sweep of four runs that went well, in a folder with an awkward name."""
     folder = tmp_path_factory.mktemp("a földer {x}")
     file = make_sweep_file(folder)
-    lines = []
-    outcome = run_sweep(load_sweep(file), log=lines.append)
+    lines, sweep = [], load_sweep(file)
+    with watched(SweepFolder(sweep.folder).live) as seen:
+        outcome = run_sweep(sweep, log=lines.append)
+    SEEN[file] = seen
     return file, outcome, lines
 
 
@@ -65,6 +92,17 @@ class TestFinished:
         assert sorted(reported)[0].startswith("[  1 of 4] 01-single-adam")
         assert any(line.startswith("features of 28 images by resnet18") for line in lines)
 
+    def test_live_state_said_each_phase_and_is_gone(self, finished):
+        file, _, _ = finished
+        seen = list(dict.fromkeys(SEEN[file]))
+        assert seen[0] == "reading the images, and loading torch"
+        pattern = r"resnet18 features(: \d+ of 28 images|, 2 views each: \d+ of 40 views)"
+        assert any(re.match(pattern, line) for line in seen), seen
+        runs = [f"{n} of 4 runs done" for n in range(5)]
+        assert [line for line in seen if line in runs][0] == runs[0]
+        assert seen[-1] == "making the summary"
+        assert not SweepFolder(file.parent / "small").live.exists()
+
     def test_executed_notebooks_name_no_temporary_file(self, finished):
         file, _, _ = finished
         run = RunFolder(file.parent / "small" / "01-single-adam")
@@ -88,7 +126,7 @@ class TestFinished:
         before = {p: p.stat().st_mtime_ns for p in (file.parent / "small").glob("*/record.json")}
         lines = []
         assert run_sweep(load_sweep(file), summary=False, log=lines.append).ok
-        assert lines == ["4 of 4 runs were done before"]
+        assert lines == ["reading the images, and loading torch"]
         assert before == {p: p.stat().st_mtime_ns for p in before}
 
     def test_only_what_is_missing_runs(self, finished):
@@ -100,8 +138,9 @@ class TestFinished:
         assert status_of(folder, sweep)["02-single-sgd"] == "to do"
         lines = []
         run_sweep(sweep, summary=False, log=lines.append)
-        assert lines[0] == "3 of 4 runs were done before"
-        assert sum("test accuracy" in line for line in lines) == 1
+        assert [line[:26] for line in lines if "test accuracy" in line] == [
+            "[  2 of 4] 02-single-sgd  "
+        ]
         # The same configuration and seed: equal to the last bit.
         pd.testing.assert_frame_equal(results(file), expected)
 
@@ -232,9 +271,12 @@ def test_gpu_runs_are_skipped_with_the_reason_where_there_is_none(tmp_path):
         pytest.skip("there is a GPU here")
     file = make_sweep_file(tmp_path)
     sweep = load_sweep(file, overrides={"hardware_type": "gpu"})
-    outcome = run_sweep(sweep, log=lambda line: None)
+    lines = []
+    outcome = run_sweep(sweep, log=lines.append)
     assert outcome.ok
     assert outcome.counts == {"skipped": 4}
+    (line,) = [line for line in lines if "skipped" in line]
+    assert line.startswith("4 runs are skipped: no GPU found")
     table = pd.read_csv(outcome.results)
     assert table.reason.str.contains("no GPU").all()
     assert table.accuracy.isna().all()

@@ -7,17 +7,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from gellib.data import ImageSet
 from gellib.models.backbones import Backbone, exact_arithmetic, normalise
 from gellib.models.features.extraction import (
     default_batch_size,
-    progress_bar,
     rebatch,
     unaugmented_views,
 )
 from gellib.models.features.identity import ensure_digests, feature_facts
+from gellib.models.features.image_bars import Bar, ShowProgress, progress_bar
 from gellib.models.features.store import FeatureStore
 
 
@@ -39,7 +38,7 @@ def cached_activations(
     *,
     before: str,
     device: torch.device | str = "cpu",
-    progress: bool = False,
+    progress: ShowProgress = False,
 ) -> np.ndarray:
     """Get the activations of some images in front of a block of a backbone, in fp32.
 
@@ -87,7 +86,7 @@ def fill_activations(
     backbone: Backbone,
     front: nn.Module,
     device: torch.device | str,
-    bar: tqdm,
+    bar: Bar,
 ) -> None:
     """Fill an array with the activations that the front of a cut backbone computes, in fp32.
 

@@ -6,18 +6,17 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from gellib.base.calls import Call
 from gellib.data.image_files import ImageLimits
 from gellib.data.images import read_image
 from gellib.models.backbones import Backbone, Preprocessing
 from gellib.models.features.augmentation import image_key, random_views, unaugmented_view
+from gellib.models.features.image_bars import ShowProgress, progress_bar
 
 # Larger batches are not faster on a CPU: their activations no longer come from the allocator's
 # free lists, and page faults take a third of the time.
@@ -148,7 +147,7 @@ def extract_stream(
     device: torch.device | str,
     batch_size: int | None = None,
     total: int,
-    progress: bool | tqdm = False,
+    progress: ShowProgress = False,
     title: str = "",
 ) -> Iterator[np.ndarray]:
     """Compute the features of a stream of views in batches of equal size.
@@ -170,7 +169,8 @@ def extract_stream(
     total
         Number of views, for the progress bar.
     progress
-        Whether to show a progress bar, or one to advance, which may count more than these views.
+        Whether to show a progress bar, or one to advance, which may count more than these views;
+        as for `progress_bar`.
     title
         Title of a new progress bar.
 
@@ -207,16 +207,6 @@ def extract_stream(
                 yield features.numpy()
                 waiting = waiting[len(part) :]
                 bar.update(len(part))
-
-
-@contextmanager
-def progress_bar(progress: bool | tqdm, total: int, title: str) -> Iterator[tqdm]:
-    """Open a progress bar that counts images, or use the given one."""
-    if not isinstance(progress, bool):
-        yield progress
-        return
-    with tqdm(total=total, unit="img", desc=title, disable=not progress, leave=False) as bar:
-        yield bar
 
 
 def rebatch(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from gellib.data import ImageSet
 from gellib.data.image_files import ImageLimits
@@ -18,6 +17,7 @@ from gellib.models.features.extraction import (
     extract_stream,
     unaugmented_views,
 )
+from gellib.models.features.image_bars import Bar
 
 
 def fill_unaugmented(
@@ -97,7 +97,7 @@ def fill_augmented(
 
 
 def join_shards(
-    out: np.ndarray, size: int, features_of: Callable[[range], np.ndarray], bar: tqdm
+    out: np.ndarray, size: int, features_of: Callable[[range], np.ndarray], bar: Bar
 ) -> None:
     """Fill an array with features that are computed shard by shard.
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from gellib.data import ImageSet
 from gellib.data.image_files import ImageLimits
 from gellib.models.backbones import Backbone, resolve_precision
 from gellib.models.features.augmentation import check_augmentation
 from gellib.models.features.cache import cache_key, cached_array, delete_entries
-from gellib.models.features.extraction import progress_bar, unaugmented_views
+from gellib.models.features.extraction import unaugmented_views
 from gellib.models.features.fill import fill_augmented, fill_unaugmented, join_shards
 from gellib.models.features.identity import VERSION, ensure_digests, feature_facts
+from gellib.models.features.image_bars import Bar, ShowProgress, progress_bar
 from gellib.models.features.image_statistics import N_STATISTICS, view_statistics
 
 SHARD_IMAGES = 4096
@@ -67,7 +67,7 @@ class FeatureStore:
         precision: str = "auto",
         device: torch.device | str = "cpu",
         batch_size: int | None = None,
-        progress: bool | tqdm = False,
+        progress: ShowProgress = False,
     ) -> np.ndarray:
         """Get the features of all images without augmentation.
 
@@ -84,7 +84,7 @@ class FeatureStore:
         batch_size
             Views per batch; None: `default_batch_size`.
         progress
-            Whether to show a progress bar, or one to advance.
+            Whether to show a progress bar, or one to advance; as for `progress_bar`.
 
         Returns
         -------
@@ -148,7 +148,7 @@ class FeatureStore:
         precision: str = "auto",
         device: torch.device | str = "cpu",
         batch_size: int | None = None,
-        progress: bool | tqdm = False,
+        progress: ShowProgress = False,
     ) -> np.ndarray:
         """Get the features of one random view per image and epoch.
 
@@ -182,7 +182,8 @@ class FeatureStore:
         options |= {"batch_size": batch_size, "augmentation": augmentation, "seed": seed}
 
         def compute(out: np.ndarray) -> float | None:
-            with progress_bar(progress, epochs * len(images), title) as bar:
+            total = epochs * len(images)
+            with progress_bar(progress, total, title, unit="views") as bar:
                 same = options | {"progress": bar}
                 if len(images) > self.shard:
                     same["epochs"] = epochs
@@ -216,7 +217,7 @@ class FeatureStore:
         return array
 
     def _join(
-        self, out: np.ndarray, bar: tqdm, features_of: Callable[[FeatureStore, range], np.ndarray]
+        self, out: np.ndarray, bar: Bar, features_of: Callable[[FeatureStore, range], np.ndarray]
     ) -> float:
         """Fill an array from shards, using a store without shards; return the seconds they took."""
         store = replace(self, shard=sys.maxsize)

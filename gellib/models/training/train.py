@@ -157,7 +157,7 @@ def train(
         with exact_arithmetic():
             fit = Fit(config, *parts, imageset.classes, device, known_val)
             last = crossed.epochs if crossed else 0
-            log = fit.run(phases, trained, last_epoch=last, progress=compute.progress)
+            log = fit.run(phases, trained, last_epoch=last, progress=bool(compute.progress))
     training_s = time.perf_counter() - started
     return TrainResult(
         log.history(),
