@@ -1,4 +1,4 @@
-"""What commands share: the option -p."""
+"""What commands share: the option -p, and loading a sweep file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,18 @@ def _scalar(value: str) -> object:
 def load(file: str, overrides: dict[str, object], out: str | None, quick: bool, many: bool):
     """Load a sweep; a quick one without its images has simulated ones instead.
 
-    `many` is whether more than 10,000 runs are meant; a person at a terminal is asked.
+    Parameters
+    ----------
+    file
+        The sweep file.
+    overrides
+        Parameters set for all runs.
+    out
+        Folder of the results; None: beside the file.
+    quick
+        Whether it is a quick test.
+    many
+        Whether more than 10,000 runs are meant; otherwise a person at a terminal is asked.
     """
     from gellib.sweeps import load_sweep
     from gellib.sweeps.repeats import TooManyRunsError
