@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gellib.base.spreadsheet import to_cell
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -125,6 +127,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table whole or not at all; numbers keep every digit."""
+    """Write a table whole or not at all; numbers keep every digit.
+
+    Texts that a spreadsheet would run as formulas get an apostrophe in front: see `to_cell`.
+    """
+    cells = table.apply(lambda column: column if column.dtype.kind in "biuf" else column.map(_cell))
+    names = [_cell(name) for name in table.columns]
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)
+        cells.to_csv(temporary, index=False, header=names)
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    # A carriage return alone is not quoted, and would begin a row.
+    return to_cell(value).replace("\r\n", "\n").replace("\r", "\n")

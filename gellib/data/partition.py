@@ -11,6 +11,7 @@ import pandas as pd
 
 from gellib.base.files import write_text
 from gellib.base.paths import expand_user
+from gellib.base.spreadsheet import to_cell
 from gellib.base.text import JOIN, quote_some
 from gellib.data import ImageSet, load_imageset
 from gellib.data.duplicates import find_duplicates, group_images
@@ -161,7 +162,7 @@ def _tables(images: ImageSet, folder: Path) -> dict[str, str]:
 
 def _csv(rows: list[list[str]]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
+    csv.writer(stream, lineterminator="\n").writerows(map(to_cell, row) for row in rows)
     return stream.getvalue()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gellib.base.decoding import UndecodableTextError, decode_text
+from gellib.base.spreadsheet import from_cell
 from gellib.base.text import shorten
 from gellib.data.imageset import DatasetError
 from gellib.data.workbook import WORKBOOK, is_workbook, read_workbook
@@ -120,7 +121,7 @@ def read_rows(path: Path) -> list[Row]:
         except UndecodableTextError as err:
             raise DatasetError(f"{path}: got {err}. Expected a table. {_SAVE_AGAIN}") from err
         grid = _parse(text, path)
-    rows = [Row(number, tuple(cell.strip() for cell in cells)) for number, cells in grid]
+    rows = [Row(number, tuple(from_cell(cell.strip()) for cell in cells)) for number, cells in grid]
     return [row for row in rows if any(row.cells)]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gellib.base.spreadsheet import from_cell
 from gellib.config import OUTPUT_FIELDS, REPEATS
 from gellib.evaluation import Task
 from gellib.runs.record import Record
@@ -135,7 +136,7 @@ def _read(
     known: dict[tuple[str, str], float] = {}
     rows: list[tuple[int, int, int, float]] = []
     with open(path, encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
+        lines = (list(map(from_cell, row)) for row in csv.reader(file))
         place = {name: i for i, name in enumerate(next(lines))}
         columns = ("file", "group", "repeat", "fold", "label", "predicted")
         name, group, repeat, fold, label, predicted = (place[column] for column in columns)

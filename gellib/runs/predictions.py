@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gellib.base.spreadsheet import from_cell
 from gellib.evaluation import SINGLE_LABEL, ImageScores, Task, task_of_labels
 from gellib.runs.record import Record
 
@@ -76,7 +77,7 @@ def read_sweep_predictions(
 def _read(path: Path, task: Task) -> list[tuple[str, float, str]]:
     """Return file, score and group of each test image. pandas would take ten times as long."""
     with open(path, encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
+        lines = (list(map(from_cell, row)) for row in csv.reader(file))
         place = {name: i for i, name in enumerate(next(lines))}
         name, split, label = place["file"], place["split"], place["label"]
         predicted, group = place["predicted"], place.get("group")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gellib.config import RunConfig
 from gellib.base.files import write_csv, write_json, write_text
+from gellib.base.spreadsheet import from_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,4 +215,9 @@ def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
 
     version = tuple(int(part) for part in pd.__version__.split(".")[:2])
     exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
-    return pd.read_csv(path, **options, **exact)
+    table = pd.read_csv(path, **options, **exact).rename(columns=from_cell)
+    for name in table.columns:
+        if table[name].dtype.kind not in "biuf":
+            own = table[name]
+            table[name] = own.map(lambda v: from_cell(v) if isinstance(v, str) else v)
+    return table

@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from gellib.config import FACTS
 from gellib.base.files import write_csv
+from gellib.base.spreadsheet import from_cell
 from gellib.evaluation.registry import metric_names
 from gellib.evaluation.task import MULTILABEL, SINGLE_LABEL, Task, task_of_labels
 from gellib.runs.record import SCHEMA, Record
@@ -164,6 +165,7 @@ def append_result(path: Path, row: dict[str, Any]) -> None:
     with FileLock(f"{path}.lock"):
         if path.exists():
             old = pd.read_csv(path, dtype=str, keep_default_na=False)
+            old = old.rename(columns=from_cell).apply(lambda column: column.map(from_cell))
             if list(old.columns[: len(REFERENCE_COLUMNS)]) != list(REFERENCE_COLUMNS):
                 raise ValueError(
                     f"{path} is not a results file: it begins with the columns "
