@@ -26,6 +26,10 @@ CHANGES = {
     "group_duplicates": False,
     "val_fraction": 0.4,
     "test_fraction": 0.4,
+    "evaluation": "holdout",
+    "cv_folds": 3,
+    "cv_repeats": 2,
+    "group_families": False,
     "seed": 3,
     "color": "rgb",
 }
