@@ -35,7 +35,7 @@ def test_json_keeps_its_contract(messy, report):
     found = json.loads(result.stdout)
     assert found == json.loads(json.dumps(report.to_dict()))
     assert list(found) == [
-        "duplicates", "groups", "clusters", "shortcuts", "unreadable", "left_out", "classes",
+        "duplicates", "groups", "keep", "clusters", "shortcuts", "unreadable", "left_out", "classes",
         "notes", "verdict",
     ]  # fmt: skip
     assert found["duplicates"]["exact"] == [["a/00.png", "a/copy.png"]]
