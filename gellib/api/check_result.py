@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gellib.base.markup import in_html
+
 if TYPE_CHECKING:
-    from gellib.base.markup import in_html
-from gellib.audit import CheckReport
+    from gellib.audit import CheckReport
 
 _PAGE_HEIGHT_PX = 640
 
