@@ -35,8 +35,8 @@ def test_json_keeps_its_contract(messy, report):
     found = json.loads(result.stdout)
     assert found == json.loads(json.dumps(report.to_dict()))
     assert list(found) == [
-        "duplicates", "groups", "keep", "clusters", "shortcuts", "unreadable", "left_out", "classes",
-        "notes", "verdict",
+        "duplicates", "groups", "keep", "clusters", "shortcuts", "unreadable", "left_out",
+        "classes", "notes", "verdict",
     ]  # fmt: skip
     assert found["duplicates"]["exact"] == [["a/00.png", "a/copy.png"]]
     ((first, second, distance),) = found["duplicates"]["near"]
