@@ -39,6 +39,7 @@ def test_images_of_their_own_are_no_duplicates(tmp_path, plain):
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.slow
 def test_a_changed_copy_is_found(tmp_path, plain, change):
     images = make_set(tmp_path, plain | {"b/copy.png": CHANGES[change](make_blobs(4))})
     found = find_duplicates(images)
@@ -78,6 +79,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.slow
 def test_a_mirrored_turned_inverted_or_framed_copy_is_found(tmp_path, plain, variant):
     copy = CHANGES["resaved"](np.ascontiguousarray(VARIANTS[variant](make_blobs(4))))
     found = find_duplicates(make_set(tmp_path, plain | {"b/copy.png": copy}))
@@ -143,6 +145,7 @@ def test_the_larger_the_sharper_and_the_single_copy_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.slow
 def test_a_margin_that_all_images_share_makes_no_duplicates(tmp_path, plain, level):
     framed = {name: np.pad(p, ((40, 40), (60, 20)), constant_values=level)
               for name, p in plain.items()}  # fmt: skip
@@ -162,6 +165,7 @@ def test_the_order_of_the_rows_does_not_count(tmp_path, plain):
     assert find_duplicates(images) == find_duplicates(turned)
 
 
+@pytest.mark.slow
 def test_the_cache_saves_the_look_and_notices_a_new_file(tmp_path, plain, monkeypatch):
     images = make_set(tmp_path / "data", plain | {"b/copy.png": CHANGES["resized"](make_blobs(4))})
     first = find_duplicates(images, cache_dir=tmp_path / "cache")
@@ -179,6 +183,7 @@ def test_the_cache_saves_the_look_and_notices_a_new_file(tmp_path, plain, monkey
     assert find_duplicates(images, cache_dir=tmp_path / "cache") == first
 
 
+@pytest.mark.slow
 def test_groups_stay_whole_and_join_those_given(tmp_path, plain):
     copies = {f"a/copy{i}.png": CHANGES["resaved"](make_blobs(i)) for i in (0, 2, 4)}
     images = make_set(tmp_path, plain | copies)
@@ -197,6 +202,7 @@ def test_groups_stay_whole_and_join_those_given(tmp_path, plain):
     assert reassigned > 0, "without groups some pair is separated"
 
 
+@pytest.mark.slow
 def test_given_parts_are_kept_and_their_pairs_named(tmp_path, plain):
     files = {f"train/{name}": picture for name, picture in plain.items()}
     files |= {f"test/{c}/{i}.png": make_blobs(100 + i) for i, c in enumerate("ababab")}
@@ -254,6 +260,7 @@ def test_a_run_may_leave_duplicates_alone(tmp_path, plain):
         ("cv", "class 'b' has 8 images in 1 group to draw folds from"),
     ],
 )
+@pytest.mark.slow
 def test_a_class_of_one_image_is_split_nevertheless_with_a_warning(tmp_path, method, problem):
     files = {f"a/{i}.png": make_blobs(i) for i in range(8)}
     files |= {f"b/{i}.png": CHANGES["resaved"](make_blobs(99), 50 + 5 * i) for i in range(8)}
@@ -272,6 +279,7 @@ def test_a_squeezed_copy_is_found(tmp_path, plain):
     assert [pair[:2] for pair in found.near] == [("a/04.png", "b/copy.png")]
 
 
+@pytest.mark.slow
 def test_what_many_images_share_is_a_pattern_and_no_duplicate(tmp_path):
     rng = np.random.default_rng(0)
     files = {}

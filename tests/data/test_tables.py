@@ -65,6 +65,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(("name", "encoding"), spread(TABLES, ENCODINGS, one_in=4))
+@pytest.mark.slow
 def test_every_table_is_read_in_every_way_of_saving(tmp_path, name, encoding):
     for number, (separator, end) in enumerate(itertools.product(SEPARATORS, ENDS)):
         if encoding == "mac_roman" and end != "\r":
@@ -78,12 +79,14 @@ def test_every_table_is_read_in_every_way_of_saving(tmp_path, name, encoding):
 
 @pytest.mark.parametrize("first", ["sep=;\n", '"sep=;"\n', "SEP=;\n", "sep=;;\n", "\ufeffsep=;\n"])
 @pytest.mark.parametrize("name", TABLES)
+@pytest.mark.slow
 def test_the_line_that_names_the_separator_is_no_row(tmp_path, name, first):
     make_sets(tmp_path, name, separator=";", first=first)
     assert texts(tmp_path) == EXPECTED[name]
 
 
 @pytest.mark.parametrize("name", TABLES)
+@pytest.mark.slow
 def test_tsv_and_workbooks(tmp_path, name):
     openpyxl = pytest.importorskip("openpyxl")
     make_sets(tmp_path / "t", name, separator="\t", ending=".tsv")
@@ -230,6 +233,7 @@ def test_without_openpyxl_it_is_said_how_to_get_it(tmp_path, monkeypatch):
 )
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("names", [("1.png", "2.png"), ("1", "2"), ("x/7.png", "x/8.png")])
+@pytest.mark.slow
 def test_of_several_columns_the_one_that_has_the_files_is_taken(tmp_path, header, first, names):
     make_files(tmp_path, "1.png", "2.png", "x/7.png", "x/8.png")
     other = ("1001", "1002")

@@ -92,6 +92,7 @@ GREY = {
 
 
 @pytest.mark.parametrize(("name", "compression"), spread(GREY, COMPRESSIONS, one_in=5))
+@pytest.mark.slow
 def test_one_channel(name, compression):
     for order, white, big, tile in itertools.product(ORDERS, (0, 1), (0, 1), (None, (16, 16))):
         values = inverse(GREY[name]) if white else GREY[name]
@@ -111,6 +112,7 @@ SEVERAL = ["u8", "u12 in 16", "u16", "u32", "i16", "f16", "f32", "f64"]
 @pytest.mark.parametrize(
     ("name", "channels", "compression"), spread(SEVERAL, [2, 3, 4, 5], COMPRESSIONS, one_in=5)
 )
+@pytest.mark.slow
 def test_several_channels(name, channels, compression):
     planes = [(GREY[name] * (1 - 0.1 * k)).astype(GREY[name].dtype) for k in range(channels)]
     for order, planar, alpha in itertools.product(ORDERS, ("contig", "separate"), (0, 1, 2)):

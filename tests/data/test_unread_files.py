@@ -96,6 +96,7 @@ def dicom(path, values, patient="", **tags):
 RAMP = np.linspace(0, 4000, 400).astype(np.uint16).reshape(20, 20)
 
 
+@pytest.mark.slow
 def test_dicom(tmp_path):
     plain = read_image(dicom(tmp_path / "a.dcm", RAMP))
     assert np.corrcoef(plain.ravel(), RAMP.ravel())[0, 1] > 0.999
@@ -150,6 +151,7 @@ SYSTEM += ["lost+found", "Thumbs", "Thumbs.db", "thumbnails", "__MACOSX", "@Recy
 
 
 @pytest.mark.parametrize("name", [*SYSTEM, *map(str.upper, SYSTEM)])
+@pytest.mark.slow
 def test_system_folders_are_no_classes(tmp_path, name):
     classes(tmp_path)
     for place in (tmp_path, tmp_path / "gel"):

@@ -38,6 +38,7 @@ def test_more_images_are_better():
     assert np.isin(curve.scores, [0, 1]).all()
 
 
+@pytest.mark.slow
 def test_each_image_is_tested_by_heads_that_did_not_see_it():
     # Labels at random: a head that had seen an image, or its twin in the group, would know it.
     rng = np.random.default_rng(0)
@@ -49,6 +50,7 @@ def test_each_image_is_tested_by_heads_that_did_not_see_it():
     assert torn.means[-1] > 0.95
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_curve():
     first, again = (measure_learning_curve(*make_features(), repeats=1, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first.scores, again.scores)
@@ -91,6 +93,7 @@ def test_every_subset_has_all_classes(per_group):
 
 
 @pytest.mark.parametrize("c", [0.3, 0.5])
+@pytest.mark.slow
 def test_a_law_is_followed(c):
     sizes = np.array([20, 28, 40, 57, 80, 113, 160])
     curve = make_curve(1.2 * sizes**-c, sizes, n=4000)

@@ -91,6 +91,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("changes", "multilabel"), CASES, ids=str)
+@pytest.mark.slow
 def test_stacked_heads_are_those_trained_one_by_one(changes, multilabel):
     data, images, folds = made(multilabel=multilabel, **changes)
     together, apart = (plan_fits(data, images, folds, 0.25) for _ in range(2))
@@ -105,6 +106,7 @@ def test_stacked_heads_are_those_trained_one_by_one(changes, multilabel):
             np.testing.assert_allclose(a.class_f1, b.class_f1)
 
 
+@pytest.mark.slow
 def test_small_stacks_give_the_same_to_rounding(monkeypatch):
     data, images, folds = made(classifier_head="multi")
     large = cross_validate(data, images, BACKBONE, folds)
@@ -124,6 +126,7 @@ def test_small_stacks_give_the_same_to_rounding(monkeypatch):
     ],
     ids=str,
 )
+@pytest.mark.slow
 def test_every_image_is_predicted_once_per_repeat_the_same_each_time(changes):
     data, images, folds = made(**changes)
     first, second = (cross_validate(data, images, BACKBONE, folds) for _ in range(2))

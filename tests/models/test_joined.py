@@ -20,6 +20,9 @@ from gellib.models.heads import build_head
 from gellib.models.training import load_model, save_model
 from gellib.training_run.steps import check_network
 
+# timm alone takes seconds to import.
+pytestmark = pytest.mark.slow
+
 BOTH = "resnet18+efficientnet-lite0"
 
 
@@ -45,7 +48,6 @@ def test_features_are_those_of_both_side_by_side(joined, channels):
     np.testing.assert_allclose(whole.extract(views).numpy(), expected, atol=2e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["resnet18+mobilenet-v3+efficientnet-lite0", "shufflenet_v2_x0_5+resnet18"]
 )
@@ -73,7 +75,6 @@ def test_what_it_is_called(joined):
     assert turned.weights.sha256 != joined.weights.sha256
 
 
-@pytest.mark.slow
 def test_a_model_of_it_is_saved_and_loaded(joined, tmp_path):
     head = build_head("single", joined.dim, 2, seed=1).eval()
     save_model(tmp_path / "model.safetensors", head, joined, {"classes": ["a", "b"]})
@@ -86,7 +87,6 @@ def test_a_model_of_it_is_saved_and_loaded(joined, tmp_path):
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
-@pytest.mark.slow
 def test_a_model_with_random_weights_is_saved_and_loaded(tmp_path):
     joined = build_backbone("resnet18+mobilenet-v3", image_size=64, weights="none", seed=4)
     assert joined.weights.name == "none"
@@ -95,7 +95,6 @@ def test_a_model_with_random_weights_is_saved_and_loaded(tmp_path):
     assert load_model(tmp_path / "m.safetensors")[0].identity() == joined.identity()
 
 
-@pytest.mark.slow
 def test_the_map_adds_the_maps_of_all(joined):
     pytest.importorskip("captum")
     head = build_head("single", joined.dim, 2, seed=1).eval()

@@ -206,6 +206,7 @@ def hub(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("weights", ["auto", "pretrained", "imagenet"])
+@pytest.mark.slow
 def test_weights_of_timm_are_fetched_once_and_used(hub, weights):
     name, file, asked = hub
     info = resolve_weights(f"timm/{name}", weights, timeout_s=5, progress=False)
@@ -230,6 +231,7 @@ def test_without_server_and_cache_timm_has_no_weights(tmp_path, monkeypatch):
     assert resolve_weights("timm/resnet18", "auto", timeout_s=1).name == "none"
 
 
+@pytest.mark.slow
 def test_what_is_here_and_what_can_be_had_is_listed(hub):
     name, _, asked = hub
     states = {state.name: state for state in weights_states(["efficientnet-lite0", f"timm/{name}"])}

@@ -32,6 +32,7 @@ def texts(axes):
 
 
 @pytest.mark.parametrize("metric", [m.name for m in all_metrics("single_label") if m.shown])
+@pytest.mark.slow
 def test_metric_bars_are_the_table(sweep, metric):
     table = sweep.table()
     done = table[table.status == "done"]
@@ -80,6 +81,7 @@ def test_without_finished_runs_figures_say_so():
         assert "1 skipped (model 1), 1 failed (model 2)" in texts(fig.axes[0])[0]
 
 
+@pytest.mark.slow
 def test_heatmap_writes_every_value(sweep):
     table = sweep.table()
     done = table[table.status == "done"]
@@ -330,6 +332,7 @@ def test_a_chart_is_drawn_once_for_file_and_notebook_and_again_when_it_changes(
 
 @pytest.mark.parametrize("size", [(6.4, 4.8), (14.4, 3.9), (7.013, 3.337), (11.1, 3.3)])
 @pytest.mark.parametrize("dpi", [90, 150])
+@pytest.mark.slow
 def test_a_rendered_figure_is_as_matplotlib_draws_it(size, dpi):
     fig = Chart(figsize=size)
     fig.subplots().plot([0, 1], [0, 1], color="black", linewidth=6)

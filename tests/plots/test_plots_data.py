@@ -107,6 +107,7 @@ def test_sample_grid_shows_the_images(weird):
     assert pixels[10, 120].tolist() == [0xF4] * 3
 
 
+@pytest.mark.slow
 def test_sample_depends_on_the_seed_alone(weird):
     first = captions(plots.sample_grid(weird, per_class=3, seed=1))
     assert first == captions(plots.sample_grid(weird, per_class=3, seed=1))

@@ -19,6 +19,7 @@ def class_history(classes, epochs=5):
     return pd.DataFrame(rows, columns=["epoch", "split", "class", "precision", "recall", "f1"])
 
 
+@pytest.mark.slow
 def test_curves_of_each_class():
     table = class_history(["001", "b"])
     fig = plots.class_curves(table, 3)

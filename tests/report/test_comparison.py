@@ -95,6 +95,7 @@ def test_a_seed_that_failed_is_not_counted():
     assert models["accuracy"].iloc[0] == pytest.approx(20 / 22)
 
 
+@pytest.mark.slow
 def test_baselines_learn_from_the_training_images_alone(images):
     root, table = images
     table = table.assign(label=np.array(["gel", "not_gel"])[table["label"]])

@@ -39,6 +39,7 @@ def test_a_clear_difference_is_better_and_a_close_one_is_not_decided(tmp_path):
     assert "with this seed" not in text and "nothing can be concluded" not in text
 
 
+@pytest.mark.slow
 def test_the_worth_is_corrected_for_the_choice(tmp_path):
     sweep = make_cross_validated_sweep(tmp_path, [0.85] * 8, shared=0.2)
     compared = Comparison.of(sweep)
@@ -51,6 +52,7 @@ def test_the_worth_is_corrected_for_the_choice(tmp_path):
     assert "corrected" not in text and "**between" in text and "Only one model" in text
 
 
+@pytest.mark.slow
 def test_practically_the_same_and_cheaper(tmp_path):
     sweep = make_cross_validated_sweep(
         tmp_path, list(zip(NETS, (0.95, 0.9499, 0.9498), strict=True)), n=800, shared=1.0
@@ -64,6 +66,7 @@ def test_practically_the_same_and_cheaper(tmp_path):
 
 
 @pytest.mark.parametrize(("margin", "same"), [(0.2, True), (0.001, False)])
+@pytest.mark.slow
 def test_the_margin_of_the_sweep_file_decides_what_is_the_same(tmp_path, margin, same):
     sweep = make_cross_validated_sweep(tmp_path, [0.9, 0.89], n=400, shared=0.97, margin=margin)
     assert ("practically the same" in say(sweep)) == same
@@ -95,6 +98,7 @@ def test_a_given_test_part_says_what_the_chosen_is_worth(tmp_path):
     assert "mean out-of-fold accuracy" in text, "settings are compared on all images"
 
 
+@pytest.mark.slow
 def test_a_configuration_is_compared_over_its_seeds(tmp_path):
     one, two = {"learning_rate": 0.01}, {"learning_rate": 0.02}
     runs = [(one | {"seed": 0}, 0.95), (one | {"seed": 1}, 0.94), (two | {"seed": 0}, 0.7),
@@ -135,6 +139,7 @@ def test_folds_that_differ_are_not_paired(tmp_path):
     assert Comparison.of(sweep).cross_validated is None
 
 
+@pytest.mark.slow
 def test_baselines_are_fitted_in_the_folds(tmp_path):
     sweep = make_cross_validated_sweep(tmp_path, [0.95, 0.9], n=40, repeats=2, readable=True)
     compared = Comparison.of(sweep)

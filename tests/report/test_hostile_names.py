@@ -30,6 +30,7 @@ def test_markup_shows_a_name_as_it_is(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.slow
 def test_every_page_shows_a_name_and_runs_none(name):
     line = " ".join(name.split())
     shown = pages(name)

@@ -28,6 +28,7 @@ def judged(rng, n, n_classes, share=0.7):
 
 @pytest.mark.parametrize("n_classes", [2, 3, 7])
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.slow
 def test_they_agree_with_scikit_learn(n_classes, seed):
     truth, predicted = judged(np.random.default_rng(seed), 60, n_classes)
     names = [f"c{i}" for i in range(n_classes)]
@@ -90,6 +91,7 @@ def test_perfect_and_opposite_predictions_are_at_the_ends():
 
 
 @pytest.mark.parametrize("name", ["balanced_accuracy", "mcc", "kappa"])
+@pytest.mark.slow
 def test_they_are_in_record_results_table_and_figures(tmp_path, name):
     sweep = make_sweep(
         tmp_path / "gel", tmp_path / "data", grid=(("cpu", "resnet18", "single", "adam"),)
@@ -106,6 +108,7 @@ def test_they_are_in_record_results_table_and_figures(tmp_path, name):
     assert metric.heading in metrics_table({"test": record.test}, record.task).columns
 
 
+@pytest.mark.slow
 def test_a_made_up_metric_needs_one_entry(tmp_path, monkeypatch):
     monkeypatch.setattr(known, "_METRICS", dict(known._METRICS))
 

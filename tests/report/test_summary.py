@@ -96,6 +96,7 @@ def sweep(tmp_path_factory):
     return make_sweep(folder / "gel", folder / "data", failed=(5,), warning=LOUD)
 
 
+@pytest.mark.slow
 def test_what_was_run(sweep):
     text = what_was_run(sweep.read_sweep(), sweep.records())
     assert text.startswith("**Compare 24 configurations on gel images.**")
@@ -104,6 +105,7 @@ def test_what_was_run(sweep):
     assert "Some CPU (x86_64), 2 threads, fp32" in text
 
 
+@pytest.mark.slow
 def test_images_that_are_split_in_several_ways_are_told_in_one_breath(sweep):
     done = [record for record in sweep.records() if record.done]
     other = copy.deepcopy(done[0])

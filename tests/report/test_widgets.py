@@ -110,6 +110,7 @@ def test_uploads_of_both_versions(shape):
     assert uploaded_files(shape([])) == []
 
 
+@pytest.mark.slow
 def test_runs_are_offered_best_first(form, sweep):
     labels = [label for label, _ in form.run_choice.options]
     assert labels.pop() == "no training · gel or not, for a start"
@@ -121,6 +122,7 @@ def test_runs_are_offered_best_first(form, sweep):
 
 
 @pytest.mark.parametrize("shape", [as_7, as_8])
+@pytest.mark.slow
 def test_an_uploaded_image_is_shown_with_its_verdict(form, shape):
     form.upload_files(shape([("<b>mein Gel.png", png())]))
     (card,) = form.results.children

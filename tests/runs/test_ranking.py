@@ -41,6 +41,7 @@ def agreed(sweep):
 
 
 @pytest.mark.parametrize("repeat", ["seed", pytest.param("fold", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_one_lucky_seed_does_not_win(tmp_path, repeat):
     assert agreed(make_scored_sweep(tmp_path, LUCKY, repeat=repeat)) == f"02-{repeat}0"
 
@@ -72,6 +73,7 @@ def test_with_several_labels_f1_per_image_decides(tmp_path):
     assert agreed(make_scored_sweep(tmp_path, scores, several=True)) == "02-seed0"
 
 
+@pytest.mark.slow
 def test_runs_of_several_sweeps_are_ranked_by_their_own_sweep(tmp_path):
     first = make_scored_sweep(tmp_path / "a", LUCKY)
     make_scored_sweep(tmp_path / "b", {1: (0.85, 0.7)})

@@ -114,6 +114,7 @@ class TestSweepFolder:
         assert SweepFolder(tmp_path / "new").table().empty
 
 
+@pytest.mark.slow
 def test_results_file_collects_runs_and_replaces_a_repeated_one(tmp_path):
     path = tmp_path / "results.csv"
     for number, accuracy in ((1, 0.5), (2, 0.6), (1, 0.7)):

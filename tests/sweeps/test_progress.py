@@ -140,6 +140,7 @@ class TestFirstLine:
         monkeypatch.setattr(outlook, "may_have_gpu", lambda: gpu)
         assert describe_work(self.on(sweep, "gpu", numbers), scheduler=scheduler) == words
 
+    @pytest.mark.slow
     def test_counts_what_was_done_before(self, tmp_path, monkeypatch):
         from gellib.config import RunConfig
 
@@ -304,6 +305,7 @@ def gellib(*arguments):
 
 
 class TestStatusOfAFolder:
+    @pytest.mark.slow
     def test_says_what_goes_on_while_a_sweep_runs(self, tmp_path):
         folder = make_sweep(tmp_path / "s", tmp_path / "data")
         run = folder.run_folders()[0]

@@ -109,6 +109,7 @@ def test_the_sentence(gain, says):
 
 
 @pytest.mark.parametrize("middle", [0.55, 0.97])
+@pytest.mark.slow
 def test_the_figure(middle):
     found = found_with((0.01, 0.0, 0.03), middle=middle)
     fig = more_images(found.sizes, found.means, found.expected())

@@ -57,6 +57,7 @@ def test_no_step_is_forgotten_here():
 
 
 @pytest.mark.parametrize(("name", "section"), CASES)
+@pytest.mark.slow
 def test_too_early_is_refused_in_one_sentence(run, name, section):
     with pytest.raises(TrainingRunError) as refused:
         use(run, name)
