@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
 
 from gellib.base.files import write_json
 from gellib.runs import SweepFolder
-from gellib.sweeps import kernel_server
+from gellib.sweeps.kernel_server import python_path
 
 # A sample of 300 images takes seconds; on a network folder a minute.
 _LIMIT_S = 300.0
+_PROGRAM = "from gellib.sweeps.data_check import serve; serve()"
 
 
-def check_image_folders(
-    folder: SweepFolder,
-    fingerprints: Mapping[tuple[str, str], str],
-    log: Callable[[str], None],
-) -> None:
-    """Write `check.json` into the sweep's folder; image folders that it knows are kept.
+class FolderChecks:
+    """Checks of a sweep's image folders, in a process of their own beside the first imports.
 
-    A check that fails is named and left out: the runs do not depend on it.
+    One core is idle while torch is loaded, and a check needs no torch. Image folders that
+    `check.json` knows are kept. A check that fails is named and left out: the runs do not depend
+    on it.
 
     Parameters
     ----------
@@ -27,25 +34,120 @@ def check_image_folders(
         Where the sweep's results go.
     fingerprints
         Of the images, by `dataset_dir` and `test_dir`.
-    log
-        Takes a line of progress.
     """
-    known = {
-        (entry.get("dataset_dir"), entry.get("test_dir"), entry.get("fingerprint")): entry
-        for entry in folder.read_check()
-    }
-    entries = []
-    for (dataset_dir, test_dir), fingerprint in fingerprints.items():
-        entry = known.get((dataset_dir, test_dir, fingerprint))
-        if entry is None:
-            log(f"checking the images of {dataset_dir}")
-            function = "gellib.audit.short_check:short_check"
-            try:
-                found = kernel_server.call(function, dataset_dir, test_dir, limit_s=_LIMIT_S)
-            except (ValueError, OSError, RuntimeError) as err:  # TimeoutError is an OSError
-                log(f"the images of {dataset_dir} were not checked: {err}")
-                continue
-            names = {"dataset_dir": dataset_dir, "test_dir": test_dir, "fingerprint": fingerprint}
-            entry = names | found
-        entries.append(entry)
-    write_json(folder.check, entries)
+
+    def __init__(self, folder: SweepFolder, fingerprints: Mapping[tuple[str, str], str]) -> None:
+        self._folder = folder
+        known = {_key(entry): entry for entry in folder.read_check()}
+        keys = [(*names, fingerprint) for names, fingerprint in fingerprints.items()]
+        self._entries: dict[tuple[str, str, str], dict[str, Any] | None] = {
+            key: known.get(key) for key in keys
+        }
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> FolderChecks:
+        if missing := self._missing():
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
+                # `python -c` imports from the current folder first; the child returns to it.
+                cwd=os.sep,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(python_path())},
+            )
+            self._write([os.getcwd(), [key[:2] for key in missing]])
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+    def finish(self, log: Callable[[str], None]) -> None:
+        """Wait for what is not checked yet, and write `check.json`.
+
+        `log` takes a line of progress.
+        """
+        if self._process is not None:
+            names = [key[0] for key in self._missing()]
+            if self._process.poll() is None:
+                log(f"checking the images of {', '.join(names)}")
+            for key, (found, problem) in zip(self._missing(), self._answers(), strict=True):
+                if found is None:
+                    log(f"the images of {key[0]} were not checked: {problem}")
+                else:
+                    names_of = dict(zip(_KEY, key, strict=True))
+                    self._entries[key] = names_of | found
+        write_json(self._folder.check, [entry for entry in self._entries.values() if entry])
+
+    def _missing(self) -> list[tuple[str, str, str]]:
+        return [key for key, entry in self._entries.items() if entry is None]
+
+    def _write(self, request: Any) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it died; its answers are missing then
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+
+    def _answers(self) -> list[tuple[dict[str, Any] | None, str]]:
+        """Return for each missing folder what was found, or None and the reason."""
+        process = self._process
+        assert process is not None and process.stdout is not None
+        problem = "its process ended without an answer"
+
+        def stop() -> None:
+            nonlocal problem
+            problem = f"it was stopped at the time limit of {_LIMIT_S:g} s"
+            process.kill()
+
+        timer = threading.Timer(_LIMIT_S, stop)
+        timer.start()
+        # Not `communicate`: it would close the standard input, and so end the process.
+        output = process.stdout.read()
+        timer.cancel()
+        answers = [tuple(json.loads(line)) for line in output.splitlines() if line.endswith("]")]
+        missing = len(self._missing()) - len(answers)
+        return answers + [(None, problem)] * missing
+
+
+_KEY = ("dataset_dir", "test_dir", "fingerprint")
+
+
+def _key(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    return tuple(entry.get(name) for name in _KEY)  # type: ignore[return-value]
+
+
+def serve() -> None:
+    """Check the folders that a line of the standard input names; write a line for each.
+
+    The process ends with the one that started it, whose end closes the standard input.
+    """
+    answers, sys.stdout = sys.stdout, sys.stderr
+    here, folders = json.loads(sys.stdin.readline())
+    sys.path[:] = [path for path in sys.path if path]
+    os.chdir(here)
+    if hasattr(os, "nice"):
+        os.nice(5)  # the runs come first
+
+    def watch() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    from gellib.audit import short_check
+
+    for dataset_dir, test_dir in folders:
+        try:
+            answer: tuple[Any, str] = (short_check(dataset_dir, test_dir), "")
+        except Exception as err:
+            answer = (None, str(err) or type(err).__name__)
+        print(json.dumps(answer), file=answers, flush=True)
+    os._exit(0)

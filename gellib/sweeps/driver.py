@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -17,7 +18,7 @@ from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import kernel_server
 from gellib.sweeps.cluster import PlannedRun
 from gellib.sweeps.connection import check_cluster, connect
-from gellib.sweeps.data_check import check_image_folders
+from gellib.sweeps.data_check import FolderChecks
 from gellib.sweeps.engine import NotebookError
 from gellib.sweeps.execute import execute
 from gellib.sweeps.feature_tasks import feature_key
@@ -98,12 +99,15 @@ def run_sweep(
     """
     kernel_server.start_server(sweep.modules())
     folder = SweepFolder(sweep.folder)
-    with locked(folder), Progress(sweep, log) as progress:
+    with ExitStack() as stack:
+        stack.enter_context(locked(folder))
+        progress = stack.enter_context(Progress(sweep, log))
         # Of an earlier command that was killed: this one holds the folder.
         for place in (folder.path, folder.figures):
             delete_leftovers(place)
         progress.phase("reading the images, and loading torch")
         fingerprints, counts = fingerprints_of(sweep)
+        checks = stack.enter_context(FolderChecks(folder, fingerprints if summary else {}))
         machine = _probe_machine(sweep, log)
         missing = check_cluster(scheduler, log) if scheduler else machine.missing
         if fresh:
@@ -126,7 +130,7 @@ def run_sweep(
         statuses = status_of(folder, sweep, alive=False)
         made, problem = None, ""
         if summary and "done" in statuses.values():
-            check_image_folders(folder, fingerprints, progress.phase)
+            checks.finish(progress.phase)
             progress.phase("making the summary")
             made, problem = _summarise(folder)
     return Outcome(statuses, results, made, problem)
