@@ -11,7 +11,7 @@ import pandas as pd
 from gellib.api.image_sources import ONE_IMAGE, ImageSource, sources_of
 
 if TYPE_CHECKING:
-    from gellib.training_run.predictor import Prediction, Predictor
+    from gellib.training_run.predictor import Predictor
 
 
 class Model:
@@ -54,13 +54,15 @@ class Model:
         PredictorError
             For a folder without images.
         """
+        from gellib.training_run.prediction import predictions_table
+
         sources: list[Any] = []
         alone = isinstance(images, ONE_IMAGE) or not isinstance(images, Iterable)
         listed: Any = images
         given: list[Any] = [images] if alone else list(listed)
         for number, image in enumerate(given, start=1):
             sources += sources_of(image, number)
-        return _predictions_table(self._predictor.predict(sources), self.classes)
+        return predictions_table(self._predictor.predict(sources), self.classes)
 
     def __repr__(self) -> str:
         return f"Model of {self.name}: {', '.join(self.classes)}"
@@ -88,20 +90,3 @@ def load(folder: str | Path = "runs") -> Model:
     from gellib.training_run.predictor import Predictor
 
     return Model(Predictor(find_best_run(folder)))
-
-
-def _predictions_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> pd.DataFrame:
-    rows = [
-        {
-            "file": p.file,
-            "label": p.label,
-            **{f"p_{name}": p.probabilities.get(name, float("nan")) for name in classes},
-            "statement": p.statement,
-            "unlike_training": p.ood,
-            "error": p.error,
-        }
-        for p in predictions
-    ]
-    shares = (f"p_{name}" for name in classes)
-    columns = ["file", "label", *shares, "statement", "unlike_training", "error"]
-    return pd.DataFrame(rows, columns=columns)

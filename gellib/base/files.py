@@ -131,10 +131,18 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
     Texts that a spreadsheet would run as formulas get an apostrophe in front: see `to_cell`.
     """
-    cells = table.apply(lambda column: column if column.dtype.kind in "biuf" else column.map(_cell))
-    names = [_cell(name) for name in table.columns]
     with atomic_path(path) as temporary:
-        cells.to_csv(temporary, index=False, header=names)
+        _for_spreadsheets(table).to_csv(temporary, index=False)
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Write a table as `write_csv` does, as a text."""
+    return _for_spreadsheets(table).to_csv(index=False)
+
+
+def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    cells = table.apply(lambda column: column if column.dtype.kind in "biuf" else column.map(_cell))
+    return cells.set_axis([_cell(name) for name in table.columns], axis="columns")
 
 
 def _cell(value: Any) -> Any:

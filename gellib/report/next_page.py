@@ -9,7 +9,7 @@ from jinja2 import Template
 
 from gellib.base.files import atomic_path
 from gellib.plots.base import percent
-from gellib.report.widgets.form import preview
+from gellib.report.widgets.thumbnails import preview
 from gellib.training_run.images_to_label import NextImage, NextImages
 
 _MOST_CLASSES = 3

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gellib.evaluation import NONE_OF_THESE, Task, set_text, task_of_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -83,3 +87,23 @@ class Prediction:
             **({} if self.members is None else {"statement": self.statement}),
             **({} if self.ood_score is None else {"ood": self.ood, "ood_score": self.ood_score}),
         }
+
+
+def predictions_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> pd.DataFrame:
+    """Write predictions as a table, one row per image; `p_<class>` are probabilities, 0..1."""
+    import pandas as pd
+
+    rows = [
+        {
+            "file": p.file,
+            "label": p.label,
+            **{f"p_{name}": p.probabilities.get(name, float("nan")) for name in classes},
+            "statement": p.statement,
+            "unlike_training": p.ood,
+            "error": p.error,
+        }
+        for p in predictions
+    ]
+    shares = (f"p_{name}" for name in classes)
+    columns = ["file", "label", *shares, "statement", "unlike_training", "error"]
+    return pd.DataFrame(rows, columns=columns)

@@ -15,7 +15,7 @@ from gellib.data import Decision
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions
 from gellib.report.summary import answer, overview, tables
-from gellib.report.widgets import cards, review
+from gellib.report.widgets import about_model, cards, review
 from gellib.runs import Record, tabulate
 from gellib.training_run.predictor import Prediction
 from making.records import make_comparison, make_records
@@ -141,6 +141,6 @@ def _widgets(name: str, record: Record) -> dict[str, str]:
     return {
         "card": cards.verdict(prediction, record, name),
         "card_untrained": cards.verdict(replace(prediction, members=(name, "other")), None, "x"),
-        "about": cards.about(record),
+        "about": about_model.about(record),
         "review": form.about.value + side[0].value + side[2].value,
     }

@@ -1,9 +1,14 @@
 """The prediction form, driven without a browser through the methods that the browser calls."""
 
+import base64
 import io
+import re
+from pathlib import Path
 
 import ipywidgets
+import pandas as pd
 import pytest
+from making.hostile import HOSTILE, Found
 from making.images import make_flat_png
 from making.records import make_cv_record, make_record
 from making.sweeps import make_sweep
@@ -14,14 +19,14 @@ from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
 from gellib.labsim.zeroshot import ZeroShotPrediction
 from gellib.report.widgets import (
-    MOST_CARDS,
+    MOST_ROWS,
     UNTRAINED,
     PredictWidget,
     preview,
     uploaded_files,
     verdict,
 )
-from gellib.report.widgets.cards import about, run_label
+from gellib.report.widgets.about_model import about, run_label
 from gellib.runs import Record, RunFolder
 from gellib.training_run.find_runs import PredictorError
 from gellib.training_run.predictor import Prediction, named_source
@@ -115,24 +120,24 @@ def test_runs_are_offered_best_first(form, sweep):
     labels = [label for label, _ in form.run_choice.options]
     assert labels.pop() == "no training · gel or not, for a start"
     assert len(labels) == 11
-    assert labels[0].startswith(sweep.best().path.name)
-    shares = [float(label.split(" · ")[1].split(" %")[0]) for label in labels]
+    assert labels[0].endswith(f"on test images · sweep gel · {sweep.best().path.name}")
+    shares = [float(label.split(". ")[1].split(" %")[0]) for label in labels]
     assert shares == sorted(shares, reverse=True)
-    assert labels[0].endswith("% on validation · gel")
+    assert [label.split(".")[0] for label in labels] == [str(i + 1) for i in range(11)]
+    assert " % on validation, " in labels[0]
 
 
 @pytest.mark.parametrize("shape", [as_7, as_8])
 @pytest.mark.slow
 def test_an_uploaded_image_is_shown_with_its_verdict(form, shape):
     form.upload_files(shape([("<b>mein Gel.png", png())]))
-    (card,) = form.results.children
-    text = words(card)
+    text = form.results.value
     assert "gel, 97 %" in text and "97.0 %" in text and "3.0 %" in text
     assert "single head" in text or "multi head" in text
     assert "&lt;b&gt;mein Gel.png" in text, "file names are not HTML"
-    image = card.children[0].children[0]
-    assert bytes(image.value).startswith(b"\x89PNG")
-    assert "true class" not in text
+    assert "src='data:image/png;base64,iVBOR" in text
+    assert "alt='The image &lt;b&gt;mein Gel.png'" in text
+    assert "true class" not in text and "<table" in text
 
 
 def press(button, name, data):
@@ -153,7 +158,7 @@ def press(button, name, data):
 def test_the_same_image_again_works(form):
     for _ in range(2):
         button = form.upload
-        form.results.children = []
+        form.results.value = ""
         press(button, "a.png", png())
         assert "gel, 97 %" in words(form.results)
         assert form.upload is not button, "a used button keeps its files"
@@ -162,11 +167,14 @@ def test_the_same_image_again_works(form):
 
 def test_a_bad_file_gives_a_message_and_the_others_go_on(form):
     form.upload_files(as_8([("notes.txt", b"hello <world>"), ("a.png", png()), ("empty", b"")]))
-    bad, good, empty = form.results.children
-    assert "<b>notes.txt</b> cannot be read: " in bad.value and "role='alert'" in bad.value
-    assert "gel, 97 %" in words(good)
-    assert "<b>empty</b> cannot be read: " in empty.value
+    bad, good, empty = table_rows(form)
+    assert "notes.txt" in bad and "<b>cannot be read</b>: " in bad
+    assert "gel, 97 %" in good
+    assert "empty" in empty and "<b>cannot be read</b>: " in empty
     assert "Traceback" not in words(form.view)
+    form.upload_files(as_8([("notes.txt", b"hello <world>")]))
+    assert "<b>notes.txt</b> cannot be read: " in form.results.value
+    assert "role='alert'" in form.results.value
 
 
 def test_a_test_image_is_picked_and_its_true_class_told(form, sweep):
@@ -224,7 +232,7 @@ def test_no_training_is_not_asked_about_other_classes(form):
     form.image_choice.value = "test/gel/gel_00.png"
     form._labels = dict.fromkeys(form._labels, "glioma")
     form.run_choice.value = UNTRAINED
-    assert form.image_choice.layout.display == "none" and form.results.children == ()
+    assert form.image_choice.layout.display == "none" and form.results.value == ""
     form.run_choice.value = 0
     assert form.image_choice.layout.display == ""
 
@@ -243,9 +251,10 @@ def test_a_model_that_cannot_be_loaded_is_a_message(sweep):
         raise PredictorError("the model of x is gone")
 
     form = PredictWidget(sweep.path, make_predictor=broken)
-    assert "cannot be loaded: the model of x is gone" in words(form.view)
+    assert "right on" in form.about.value, "the record says how good it is"
     form.upload_files(as_8([("a.png", png())]))
-    assert form.results.children == ()
+    assert "cannot be loaded: the model of x is gone" in form.results.value
+    assert form.status.value == "" and not form.predictions
 
 
 @pytest.mark.slow
@@ -256,10 +265,94 @@ def test_no_data_set_no_list_of_test_images(tmp_path):
     assert form.image_choice.layout.display == "none"
 
 
+def table_rows(form):
+    return re.findall("<tr>.*?(?=<tr><td style='padding:6px|</tbody>)", body(form))
+
+
+def body(form):
+    return form.results.value.partition("<tbody>")[2]
+
+
+def linked(form, file):
+    """What a link of the form saves."""
+    (link,) = re.findall(f"download='{file}' href='data:[^,]*;base64,([^']*)'", form.results.value)
+    return base64.b64decode(link)
+
+
 def test_very_many_images_are_not_all_shown(form):
-    form.upload_files(as_8([(f"{i}.png", png(8)) for i in range(MOST_CARDS + 3)]))
-    assert len(form.results.children) == MOST_CARDS + 1
-    assert "3 more are not shown" in words(form.results.children[-1])
+    small = png(8)
+    form.upload_files(as_8([(f"{i}.png", small) for i in range(MOST_ROWS + 3)]))
+    assert len(table_rows(form)) == MOST_ROWS
+    assert "3 more are not shown" in form.results.value
+    table = pd.read_csv(io.BytesIO(linked(form, "predictions.csv")))
+    assert len(table) == MOST_ROWS + 3 and table["p_gel"].eq(0.97).all()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_several_images_are_a_table_to_download_and_names_run_nowhere(form, name):
+    form.upload_files(as_8([(name, png()), ("=1+1.png", png()), ("é.png", b"no image")]))
+    assert form.status.value == ""
+    page = linked(form, "predictions.html").decode("utf-8")
+    shown = Path(name).name
+    for text in (form.results.value, page):
+        found = Found(text)
+        assert not {*found.unknown} - USED, found.unknown
+        assert " ".join(shown.split()) in found.text
+    assert body(form) in page and "right on" in page
+    table = pd.read_csv(io.BytesIO(linked(form, "predictions.csv")), encoding="utf-8-sig")
+    assert list(table.columns[:4]) == ["file", "label", "p_gel", "p_not_gel"]
+    assert table["file"].iloc[1] == "'=1+1.png" and table["file"].iloc[2] == "é.png"
+    assert table["error"].notna().tolist() == [False, False, True]
+
+
+# What a table of images has besides the elements of every page.
+USED = {
+    *("details", "summary", "a", "figure", "figcaption", "img", "th scope"),
+    *("a download", "a href", "img src", "img alt"),
+}
+
+
+def test_a_folder_or_file_is_opened_by_its_path(form, tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(png())
+    form.path.value = f'"{tmp_path}"'
+    assert [Path(p.file).name for p in form.predictions] == ["a.png", "b.png"]
+    form.path.value = str(tmp_path / "a.png")
+    assert len(form.predictions) == 1 and "gel, 97 %" in form.results.value
+    (tmp_path / "nothing").mkdir()
+    form.path.value = str(tmp_path / "nothing")
+    assert "No prediction: no images: got" in form.results.value
+    # A picked image empties the field, so that the same path can be given again.
+    form.image_choice.value = "test/gel/gel_00.png"
+    assert form.path.value == "" and "✓ right" in form.results.value
+
+
+def test_it_says_what_is_waited_for(form):
+    seen = []
+    form.status.observe(lambda change: seen.append(change["new"]), names="value")
+    form.upload_files(as_8([(f"{i}.png", png(8)) for i in range(10)]))
+    assert "Loading the model" in seen[0] and "role='status'" in seen[0]
+    assert any("<progress value='8' max='10'" in text for text in seen)
+    assert seen[-1] == ""
+
+
+@pytest.mark.parametrize("members", [None, ("gel",), ("gel", "not_gel"), ()])
+@pytest.mark.parametrize("score", [None, 0.5, 2.0])
+@pytest.mark.parametrize("unlike_all", [False, True])
+def test_what_is_not_to_be_relied_on_stands_out(members, score, unlike_all):
+    given = Prediction(
+        "x.png", "gel", {"gel": 0.97, "not_gel": 0.03}, "r",
+        members=members, ood_score=score, unlike_all=unlike_all and score == 2.0,
+    )  # fmt: skip
+    text = verdict(given, None)
+    (largest,) = re.findall("font-size:1.6em[^>]*>([^<]*)<", text)
+    if given.ood:
+        assert largest == "Do not rely on it" and "most probable: gel, 97 %" in text
+    elif members in (None, ("gel",)):
+        assert largest == "gel, 97 %"
+    else:
+        assert largest == given.statement and "most probable: gel, 97 %" in text
+    assert ("Prediction set (95 %): " in text) == (members is not None and not given.ood)
 
 
 def test_preview_is_small():
@@ -285,4 +378,4 @@ def test_what_is_said_of_a_model_is_of_test_images_or_out_of_fold(made, tmp_path
         assert "18 of 22 images, each predicted by models that were trained without it" in text
     folder = RunFolder(tmp_path / "run")
     folder.write_record(record)
-    assert ("out of fold" in run_label(folder)) == (made is make_cv_record)
+    assert ("out of fold" in run_label(folder, 1)) == (made is make_cv_record)

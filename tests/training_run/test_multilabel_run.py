@@ -81,7 +81,7 @@ def test_the_form_shows_all_labels(finished):
     test = table[(table["split"] == "test") & table["label"].str.contains("|", regex=False)]
     form.pick_image(test["file"].iloc[0])
     (prediction,) = form.predictions
-    words = form.results.children[0].children[1].value
+    words = form.results.value
     assert "A label is given where its bar reaches the mark." in words
     assert f"the true labels are {test['label'].iloc[0].replace('|', ', ')}" in words
     for name in prediction.labels:

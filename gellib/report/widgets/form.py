@@ -1,54 +1,46 @@
-"""The form of `4_predict.ipynb`: choose a model, upload or pick an image, see the prediction."""
+"""The form of `4_predict.ipynb`: choose a model, upload or pick images, see the predictions."""
 
 from __future__ import annotations
 
-import io
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import ipywidgets as widgets
-from PIL import Image
 
 from gellib.base.markup import in_html
-from gellib.data.foreign_files import READ, READ_SUFFIXES
-from gellib.data.image_files import BadImageError
-from gellib.data.images import read_image
+from gellib.base.paths import find_path
 from gellib.report.summary import image_root
-from gellib.report.widgets.cards import about, about_untrained, box, run_label, verdict
+from gellib.report.widgets.about_model import about, about_untrained
+from gellib.report.widgets.controls import (
+    NOTHING,
+    UNTRAINED,
+    heat_map_box,
+    image_list,
+    model_list,
+    path_field,
+    upload_button,
+    what_is_read,
+)
+from gellib.report.widgets.heat_map import Overlay, heat_maps
+from gellib.report.widgets.messages import box, busy
+from gellib.report.widgets.shown_predictions import show_predictions
+from gellib.report.widgets.uploads import uploaded_files
 from gellib.runs import Record, RunFolder
 from gellib.training_run.find_runs import list_runs, no_runs
-from gellib.training_run.predictor import Prediction, Predictor, Source
+from gellib.training_run.predictor import Prediction, Predictor, Source, expand_files
 
 if TYPE_CHECKING:
     from gellib.labsim.zeroshot import ZeroShot
 
-PREVIEW_PX = 320
-MOST_CARDS = 24
-NOTHING = "choose …"
-UNTRAINED = "no training"
+MOST_MAPS = 24
+# So many images are predicted between two moves of the bar.
+_AT_ONCE = 8
+_FAILURES = (OSError, ValueError, RuntimeError)
+_Model = TypeVar("_Model")
 _log = logging.getLogger(__name__)
-
-
-def uploaded_files(value: Any) -> list[tuple[str, bytes]]:
-    """Return names and bytes of a `FileUpload`: a dict in ipywidgets 7, a tuple of dicts in 8."""
-    if isinstance(value, dict):
-        return [(name, bytes(entry["content"])) for name, entry in value.items()]
-    return [(entry["name"], bytes(entry["content"])) for entry in value]
-
-
-def preview(source: Source) -> bytes:
-    """Return an image as PNG, at most 320 pixels per side; empty if it cannot be read."""
-    content = source[1] if isinstance(source, tuple) else source
-    try:
-        image = Image.fromarray(read_image(content, color="rgb"))
-    except BadImageError:
-        return b""
-    image.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def _load_untrained() -> ZeroShot:
@@ -59,12 +51,13 @@ def _load_untrained() -> ZeroShot:
 
 
 class PredictWidget:
-    """Form that predicts uploaded images, or a test image, with a finished run.
+    """Form that predicts uploaded images, those of a folder, or a test image, with a finished run.
 
     The last of its models needs no run: it predicts gel or not, without any training.
 
-    Its callbacks are ordinary methods: `choose_run`, `upload_files`, `pick_image`. It shows
-    `predictions`, `about` (the run) and `results` (one card per image).
+    Its callbacks are ordinary methods: `choose_run`, `upload_files`, `pick_image`, `open_path`. It
+    shows `predictions`, `about` (the run), `status` (what is going on) and `results`: of one image
+    a card, of several a table to download.
 
     Parameters
     ----------
@@ -90,30 +83,22 @@ class PredictWidget:
         self.sources: list[Source] = []
         self.truth = ""
         self.predictions: Sequence[Prediction] = []
-        self.about = widgets.HTML()
-        self.results = widgets.VBox([])
-        self.upload = widgets.FileUpload()
-        self.run_choice = widgets.Dropdown(description="Model", options=[(NOTHING, -1)], value=-1)
-        self.image_choice = widgets.Dropdown(description="Test image", options=[(NOTHING, "")])
-        self._wide(self.run_choice)
-        self._wide(self.image_choice)
-        self._or = widgets.HTML("&nbsp;or pick a test image:")
-        self._bar = widgets.HBox([])
         self._labels: dict[str, str] = {}
-        self._new_upload()
-        labels = [(run_label(r), i) for i, r in enumerate(self.runs)]
-        self.run_choice.options = [*labels, (f"{UNTRAINED} · gel or not, for a start", UNTRAINED)]
-        self.run_choice.value = 0 if self.runs else UNTRAINED
-        other = "phone photographs in HEIC, .1sc, CZI and other files: save them as JPEG or TIFF"
-        self._reads = widgets.HTML(f"<small>{READ} are read; {other}.</small>")
-        top = [self.run_choice, self.about, self._bar, self._reads]
-        rows = [*top, self.image_choice, self.results]
+        self.about, self.status, self.results = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.run_choice, self.image_choice = model_list(self.runs), image_list()
+        self.path, self.heat_map = path_field(), heat_map_box()
+        self.upload = upload_button(self.upload_files)
+        self._bar = widgets.HBox([self.upload])
+        images = [self._bar, self.path, self.image_choice, self.heat_map, what_is_read()]
+        rows = [self.run_choice, self.about, *images, self.status, self.results]
         if not self.runs:
             rows.insert(0, widgets.HTML(box(in_html(no_runs(runs_dir)))))
         self.view = widgets.VBox(rows)
         self.choose_run(self.run_choice.value)
         self.run_choice.observe(lambda change: self.choose_run(change["new"]), names="value")
         self.image_choice.observe(lambda change: self.pick_image(change["new"]), names="value")
+        self.path.observe(lambda change: self.open_path(change["new"]), names="value")
+        self.heat_map.observe(lambda _: self._show(), names="value")
 
     def show(self) -> widgets.Widget:
         """Return the form, to be the last value of a cell."""
@@ -121,19 +106,15 @@ class PredictWidget:
 
     def choose_run(self, number: int | str) -> None:
         """Predict the current images with another of the `runs`, by number, or with `UNTRAINED`."""
-        self.predictor = None
+        self.predictor, self.record = None, None
         if number == UNTRAINED:
             self._choose_untrained()
             return
         run = self.runs[int(number)]
-        try:
-            self.predictor = self._make_predictor(run)
-        except (OSError, ValueError, RuntimeError) as err:
-            _log.warning("%s cannot be loaded", run.path, exc_info=True)
-            self.about.value = box(f"This model cannot be loaded: {in_html(str(err))}")
-            self.results.children = []
+        self.record = record = run.read_record()
+        if record is None:
+            self._fail("This model cannot be loaded", f"{run.path} has no record any more")
             return
-        self.record = record = self.predictor.record
         self.about.value = about(record)
         self._root = image_root(record)
         predictions = run.read_predictions()
@@ -152,93 +133,133 @@ class PredictWidget:
         self._predict()
 
     def _choose_untrained(self) -> None:
-        try:
-            self.predictor = self._make_untrained()
-        except (OSError, ValueError, RuntimeError) as err:
-            _log.warning("the pretrained network cannot be loaded", exc_info=True)
-            self.about.value = box(f"This model cannot be loaded: {in_html(str(err))}")
-            self.results.children = []
+        untrained = self._load(self._make_untrained)
+        if untrained is None:
             return
-        self.record = None
-        self.about.value = about_untrained(self.predictor.card)
+        self.predictor = untrained
+        self.about.value = about_untrained(untrained.card)
         # Test images of other classes do not fit this model.
-        fits = {*self._labels.values()} == {*self.predictor.labels}
+        fits = {*self._labels.values()} == {*untrained.labels}
         self._offer([name for _, name in self.image_choice.options if name] if fits else [])
         if not fits and self.truth:
             self.sources, self.truth = [], ""
         self._predict()
 
+    def _load(self, make: Callable[[], _Model]) -> _Model | None:
+        """Load a model; None, with a message, where that cannot be."""
+        try:
+            with self._waiting("Loading the model; the first one takes some seconds"):
+                return make()
+        except _FAILURES as err:
+            _log.warning("the model cannot be loaded", exc_info=True)
+            self._fail("This model cannot be loaded", err)
+            return None
+
+    def _fail(self, what: str, why: object) -> None:
+        self.predictions, self.results.value = [], box(f"{what}: {in_html(why)}")
+
+    @contextmanager
+    def _waiting(self, text: str) -> Iterator[Callable[[int, int], None]]:
+        """Say what is being waited for; what it yields takes how much is done, and of how much."""
+
+        def refresh(done: int, total: int) -> None:
+            self.status.value = busy(f"{text}: {done} of {total}", done, total)
+
+        self.status.value = busy(f"{text} …")
+        try:
+            yield refresh
+        finally:
+            self.status.value = ""
+
     def _offer(self, test_images: list[str]) -> None:
-        """Show the list of test images and its caption, if there are any."""
-        shown = "" if test_images else "none"
-        for widget in (self.image_choice, self._or):
-            widget.layout.display = shown
+        """Show the list of test images, if there are any."""
+        self.image_choice.layout.display = "" if test_images else "none"
 
     def upload_files(self, value: Any) -> None:
         """Predict the images that a `FileUpload` holds."""
         files = uploaded_files(value)
-        if not files:
+        if files:
+            self.path.value = ""
+            self._new_upload()
+            self._open(list(files))
+
+    def open_path(self, text: str) -> None:
+        """Predict an image file, or all images of a folder."""
+        # A path that was copied from a file manager may stand in quotes.
+        path = text.strip().strip("'\"")
+        if not path:
             return
-        self.sources, self.truth = list(files), ""
+        try:
+            self._open([*expand_files([find_path(Path(path).expanduser())])])
+        except _FAILURES as err:
+            self._fail("No prediction", err)
+
+    def _open(self, sources: list[Source]) -> None:
+        self.sources, self.truth = sources, ""
         self.image_choice.value = ""
-        self._new_upload()
         self._predict()
 
     def pick_image(self, name: str) -> None:
         """Predict one of the run's test images, by its name in the data set."""
         if not name:
             return
+        self.path.value = ""
         self.sources, self.truth = [self._root / name], self._labels[name]
         self._predict()
 
     def _new_upload(self) -> None:
         # A used button keeps its files, so the same file again would be no change: make a new one.
-        old = self.upload
-        self.upload = widgets.FileUpload(
-            accept=",".join(READ_SUFFIXES), multiple=True, description="Upload images"
-        )
-        self.upload.layout.width = "auto"
-        self.upload.observe(lambda change: self.upload_files(change["new"]), names="value")
-        self._bar.children = [self.upload, self._or]
+        old, self.upload = self.upload, upload_button(self.upload_files)
+        self._bar.children = [self.upload]
         old.close()
 
     def _predict(self) -> None:
-        if self.predictor is None or not self.sources:
-            self.results.children = []
+        """Predict the current images, a few at a time, and show what comes out."""
+        self.results.value = ""
+        if not self.sources:
             return
-        shown = self.sources[:MOST_CARDS]
+        if self.predictor is None and self.run_choice.value != UNTRAINED:
+            run = self.runs[int(self.run_choice.value)]
+            self.predictor = self._load(lambda: self._make_predictor(run))
+        predictor = self.predictor
+        if predictor is None:
+            return
+        found: list[Prediction] = []
+        total = len(self.sources)
         try:
-            self.predictions = self.predictor.predict(shown)
-        except (OSError, ValueError, RuntimeError) as err:
+            with self._waiting("Predicting") as refresh:
+                for start in range(0, total, _AT_ONCE):
+                    refresh(start, total)
+                    found += predictor.predict(self.sources[start : start + _AT_ONCE])
+        except _FAILURES as err:
             _log.warning("prediction failed", exc_info=True)
-            self.predictions = []
-            self.results.children = [widgets.HTML(box(f"No prediction: {in_html(str(err))}"))]
+            self._fail("No prediction", err)
             return
-        cards = [self._card(s, p) for s, p in zip(shown, self.predictions, strict=True)]
-        rest = len(self.sources) - len(shown)
-        if rest:
-            text = f"{rest} more are not shown; `gellib predict` takes any number of images."
-            cards.append(widgets.HTML(box(text)))
-        self.results.children = cards
+        self.predictions = found
+        self._show()
 
-    def _card(self, source: Source, prediction: Prediction) -> widgets.Widget:
-        name = in_html(Path(prediction.file).name)
-        if prediction.error:
-            return widgets.HTML(box(f"<b>{name}</b> cannot be read: {in_html(prediction.error)}"))
-        text = widgets.HTML(verdict(prediction, self.record, self.truth))
-        text.layout.width = "430px"
-        caption = widgets.HTML(f"<div style='color:#555;max-width:320px'>{name}</div>")
-        image = widgets.Image(value=preview(source), format="png")
-        image.layout.max_width = f"{PREVIEW_PX}px"
-        image.layout.object_fit = "contain"
-        left = widgets.VBox([image, caption])
-        left.layout.margin = "0 24px 0 0"
-        card = widgets.HBox([left, text])
-        card.layout.margin = "16px 0 0 0"
-        card.layout.flex_flow = "row wrap"
-        return card
-
-    @staticmethod
-    def _wide(choice: widgets.Dropdown) -> None:
-        choice.layout.width = "min(720px, 98%)"
-        choice.style.description_width = "90px"
+    def _show(self) -> None:
+        """Show the predictions: of one image a card, of several a table to download."""
+        if not self.predictions:
+            return
+        overlays: Sequence[Overlay | None] = []
+        said = ""
+        if self.heat_map.value and self.predictor is not None:
+            count = min(len(self.sources), MOST_MAPS)
+            if len(self.sources) > count:
+                said = box(f"Heat maps are drawn of the first {count} images.")
+            try:
+                with self._waiting("Drawing heat maps") as refresh:
+                    part = self.sources[:count], self.predictions[:count]
+                    overlays = heat_maps(self.predictor, *part, progress=refresh)
+            except _FAILURES as err:
+                _log.warning("no heat map", exc_info=True)
+                said = box(f"No heat map: {in_html(err)}")
+        self.results.value = said + show_predictions(
+            self.predictions,
+            self.sources,
+            record=self.record,
+            about=self.about.value,
+            truth=self.truth,
+            overlays=overlays,
+        )

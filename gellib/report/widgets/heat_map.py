@@ -1,0 +1,129 @@
+"""The regions of an image that decided its prediction, as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from gellib.data.images import read_image
+from gellib.report.widgets.thumbnails import PREVIEW_PX, as_png, image_tag
+from gellib.training_run.predictor import Prediction, Predictor, Source, named_source
+
+if TYPE_CHECKING:
+    from gellib.labsim.zeroshot import ZeroShot
+
+_OPAQUE = 0.65
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """An image as the network saw it with the map of a class over it, as PNG."""
+
+    png: bytes
+    target: str
+    method: str
+
+    @property
+    def meaning(self) -> str:
+        """What its colours mean."""
+        means = "had attention" if "attention" in self.method else f"speak for {self.target}"
+        return f"bright regions {means} ({self.method})"
+
+    def tag(self, name: str, side: int = PREVIEW_PX) -> str:
+        """Return it as HTML; `name` is that of the image."""
+        return image_tag(self.png, f"Heat map of {name}: {self.meaning}", side)
+
+
+def heat_maps(
+    predictor: Predictor | ZeroShot,
+    sources: Sequence[Source],
+    predictions: Sequence[Prediction],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Overlay | None]:
+    """Draw what the network looked at in each image, for its most probable class.
+
+    Parameters
+    ----------
+    predictor
+        The model.
+    sources
+        The images.
+    predictions
+        Their predictions; for one without, there is None.
+    progress
+        Called with how many are drawn, and of how many.
+
+    Raises
+    ------
+    ExplainError
+        When a package is missing, or no layer of the network has maps.
+    """
+    drawn: list[Overlay | None] = []
+    for start in range(0, len(sources), _AT_ONCE):
+        progress(start, len(sources))
+        part = slice(start, start + _AT_ONCE)
+        drawn += _draw(predictor, sources[part], predictions[part])
+    return drawn
+
+
+def _draw(
+    predictor: Predictor | ZeroShot, sources: Sequence[Source], predictions: Sequence[Prediction]
+) -> list[Overlay | None]:
+    # Only here: torch takes seconds to import.
+    from gellib.models.compute import ON_CPU
+    from gellib.models.explain import explain_views
+    from gellib.models.features import unaugmented_view
+
+    preprocessing = predictor.backbone.preprocessing
+    color: Literal["grey", "rgb"] = "rgb" if preprocessing.color == "rgb" else "grey"
+    views: dict[int, np.ndarray] = {}
+    for place, (source, prediction) in enumerate(zip(sources, predictions, strict=True)):
+        if not prediction.error:
+            name, content = named_source(source, place)
+            image = read_image(content, color=color, limits=predictor.limits, name=name)
+            views[place] = unaugmented_view(image, preprocessing)
+    if not views:
+        return [None] * len(sources)
+    classes = list(predictor.classes)
+    targets = [_target(predictions[place]) for place in views]
+    found = explain_views(
+        predictor.backbone,
+        predictor.head,
+        np.stack([*views.values()]),
+        [classes.index(name) for name in targets],
+        replace(getattr(predictor, "compute", ON_CPU), precision="fp32"),
+    )
+    pairs = zip(found.views, found.maps, targets, strict=True)
+    drawn = [Overlay(as_png(overlay(v, m)), name, found.method) for v, m, name in pairs]
+    by_place = dict(zip(views, drawn, strict=True))
+    return [by_place.get(place) for place in range(len(sources))]
+
+
+def _target(prediction: Prediction) -> str:
+    # The model without training tells classes apart that it does not name.
+    nearest = getattr(prediction, "nearest", "")
+    shares = prediction.probabilities
+    return nearest or max(shares, key=lambda name: shares[name])
+
+
+def overlay(view: np.ndarray, values: np.ndarray) -> Image.Image:
+    """Lay a map (h, w), 0..1, over a view (1 or 3, H, W) uint8; where it is 0, the view shows.
+
+    The view is stretched in contrast, so that a dark gel is seen.
+    """
+    low, high = np.percentile(view, (1, 99))
+    grey = (np.broadcast_to(view, (3, *view.shape[1:])).transpose(1, 2, 0) - low) * 255
+    grey = (grey / max(high - low, 1)).clip(0, 255)
+    size = view.shape[2], view.shape[1]
+    scaled = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+    weight = np.asarray(scaled)[..., None].clip(0, 1)
+    # From dark red to yellow: the colours of the upper part of the scale.
+    colours = matplotlib.colormaps["inferno"](0.35 + 0.6 * weight[..., 0])[..., :3] * 255
+    mixed = (1 - _OPAQUE * weight) * grey + _OPAQUE * weight * colours
+    return Image.fromarray(mixed.round().astype(np.uint8))

@@ -1,0 +1,59 @@
+"""Predictions as HTML: of one image a card, of several a table to download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from gellib.report.widgets.cards import card
+from gellib.report.widgets.heat_map import Overlay
+from gellib.report.widgets.image_table import Row, downloads, image_table
+from gellib.report.widgets.messages import box
+from gellib.report.widgets.thumbnails import SMALL_PX, preview
+from gellib.runs import Record
+from gellib.training_run.predictor import Prediction, Source
+
+MOST_ROWS = 200
+
+
+def show_predictions(
+    predictions: Sequence[Prediction],
+    sources: Sequence[Source],
+    *,
+    record: Record | None,
+    about: str,
+    truth: str = "",
+    overlays: Sequence[Overlay | None] = (),
+) -> str:
+    """Return predictions as HTML.
+
+    Parameters
+    ----------
+    predictions
+        One or more.
+    sources
+        Their images.
+    record
+        Record of the run that trained the model; None for the model without training.
+    about
+        What the model is, as HTML, for the page to download.
+    truth
+        The true label of a single image, where it is known.
+    overlays
+        Heat maps of the first images, where asked for.
+    """
+    if len(predictions) == 1:
+        overlay = overlays[0] if overlays else None
+        image = preview(sources[0])
+        return card(predictions[0], image, record=record, truth=truth, overlay=overlay)
+    shown = predictions[:MOST_ROWS]
+    overlays = overlays[: len(shown)]
+    rows = [
+        Row(p, preview(source, SMALL_PX), overlay)
+        for p, source, overlay in zip_longest(shown, sources[: len(shown)], overlays)
+    ]
+    table = image_table(rows)
+    rest = len(predictions) - len(shown)
+    if rest:
+        table += box(f"{rest} more are not shown; the CSV file has all of them.")
+    return downloads(predictions, about, table) + table
