@@ -141,11 +141,13 @@ def csv_text(table: pd.DataFrame) -> str:
 
 
 def _for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
-    cells = table.apply(lambda column: column if column.dtype.kind in "biuf" else column.map(_cell))
-    return cells.set_axis([_cell(name) for name in table.columns], axis="columns")
+    numbers = "biuf"
+    cells = table.apply(lambda own: own if own.dtype.kind in numbers else own.map(csv_cell))
+    return cells.set_axis([csv_cell(name) for name in table.columns], axis="columns")
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """Write a value for a CSV file: texts so that a spreadsheet shows them and runs none."""
     if not isinstance(value, str):
         return value
     # A carriage return alone is not quoted, and would begin a row.

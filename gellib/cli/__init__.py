@@ -13,8 +13,9 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 from gellib import __version__
 from gellib.cli.data import check, partition, simulate
-from gellib.cli.models import predict, pretrain, weights
+from gellib.cli.models import pretrain, weights
 from gellib.cli.next_images import next_images
+from gellib.cli.predict import predict
 from gellib.cli.status import status
 from gellib.cli.sweeps import export, list_, new, sweep
 

@@ -1,4 +1,4 @@
-"""The commands for models: predict, weights, pretrain."""
+"""The commands for models: weights, pretrain."""
 
 from __future__ import annotations
 
@@ -51,55 +51,6 @@ def weights(names: tuple[str, ...], fetch: bool, as_json: bool) -> None:
     for problem in problems:
         click.echo(problem, err=True)
     sys.exit(1 if problems else 0)
-
-
-@click.command()
-@click.argument("images", nargs=-1, required=True, type=click.Path(), metavar="IMAGE...")
-@click.option("--run", "run_dir", type=click.Path(), help="Folder of a run. [default: the best]")
-@click.option(
-    "--runs",
-    "runs_dir",
-    type=click.Path(),
-    default="runs",
-    show_default=True,
-    help="Where to look for the best run.",
-)
-@click.option("--zero-shot", is_flag=True, help="Gel or not, without training a model of your own.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def predict(
-    images: tuple[str, ...], run_dir: str | None, runs_dir: str, zero_shot: bool, as_json: bool
-) -> None:
-    """Predict the labels of IMAGE files, or of all images in folders.
-
-    The model is the one of --run, or the finished run that the validation images choose. A file
-    that cannot be read is reported in its place; the exit status is then 1.
-    """
-    from gellib.labsim.zeroshot import ZeroShot
-    from gellib.training_run.find_runs import find_best_run
-    from gellib.training_run.predictor import Predictor, expand_files
-
-    files = expand_files(images)
-    predictor: Predictor | ZeroShot
-    if zero_shot:
-        predictor = ZeroShot()
-    else:
-        predictor = Predictor(run_dir if run_dir else find_best_run(runs_dir))
-    predictions = predictor.predict(files)
-    if as_json:
-        click.echo(json.dumps([p.to_dict() for p in predictions], indent=2, ensure_ascii=False))
-    else:
-        width = max(len(p.file) for p in predictions)
-        for p in predictions:
-            if p.error:
-                click.echo(f"{p.file:<{width}}  cannot be read: {p.error}")
-                continue
-            shares = "  ".join(f"{name} {share:.1%}" for name, share in p.probabilities.items())
-            nearest = f"  most like {near}" if (near := getattr(p, "nearest", "")) else ""
-            said = getattr(p, "statement", p.label) or "no label"
-            unlike = "  unlike its training images" if p.ood else ""
-            click.echo(f"{p.file:<{width}}  {said:<12} {shares}{nearest}{unlike}")
-        click.echo(f"according to {predictions[0].run or predictor.name}", err=True)
-    sys.exit(1 if any(p.error for p in predictions) else 0)
 
 
 @click.command()

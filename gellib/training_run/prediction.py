@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gellib.evaluation import NONE_OF_THESE, Task, set_text, task_of_labels
+from gellib.evaluation.active_learning import label_uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +68,33 @@ class Prediction:
         """Whether the task is single-label or multi-label."""
         return task_of_labels(bool(self.thresholds))
 
+    @property
+    def decided(self) -> bool:
+        """Whether the labels can be said: no others are possible, and the image is not unlike."""
+        if self.error or self.ood:
+            return False
+        return self.members is None or {*self.members} == {*self.labels}
+
+    @property
+    def uncertainty(self) -> float:
+        """How uncertain the label is, 0 (certain) to 1; NaN where there is no prediction."""
+        if self.error:
+            return float("nan")
+        shares = np.array([[*self.probabilities.values()]])
+        return float(label_uncertainty(shares, exclusive=self.task.exclusive)[0])
+
+    def to_row(self, classes: Iterable[str]) -> dict[str, Any]:
+        """Return a row of a table of predictions, by the names of its columns."""
+        shares = {f"p_{name}": self.probabilities.get(name, float("nan")) for name in classes}
+        return {
+            "file": self.file,
+            "label": self.label,
+            **shares,
+            "statement": self.statement,
+            "unlike_training": self.ood,
+            "error": self.error,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Return `file, label, probabilities, run`, or `file, error`.
 
@@ -93,17 +123,5 @@ def predictions_table(predictions: Sequence[Prediction], classes: Sequence[str])
     """Write predictions as a table, one row per image; `p_<class>` are probabilities, 0..1."""
     import pandas as pd
 
-    rows = [
-        {
-            "file": p.file,
-            "label": p.label,
-            **{f"p_{name}": p.probabilities.get(name, float("nan")) for name in classes},
-            "statement": p.statement,
-            "unlike_training": p.ood,
-            "error": p.error,
-        }
-        for p in predictions
-    ]
-    shares = (f"p_{name}" for name in classes)
-    columns = ["file", "label", *shares, "statement", "unlike_training", "error"]
-    return pd.DataFrame(rows, columns=columns)
+    rows = [one.to_row(classes) for one in predictions]
+    return pd.DataFrame(rows, columns=[*Prediction("").to_row(classes)])

@@ -97,21 +97,12 @@ class Predictor:
         self, named: Sequence[tuple[str, Any]]
     ) -> tuple[list[Prediction], dict[int, np.ndarray]]:
         """Return the predictions, and the features of each readable image by its place."""
-        from gellib.models.features import unaugmented_view
+        from gellib.models.features import map_in_threads
         from gellib.models.training import view_features
 
-        views: dict[int, np.ndarray] = {}
-        errors: dict[int, str] = {}
-        color: Literal["grey", "rgb"] = (
-            "rgb" if self.backbone.preprocessing.color == "rgb" else "grey"
-        )
-        for place, (name, content) in enumerate(named):
-            try:
-                image = read_image(content, color=color, limits=self.limits, name=name)
-                # Views alone are kept: decoded images may be of a hundred megapixels each.
-                views[place] = unaugmented_view(image, self.backbone.preprocessing)
-            except BadImageError as err:
-                errors[place] = err.reason
+        read = list(map_in_threads(self._read_view, named, ahead=len(named)))
+        views = {i: view for i, view in enumerate(read) if isinstance(view, np.ndarray)}
+        errors = {i: reason for i, reason in enumerate(read) if isinstance(reason, str)}
         if not views:
             return [Prediction(name, error=errors[i]) for i, (name, _) in enumerate(named)], {}
         features = view_features(
@@ -126,6 +117,22 @@ class Predictor:
             for place, (name, _) in enumerate(named)
         ]
         return predictions, dict(zip(views, features, strict=True))
+
+    def _read_view(self, named: tuple[str, Any]) -> np.ndarray | str:
+        """Return the view of an image, or why it cannot be read.
+
+        Views alone are kept: decoded images may be of a hundred megapixels each.
+        """
+        from gellib.models.features import unaugmented_view
+
+        name, content = named
+        own = self.backbone.preprocessing
+        color: Literal["grey", "rgb"] = "rgb" if own.color == "rgb" else "grey"
+        try:
+            image = read_image(content, color=color, limits=self.limits, name=name)
+        except BadImageError as err:
+            return err.reason
+        return unaugmented_view(image, own)
 
     def _prediction(self, name: str, row: np.ndarray, scores: np.ndarray | None) -> Prediction:
         if not _probable(row, exclusive=self.task.exclusive):

@@ -124,6 +124,25 @@ class TestSweep:
         assert sum(second["probabilities"].values()) == pytest.approx(1)
         assert second["label"] == max(second["probabilities"], key=second["probabilities"].get)
 
+    def test_predict_to_files(self, sweep, tmp_path):
+        file, _ = sweep
+        folder, small = file.parent / "images" / "test", file.parent / "small"
+        table, page = tmp_path / "out.csv", tmp_path / "out.html"
+        outputs = ("--csv", table, "--html", page, "--copy-to", tmp_path / "sorted")
+        result = gellib("predict", folder, "--runs", small, *outputs)
+        assert result.exit_code == 0 and "8 images: " in result.output
+        assert len(table.read_text().splitlines()) == 9
+        assert page.read_text().count("data:image/jpeg") == 8
+        assert len(list((tmp_path / "sorted").rglob("*.png"))) == 8
+        assert not result.stdout
+        bad = tmp_path / "bad.png"
+        bad.write_text("no image")
+        result = gellib("predict", folder, bad, "--runs", small, "--csv", table)
+        assert result.exit_code == 1 and "1 cannot be read" in result.output
+        assert "not an image" in table.read_text().splitlines()[-1]
+        result = gellib("predict", folder, "--runs", small, "--csv", table, "--json")
+        assert result.exit_code == 2 and "--json prints all predictions" in result.output
+
     def test_another_sweep_into_the_same_folder_is_refused(self, sweep):
         file, _ = sweep
         result = gellib("sweep", file, "-p", "opt_alg", "sgd", "-p", "num_epochs", "1")

@@ -1,0 +1,5 @@
+"""Predictions of any number of images as files: a table, a page, copies in folders by class."""
+
+from gellib.report.predicted.outputs import Outputs, predict_to_files
+
+__all__ = ["Outputs", "predict_to_files"]
