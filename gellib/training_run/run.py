@@ -150,6 +150,8 @@ class TrainingRun(RunFigures):
         predictions = evaluation.predictions
         predictions = predictions.join(uncertainty.columns(len(predictions)))
         self._evaluated = evaluation, uncertainty, predictions
+        if warning := uncertainty.rule.warning(images.classes):
+            print(warning)
 
     def metrics_table(self) -> pd.DataFrame:
         """Show the metrics of each split, with the number of images."""

@@ -76,6 +76,12 @@ class TestWithoutATestPart:
         assert record.uncertainty.n == 24 and record.uncertainty.samples == 2
         assert shown["out-of-fold accuracy"].endswith("of 24 images")
 
+    def test_too_few_images_for_prediction_sets_are_said(self, finished, capsys):
+        run, _ = finished
+        run.evaluate()
+        out = capsys.readouterr().out
+        assert "nothing is promised for others: dots has 12, stripes has 12" in out
+
     def test_predictions_are_the_mean_over_the_repeats(self, finished):
         run, _ = finished
         table = run.folder.read_predictions()
