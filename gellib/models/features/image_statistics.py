@@ -6,6 +6,7 @@ gradient or weak noise may have the features of an image that they know.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 _QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 # Borders of the octaves of spatial frequency, in cycles per pixel.
 _BANDS = 0.5 ** np.arange(7, 0, -1)
+_ACROSS, _ALONG, _NEITHER = range(3)
 _SMALL = 1e-3
 N_STATISTICS = len(_QUANTILES) + 2 * (len(_BANDS) - 1)
 
@@ -24,29 +26,50 @@ def view_statistics(view: np.ndarray) -> np.ndarray:
     power, and of the ratio of its power across to its power along; and how much steeper the
     steepest edges are than the average.
     """
-    grey = view.astype(np.float32).mean(axis=0) / 255
-    window, bands, across, along = _spectrum(*grey.shape)
+    levels = view.sum(axis=0, dtype=np.int32)  # whole numbers: counts have all quantiles
+    top = 255 * len(view)
+    grey = levels.astype(np.float32) / top
+    window, kinds, counts = _spectrum(*grey.shape)
     power = np.abs(np.fft.rfft2((grey - grey.mean()) * window)) ** 2
-    levels = [_log_mean(power, bands == i) for i in range(1, len(_BANDS))]
-    directions = [
-        _log_mean(power, (bands == i) & across) - _log_mean(power, (bands == i) & along)
-        for i in range(2, len(_BANDS))
-    ]
-    steps = np.abs(np.diff(grey, axis=1))
-    edges = np.log10((np.quantile(steps, 0.99) + _SMALL) / (steps.mean() + _SMALL))
-    numbers = [*np.quantile(grey, _QUANTILES), *levels, *directions, edges]
-    return np.array(numbers, dtype=np.float32)
+    sums = np.bincount(kinds, weights=power.ravel(), minlength=counts.size).reshape(counts.shape)
+    octaves = _log_mean(sums.sum(axis=1), counts.sum(axis=1))
+    across, along = (
+        _log_mean(sums[:, _ACROSS], counts[:, _ACROSS]),
+        _log_mean(sums[:, _ALONG], counts[:, _ALONG]),
+    )
+    steps = np.abs(np.diff(levels, axis=1))
+    (steepest,) = _quantiles(steps, (0.99,)) / top
+    edges = np.log10((steepest + _SMALL) / (steps.mean() / top + _SMALL))
+    numbers = [_quantiles(levels, _QUANTILES) / top, octaves[1:-1], (across - along)[2:-1], [edges]]
+    return np.concatenate(numbers).astype(np.float32)
 
 
-def _log_mean(power: np.ndarray, where: np.ndarray) -> float:
-    return float(np.log10((power[where].mean() if where.any() else 0.0) + _SMALL))
+def _log_mean(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    return np.log10(sums / np.maximum(counts, 1) + _SMALL)
+
+
+def _quantiles(numbers: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """Compute quantiles of whole numbers from 0, as `np.quantile` does, in a tenth of its time."""
+    if numbers.size == 0:
+        return np.zeros(len(shares))
+    ends = np.cumsum(np.bincount(numbers.ravel()))
+    places = np.asarray(shares) * (numbers.size - 1)
+    below = np.floor(places)
+    low, high = (np.searchsorted(ends, at, side="right") for at in (below, np.ceil(places)))
+    return low + (places - below) * (high - low)
 
 
 @cache
-def _spectrum(height: int, width: int) -> tuple[np.ndarray, ...]:
-    """Return window, octave of each frequency, and which frequencies run across and along."""
+def _spectrum(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the window, the kind of each frequency, and how many there are of each.
+
+    The kinds are an octave's frequencies that run across, along, or neither way: (octaves, 3).
+    """
     window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
     down = np.abs(np.fft.fftfreq(height))[:, None]
     right = np.fft.rfftfreq(width)[None]
-    bands = np.digitize(np.hypot(down, right), _BANDS)
-    return window, bands, down < 0.4 * right, right < 0.4 * down
+    octave = np.digitize(np.hypot(down, right), _BANDS)
+    way = np.select([down < 0.4 * right, right < 0.4 * down], [_ACROSS, _ALONG], _NEITHER)
+    shape = len(_BANDS) + 1, 3
+    kinds = (octave * shape[1] + way).ravel()
+    return window, kinds, np.bincount(kinds, minlength=shape[0] * shape[1]).reshape(shape)
