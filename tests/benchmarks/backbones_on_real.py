@@ -70,7 +70,7 @@ def measure(folder: Path, backbones: list[str], out: Path) -> dict[str, float]:
     )
     run_sweep(load_sweep(file, out=out / "results"), summary=False)
     return {
-        f"{record.config.pretrained_model}:{record.config.weights}": 100 * record.val["accuracy"]
+        "{pretrained_model}:{weights}".format_map(record.config): 100 * record.val["accuracy"]
         for record in SweepFolder(out / "results").records()
     }
 
