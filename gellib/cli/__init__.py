@@ -13,6 +13,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 from gellib import __version__
 from gellib.cli.data import check, partition, simulate
+from gellib.cli.handover import card, methods
 from gellib.cli.models import pretrain, weights
 from gellib.cli.next_images import next_images
 from gellib.cli.predict import predict
@@ -82,6 +83,8 @@ def main() -> None:
     gellib status runs/gel          what is done, failed, to do, and what it does now
     gellib predict photo.png        predict an image with the best model
     gellib next my_unlabelled       which images to label next
+    gellib card runs/gel            what the best model is, and what it must not be used for
+    gellib methods runs/gel         a methods paragraph with references
     gellib weights                  which pretrained networks are here
     gellib simulate gel --out DIR   make labelled practice images
 
@@ -100,6 +103,8 @@ for _command in (
     export,
     predict,
     next_images,
+    card,
+    methods,
     weights,
     simulate,
     pretrain,

@@ -51,6 +51,11 @@ class EnvironmentRecord(Section):
     gellib: str = ""
     torch: str = ""
     torchvision: str = ""
+    timm: str = ""
+    scikit_learn: str = ""
+    numpy: str = ""
+    scipy: str = ""
+    pillow: str = ""
     platform: str = ""
     device: str = ""
     threads: int = 0

@@ -6,13 +6,23 @@ import os
 import platform
 import shutil
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from gellib import __version__
 from gellib.base.paths import PROJECT_ROOT
+
+# By the key in a record, the distributions that results depend on beside torch.
+_LIBRARIES = {
+    "torchvision": "torchvision",
+    "timm": "timm",
+    "scikit_learn": "scikit-learn",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "pillow": "pillow",
+}
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
@@ -21,13 +31,21 @@ def environment(device: torch.device, precision: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "gellib": __version__,
         "torch": torch.__version__,
-        "torchvision": version("torchvision"),
+        **{key: _version(name) for key, name in _LIBRARIES.items()},
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device_name(device),
         "threads": torch.get_num_threads(),
         "precision": precision,
         "git_commit": git_commit(),
     }
+
+
+def _version(name: str) -> str:
+    """Return the version of an installed distribution; empty where it has no metadata."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def device_name(device: torch.device) -> str:

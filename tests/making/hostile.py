@@ -38,7 +38,7 @@ HOSTILE = (
 # What pages are made of, and the attributes that they use.
 _TAGS = set(
     "html head meta title style body h1 h2 h3 p b small br div span ul li ol table thead tbody tr"
-    " th td caption blockquote code strong em".split()
+    " th td caption blockquote code strong em pre".split()
 )
 _ATTRIBUTES = {"style", "class", "id", "role", "lang", "charset", "name", "content", "type"}
 

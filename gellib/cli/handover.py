@@ -1,0 +1,69 @@
+"""The commands for what a run is handed over with: card, methods, checklist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from gellib.base.paths import shown_path
+
+_OUT = click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write a .md, .html or .docx file instead of printing.",
+)
+
+
+@click.command()
+@click.argument("run", type=click.Path(), metavar="RUN")
+@_OUT
+def card(run: str, out: str | None) -> None:
+    """Describe a model: data, scores, what it must not be used for.
+
+    RUN is the folder of a run, or of a sweep: then its best model.
+
+    \b
+    gellib card runs/mine
+    gellib card runs/mine --out card.docx
+    """
+    from gellib.report.handover import model_card
+
+    _give(model_card(run), out)
+
+
+@click.command()
+@click.argument("run", type=click.Path(), metavar="RUN")
+@_OUT
+@click.option("--bib", type=click.Path(dir_okay=False), help="Also write a BibTeX file.")
+def methods(run: str, out: str | None, bib: str | None) -> None:
+    """Write a methods paragraph for a manuscript, with its references.
+
+    RUN is the folder of a run, or of a sweep: then its best model. Each number is from the records.
+
+    \b
+    gellib methods runs/mine
+    gellib methods runs/mine --out methods.docx --bib references.bib
+    """
+    from pathlib import Path
+
+    from gellib.base.files import write_text
+    from gellib.report.handover import Reported, write_methods
+
+    found = write_methods(Reported.find(run))
+    _give(found.blocks(), out)
+    if bib:
+        write_text(Path(bib), found.bibliography())
+        click.echo(f"wrote {shown_path(bib)}", err=True)
+
+
+def _give(blocks: Sequence[Any], out: str | None) -> None:
+    """Print a document as Markdown, or write it to a file."""
+    from gellib.report.handover import to_markdown, write_document
+
+    if out is None:
+        click.echo(to_markdown(blocks), nl=False)
+    else:
+        click.echo(f"wrote {shown_path(write_document(blocks, out))}", err=True)

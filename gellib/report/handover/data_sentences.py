@@ -1,0 +1,82 @@
+"""What the images of a run were, in past tense; each number is from its record or files."""
+
+from __future__ import annotations
+
+from gellib.base.markup import in_markdown
+from gellib.base.text import join_and, shorten
+from gellib.report.conclusions.wording import count
+from gellib.report.handover.reported import Reported
+
+_MOST_CLASSES = 6
+_LONGEST_NAME = 40
+
+
+def name_classes(names: list[str]) -> str:
+    """Name classes for a sentence; of many, the first ones."""
+    shown = [in_markdown(shorten(name, _LONGEST_NAME)) for name in names[:_MOST_CLASSES]]
+    more = [f"{len(names) - _MOST_CLASSES} others"] if len(names) > _MOST_CLASSES else []
+    return join_and([*shown, *more])
+
+
+def images_sentence(found: Reported) -> str:
+    """Count the images, in all and by class."""
+    classes = found.by_class
+    if len(classes) <= _MOST_CLASSES:
+        own = ", ".join(
+            f"{n} {in_markdown(shorten(name, _LONGEST_NAME))}" for name, n in classes.items()
+        )
+    else:
+        own = f"{min(classes.values())} to {max(classes.values())} images per class"
+    what = f"of {len(classes)} classes"
+    if not found.exclusive:
+        what = f"with any number of {count(len(classes), 'label')} each"
+    return f"The data set comprised {count(found.images, 'image')} {what} ({own})."
+
+
+def left_out_sentence(found: Reported) -> str:
+    """Say which images were left out; empty where none were."""
+    parts = []
+    if n := len(found.record.data.skipped_images):
+        verb = "was" if n == 1 else "were"
+        parts.append(f"{count(n, 'image file')} could not be read and {verb} left out.")
+    if most := found.config["max_images"]:
+        parts.append(f"Of a larger set, a sample of about {most} images was drawn.")
+    return " ".join(parts)
+
+
+def duplicates_sentence(found: Reported) -> str:
+    """Say which duplicates were found among the images; empty where the record does not say."""
+    known, kin = found.record.data.duplicates, found.record.data.families
+    if not known:
+        return ""
+    if not known.get("checked", True):
+        return "Duplicates of images were not searched for."
+    exact, near = known.get("exact", 0), known.get("near", 0)
+    pairs = [f"{count(exact, 'pair')} of identical images"] if exact else []
+    pairs += [f"{count(near, 'pair')} of near-duplicates"] if near else []
+    text = f"A search for duplicates found {join_and(pairs) or 'none'}"
+    if kin.get("groups"):
+        clusters = count(kin["groups"], "near-duplicate cluster")
+        text += f"; {kin.get('images', 0)} images formed {clusters}, such as slices of one subject"
+    return f"{text}."
+
+
+def groups_sentence(found: Reported) -> str:
+    """Say that images of a group stayed together; empty where each image stood alone."""
+    groups, n = found.groups, found.grouped_images
+    if groups is None or groups >= n or not found.groups_whole:
+        return ""
+    where = "fold" if found.crossed else "part of the split"
+    return (
+        f"The {n} images formed {groups} independent groups (duplicates or images of one subject), "
+        f"each kept whole in one {where}."
+    )
+
+
+def preprocessing_sentence(found: Reported) -> str:
+    """Say how an image became the input of the network."""
+    config = found.config
+    colour = "in colour" if config["color"] == "rgb" else "as grey levels"
+    contrast = ", with their contrast stretched" if config["contrast"] == "stretch" else ""
+    size = config["image_size"]
+    return f"Images were read {colour}{contrast}, resized and cropped to {size} × {size} pixels."

@@ -1,0 +1,233 @@
+"""The model card of a run: what it is, what it was judged on, what it must not be used for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gellib.base.markup import in_code, in_markdown
+from gellib.base.text import join_and, shorten
+from gellib.evaluation.registry import all_metrics
+from gellib.plots.base import percent
+from gellib.report.conclusions.wording import count
+from gellib.report.handover import data_sentences as data
+from gellib.report.handover import evaluation_sentences as judged
+from gellib.report.handover import limits
+from gellib.report.handover import model_sentences as model
+from gellib.report.handover.document import Block, Bullets, Grid, Heading, Paragraph
+from gellib.report.handover.references import uncited
+from gellib.report.handover.reported import Reported
+
+_SPLITS = {"cv": "cross-validated", "train": "training", "val": "validation", "test": "test"}
+_LONGEST_NAME = 60
+_DASH = "–"
+
+
+def model_card(path: str | Path) -> list[Block]:
+    """Make the card of a run, or of the best run of a sweep.
+
+    Parameters
+    ----------
+    path
+        Folder of the run or of the sweep.
+
+    Raises
+    ------
+    ReportedError
+        When no run has finished there.
+    """
+    return card_of(Reported.find(path))
+
+
+def card_of(found: Reported) -> list[Block]:
+    """Make the card of a run that was found."""
+    name = in_markdown(found.record.name)
+    title = f"Model card: {name}"
+    checked = limits.check_findings(found)
+    if not checked and limits.was_checked(found):
+        checked = ["The check found no shortcut and no leak in these images."]
+    return [
+        Heading(title, 1),
+        _bullets(_facts(found)),
+        Heading("What it must not be used for"),
+        _bullets(limits.limits(found)),
+        Heading("Data"),
+        *_text(found, data.images_sentence, data.left_out_sentence),
+        _counts(found),
+        *_text(found, data.duplicates_sentence, data.groups_sentence, data.preprocessing_sentence),
+        Heading("How it was trained"),
+        *_text(found, model.network_sentence, model.training_sentence, model.augmentation_sentence),
+        Heading("How it was judged"),
+        *_text(
+            found,
+            judged.evaluation_sentence,
+            judged.choice_sentence,
+            judged.tests_sentence,
+            judged.intervals_sentence,
+        ),
+        Heading("Scores"),
+        Paragraph(" ".join(judged.results_sentences(found))),
+        *_text(found, judged.baselines_sentence),
+        *_scores(found),
+        *_classes(found),
+        Heading("What its predictions say"),
+        *_text(
+            found,
+            judged.calibration_sentence,
+            judged.thresholds_sentence,
+            judged.sets_sentence,
+            judged.unlike_sentence,
+        ),
+        _bullets(_trust(found)),
+        Heading("What the check found in the images"),
+        _bullets(checked or ["No check of these images is kept beside the run."]),
+        Heading("Weights and licences"),
+        _bullets(_weights(found)),
+        Heading("Software and how to repeat it"),
+        *_text(found, model.software_sentence),
+        _bullets(_repeat(found)),
+    ]
+
+
+def _text(found: Reported, *write: Callable[[Reported], str]) -> list[Block]:
+    text = " ".join(uncited(one) for own in write if (one := own(found)))
+    return [Paragraph(text)] if text else []
+
+
+def _bullets(items: Iterable[str]) -> Bullets:
+    return Bullets(tuple(filter(None, items)))
+
+
+def _facts(found: Reported) -> list[str]:
+    record = found.record
+    classes = data.name_classes(record.data.classes)
+    kind = "one of the classes" if found.exclusive else "any number of the labels"
+    info = found.sweep.read_sweep() if found.of_sweep else {}
+    purpose = info.get("purpose")
+    return [
+        f"**Predicts:** for an image, {kind} {classes}, with a probability for each",
+        f"**Made for:** {in_markdown(purpose)}" if isinstance(purpose, str) and purpose else "",
+        f"**Network:** {model.network_name(found)}, input {found.config['image_size']} pixels, "
+        f"{'colour' if found.config['color'] == 'rgb' else 'grey'}",
+        f"**Model:** {in_code(found.place(found.folder.model))}",
+        f"**Configuration:** {in_code(record.config_hash)}; all parameters are in "
+        f"{in_code(found.place(found.folder.config))}",
+    ]
+
+
+def _counts(found: Reported) -> Grid:
+    counts = found.record.data.counts
+    splits = [name for name in _SPLITS if any(own.get(name) for own in counts.values())]
+    kind = "class" if found.exclusive else "label"
+    rows = [
+        (_short(name), *(str(counts.get(name, {}).get(split, 0)) for split in splits))
+        for name in found.record.data.classes
+    ]
+    if found.exclusive and len(rows) > 1:
+        sums = (sum(own.get(split, 0) for own in counts.values()) for split in splits)
+        rows.append(("**all**", *map(str, sums)))
+    return Grid((kind, *(f"{_SPLITS[name]} images" for name in splits)), tuple(rows))
+
+
+def _scores(found: Reported) -> list[Block]:
+    record = found.record
+    scores, task = record.scores, record.task
+    intervals = scores.get("intervals") or {}
+    rows = []
+    for metric in all_metrics(task.name):
+        value = scores.get(metric.name)
+        if value is not None:
+            rows.append(
+                (metric.title, metric.text(value), _bounds(intervals, metric.name, metric.text))
+            )
+    for name in ("sensitivity", "specificity"):
+        if scores.get(name) is not None:
+            title = f"{name.capitalize()}, of {_short(scores.get('positive', ''))} as positive"
+            rows.append((title, percent(scores[name]), _bounds(intervals, name, percent)))
+    where = "test images" if record.scored_on == "test" else "images out of fold"
+    text = f"Scores of this run on {scores['n']} {where}:"
+    if len(found.seeds) > 1:
+        text = f"Scores of this run, one of {len(found.seeds)} seeds, on {scores['n']} {where}:"
+    return [Paragraph(text), Grid(("score", "value", "95 % interval"), tuple(rows))]
+
+
+def _classes(found: Reported) -> list[Block]:
+    scores = found.record.scores
+    bounds, own = scores.get("class_intervals") or {}, scores.get("per_class") or {}
+    if not own:
+        return []
+    rows = []
+    for name, values in own.items():
+        known = [f"{values.get('support', 0)}"]
+        for metric in ("precision", "recall", "f1"):
+            shown = percent(values[metric]) if values.get(metric) is not None else _DASH
+            interval = _bounds(bounds.get(name) or {}, metric, percent)
+            known.append(shown if interval == _DASH else f"{shown} ({interval})")
+        rows.append((_short(name), *known))
+    kind = "class" if found.exclusive else "label"
+    return [
+        Paragraph(f"By {kind}:"),
+        Grid((kind, "images", "precision", "recall", "F1"), tuple(rows)),
+    ]
+
+
+def _bounds(intervals: Mapping[str, Any], name: str, text: Callable[[float], str]) -> str:
+    low, high = intervals.get(name) or (None, None)
+    return _DASH if low is None or high is None else f"{text(low)} to {text(high)}"
+
+
+def _short(name: object) -> str:
+    return in_markdown(shorten(str(name), _LONGEST_NAME))
+
+
+def _trust(found: Reported) -> list[str]:
+    own, sets = found.record.calibration, found.record.prediction_sets
+    texts = []
+    if own is not None and (error := own.to_dict().get("ece_calibrated")) is not None:
+        texts.append(
+            f"**Calibration:** confidence and share of right predictions differed by "
+            f"{100 * error:.1f} percentage points on average (expected calibration error, "
+            f"{count(own.n, 'image')})"
+        )
+    if sets is not None and sets.n and sets.single is not None:
+        texts.append(
+            f"**Prediction sets:** of {sets.n} images, {sets.single} had a set of one class and "
+            f"{sets.empty or 0} an empty one"
+        )
+    return texts
+
+
+def _weights(found: Reported) -> list[str]:
+    weights = found.record.weights
+    licence = weights.to_dict().get("license", "")
+    return [
+        f"**Weights:** {uncited(model.weights_words(found))}",
+        f"**From:** {in_markdown(weights.source)}" if weights.source else "",
+        f"**Licence of the weights:** {in_markdown(licence) or 'not on record: ask their authors'}",
+        f"**sha256:** {in_code(weights.sha256)}" if weights.sha256 else "",
+        in_markdown(weights.warning),
+        "**Licence of the images and of this model:** not on record; the author has to name them",
+    ]
+
+
+def _repeat(found: Reported) -> list[str]:
+    record, machine = found.record, found.record.environment.model_dump()
+    versions = [
+        f"{name} {in_markdown(machine[name])}"
+        for name in ("torchvision", "timm", "numpy", "scipy", "pillow")
+        if machine.get(name)
+    ]
+    place = found.place
+    own = record.environment
+    where = f"{in_markdown(own.platform)}, {count(own.threads, 'thread')}"
+    return [
+        f"**Also:** {join_and(versions)}; {where}, {in_markdown(own.precision)}"
+        if versions
+        else "",
+        f"**Images:** {in_code(record.data.root)}, fingerprint {in_code(record.data.fingerprint)}",
+        f"**Random seed:** {found.config['seed']}",
+        f"**Notebook that was run:** {in_code(place(found.folder.notebook))}",
+        f"**All of the above:** {in_code(place(found.folder.record))}",
+        f"**Predictions of single images:** {in_code(place(found.folder.predictions))}",
+    ]
