@@ -1,14 +1,14 @@
-"""The README's tables of capabilities name tests that there are, and files of ours."""
+"""The tables of docs/capabilities.md name tests that there are, and files of ours."""
 
 import re
 
 from gellib.base.paths import PROJECT_ROOT
 from gellib.config import RunConfig
 
-README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (PROJECT_ROOT / "docs" / "capabilities.md").read_text(encoding="utf-8")
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
-    for line in README.splitlines()
+    for line in PAGE.splitlines()
     if line.startswith("| ") and "::" in line
 ]
 

@@ -1,6 +1,7 @@
 """The pages build as a site without a warning, with the reference and the gallery in it."""
 
 import ast
+import importlib.util
 import os
 import re
 import subprocess
@@ -39,6 +40,38 @@ def test_the_site_builds_without_a_warning(tmp_path):
     shown = re.findall(r'src="([^"]+[.]png)"', gallery.read_text(encoding="utf-8"))
     assert any(name.endswith("ranking.png") for name in shown)
     assert all((gallery.parent / name).is_file() for name in shown)
+
+
+def _address_maker():
+    """The script that writes the address, which is no module of the package."""
+    place = PROJECT_ROOT / "docs" / "make_address.py"
+    spec = importlib.util.spec_from_file_location("make_address", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_address_of_the_repository_follows_from_its_one_place():
+    maker = _address_maker()
+    address = maker.read_address()
+    slug = "/".join(address.split("/")[-2:])
+    for page in maker.pages():
+        text = page.read_text(encoding="utf-8")
+        assert maker.with_address(text, address) == text, page.name
+        moved = maker.with_address(text, "https://example.org/who/what")
+        left = len(re.findall(r"^Repository = ", moved, re.M))
+        assert moved.count(slug) == left, f"{page.name}: an address that make_address.py misses"
+    others = [
+        *(PROJECT_ROOT / "docs").rglob("*.md"), PROJECT_ROOT / "mkdocs.yml",
+        PROJECT_ROOT / "CONTRIBUTING.md", *(PROJECT_ROOT / "gellib").rglob("*.py"),
+    ]  # fmt: skip
+    assert not [page for page in others if slug in page.read_text(encoding="utf-8")]
+
+
+def test_the_readme_is_short_and_has_the_test_command():
+    text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) < 1500
+    assert re.search(r"^ *pip install -e '\.\[test\]' && pytest", text, re.M), "CI reads it"
 
 
 def _public_functions(tree):

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
+import os
+import re
+import subprocess
+import sys
 
 import nbformat
 import papermill
@@ -15,6 +20,7 @@ from gellib.config import RunConfig
 from gellib.runs import REFERENCE_COLUMNS, RunFolder
 
 NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*.ipynb"))
+INSTALLED = [path for path in NOTEBOOKS if path.stem != "3_summary"]
 
 
 def small(folder):
@@ -48,6 +54,8 @@ class TestHygiene:
         tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
         assert len(tagged) == 1
         for line in tagged[0].source.splitlines():
+            if not line or line.startswith("# "):
+                continue
             statement = ast.parse(line).body[0]
             assert isinstance(statement, ast.AnnAssign), line
             ast.literal_eval(statement.value)
@@ -64,17 +72,93 @@ class TestHygiene:
                 if "parameters" not in cell.metadata.get("tags", []):
                     assert len(cell.source.splitlines()) <= 15
 
-    def test_it_begins_with_a_title(self, notebook):
-        assert notebook.cells[0].source.startswith("# ")
+    def test_it_begins_with_a_title_a_badge_and_the_installation(self, notebook, request):
+        name = request.node.callspec.params["notebook"].stem
+        if name not in [path.stem for path in INSTALLED]:
+            return
+        title, install = notebook.cells[:2]
+        number, _, word = name.partition("_")
+        assert title.source.startswith(f"# {number} · {word.capitalize()}\n")
+        assert title.source.endswith(f"/notebooks/{name}.ipynb)")
+        assert install.id == "install" and _folded(install)
+
+    def test_headings_are_numbered_alike(self, notebook):
+        text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+        numbered = re.findall(r"^## (\d+)(.*)$", text, re.M)
+        assert [int(number) for number, _ in numbered] == [*range(1, len(numbered) + 1)]
+        assert all(rest.startswith(" · ") for _, rest in numbered)
 
     def test_it_is_valid(self, notebook):
         nbformat.validate(notebook)
         assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
 
 
+def _folded(cell):
+    """Whether JupyterLab and Colab hide the code of a cell."""
+    metadata = cell.metadata
+    return metadata.get("jupyter", {}).get("source_hidden") and metadata.get("cellView") == "form"
+
+
+@pytest.mark.parametrize("name", ["4_predict"])
+def test_what_is_read_as_a_page_has_its_code_folded(name):
+    found = nbformat.read(PROJECT_ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    for cell in found.cells:
+        if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
+            assert _folded(cell), cell.id
+
+
+def test_the_installation_is_one_and_the_same():
+    cells = [nbformat.read(path, as_version=4).cells[1].source for path in INSTALLED]
+    assert len({*cells}) == 1
+
+
+@pytest.mark.parametrize("on_colab", [False, True])
+@pytest.mark.parametrize("missing", [False, True])
+def test_gellib_is_installed_on_colab_where_it_is_missing(monkeypatch, on_colab, missing):
+    """With what is there as constraints; and nothing that it sets is taken for a parameter."""
+    ran = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: ran.append(command))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if missing else name)
+    if on_colab:
+        monkeypatch.setitem(sys.modules, "google.colab", sys)
+    else:
+        monkeypatch.delitem(sys.modules, "google.colab", raising=False)
+    cells = nbformat.read(PROJECT_ROOT / "notebooks" / "2_train.ipynb", as_version=4).cells
+    names: dict[str, object] = {}
+    exec(cells[1].source, names)
+    assert bool(ran) == (on_colab and missing)
+    if ran:
+        listed, installed = ran
+        assert listed[1:] == ["-m", "pip", "list", "--format=freeze"]
+        assert installed[3:5] == ["install", "-q"] and "--upgrade" not in installed
+        assert installed[installed.index("-c") + 1] == names["_kept"]
+    (parameters,) = [c for c in cells if "parameters" in c.metadata.get("tags", [])]
+    exec(parameters.source, names)
+    assert RunConfig.from_notebook(names) == RunConfig()
+
+
+# The ones that people change stand first.
+FIRST = ["dataset_dir", "pretrained_model", "classifier_head", "num_epochs", "color"]
+
+
+def test_the_parameters_that_people_change_stand_first_and_the_others_in_groups():
+    path = PROJECT_ROOT / "notebooks" / "2_train.ipynb"
+    seen = papermill.inspect_notebook(str(path))
+    assert [*seen][: len(FIRST)] == FIRST
+    (cell,) = [
+        c
+        for c in nbformat.read(path, as_version=4).cells
+        if "parameters" in c.metadata.get("tags", [])
+    ]
+    first, *groups = cell.source.split("\n\n")
+    assert len(first.splitlines()) == len(FIRST)
+    assert groups[0].startswith("# What follows can stay as it is.\n# ")
+    assert all(group.startswith("# ") for group in groups)
+
+
 def test_training_notebook_has_every_parameter_with_its_type_default_and_help():
     seen = papermill.inspect_notebook(str(PROJECT_ROOT / "notebooks" / "2_train.ipynb"))
-    assert list(seen) == list(RunConfig.model_fields)
+    assert sorted(seen) == sorted(RunConfig.model_fields)
     for name, field in RunConfig.model_fields.items():
         default = ast.literal_eval(seen[name]["default"])
         assert default == field.default, name
@@ -169,3 +253,26 @@ class TestExecuted:
         shown += str(node.metadata.get("widgets", ""))
         assert "gellib sweep" in shown
         assert "no training" in shown and "right on" in shown
+
+    @pytest.mark.slow
+    def test_the_forms_are_shown_with_the_ipywidgets_of_colab(self, tmp_path, monkeypatch):
+        """Version 7.7.1, in the kernel; a package index that is not reached skips it."""
+        place = tmp_path / "ipywidgets7"
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(place)]
+        done = subprocess.run([*pip, "ipywidgets==7.7.1", "ipython_genutils"], capture_output=True)
+        if done.returncode:
+            pytest.skip("ipywidgets 7.7.1 cannot be installed here")
+        paths = [str(place), *filter(None, [os.environ.get("PYTHONPATH")])]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        node = self.execute("4_predict.ipynb", tmp_path / "4.ipynb", runs_dir=str(tmp_path))
+        states = node.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+        versions = {s["state"].get("_model_module_version") for s in states.values()}
+        assert "1.5.0" in versions and not {v for v in versions if v.startswith("2")}
+        assert "right on" in str(states)
+        folder = make_stripes_and_dots(tmp_path / "images")
+        asked = {"dataset_dir": str(folder), "judge_network": "", "group_duplicates": False}
+        node = self.execute("1_explore.ipynb", tmp_path / "1.ipynb", **asked)
+        states = node.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+        assert {s["state"].get("_model_module_version") for s in states.values()} >= {"1.5.0"}
+        shown = "".join(str(o) for c in node.cells for o in c.get("outputs", []))
+        assert "Each image has one label." in shown, "a sentence where there is nothing to draw"

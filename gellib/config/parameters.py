@@ -13,7 +13,7 @@ MOST_CHARACTERS = 4096
 
 
 class Parameters(BaseModel):
-    """The fields of `RunConfig`, in the order of the parameters cell of `2_train.ipynb`."""
+    """The fields of `RunConfig`; the parameters cell of `2_train.ipynb` has them in groups."""
 
     # Validators are built when they are first used: this class's never, that of `RunConfig` once.
     model_config = ConfigDict(

@@ -16,6 +16,7 @@ from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
 from gellib.base.files import atomic_path
+from gellib.base.markup import in_html
 from gellib.base.text import shorten
 
 # Okabe and Ito's colours, which colour-blind readers can distinguish too.
@@ -187,9 +188,21 @@ def note(fig: Figure, text: str) -> None:
         fig.supxlabel(text, fontsize=8.5, color="#555555", x=0.01, ha="left")
 
 
-def message(text: str, heading: str = "") -> Chart:
+class Message(Chart):
+    """A figure that is a sentence: a notebook shows it as text, and draws nothing."""
+
+    sentence = ""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        shown = f"<p><b>{in_html(self.headline())}.</b> {in_html(self.sentence)}</p>"
+        shown = shown if self.headline() else f"<p>{in_html(self.sentence)}</p>"
+        return {"text/html": shown, "text/plain": self.sentence}, {}
+
+
+def message(text: str, heading: str = "") -> Message:
     """Return a figure that says in a sentence why there is nothing to draw."""
-    fig = Chart(figsize=(6, 1.6))
+    fig = Message(figsize=(6, 1.6))
+    fig.sentence = text
     axes = fig.subplots()
     axes.set_axis_off()
     axes.text(0.0, 0.5, text, va="center", fontsize=10, color=INK, wrap=True)

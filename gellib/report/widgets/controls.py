@@ -52,9 +52,14 @@ def upload_button(opened: Callable[[Any], None]) -> widgets.FileUpload:
 
 
 def what_is_read() -> widgets.HTML:
-    """Say which files are read."""
+    """Say which files are read, and what an upload cannot do."""
     other = "phone photographs in HEIC, .1sc, CZI and other files: save them as JPEG or TIFF"
-    return widgets.HTML(f"<small>{READ} are read; {other}.</small>")
+    # Jupyter closes the connection at a message of more than 10 MiB, without a word.
+    large = (
+        "Jupyter uploads at most 10 MB at once: for more, drag the files into its file browser, "
+        "and give their path"
+    )
+    return widgets.HTML(f"<small>{READ} are read; {other}. {large}.</small>")
 
 
 def _wide(control: Any) -> Any:
