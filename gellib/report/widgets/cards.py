@@ -51,7 +51,7 @@ def card(
         shown += f"<div style='margin-top:8px'>{overlay.tag(name)}</div>"
         caption += f"<br>Heat map: {in_html(overlay.meaning)}"
     return (
-        "<div style='display:flex;flex-wrap:wrap;gap:8px 24px;margin-top:16px'>"
+        "<div style='display:flex;flex-wrap:wrap;gap:8px 24px;margin-top:16px;line-height:1.4'>"
         f"<figure style='margin:0;max-width:{PREVIEW_PX}px'>{shown}"
         f"<figcaption style='{_QUIET};overflow-wrap:anywhere'>{caption}</figcaption></figure>"
         f"<div role='status' style='flex:1 1 280px;max-width:480px'>"
@@ -84,7 +84,8 @@ def _headline(prediction: Prediction) -> list[str]:
     exclusive, said = prediction.task.exclusive, in_html(prediction.statement)
     most = "most probable: " if exclusive else "labels: "
     if prediction.ood:
-        title = f"<div style='{_large(1.6)}'>{DO_NOT_RELY}</div>{in_html(unlike(prediction))}"
+        why = in_html(f"This image is {unlike(prediction)}: do not rely on the prediction.")
+        title = f"<div style='{_large(1.6)}'>{DO_NOT_RELY}</div>{why}"
         members = prediction.members is not None
         return [box(title), f"<b>{said}</b>" * members, f"<div>{most}{given}</div>"]
     if exclusive and prediction.statement != prediction.label:
@@ -107,7 +108,7 @@ def unlike(prediction: Prediction) -> str:
     """Say which training images an image is unlike."""
     single = prediction.task.exclusive and not prediction.unlike_all
     of = f"the training images of {prediction.label}" if single else "all training images"
-    return f"This image is unlike {of}: do not rely on the prediction."
+    return f"unlike {of}"
 
 
 def _set(prediction: Prediction) -> str:

@@ -36,7 +36,7 @@ def path_field() -> widgets.Text:
 
 def heat_map_box() -> widgets.Checkbox:
     """Make the box that asks for heat maps."""
-    found = widgets.Checkbox(description="Show which regions decided (heat map)", indent=False)
+    found = widgets.Checkbox(description="Show what decided (heat map)", indent=False)
     found.layout.width = "auto"
     return found
 

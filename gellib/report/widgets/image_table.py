@@ -49,7 +49,8 @@ def image_table(rows: Sequence[Row]) -> str:
         for text in ("Image", "File", "What can be said", "Most probable")
     )
     return (
-        "<div style='overflow-x:auto'><table style='border-collapse:collapse;margin:8px 0'>"
+        "<div style='overflow-x:auto;line-height:1.4'>"
+        "<table style='border-collapse:collapse;margin:8px 0'>"
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -69,7 +70,7 @@ def _row(row: Row) -> str:
         said, probable = _said(p), _probable(p)
     cells = (
         f"<div style='display:flex;gap:4px'>{shown}</div>",
-        f"<span style='overflow-wrap:anywhere'>{in_html(name)}</span>",
+        f"<div style='overflow-wrap:anywhere;min-width:4.5em'>{in_html(name)}</div>",
         said,
         probable,
     )

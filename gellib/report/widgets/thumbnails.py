@@ -43,5 +43,5 @@ def image_tag(png: bytes, described: str, side: int = PREVIEW_PX) -> str:
     """Return an image as HTML, with a description for those who do not see it."""
     if not png:
         return ""
-    style = f"max-width:min({side}px,100%);max-height:{side}px;height:auto;display:block"
+    style = f"max-width:min({side}px,100%);max-height:{side}px;height:auto;display:block;margin:0"
     return f"<img src='{data_link(png, 'image/png')}' alt='{in_html(described)}' style='{style}'>"
