@@ -13,7 +13,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 from gellib import __version__
 from gellib.cli.data import check, partition, simulate
-from gellib.cli.handover import card, methods
+from gellib.cli.handover import card, checklist, methods
 from gellib.cli.models import pretrain, weights
 from gellib.cli.next_images import next_images
 from gellib.cli.predict import predict
@@ -85,6 +85,7 @@ def main() -> None:
     gellib next my_unlabelled       which images to label next
     gellib card runs/gel            what the best model is, and what it must not be used for
     gellib methods runs/gel         a methods paragraph with references
+    gellib checklist runs/gel       REFORMS, DOME, TRIPOD+AI and CLAIM, filled from the records
     gellib weights                  which pretrained networks are here
     gellib simulate gel --out DIR   make labelled practice images
 
@@ -105,6 +106,7 @@ for _command in (
     next_images,
     card,
     methods,
+    checklist,
     weights,
     simulate,
     pretrain,

@@ -59,6 +59,32 @@ def methods(run: str, out: str | None, bib: str | None) -> None:
         click.echo(f"wrote {shown_path(bib)}", err=True)
 
 
+@click.command()
+@click.argument("run", type=click.Path(), metavar="RUN")
+@_OUT
+@click.option(
+    "--only",
+    "names",
+    multiple=True,
+    metavar="GUIDELINE",
+    help="reforms, dome, tripod-ai or claim; may be repeated. [default: all]",
+)
+def checklist(run: str, out: str | None, names: tuple[str, ...]) -> None:
+    """Fill reporting checklists from the records: REFORMS, DOME, TRIPOD+AI, CLAIM.
+
+    RUN is the folder of a run, or of a sweep: then its best model. What the records do not say is
+    asked of the author.
+
+    \b
+    gellib checklist runs/mine --only reforms
+    gellib checklist runs/mine --out checklist.docx
+    """
+    from gellib.report.handover import GUIDELINES, Reported
+    from gellib.report.handover import checklist as fill
+
+    _give(fill(Reported.find(run), names or GUIDELINES), out)
+
+
 def _give(blocks: Sequence[Any], out: str | None) -> None:
     """Print a document as Markdown, or write it to a file."""
     from gellib.report.handover import to_markdown, write_document

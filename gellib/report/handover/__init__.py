@@ -1,5 +1,6 @@
 """What a run is handed over with: model card, methods paragraph, reporting checklist."""
 
+from gellib.report.handover.checklist import GUIDELINES, GuidelineError, checklist
 from gellib.report.handover.document import (
     DocumentError,
     to_html,
@@ -11,11 +12,14 @@ from gellib.report.handover.model_card import card_of, model_card
 from gellib.report.handover.reported import Reported, ReportedError
 
 __all__ = [
+    "GUIDELINES",
+    "GuidelineError",
     "DocumentError",
     "Methods",
     "Reported",
     "ReportedError",
     "card_of",
+    "checklist",
     "model_card",
     "to_html",
     "to_markdown",

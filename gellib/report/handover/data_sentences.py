@@ -7,21 +7,21 @@ from gellib.base.text import join_and, shorten
 from gellib.report.conclusions.wording import count
 from gellib.report.handover.reported import Reported
 
-_MOST_CLASSES = 6
+MOST_CLASSES = 6
 _LONGEST_NAME = 40
 
 
 def name_classes(names: list[str]) -> str:
     """Name classes for a sentence; of many, the first ones."""
-    shown = [in_markdown(shorten(name, _LONGEST_NAME)) for name in names[:_MOST_CLASSES]]
-    more = [f"{len(names) - _MOST_CLASSES} others"] if len(names) > _MOST_CLASSES else []
+    shown = [in_markdown(shorten(name, _LONGEST_NAME)) for name in names[:MOST_CLASSES]]
+    more = [f"{len(names) - MOST_CLASSES} others"] if len(names) > MOST_CLASSES else []
     return join_and([*shown, *more])
 
 
 def images_sentence(found: Reported) -> str:
     """Count the images, in all and by class."""
     classes = found.by_class
-    if len(classes) <= _MOST_CLASSES:
+    if len(classes) <= MOST_CLASSES:
         own = ", ".join(
             f"{n} {in_markdown(shorten(name, _LONGEST_NAME))}" for name, n in classes.items()
         )

@@ -65,7 +65,7 @@ def _memory(found: Reported) -> list[str]:
         return []
     return [
         "**Not with these scores for new subjects or samples:** training and test images share "
-        "duplicates or near-duplicates (see below), so the scores are in part of memory."
+        "duplicates or near-duplicates, so the scores are in part of memory."
     ]
 
 
@@ -76,7 +76,7 @@ def _shortcuts(found: Reported) -> list[str]:
         return []
     return [
         "**Not before its shortcuts were looked at:** something that need not be the subject tells "
-        "the classes apart in these images (see below); images without it may be predicted wrongly."
+        "the classes apart, as the check found; images without it may be predicted wrongly."
     ]
 
 

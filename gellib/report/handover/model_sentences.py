@@ -147,6 +147,13 @@ def training_sentence(found: Reported) -> str:
     return " ".join(filter(None, (text, weighted)))
 
 
+def imbalance_words(found: Reported) -> str:
+    """Say whether rare classes were given more weight."""
+    if found.config["imbalance"] == "focal":
+        return f"The focal loss{cite('lin2017')} gave more weight to images that are hard."
+    return _IMBALANCE.get(found.config["imbalance"], "No class was given more weight.")
+
+
 def _epochs(found: Reported) -> str:
     """Say for how many epochs, and which was kept: the best one only where training may stop."""
     config, most = found.config, count(found.config["num_epochs"], "epoch")
