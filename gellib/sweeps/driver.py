@@ -13,6 +13,7 @@ from pathlib import Path
 import gellib
 from gellib.base.files import delete_leftovers, write_json
 from gellib.base.paths import find_path
+from gellib.base.text import join_some
 from gellib.config import RunConfig
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import kernel_server
@@ -22,7 +23,7 @@ from gellib.sweeps.data_check import FolderChecks
 from gellib.sweeps.engine import NotebookError
 from gellib.sweeps.execute import execute
 from gellib.sweeps.feature_tasks import feature_key
-from gellib.sweeps.machine import Machine
+from gellib.sweeps.machine import NO_WEIGHTS, Machine
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
 from gellib.sweeps.progress import Progress, print_line
 from gellib.sweeps.spec import Sweep
@@ -183,18 +184,29 @@ def _skip_impossible(
     progress
         Gets a line for each reason.
     """
-    ready, skipped = {}, Counter[str]()
+    ready, skipped = {}, dict[str, list[RunConfig]]()
     for name, config in todo.items():
         if reason := machine.reason_to_skip(config, missing):
             run = RunFolder(folder.path / name)
             run.clear()
             run.write_outcome(config, "skipped", reason)
-            skipped[reason] += 1
+            skipped.setdefault(reason, []).append(config)
         else:
             ready[name] = config
-    for reason, n in skipped.items():
-        progress.skipped(n, reason)
+    for reason, configs in _in_few_lines(skipped).items():
+        progress.skipped(len(configs), reason)
     return ready
+
+
+def _in_few_lines(skipped: dict[str, list[RunConfig]]) -> dict[str, list[RunConfig]]:
+    """Join the reasons of networks without weights; each of them names its network."""
+    apart = {reason: own for reason, own in skipped.items() if reason.startswith(NO_WEIGHTS)}
+    if len(apart) < 2:
+        return skipped
+    configs = [config for own in apart.values() for config in own]
+    networks = list(dict.fromkeys(config.pretrained_model for config in configs))
+    line = f"{NO_WEIGHTS} for {join_some(networks, 3)}; gellib weights lists what can be had"
+    return {line: configs} | {reason: own for reason, own in skipped.items() if reason not in apart}
 
 
 def _tasks(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from gellib.config import RunConfig
 
+NO_WEIGHTS = "no pretrained weights at hand"  # reasons to skip a run for that begin so
+
 
 @dataclass(frozen=True)
 class Machine:

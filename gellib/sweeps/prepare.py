@@ -27,7 +27,7 @@ from gellib.models.backbones import (
 from gellib.models.compute import Compute
 from gellib.models.training import compute_features, compute_shard
 from gellib.sweeps.live_state import ActivityFile
-from gellib.sweeps.machine import Machine
+from gellib.sweeps.machine import NO_WEIGHTS, Machine
 from gellib.training_run import check_network, choose_compute, load_backbone, load_images
 
 
@@ -52,7 +52,7 @@ def probe_machine(configs: Sequence[RunConfig]) -> Machine:
         except WeightsMissing as err:
             if config.weights != "pretrained":
                 raise ConfigError(f"parameter 'weights': {err}") from err
-            no_weights[key] = f"no pretrained weights at hand: {err}"
+            no_weights[key] = f"{NO_WEIGHTS}: {err}"
             info = WeightsInfo("missing", "")
         except ValueError as err:
             raise ConfigError(f"parameter 'weights': {err}") from err
