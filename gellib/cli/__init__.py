@@ -14,6 +14,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 from gellib import __version__
 from gellib.cli.data import check, partition, simulate
 from gellib.cli.handover import card, checklist, methods
+from gellib.cli.machine import cache, doctor
 from gellib.cli.models import pretrain, weights
 from gellib.cli.next_images import next_images
 from gellib.cli.predict import predict
@@ -88,6 +89,7 @@ def main() -> None:
     gellib checklist runs/gel       REFORMS, DOME, TRIPOD+AI and CLAIM, filled from the records
     gellib weights                  which pretrained networks are here
     gellib simulate gel --out DIR   make labelled practice images
+    gellib doctor                   what this machine has, and what is missing
 
     The same in Jupyter: notebooks/1_explore.ipynb to 4_predict.ipynb.
     """
@@ -110,5 +112,7 @@ for _command in (
     weights,
     simulate,
     pretrain,
+    doctor,
+    cache,
 ):
     main.add_command(_command)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from gellib.base.cache_files import bytes_text
 from gellib.base.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
@@ -143,11 +144,6 @@ def _check_space(folder: Path, shape: tuple[int, ...]) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
-            f"the features need {_size(needed)}, but {folder} has {_size(free)} "
+            f"the features need {bytes_text(needed)}, but {folder} has {bytes_text(free)} "
             "free; make room there or set cache_dir"
         )
-
-
-def _size(n: int) -> str:
-    """Write a number of bytes: `3.4 GB`, or below one gigabyte `12.3 MB`."""
-    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB"
