@@ -33,9 +33,15 @@ def cached_json(folder: Path, name: str, facts: Any, compute: Callable[[], Any])
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
         try:
-            return json.loads(file.read_text(encoding="utf-8"))["found"]
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            if kept["checksum"] == _checksum(kept["found"]):
+                return kept["found"]
         except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
             pass
         found = compute()
-        write_text(file, json.dumps({"found": found}))
+        write_text(file, json.dumps({"checksum": _checksum(found), "found": found}))
     return found
+
+
+def _checksum(found: Any) -> str:
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]

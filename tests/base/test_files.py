@@ -63,5 +63,6 @@ def test_values_are_computed_once_and_again_when_damaged(tmp_path):
     (kept,) = [
         p for p in tmp_path.glob("counts-*.json") if json.loads(p.read_text())["found"]["n"] == 1
     ]
-    kept.write_text("{")
-    assert cached_json(tmp_path, "counts", ["digest"], compute) == {"n": 3}
+    for n, damaged in enumerate(("{", kept.read_text().replace('"n": 1', '"n": 5')), start=3):
+        kept.write_text(damaged)
+        assert cached_json(tmp_path, "counts", ["digest"], compute) == {"n": n}

@@ -27,6 +27,7 @@ from gellib.models.features import (
     unaugmented_view,
 )
 from gellib.models.features import store as store_module
+from gellib.models.features.cache import cached_array
 
 STEPS = "random_resized_crop horizontal_flip rotation(10)"
 
@@ -268,15 +269,32 @@ class TestStore:
         assert np.array_equal(again, first)
         assert ("are damaged" in caplog.text) == (damage != "no note")
 
-    def test_large_files_are_checked_by_parts(self, images, backbone, store, monkeypatch):
-        monkeypatch.setattr("gellib.models.features.cache._HASH_WHOLE_BELOW", 1000)
-        monkeypatch.setattr("gellib.models.features.cache._BLOCK", 100)
-        first = np.array(store.unaugmented(images, backbone))
-        (file,) = store.cache_dir.glob("*.npy")
-        content = bytearray(file.read_bytes())
-        content[-50] ^= 1
-        file.write_bytes(content)
-        assert np.array_equal(store.unaugmented(images, backbone), first)
+    def test_a_flipped_bit_is_found_anywhere(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("gellib.models.features.cache._BLOCK", 1000)
+        computed = []
+
+        def compute(out):
+            computed.append(1)
+            out[:] = np.arange(out.size).reshape(out.shape)
+            return 2.5
+
+        args = tmp_path, {"of": "this test"}, (20, 100), compute
+        first, _ = cached_array(*args, title="numbers")
+        (file,), (note,) = tmp_path.glob("*.npy"), tmp_path.glob("*.json")
+        random = np.random.default_rng(0)
+        for damaged in [file] * 40 + [note] * 20:
+            content = bytearray(damaged.read_bytes())
+            bit = int(random.integers(8 * len(content)))
+            content[bit // 8] ^= 1 << bit % 8
+            if damaged == note and chr(content[bit // 8]).isspace():
+                continue  # white space between the values of a note
+            damaged.write_bytes(content)
+            count = len(computed)
+            again, seconds = cached_array(*args, title="numbers")
+            assert len(computed) == count + 1, (damaged.suffix, bit)
+            assert np.array_equal(again, first) and seconds == 2.5
+        cached_array(*args, title="numbers")
+        assert len(computed) == count + 1
 
     def test_a_failure_leaves_nothing_behind(self, images, backbone, store, monkeypatch):
         def fail(*args, **options):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 from filelock import FileLock
 
 from gellib.base.cache_files import bytes_text
@@ -20,9 +21,7 @@ from gellib.base.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
 
-_HASH_WHOLE_BELOW = 256 << 20
 _BLOCK = 1 << 20
-_BLOCKS = 64
 
 
 def cache_key(facts: dict[str, Any]) -> str:
@@ -82,7 +81,7 @@ def cached_array(
             array.flush()
             del array  # Windows does not rename a mapped file
             note = {"what": title, "shape": list(shape), "seconds": seconds}
-            note |= _fingerprint(temporary)
+            note["checksum"] = _checksum(note, temporary)
             # First the array, then its note: an array without a note is ignored.
             note_file.unlink(missing_ok=True)
         write_text(note_file, json.dumps(note, indent=1))
@@ -113,7 +112,7 @@ def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None
         return None
     try:
         note = json.loads(note_file.read_text(encoding="utf-8"))
-        if note["fingerprint"] != _fingerprint(file)["fingerprint"]:
+        if note.pop("checksum", None) != _checksum(note, file):
             raise ValueError("its checksum differs")
         array = np.lib.format.open_memmap(file, "r")
         if array.shape != shape or array.dtype != np.float32:
@@ -124,19 +123,17 @@ def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, float] | None
         return None
 
 
-def _fingerprint(file: Path) -> dict[str, Any]:
-    """Hash a file; for a large one, its size and evenly spaced blocks."""
-    size = file.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with open(file, "rb") as stream:
-        if size <= _HASH_WHOLE_BELOW:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-        else:
-            for i in range(_BLOCKS):
-                stream.seek((size - _BLOCK) * i // (_BLOCKS - 1))
-                digest.update(stream.read(_BLOCK))
-    return {"bytes": size, "fingerprint": digest.hexdigest()}
+def _checksum(note: dict[str, Any], file: Path) -> str:
+    """Hash a note and every byte of its file, at about 5 GB per second of CPU from memory.
+
+    It is no defence against an attacker: whoever can write the file can write its note.
+    """
+    digest = xxhash.xxh3_128(json.dumps(note, sort_keys=True).encode())
+    block = memoryview(bytearray(_BLOCK))
+    with open(file, "rb", buffering=0) as stream:
+        while n := stream.readinto(block):
+            digest.update(block[:n])
+    return digest.hexdigest()
 
 
 def _check_space(folder: Path, shape: tuple[int, ...]) -> None:
