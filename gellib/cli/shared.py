@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -42,7 +43,14 @@ def _scalar(value: str) -> object:
     return {"true": True, "false": False}.get(value.lower(), value)
 
 
-def load(file: str, overrides: dict[str, object], out: str | None, quick: bool, many: bool):
+def load(
+    file: str,
+    overrides: dict[str, object],
+    out: str | None,
+    quick: bool,
+    many: bool,
+    outside: bool = False,
+):
     """Load a sweep; a quick one without its images has simulated ones instead.
 
     Parameters
@@ -57,18 +65,21 @@ def load(file: str, overrides: dict[str, object], out: str | None, quick: bool, 
         Whether it is a quick test.
     many
         Whether more than 10,000 runs are meant; otherwise a person at a terminal is asked.
+    outside
+        Whether its runs may write outside of the project and of `out`.
     """
     from gellib.sweeps import load_sweep
     from gellib.sweeps.repeats import TooManyRunsError
 
+    options: dict[str, Any] = {"out": out, "quick": quick, "outside": outside}
     try:
-        loaded = load_sweep(file, overrides=overrides, out=out, quick=quick, many=many)
+        loaded = load_sweep(file, overrides=overrides, many=many, **options)
     except TooManyRunsError as err:
         if not sys.stdin.isatty() or not click.confirm(f"{err}. Go on?", err=True):
             raise
-        return load(file, overrides, out, quick, True)
+        return load(file, overrides, out, quick, True, outside)
     given = not loaded.system or "dataset_dir" in overrides
     if not quick or given or not loaded.missing_folders():
         return loaded
     overrides = {**overrides, "dataset_dir": f"dataset/{loaded.system}-quick"}
-    return load_sweep(file, overrides=overrides, out=out, quick=True, many=many)
+    return load_sweep(file, overrides=overrides, many=many, **options)

@@ -23,7 +23,7 @@ def status(file: str, overrides: dict[str, object], out: str | None, quick: bool
     from gellib.base.paths import find_path
 
     if not find_path(file).is_dir():
-        list_runs(load(file, overrides, out, quick, True))
+        list_runs(load(file, overrides, out, quick, many=True, outside=True))
         return
     if overrides or out or quick:
         raise click.UsageError(

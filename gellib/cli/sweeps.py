@@ -26,6 +26,7 @@ from gellib.cli.status import describe_counts, list_runs
 @click.option("--no-summary", is_flag=True, help="Leave out the summary notebook.")
 @click.option("--quick", is_flag=True, help="A quick test: few images, two epochs, small input.")
 @click.option("--yes", is_flag=True, help="Do not ask about more than 10,000 runs.")
+@click.option("--allow-outside", is_flag=True, help="Let FILE name places outside the project.")
 def sweep(
     file: str,
     overrides: dict[str, object],
@@ -39,6 +40,7 @@ def sweep(
     no_summary: bool,
     quick: bool,
     yes: bool,
+    allow_outside: bool,
 ) -> None:
     """Run every configuration of a sweep FILE that is not done yet, then the summary.
 
@@ -53,7 +55,7 @@ def sweep(
     A quick test has a folder of its own, such as runs/protein-quick. Where the images are
     missing, it makes a few simulated ones.
     """
-    loaded = load(file, overrides, out, quick, yes)
+    loaded = load(file, overrides, out, quick, yes, allow_outside)
     if dry_run:
         list_runs(loaded)
         _refuse(loaded, quick)

@@ -12,6 +12,7 @@ from typing import Any
 from gellib.base.paths import SHIPPED, expand_user, find_path, made_in
 from gellib.base.text import join_some
 from gellib.config import ConfigError, RunConfig
+from gellib.sweeps.output_places import find_stray
 from gellib.sweeps.quick import quick_params, quick_purpose
 from gellib.sweeps.repeats import check_same, check_size, share_evaluation
 from gellib.sweeps.sweep_file import SweepFile, SweepInputError, read_sweep_file
@@ -65,6 +66,7 @@ def load_sweep(
     out: str | Path | None = None,
     quick: bool = False,
     many: bool = False,
+    outside: bool = False,
 ) -> Sweep:
     """Read a sweep file and expand it.
 
@@ -81,6 +83,8 @@ def load_sweep(
         folder of their own: `<name>-quick`.
     many
         Whether more than 10,000 runs are meant.
+    outside
+        Whether its runs may write outside of the project and of `out`: see `find_stray`.
 
     Raises
     ------
@@ -99,6 +103,7 @@ def load_sweep(
         )
     if spec.folds == 1:
         raise SweepInputError(f"{path}: key 'folds': got 1, expected 2 or more (or 0: no folds)")
+    folder = (made_in(path) / _name(spec, quick) if out is None else expand_user(out)).resolve()
     configs: dict[str, RunConfig] = {}
     problems: dict[str, list[str]] = {}
     listed_runs = []
@@ -119,6 +124,8 @@ def load_sweep(
                 for line in str(err).splitlines():
                     problems.setdefault(line, []).append(label or str(number))
                 continue
+            if not outside and (stray := find_stray(config, folder, overrides)):
+                problems.setdefault(stray, []).append(label or str(number))
             name = "-".join(part for part in (f"{config.model_id:02d}", label, suffix) if part)
             if name in configs:
                 raise SweepInputError(
@@ -139,15 +146,13 @@ def load_sweep(
         raise SweepInputError(
             f"{path}: the notebook {spec.notebook!r} does not exist: expected it at {notebook}"
         )
-    name = f"{spec.name}-quick" if quick else spec.name
     purpose = quick_purpose(spec.purpose) if quick else spec.purpose
-    folder = made_in(path) / name if out is None else expand_user(out)
     return Sweep(
-        name,
+        _name(spec, quick),
         purpose,
         notebook,
         path,
-        folder.resolve(),
+        folder,
         configs,
         spec.system,
         listed_runs,
@@ -166,10 +171,14 @@ def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepInputError]:
         place = SHIPPED / "runs"
     for path in sorted(place.glob("*.yaml")):
         try:
-            found[path] = load_sweep(path)
+            found[path] = load_sweep(path, outside=True)
         except SweepInputError as err:
             found[path] = err
     return found
+
+
+def _name(spec: SweepFile, quick: bool) -> str:
+    return f"{spec.name}-quick" if quick else spec.name
 
 
 def _repeats(spec: SweepFile, overrides: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from gellib import plots
+from gellib.base.paths import expand_user
 from gellib.evaluation import reliability, risk_coverage
 from gellib.models.explain import ExplainError
 from gellib.models.training import TrainResult
@@ -148,10 +149,10 @@ class RunFigures(RunState):
             path = self.folder.figures / f"{name}.png"
         elif Path(given).suffix.lower() in _IMAGE_SUFFIXES:
             # One file was named: it holds the curves, its neighbours the other figures.
-            path = Path(given)
+            path = expand_user(given)
             if name != "loss_accuracy":
                 path = path.with_name(f"{path.stem}-{name}{path.suffix}")
         else:
-            path = Path(given) / f"{name}.png"
+            path = expand_user(given) / f"{name}.png"
         plots.save(fig, path)
         return fig

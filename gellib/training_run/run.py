@@ -7,14 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gellib.base.files import write_csv
-from gellib.base.paths import shown_path
+from gellib.base.paths import expand_user, shown_path
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.evaluation.registry import find_metric
 from gellib.models.training import (
@@ -177,7 +176,10 @@ class TrainingRun(RunFigures):
         detector, more = uncertainty.detector, None
         if detector is not None:
             model["out_of_distribution"], more = detector.metadata(), detector.tensors()
-        for path in (folder.model, *([Path(config.model_path)] if config.model_path else [])):
+        for path in (
+            folder.model,
+            *([expand_user(config.model_path)] if config.model_path else []),
+        ):
             save_model(path, result.head, result.backbone, model, more)
         write_csv(folder.history, result.history)
         folder.write_predictions(predictions)
@@ -188,7 +190,8 @@ class TrainingRun(RunFigures):
         self.timings["total_s"] = time.perf_counter() - self._started
         record = Record.parse(finished_record(self))
         append_result(
-            Path(config.results_file) if config.results_file else folder.result, record_row(record)
+            expand_user(config.results_file) if config.results_file else folder.result,
+            record_row(record),
         )
         folder.write_record(record)
         scores, task, where = record.scores, record.task, record.scored_on

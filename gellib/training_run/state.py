@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gellib.base.files import write_json
-from gellib.base.paths import project_folder
+from gellib.base.paths import expand_user, project_folder
 from gellib.config import RunConfig
 from gellib.data import ImageSet
 from gellib.models.backbones import Backbone
@@ -37,7 +36,7 @@ class RunState:
         self.config = config
         self.timings: dict[str, float] = {}
         path = (
-            Path(config.run_dir)
+            expand_user(config.run_dir)
             if config.run_dir
             else project_folder() / "runs" / "single" / config.name()
         )
