@@ -71,14 +71,15 @@ def delete_leftovers(folder: Path) -> list[Path]:
     gone = []
     for path in sorted(folder.glob(".*")):
         found = _TEMPORARY.fullmatch(path.name)
-        if found and path.is_file() and not _alive(int(found[1])):
+        if found and path.is_file() and not is_alive(int(found[1])):
             with contextlib.suppress(OSError):
                 path.unlink()
                 gone.append(path)
     return gone
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine runs; on Windows always."""
     if os.name == "nt":
         # There, signal 0 ends a process.
         return True

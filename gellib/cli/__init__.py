@@ -12,6 +12,7 @@ import click
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 from gellib import __version__
+from gellib.base.stopping import stopped_in_words
 from gellib.cli.data import check, partition, simulate
 from gellib.cli.handover import card, checklist, methods
 from gellib.cli.machine import cache, doctor
@@ -57,8 +58,11 @@ class _Group(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> object:
+        def resumes() -> bool:
+            return ctx.invoked_subcommand == "sweep"
+
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), stopped_in_words(resumes):
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except (ValueError, OSError) as err:

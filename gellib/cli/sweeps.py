@@ -73,19 +73,15 @@ def sweep(
         _make_stand_in(loaded)
     from gellib.sweeps import run_sweep
 
-    try:
-        outcome = run_sweep(
-            loaded,
-            jobs=jobs,
-            threads=threads,
-            scheduler=scheduler,
-            fresh=fresh,
-            limit_s=time_limit,
-            summary=not no_summary,
-        )
-    except KeyboardInterrupt:
-        click.echo("\nstopped; the same command resumes where it was", err=True)
-        sys.exit(130)
+    outcome = run_sweep(
+        loaded,
+        jobs=jobs,
+        threads=threads,
+        scheduler=scheduler,
+        fresh=fresh,
+        limit_s=time_limit,
+        summary=not no_summary,
+    )
     click.echo(describe_counts(outcome.counts))
     click.echo(f"results:  {shown_path(outcome.results)}")
     if outcome.summary:

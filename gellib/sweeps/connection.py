@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from gellib.base.temporary import temporary_folder
 from gellib.sweeps.cluster import Cluster
 from gellib.sweeps.same_package import check_workers
 from gellib.sweeps.sweep_file import SweepError
@@ -73,7 +74,10 @@ def connect(
     import dask
     from distributed import Client, LocalCluster
 
-    losses = {"distributed.scheduler.allowed-failures": _ALLOWED_LOSSES}
+    settings = {
+        "distributed.scheduler.allowed-failures": _ALLOWED_LOSSES,
+        "temporary-directory": temporary_folder(),
+    }
     if scheduler:
         with _client_of(scheduler) as client:
             yield Cluster(client, cores=None, threads=threads)
@@ -83,7 +87,7 @@ def connect(
     threads = min(threads or cores, cores // jobs)
     offer_gpus(gpus)
     with (
-        dask.config.set(losses),
+        dask.config.set(settings),
         LocalCluster(
             n_workers=1,
             threads_per_worker=jobs,

@@ -189,7 +189,8 @@ def _kernel_problem(err: Exception, log: Path | None) -> str:
     reason = f"{type(err).__name__}: {err}"
     if "died" in str(err).lower():
         reason = "the kernel died; too little memory is the usual cause"
-        lines = log.read_text(errors="replace").splitlines() if log and log.exists() else []
+        text = log.read_text(errors="replace") if log and log.exists() else ""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         if log and lines:
             reason += f". Its last line in {log.name}: {lines[-1][:300]}"
     return reason

@@ -40,13 +40,28 @@ def serve(connection_file: str, arguments: list[str]) -> None:
         threadpool_limits(int(threads))
     from ipykernel.kernelapp import IPKernelApp
 
+    class QuietKernelApp(IPKernelApp):
+        """Says nothing of how to connect: the last line of its log is what it died of."""
+
+        def init_sockets(self) -> None:
+            self.log.addFilter(lambda record: "running over TCP" not in record.getMessage())
+            super().init_sockets()
+
+        def log_connection_info(self) -> None:
+            with open(os.devnull, "w") as nowhere:
+                before, sys.__stdout__ = sys.__stdout__, nowhere  # type: ignore[misc]
+                try:
+                    super().log_connection_info()
+                finally:
+                    sys.__stdout__ = before  # type: ignore[misc]
+
     # A notebook starts like a script: no arguments, modules of its folder can be imported.
     # They come last: a `random.py` or `gellib/` that lies there must not stand in for another.
     # ipykernel puts the folder first only where it is not on the path yet.
     sys.argv = ["ipykernel"]
     sys.path.append("")
     # What a sweep runs is none of the user's history.
-    IPKernelApp.launch_instance(
+    QuietKernelApp.launch_instance(
         argv=["-f", connection_file, *arguments, "--HistoryManager.enabled=False"]
     )
 
@@ -66,8 +81,11 @@ def forked_kernel(
         Current folder of the kernel.
     """
     os.chdir(cwd)
+    place = os.environ.get("TMPDIR")  # the server's, which is the folder of the sweep
     os.environ.clear()
     os.environ.update(env)
+    if place:
+        os.environ["TMPDIR"] = place
     # The lifeline ends this process with its owner; the parent is the server, which lives on.
     os.environ.pop("JPY_PARENT_PID", None)
     serve(connection_file, arguments)

@@ -18,11 +18,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
 from gellib.base.paths import PROJECT_ROOT, SHIPPED
+from gellib.base.temporary import socket_folder, temporary_folder
 
 CAN_FORK = sys.platform.startswith("linux")
 SERVER_VARIABLE = "GELLIB_KERNEL_SERVER"  # set in the process that does nothing but fork
@@ -93,7 +94,7 @@ def start_server(more: Sequence[str] = ()) -> None:
     """
     if CAN_FORK:
         _fork_context()
-        with _server_environment(more), _nowhere():
+        with _server_environment(more), _nowhere(), _uninterrupted():
             forkserver.ensure_running()
 
 
@@ -152,6 +153,7 @@ def _in_fork(
     lifeline: Connection, cwd: str, target: Callable[..., None], args: tuple[Any, ...]
 ) -> None:
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.chdir(cwd)
 
     def watch() -> None:
@@ -166,6 +168,9 @@ def _in_fork(
 def _fork_context() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["gellib.sweeps.preload"])
+    # The server's socket lies in the folder that multiprocessing would make, and leave when killed.
+    config: dict[str, Any] = vars(multiprocessing.current_process())["_config"]
+    config.setdefault("tempdir", socket_folder())
     return context
 
 
@@ -178,6 +183,8 @@ def _server_environment(more: Sequence[str]) -> Iterator[None]:
     ours = {
         SERVER_VARIABLE: "1",
         MODULES_VARIABLE: " ".join(more),
+        # Its forks keep it: what a killed kernel leaves there goes with the folder.
+        "TMPDIR": temporary_folder(),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's advice to who starts one
         "PYTHONPATH": os.pathsep.join(python_path()),
@@ -220,6 +227,20 @@ def _nowhere() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let a Ctrl-C at the terminal, which goes to all processes there, reach this one alone.
+
+    The server inherits that it is blocked; it would end in a traceback while it imports.
+    """
+    resource_tracker.ensure_running()  # of multiprocessing: it would unblock signals
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def _children_allowed() -> Iterator[None]:
     """Let a daemonic process (a Dask worker under its nanny) start processes.
 
@@ -241,3 +262,8 @@ def _kill_all() -> None:
     for process in list(_alive):
         with contextlib.suppress(OSError):
             process.kill()
+    # One that still imports would see only then that it is no longer needed, and hold up the exit.
+    server = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    if server is not None and not multiprocessing.active_children():
+        with contextlib.suppress(OSError):
+            os.kill(server, signal.SIGKILL)

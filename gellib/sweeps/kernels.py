@@ -20,6 +20,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
+from gellib.base.temporary import socket_folder
 from gellib.sweeps import kernel_main, kernel_server
 
 
@@ -76,8 +77,10 @@ class SweepKernelManager(AsyncKernelManager):
 
     def __init__(self, **kwargs: Any) -> None:
         if kernel_server.CAN_FORK:
-            self._folder = tempfile.TemporaryDirectory(prefix="gellib-", ignore_cleanup_errors=True)
-            kwargs |= {"transport": "ipc", "connection_file": f"{self._folder.name}/kernel.json"}
+            self._folder = tempfile.TemporaryDirectory(
+                prefix="k-", dir=socket_folder(), ignore_cleanup_errors=True
+            )
+            kwargs |= {"transport": "ipc", "connection_file": f"{self._folder.name}/k.json"}
         super().__init__(**kwargs)
 
     async def _async_pre_start_kernel(self, **kw: Any) -> tuple[list[str], dict[str, Any]]:

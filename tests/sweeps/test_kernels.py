@@ -129,6 +129,12 @@ def test_killed_kernel_is_a_failure(tmp_path, kind):
         execute(source, tmp_path / "out.ipynb", {}, log=tmp_path / "log.txt")
 
 
+def test_a_killed_kernel_that_said_nothing_has_no_last_words(tmp_path, kind):
+    source = notebook(tmp_path / "a.ipynb", "import os\nos.kill(os.getpid(), 9)")
+    with pytest.raises(NotebookError, match="kernel died; too little memory is the usual cause$"):
+        execute(source, tmp_path / "out.ipynb", {}, log=tmp_path / "log.txt")
+
+
 @forks
 def test_time_limit_stops_a_notebook_and_its_processes(tmp_path):
     source = notebook(
