@@ -17,11 +17,11 @@ from gellib.base.text import join_and
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60em; margin: 2em auto;
-  padding: 0 1em; overflow-wrap: anywhere; }
+  padding: 0 1em; overflow-wrap: break-word; }
 table { border-collapse: collapse; margin: 1em 0; }
 th, td { border: 1px solid #CCC; padding: .3em .6em; text-align: left; vertical-align: top; }
 th { background: #F3F8FC; }
-td:first-child { overflow-wrap: normal; }
+td code { overflow-wrap: anywhere; } td:nth-child(4) { min-width: 10em; }
 pre { background: #F6F6F6; padding: 1em; white-space: pre-wrap; font-size: .85em; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 1.6em; }
 """

@@ -38,13 +38,10 @@ def evaluation_sentence(found: Reported) -> str:
     if own.repeats > 1:
         text += f" and repeated {own.repeats} times with new folds"
     text += f"; each image was predicted by models trained without it{' or its group' * grouped}"
-    text += ". The final model was trained on all of them."
+    text += ". The final model was trained on all of them"
     if test := splits.get("test"):
-        text += (
-            f" The test part that the data set gives ({count(test, 'image')}) took no part in this "
-            "and was predicted by the final model."
-        )
-    return text
+        text += f" and predicted the {count(test, 'image')} of a given test part, kept apart"
+    return f"{text}."
 
 
 def _folds(found: Reported) -> str:
@@ -72,7 +69,7 @@ def choice_sentence(found: Reported) -> str:
         if found.corrected is not None:
             text += (
                 ", and its score was corrected for the choice by bootstrap over "
-                f"{_units(found)}{cite('tsamardinos2018')}"
+                f"{units(found)}{cite('tsamardinos2018')}"
             )
         elif found.tested is not None:
             text += "; test images chose nothing"
@@ -101,64 +98,47 @@ def _value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or "none"
 
 
-def _units(found: Reported) -> str:
+def units(found: Reported) -> str:
+    """Say what is independent: `groups` or `images`."""
     groups = found.groups
     return "groups" if groups is not None and groups < found.grouped_images else "images"
 
 
-def calibration_sentence(found: Reported) -> str:
-    """Say whether a temperature was fitted, and to what."""
-    own = found.record.calibration
-    if own is None:
-        return ""
-    if own.temperature == 1:
-        why = f": {in_markdown(own.reason)}" if own.reason else ""
-        return f"Probabilities were left uncalibrated{why}."
-    of = "out-of-fold predictions" if found.crossed else "predictions"
-    return (
-        f"Probabilities were calibrated by one temperature, {own.temperature:.2f}"
-        f"{cite('guo2017')}, fitted to the {of} of {own.n_val} images."
-    )
-
-
-def thresholds_sentence(found: Reported) -> str:
-    """Say from which probability on a label was given; empty for one label per image."""
-    own = found.record.thresholds
-    if own is None:
-        return ""
-    of = "out of fold" if found.crossed else "on the validation images"
-    text = f"Each label was given from the probability on that had the highest F1 {of}"
-    if own.not_tuned:
-        text += f"; {count(len(own.not_tuned), 'label')} with too few images kept 0.5"
-    return f"{text}."
-
-
 def headline_intervals_sentence(found: Reported) -> str:
     """Say how the interval of the score that decides was computed; empty without one."""
-    known = [score for score in (found.tested, found.out_of_fold) if score and score.bounded]
-    return intervals_sentence(found, headline=True) if known else ""
+    return intervals_sentence(found, headline=True)
 
 
 def intervals_sentence(found: Reported, *, headline: bool = False) -> str:
     """Say how the intervals of all scores, or of the one that decides, were computed."""
-    if not (found.record.scores.get("intervals") or found.tested or found.out_of_fold):
-        return ""
-    grouped = f", with groups as units{cite('kish1965')}" * (_units(found) == "groups")
+    texts = []
+    crossed = found.comparison.cross_validated is not None
+    if crossed:
+        repeats = " and repeats" * (found.record.evaluation.repeats > 1)
+        texts.append(
+            f"The interval (95 %) of the {found.metric} out of fold was Wilson's"
+            f"{cite('wilson1927')}, for as many images as its variance over {units(found)}{repeats}"
+            " amounts to."
+        )
+    of_table = not headline and bool(found.record.scores.get("intervals"))
+    own = found.tested or (None if crossed else found.out_of_fold)
+    if of_table or (own is not None and own.bounded):
+        grouped = f", with groups as units{cite('kish1965')}" * (units(found) == "groups")
+        subject = "Other intervals" if crossed else "Intervals"
+        texts.append(f"{subject} (95 %) were {_of_images(found, of_table)}{grouped}.")
+    if len(found.seeds) > 1 and found.tested is not None:
+        paper = cite("nadeau2003") if found.comparison.ratio else ""
+        texts.append(f"Over seeds, they have the variance of images and of seeds{paper}.")
+    return " ".join(texts)
+
+
+def _of_images(found: Reported, every: bool) -> str:
     area = f"DeLong's{cite('delong1988')} for the ROC area"
     if found.exclusive:
-        how = f"Wilson's{cite('wilson1927')}"
-        if not headline:
-            how += (
-                f" for shares of images, {area}, and from draws of the confusion matrix for others"
-            )
-    else:
-        how = f"from the BCa bootstrap{cite('efron1987')}"
-        how += "" if headline else f", and {area}"
-    text = f"Intervals (95 %) were {how}{grouped}."
-    if len(found.seeds) > 1 and not found.crossed:
-        paper = cite("nadeau2003") if found.comparison.ratio else ""
-        text += f" Over seeds, they have the variance of images and of seeds{paper}."
-    return text
+        rest = f" for shares of images, {area}, and from draws of the confusion matrix for others"
+        return f"Wilson's{cite('wilson1927')}{rest if every else ''}"
+    rest = f", for the share with all labels right Wilson's{cite('wilson1927')}, and {area}"
+    return f"from the BCa bootstrap{cite('efron1987')}{rest if every else ''}"
 
 
 def tests_sentence(found: Reported) -> str:
@@ -169,52 +149,21 @@ def tests_sentence(found: Reported) -> str:
         return ""
     if crossed is not None and len(crossed.models) > 1:
         return (
-            "All pairs of configurations were compared by one permutation test (signs of "
-            f"{_units(found)}, largest difference) with a margin of {100 * crossed.margin:g} "
-            "percentage points."
+            "All pairs of configurations were compared in one sign-flip permutation test over "
+            f"{units(found)} (maximum over the pairs), with a margin of "
+            f"{100 * crossed.margin:g} percentage points."
         )
-    if comparison.indistinguishable is not None:
+    ranking = comparison.indistinguishable
+    if ranking is not None:
+        single = ranking.groups == ranking.images
+        tested = "test images" if single else "groups of test images"
         paper = cite("nadeau2003") if comparison.seeds > 1 and comparison.ratio else ""
-        seeds = f" and by one that allows for seeds{paper}" if comparison.seeds > 1 else ""
+        seeds = f" and in a test that allows for seeds{paper}" if comparison.seeds > 1 else ""
         return (
-            "All pairs of configurations were compared by one permutation test (signs of test "
-            f"images, largest difference){seeds}."
+            "All pairs of configurations were compared in one sign-flip permutation test over "
+            f"{tested} (maximum over the pairs){seeds}."
         )
     return ""
-
-
-def sets_sentence(found: Reported) -> str:
-    """Say what the prediction sets promise; empty where there are none."""
-    own = found.record.prediction_sets
-    if own is None or own.level is None:
-        return ""
-    of = "out-of-fold predictions" if own.source == "out-of-fold" else "validation images"
-    text = (
-        f"Prediction sets were fitted class by class to the {of} by conformal "
-        f"prediction{cite('vovk2015')}, to hold the true class of {percent(own.level, 0)} of "
-        "further images"
-    )
-    if own.too_few:
-        few = join_some([in_markdown(shorten(n, _LONGEST_VALUE)) for n in own.too_few], 3)
-        text += f" (without a promise for {few}, of which there were too few)"
-    return f"{text}."
-
-
-def unlike_sentence(found: Reported) -> str:
-    """Say how images unlike the training images were found; empty where that was not asked."""
-    own = found.record.out_of_distribution
-    if own is None:
-        return ""
-    if own.rate is None:
-        return f"Images unlike the training images are not flagged: {in_markdown(own.reason)}."
-    text = (
-        "Images were flagged as unlike the training images by their distance in features and in "
-        f"image statistics{cite('ledoit2004')}, at a limit that {percent(own.rate, 0)} of images "
-        "like them exceed"
-    )
-    if own.test_flagged is not None and own.n_test:
-        text += f"; {own.test_flagged} of {own.n_test} test images were flagged"
-    return f"{text}."
 
 
 def baselines(found: Reported) -> dict[str, float]:
@@ -243,12 +192,19 @@ def results_sentences(found: Reported) -> list[str]:
     """Give the score of the configuration with its interval, for a section of results."""
     parts = []
     if (seen := found.out_of_fold) is not None:
-        text = f"The {found.metric} out of fold was {_with_interval(seen, found.corrected is None)}"
+        mean = " (mean over the repeats)" * (found.record.evaluation.repeats > 1)
+        text = (
+            f"The {found.metric} out of fold{mean} was "
+            f"{_with_interval(seen, found.corrected is None)}"
+        )
         if (own := found.corrected) is not None:
             text += f"; corrected for the choice it was {_with_interval(own)}"
         parts.append(f"{text}.")
     if (tested := found.tested) is not None:
-        parts.append(f"The {found.metric} on the test images was {_with_interval(tested)}.")
+        each = " per seed" * (len(found.seeds) > 1)
+        parts.append(
+            f"The {found.metric} on the test images was {_with_interval(tested)[:-1]}{each})."
+        )
     return parts
 
 

@@ -10,6 +10,7 @@ from gellib.base.text import join_and
 from gellib.report.handover import data_sentences as data
 from gellib.report.handover import evaluation_sentences as judged
 from gellib.report.handover import model_sentences as model
+from gellib.report.handover import promise_sentences as promised
 from gellib.report.handover.document import Block, Bullets, Heading, Paragraph, Verbatim
 from gellib.report.handover.references import bibtex, cited, keys_in, network_keys
 from gellib.report.handover.reported import Reported
@@ -29,11 +30,11 @@ _SENTENCES = (
     (0, "evaluation", judged.evaluation_sentence),
     (0, "choice", judged.choice_sentence),
     (1, "tests", judged.tests_sentence),
-    (0, "calibration", judged.calibration_sentence),
-    (0, "thresholds", judged.thresholds_sentence),
+    (0, "calibration", promised.calibration_sentence),
+    (0, "thresholds", promised.thresholds_sentence),
     (0, "intervals", judged.headline_intervals_sentence),
-    (3, "prediction sets", judged.sets_sentence),
-    (4, "images unlike the training images", judged.unlike_sentence),
+    (3, "prediction sets", promised.sets_sentence),
+    (4, "images unlike the training images", promised.unlike_sentence),
     (0, "software", model.software_sentence),
 )
 

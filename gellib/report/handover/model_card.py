@@ -15,6 +15,7 @@ from gellib.report.handover import data_sentences as data
 from gellib.report.handover import evaluation_sentences as judged
 from gellib.report.handover import limits
 from gellib.report.handover import model_sentences as model
+from gellib.report.handover import promise_sentences as promised
 from gellib.report.handover.document import Block, Bullets, Grid, Heading, Paragraph
 from gellib.report.handover.references import uncited
 from gellib.report.handover.reported import Reported
@@ -74,10 +75,10 @@ def card_of(found: Reported) -> list[Block]:
         Heading("What its predictions say"),
         *_text(
             found,
-            judged.calibration_sentence,
-            judged.thresholds_sentence,
-            judged.sets_sentence,
-            judged.unlike_sentence,
+            promised.calibration_sentence,
+            promised.thresholds_sentence,
+            promised.sets_sentence,
+            promised.unlike_sentence,
         ),
         _bullets(_trust(found)),
         Heading("What the check found in the images"),
@@ -146,9 +147,10 @@ def _scores(found: Reported) -> list[Block]:
             title = f"{name.capitalize()}, of {_short(scores.get('positive', ''))} as positive"
             rows.append((title, percent(scores[name]), _bounds(intervals, name, percent)))
     where = "test images" if record.scored_on == "test" else "images out of fold"
-    text = f"Scores of this run on {scores['n']} {where}:"
-    if len(found.seeds) > 1:
-        text = f"Scores of this run, one of {len(found.seeds)} seeds, on {scores['n']} {where}:"
+    one = f", one of {len(found.seeds)} seeds," if len(found.seeds) > 1 else ""
+    averaged = record.scored_on != "test" and record.evaluation.repeats > 1
+    how = ", by the mean probability of each image over the repeats" if averaged else ""
+    text = f"Scores of this run{one} on {scores['n']} {where}{how}:"
     return [Paragraph(text), Grid(("score", "value", "95 % interval"), tuple(rows))]
 
 
@@ -200,11 +202,15 @@ def _trust(found: Reported) -> list[str]:
 
 def _weights(found: Reported) -> list[str]:
     weights = found.record.weights
-    licence = weights.to_dict().get("license", "")
+    licence = in_markdown(weights.to_dict().get("license", ""))
+    if weights.name == "labsim":
+        licence = "that of gellib, which includes them"
     return [
         f"**Weights:** {uncited(model.weights_words(found))}",
         f"**From:** {in_markdown(weights.source)}" if weights.source else "",
-        f"**Licence of the weights:** {in_markdown(licence) or 'not on record: ask their authors'}",
+        f"**Licence of the weights:** {licence or 'not on record; their authors have to be asked'}"
+        if weights.name != "none"
+        else "",
         f"**sha256:** {in_code(weights.sha256)}" if weights.sha256 else "",
         in_markdown(weights.warning),
         "**Licence of the images and of this model:** not on record; the author has to name them",

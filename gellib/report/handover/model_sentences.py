@@ -78,9 +78,10 @@ def network_sentence(found: Reported) -> str:
             f"and classified by {head} with {outputs}"
         )
     else:
+        how = "trained" if found.record.weights.name == "none" else "fine-tuned"
         text = (
-            f"{network[0].upper()}{network[1:]}, with weights {weights_words(found)}, was "
-            f"fine-tuned: {_trained_layers(found)} and a new classifier ({head}, {outputs}) were "
+            f"{network[0].upper()}{network[1:]}, with weights {weights_words(found)}, was {how}: "
+            f"{_trained_layers(found)} and a new classifier ({head}, {outputs}) were "
             "trained"
         )
     own = found.record.parameters
@@ -112,7 +113,7 @@ def training_sentence(found: Reported) -> str:
     config = found.config
     weighted = _IMBALANCE.get(config["imbalance"], "")
     if config["opt_alg"] == "lbfgs":
-        each = "" if found.exclusive else ", one per label"
+        each = "" if found.exclusive else " (one per label)"
         text = (
             f"The classifier was the optimum of a logistic regression{each} with L2 regularisation "
             f"(C = {config['lbfgs_c']:g}) on standardised features, found by "

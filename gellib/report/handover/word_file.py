@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ _INSTALL = "pip install 'gellib[docx]', or write .html, which Word opens too"
 _PARTS = re.compile(r"(\*\*.+?\*\*|`.+?`|<code>.*?</code>)")
 _MONOSPACED = "Courier New"
 _WIDTH_CM = 16.5
+_LETTER_CM, _LONGEST_WORD = 0.19, 16  # at 9 points; longer words are broken
 
 
 def write_word_file(blocks: Sequence[Block], path: str | Path) -> None:
@@ -37,6 +39,10 @@ def write_word_file(blocks: Sequence[Block], path: str | Path) -> None:
     except ImportError as err:
         raise DocumentError(f"{path}: needs python-docx: {_INSTALL}") from err
     document: Any = docx.Document()
+    about = document.core_properties
+    about.title = next((as_plain(b.text) for b in blocks if isinstance(b, Heading)), "")
+    about.author, about.comments = "gellib", ""
+    about.created = about.modified = datetime.now(timezone.utc)
     for section in document.sections:
         section.left_margin = section.right_margin = docx.shared.Cm(2.2)
     for block in blocks:
@@ -61,11 +67,15 @@ def _add(document: Any, block: Block) -> None:
 
 
 def _add_grid(document: Any, grid: Grid) -> None:
+    from docx.oxml import OxmlElement
     from docx.shared import Cm
 
     table = document.add_table(rows=1, cols=len(grid.header))
     table.style = "Table Grid"
     table.autofit = False
+    # On each page that a long table goes on to.
+    repeated = OxmlElement("w:tblHeader")
+    table.rows[0]._tr.get_or_add_trPr().append(repeated)
     widths = _widths(grid)
     for row in (grid.header, *grid.rows):
         cells = table.rows[0].cells if row is grid.header else table.add_row().cells
@@ -75,13 +85,15 @@ def _add_grid(document: Any, grid: Grid) -> None:
 
 
 def _widths(grid: Grid) -> list[float]:
-    """Share the width of the page by the length of the texts, of which none is left too little."""
+    """Share the width of the page, in cm, so that long words fit and long texts get most."""
     columns = zip(*((as_plain(c) for c in row) for row in (grid.header, *grid.rows)), strict=True)
-    wanted = []
+    least, wanted = [], []
     for column in columns:
-        longest = max(map(len, column))
-        wanted.append(min(max(longest, 6), 60) ** 0.8)
-    return [_WIDTH_CM * value / sum(wanted) for value in wanted]
+        words = [len(word) for text in column for word in re.split(r"[\s/_-]", text)]
+        least.append(0.4 + _LETTER_CM * min(max(words), _LONGEST_WORD))
+        wanted.append(max(sum(map(len, column)) / len(column), 1.0) ** 0.8)
+    spare = max(_WIDTH_CM - sum(least), 0.0)
+    return [own + spare * want / sum(wanted) for own, want in zip(least, wanted, strict=True)]
 
 
 def _fill(paragraph: Any, text: str, size: float | None = None) -> None:
