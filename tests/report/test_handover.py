@@ -56,7 +56,6 @@ def rows_of(found):
 # What is named with a number, or says how intervals are: no fact of a run.
 _FIXED = re.compile(
     r"\b95 % interval|\(95 %\)|sha256|L2|F1|ReLU|kept 0\.5|fewer than 100|"
-    r"\b\d+ to 19 (?:test )?images|"
     r"\([^()]*(?:19|20)\d\d\)"
 )
 # What stays where other numbers change: counts of lists, zeros, ones, and names.

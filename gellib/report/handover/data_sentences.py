@@ -40,7 +40,7 @@ def left_out_sentence(found: Reported) -> str:
         verb = "was" if n == 1 else "were"
         parts.append(f"{count(n, 'image file')} could not be read and {verb} left out.")
     if most := found.config["max_images"]:
-        parts.append(f"Of a larger set, a sample of about {most} images was drawn.")
+        parts.append(f"At most about {most} images were used, spread over classes.")
     return " ".join(parts)
 
 

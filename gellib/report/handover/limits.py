@@ -108,8 +108,8 @@ def _few_images(found: Reported) -> list[str]:
     few = {n: int(v["support"]) for n, v in per_class.items() if v.get("support", _FEW) < _FEW}
     if not few:
         return []
-    fewest = min(few.values())
-    least = f"{fewest} to {_FEW - 1}" if len(few) > 1 else str(fewest)
+    fewest, most = min(few.values()), max(few.values())
+    least = f"{fewest} to {most}" if fewest < most else str(fewest)
     where = "test images" if found.record.scored_on == "test" else "images"
     return [
         f"**Not where a mistake on {name_classes(list(few))} costs much:** {least} {where} "

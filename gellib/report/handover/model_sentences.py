@@ -80,9 +80,8 @@ def network_sentence(found: Reported) -> str:
     else:
         how = "trained" if found.record.weights.name == "none" else "fine-tuned"
         text = (
-            f"{network[0].upper()}{network[1:]}, with weights {weights_words(found)}, was {how}: "
-            f"{_trained_layers(found)} and a new classifier ({head}, {outputs}) were "
-            "trained"
+            f"Of {network}, with weights {weights_words(found)}, {_trained_layers(found)} and a "
+            f"new classifier ({head}, {outputs}) were {how}"
         )
     own = found.record.parameters
     if own.total is not None and own.trained is not None:
@@ -96,13 +95,13 @@ def _trained_layers(found: Reported) -> str:
     where, _, rest = str(config["trainable"]).partition(":")
     rest = rest.strip()
     if where == "last":
-        text = f"its last {count(int(rest), 'block')}" if rest != "1" else "its last block"
+        text = f"the last {count(int(rest), 'block')}" if rest != "1" else "the last block"
     elif where == "from":
-        text = f"its layers from {in_code(rest)} on"
+        text = f"the layers from {in_code(rest)} on"
     elif where == "all":
-        text = "all of its layers"
+        text = "all layers"
     else:
-        text = "its first convolution"
+        text = "the first convolution"
     if epochs := config["unfreeze_epoch"]:
         text += f" (after {count(epochs, 'epoch')} of the classifier alone)"
     return text
