@@ -8,7 +8,7 @@ from gellib.report.handover.document import (
     write_document,
 )
 from gellib.report.handover.methods import Methods, write_methods
-from gellib.report.handover.model_card import card_of, model_card
+from gellib.report.handover.model_card import card_of, card_section, model_card
 from gellib.report.handover.reported import Reported, ReportedError
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Reported",
     "ReportedError",
     "card_of",
+    "card_section",
     "checklist",
     "model_card",
     "to_html",

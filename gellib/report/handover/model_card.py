@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from gellib.base.markup import in_code, in_markdown
-from gellib.base.text import join_and, shorten
-from gellib.evaluation.registry import all_metrics
-from gellib.plots.base import percent
+from gellib.base.text import join_and
 from gellib.report.conclusions.wording import count
 from gellib.report.handover import data_sentences as data
 from gellib.report.handover import evaluation_sentences as judged
 from gellib.report.handover import limits
 from gellib.report.handover import model_sentences as model
 from gellib.report.handover import promise_sentences as promised
-from gellib.report.handover.document import Block, Bullets, Grid, Heading, Paragraph
+from gellib.report.handover.card_tables import class_tables, counts_table, scores_tables
+from gellib.report.handover.document import (
+    Block,
+    Bullets,
+    Heading,
+    Paragraph,
+    to_markdown,
+)
 from gellib.report.handover.references import uncited
 from gellib.report.handover.reported import Reported
-
-_SPLITS = {"cv": "cross-validated", "train": "training", "val": "validation", "test": "test"}
-_LONGEST_NAME = 60
-_DASH = "–"
 
 
 def model_card(path: str | Path) -> list[Block]:
@@ -55,7 +55,7 @@ def card_of(found: Reported) -> list[Block]:
         _bullets(limits.limits(found)),
         Heading("Data"),
         *_text(found, data.images_sentence, data.left_out_sentence),
-        _counts(found),
+        counts_table(found),
         *_text(found, data.duplicates_sentence, data.groups_sentence, data.preprocessing_sentence),
         Heading("How it was trained"),
         *_text(found, model.network_sentence, model.training_sentence, model.augmentation_sentence),
@@ -70,8 +70,8 @@ def card_of(found: Reported) -> list[Block]:
         Heading("Scores"),
         Paragraph(" ".join(judged.results_sentences(found))),
         *_text(found, judged.baselines_sentence),
-        *_scores(found),
-        *_classes(found),
+        *scores_tables(found),
+        *class_tables(found),
         Heading("What its predictions say"),
         *_text(
             found,
@@ -89,6 +89,13 @@ def card_of(found: Reported) -> list[Block]:
         *_text(found, model.software_sentence),
         _bullets(_repeat(found)),
     ]
+
+
+def card_section(found: Reported) -> str:
+    """Write the card as Markdown below a heading of its own, as in the summary of a sweep."""
+    blocks = card_of(found)[1:]
+    lower = (Heading(b.text, b.level + 1) if isinstance(b, Heading) else b for b in blocks)
+    return to_markdown(list(lower))
 
 
 def _text(found: Reported, *write: Callable[[Reported], str]) -> list[Block]:
@@ -115,72 +122,6 @@ def _facts(found: Reported) -> list[str]:
         f"**Configuration:** {in_code(record.config_hash)}; all parameters are in "
         f"{in_code(found.place(found.folder.config))}",
     ]
-
-
-def _counts(found: Reported) -> Grid:
-    counts = found.record.data.counts
-    splits = [name for name in _SPLITS if any(own.get(name) for own in counts.values())]
-    kind = "class" if found.exclusive else "label"
-    rows = [
-        (_short(name), *(str(counts.get(name, {}).get(split, 0)) for split in splits))
-        for name in found.record.data.classes
-    ]
-    if found.exclusive and len(rows) > 1:
-        sums = (sum(own.get(split, 0) for own in counts.values()) for split in splits)
-        rows.append(("**all**", *map(str, sums)))
-    return Grid((kind, *(f"{_SPLITS[name]} images" for name in splits)), tuple(rows))
-
-
-def _scores(found: Reported) -> list[Block]:
-    record = found.record
-    scores, task = record.scores, record.task
-    intervals = scores.get("intervals") or {}
-    rows = []
-    for metric in all_metrics(task.name):
-        value = scores.get(metric.name)
-        if value is not None:
-            rows.append(
-                (metric.title, metric.text(value), _bounds(intervals, metric.name, metric.text))
-            )
-    for name in ("sensitivity", "specificity"):
-        if scores.get(name) is not None:
-            title = f"{name.capitalize()}, of {_short(scores.get('positive', ''))} as positive"
-            rows.append((title, percent(scores[name]), _bounds(intervals, name, percent)))
-    where = "test images" if record.scored_on == "test" else "images out of fold"
-    one = f", one of {len(found.seeds)} seeds," if len(found.seeds) > 1 else ""
-    averaged = record.scored_on != "test" and record.evaluation.repeats > 1
-    how = ", by the mean probability of each image over the repeats" if averaged else ""
-    text = f"Scores of this run{one} on {scores['n']} {where}{how}:"
-    return [Paragraph(text), Grid(("score", "value", "95 % interval"), tuple(rows))]
-
-
-def _classes(found: Reported) -> list[Block]:
-    scores = found.record.scores
-    bounds, own = scores.get("class_intervals") or {}, scores.get("per_class") or {}
-    if not own:
-        return []
-    rows = []
-    for name, values in own.items():
-        known = [f"{values.get('support', 0)}"]
-        for metric in ("precision", "recall", "f1"):
-            shown = percent(values[metric]) if values.get(metric) is not None else _DASH
-            interval = _bounds(bounds.get(name) or {}, metric, percent)
-            known.append(shown if interval == _DASH else f"{shown} ({interval})")
-        rows.append((_short(name), *known))
-    kind = "class" if found.exclusive else "label"
-    return [
-        Paragraph(f"By {kind}:"),
-        Grid((kind, "images", "precision", "recall", "F1"), tuple(rows)),
-    ]
-
-
-def _bounds(intervals: Mapping[str, Any], name: str, text: Callable[[float], str]) -> str:
-    low, high = intervals.get(name) or (None, None)
-    return _DASH if low is None or high is None else f"{text(low)} to {text(high)}"
-
-
-def _short(name: object) -> str:
-    return in_markdown(shorten(str(name), _LONGEST_NAME))
 
 
 def _trust(found: Reported) -> list[str]:
