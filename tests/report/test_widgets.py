@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import ipywidgets
+import numpy as np
 import pandas as pd
 import pytest
 from making.hostile import HOSTILE, Found
@@ -19,6 +20,7 @@ from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
 from gellib.labsim.zeroshot import ZeroShotPrediction
 from gellib.report.widgets import (
+    MOST_MAPS,
     MOST_ROWS,
     UNTRAINED,
     PredictWidget,
@@ -27,6 +29,7 @@ from gellib.report.widgets import (
     verdict,
 )
 from gellib.report.widgets.about_model import about, run_label
+from gellib.report.widgets.heat_map import Overlay
 from gellib.runs import Record, RunFolder
 from gellib.training_run.find_runs import PredictorError
 from gellib.training_run.predictor import Prediction, named_source
@@ -277,6 +280,28 @@ def linked(form, file):
     """What a link of the form saves."""
     (link,) = re.findall(f"download='{file}' href='data:[^,]*;base64,([^']*)'", form.results.value)
     return base64.b64decode(link)
+
+
+# What Jupyter's server lets through to the browser: 1 MB per second, over 3 seconds.
+MOST_BYTES = 3_000_000
+
+
+@pytest.mark.slow
+def test_the_largest_table_comes_through_to_the_browser(form, monkeypatch):
+    """Of noise, which compresses least, with as many heat maps as are drawn."""
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (224, 224, 3), np.uint8))
+    buffer = io.BytesIO()
+    noise.save(buffer, format="PNG")
+    monkeypatch.setattr(
+        "gellib.report.widgets.form.heat_maps",
+        lambda _, sources, *args, **more: [Overlay(noise, "gel", "Grad-CAM")] * len(sources),
+    )
+    form.heat_map.value = True
+    form.upload_files(as_8([(f"{i}.png", buffer.getvalue()) for i in range(MOST_ROWS)]))
+    assert len(table_rows(form)) == MOST_ROWS
+    assert form.results.value.count("alt='Heat map") == MOST_MAPS
+    assert len(form.results.value.encode()) < MOST_BYTES
 
 
 def test_very_many_images_are_not_all_shown(form):

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from gellib.data.images import read_image
-from gellib.report.widgets.thumbnails import PREVIEW_PX, as_png, image_tag
+from gellib.report.widgets.thumbnails import PREVIEW_PX, encode, image_tag
 from gellib.training_run.predictor import Prediction, Predictor, Source, named_source
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Overlay:
-    """An image as the network saw it with the map of a class over it, as PNG."""
+    """An image as the network saw it with the map of a class over it."""
 
-    png: bytes
+    image: Image.Image
     target: str
     method: str
 
@@ -37,7 +37,9 @@ class Overlay:
 
     def tag(self, name: str, side: int = PREVIEW_PX) -> str:
         """Return it as HTML; `name` is that of the image."""
-        return image_tag(self.png, f"Heat map of {name}: {self.meaning}", side)
+        small = self.image.copy()
+        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+        return image_tag(encode(small, "JPEG"), f"Heat map of {name}: {self.meaning}", side)
 
 
 def heat_maps(
@@ -100,7 +102,7 @@ def _draw(
         replace(getattr(predictor, "compute", ON_CPU), precision="fp32"),
     )
     pairs = zip(found.views, found.maps, targets, strict=True)
-    drawn = [Overlay(as_png(overlay(v, m)), name, found.method) for v, m, name in pairs]
+    drawn = [Overlay(overlay(v, m), name, found.method) for v, m, name in pairs]
     by_place = dict(zip(views, drawn, strict=True))
     return [by_place.get(place) for place in range(len(sources))]
 

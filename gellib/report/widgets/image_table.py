@@ -34,7 +34,7 @@ body { font: 16px/1.4 system-ui, sans-serif; color: #222; max-width: 1000px; mar
 
 @dataclass(frozen=True)
 class Row:
-    """One image of the table; `image` is a small PNG."""
+    """One image of the table; `image` is a small picture of it."""
 
     prediction: Prediction
     image: bytes = b""

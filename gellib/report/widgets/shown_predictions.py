@@ -9,11 +9,13 @@ from gellib.report.widgets.cards import card
 from gellib.report.widgets.heat_map import Overlay
 from gellib.report.widgets.image_table import Row, downloads, image_table
 from gellib.report.widgets.messages import box
-from gellib.report.widgets.thumbnails import SMALL_PX, preview
+from gellib.report.widgets.thumbnails import preview, thumbnail
 from gellib.runs import Record
 from gellib.training_run.predictor import Prediction, Source
 
-MOST_ROWS = 200
+# Jupyter drops a message to the browser of more than 3 MB, and a page to save is in it too: a row
+# takes at most 22 kB.
+MOST_ROWS = 100
 
 
 def show_predictions(
@@ -49,7 +51,7 @@ def show_predictions(
     shown = predictions[:MOST_ROWS]
     overlays = overlays[: len(shown)]
     rows = [
-        Row(p, preview(source, SMALL_PX), overlay)
+        Row(p, thumbnail(source), overlay)
         for p, source, overlay in zip_longest(shown, sources[: len(shown)], overlays)
     ]
     table = image_table(rows)

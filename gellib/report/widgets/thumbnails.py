@@ -1,4 +1,4 @@
-"""Images as the form shows them: small, as PNG, and within HTML as `data:` links."""
+"""Images as the form shows them: small, and within HTML as `data:` links."""
 
 from __future__ import annotations
 
@@ -18,19 +18,29 @@ SMALL_PX = 96
 
 def preview(source: Source, side: int = PREVIEW_PX) -> bytes:
     """Return an image as PNG, at most `side` pixels per side; empty if it cannot be read."""
+    return encode(_small(source, side), "PNG")
+
+
+def thumbnail(source: Source) -> bytes:
+    """Return an image as JPEG of a few kB, for tables of many; empty if it cannot be read."""
+    return encode(_small(source, SMALL_PX), "JPEG")
+
+
+def _small(source: Source, side: int) -> Image.Image | None:
     content = source[1] if isinstance(source, tuple) else source
     try:
         image = Image.fromarray(read_image(content, color="rgb"))
     except BadImageError:
-        return b""
+        return None
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return as_png(image)
+    return image
 
 
-def as_png(image: Image.Image) -> bytes:
-    """Write an image as PNG."""
+def encode(image: Image.Image | None, kind: str) -> bytes:
+    """Write an image as `PNG` or `JPEG`; empty where there is none."""
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
+    if image is not None:
+        image.save(buffer, format=kind, quality=80)
     return buffer.getvalue()
 
 
@@ -39,9 +49,10 @@ def data_link(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def image_tag(png: bytes, described: str, side: int = PREVIEW_PX) -> str:
-    """Return an image as HTML, with a description for those who do not see it."""
-    if not png:
+def image_tag(content: bytes, described: str, side: int = PREVIEW_PX) -> str:
+    """Return a PNG or JPEG as HTML, with a description for those who do not see it."""
+    if not content:
         return ""
+    kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
     style = f"max-width:min({side}px,100%);max-height:{side}px;height:auto;display:block;margin:0"
-    return f"<img src='{data_link(png, 'image/png')}' alt='{in_html(described)}' style='{style}'>"
+    return f"<img src='{data_link(content, kind)}' alt='{in_html(described)}' style='{style}'>"
