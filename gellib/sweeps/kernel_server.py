@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any
 
 from gellib.base.paths import PROJECT_ROOT, SHIPPED
@@ -39,6 +40,7 @@ ALLOCATOR = {
 }
 
 _alive: set[ForkedProcess] = set()
+_main_lock = threading.Lock()
 
 
 class ForkedProcess:
@@ -54,7 +56,7 @@ class ForkedProcess:
         context = _fork_context()
         theirs, self._lifeline = context.Pipe()
         self._process = context.Process(target=_in_fork, args=(theirs, os.getcwd(), target, args))
-        with _children_allowed():
+        with _children_allowed(), _without_main():
             self._process.start()
         theirs.close()
         self.pid = self._process.pid
@@ -254,6 +256,21 @@ def _children_allowed() -> Iterator[None]:
     finally:
         if daemonic is not None:
             config["daemon"] = daemonic
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep multiprocessing from running the caller's script again in the process that starts.
+
+    What is called there is named in gellib. So scripts need no `if __name__ == "__main__"`.
+    """
+    with _main_lock:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 @atexit.register

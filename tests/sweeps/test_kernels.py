@@ -255,3 +255,19 @@ def test_call_returns_raises_and_notices_death():
         kernel_server.call("builtins:int", "x")
     with pytest.raises(RuntimeError, match="os:_exit ended without an answer.*status 3"):
         kernel_server.call("os:_exit", 3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not kernel_server.CAN_FORK, reason="fork is not safe here")
+def test_a_script_needs_no_guard_and_runs_once(tmp_path):
+    """As `gellib.sweep(...)` in a script without `if __name__ == "__main__"`."""
+    script = tmp_path / "six_lines.py"
+    script.write_text(
+        "from gellib.sweeps import kernel_server\n"
+        "kernel_server.start_server()\n"
+        "print('ran', kernel_server.call('math:sqrt', 4.0))\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True)
+    assert done.stdout == "ran 2.0\n", done.stderr
+    assert done.returncode == 0
