@@ -19,6 +19,7 @@ from gellib.cli.machine import cache, doctor
 from gellib.cli.models import pretrain, weights
 from gellib.cli.next_images import next_images
 from gellib.cli.predict import predict
+from gellib.cli.report import report
 from gellib.cli.status import status
 from gellib.cli.sweeps import export, list_, new, sweep
 
@@ -86,6 +87,7 @@ def main() -> None:
     gellib check my_images          duplicates, leaks, shortcuts: what is wrong with the images
     gellib sweep runs/gel.yaml      train every configuration, then summarise
     gellib status runs/gel          what is done, failed, to do, and what it does now
+    gellib report runs/gel          the summary as a page to open or to pass on
     gellib predict photo.png        predict an image with the best model
     gellib next my_unlabelled       which images to label next
     gellib card runs/gel            what the best model is, and what it must not be used for
@@ -106,6 +108,7 @@ for _command in (
     check,
     sweep,
     status,
+    report,
     list_,
     export,
     predict,

@@ -85,7 +85,7 @@ def sweep(
     click.echo(describe_counts(outcome.counts))
     click.echo(f"results:  {shown_path(outcome.results)}")
     if outcome.summary:
-        click.echo(f"summary:  {shown_path(outcome.summary)}")
+        click.echo(f"summary:  {shown_path(outcome.page or outcome.summary)}")
         # With the folder: the best of all sweeps may be a model of other images.
         folder = shown_path(outcome.results.parent)
         click.echo(f"predict:  gellib predict IMAGE --runs {folder}, or notebooks/4_predict.ipynb")

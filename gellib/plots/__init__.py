@@ -7,7 +7,7 @@ from gellib.plots.audit import (
     images_with_reasons,
     shortcut_bars,
 )
-from gellib.plots.base import Chart, message, save
+from gellib.plots.base import Chart, Message, message, save
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.demo import demo_predictions
 from gellib.plots.explain import MapShown, explanations
@@ -20,6 +20,7 @@ from gellib.plots.sweep import (
     effects,
     losses,
     metric_bars,
+    metric_panels,
     metrics_heatmap,
     pareto,
     ranking,
@@ -33,6 +34,7 @@ from gellib.plots.trust import reliability_diagram, risk_coverage
 __all__ = [
     "Chart",
     "MapShown",
+    "Message",
     "accuracy_by",
     "class_counts",
     "class_curves",
@@ -55,6 +57,7 @@ __all__ = [
     "losses",
     "message",
     "metric_bars",
+    "metric_panels",
     "metrics_heatmap",
     "images_with_reasons",
     "pareto",

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
 from gellib.base.files import atomic_path
@@ -46,6 +46,11 @@ class Chart(Figure):
         titles = [self.get_suptitle()] if self.get_suptitle() else []
         titles = titles or [axes.get_title(loc) for axes in self.axes for loc in ("left", "center")]
         return "; ".join(title.replace("\n", " ") for title in titles if title)
+
+    def described(self) -> str:
+        """Return the text for those who do not see the figure: its title, and the note below it."""
+        below = self.get_supxlabel().replace("\n", " ")
+        return ". ".join(filter(None, (self.headline(), below))).replace(r"\$", "$")
 
     def render(self, dpi: int = NOTEBOOK_DPI) -> Image.Image:
         """Draw the figure in at most 256 colours, at `dpi` pixels per inch.
@@ -93,7 +98,7 @@ class Chart(Figure):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
         image = base64.b64encode(self.png()).decode("ascii")
         data = {"image/png": image, "text/plain": self.headline() or "figure"}
-        return data, {"image/png": {"alt": self.headline()}}
+        return data, {"image/png": {"alt": self.described()}}
 
 
 def _in_colours(image: Image.Image, palette: Image.Image) -> Image.Image:
@@ -150,6 +155,34 @@ def percent_axis(axis: Any, axes: Axes, which: str, top: float = 1.0) -> None:
     getattr(axes, f"set_{which}ticks")(np.linspace(0, 1, 6))
 
 
+def share_axis(axis: Any, values: np.ndarray, *, share: bool = True) -> None:
+    """Make an axis run from where the values are to their upper limit, 100 % or 1.
+
+    Parameters
+    ----------
+    axis
+        The axis of a panel, `axes.xaxis` or `axes.yaxis`.
+    values
+        What is drawn on it: shares 0..1, or numbers of at most 1; intervals too.
+    share
+        Whether they are written in percent.
+    """
+    known = values[np.isfinite(values)]
+    least, top = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    # Values near 0, such as shares of wrong labels, are seen from 0 to a little above them.
+    high = 1.0 if top > 0.5 else 0.1 * np.ceil(10 * top + 0.01)
+    step = 0.05 if high - least < 0.3 else 0.1
+    low = step * np.floor((least - 0.02 * (high - least)) / step)
+    low = max(0.0, low) if least >= 0 else low
+    low = min(low, high - 0.1)
+    margin = 0.03 * (high - low)
+    axis.axes.set(**{f"{axis.axis_name}lim": (low - margin * (low > 0), high + margin)})
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(
+        lambda v, _: "" if v > 1.0001 else percent(v, 0) if share else f"{v:.3g}"
+    )
+
+
 def tidy(axes: Axes, grid: Literal["", "x", "y", "both"] = "") -> None:
     """Hide the upper and right frame lines, and draw a faint grid behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
@@ -177,7 +210,8 @@ def title(axes: Axes, text: str) -> None:
 
 
 def headline(fig: Figure, text: str) -> None:
-    """Set a title for the whole figure, flush with its left edge."""
+    """Set a title for the whole figure, flush with its left edge, in as many lines as it needs."""
+    text = textwrap.fill(text, max(30, int(10.5 * fig.get_figwidth())))
     fig.suptitle(text, x=0.01, ha="left", fontsize=11.5, fontweight="bold", color=INK)
 
 

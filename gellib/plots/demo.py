@@ -82,10 +82,9 @@ def demo_predictions(
     headline(fig, heading)
     if len(shown) < n:
         kept = int(wrong.loc[shown.index].sum())
-        note(
-            fig,
-            f"Shown: {kept} of the {bad} mistakes, {len(shown) - kept} of the {n - bad} others.",
-        )
+        rest = f"{len(shown) - kept} of the {n - bad}"
+        shown_are = f"{kept} of the {bad} mistakes, {rest} others" if bad else f"{rest} images"
+        note(fig, f"Shown: {shown_are}.")
     return fig
 
 

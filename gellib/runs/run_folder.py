@@ -35,6 +35,11 @@ class RunFolder:
         return self.path / "train.ipynb"
 
     @property
+    def page(self) -> Path:
+        """The executed notebook as a page that needs no other file; made on demand."""
+        return self.path / "train.html"
+
+    @property
     def config(self) -> Path:
         """The resolved configuration, every default included."""
         return self.path / "config.json"

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class SweepFolder:
-    """The folder of one sweep: one folder per run, `results.csv`, `summary.ipynb`, `check.json`
-    and `sweep.json`."""
+    """The folder of one sweep: one folder per run, `results.csv`, `summary.html`,
+    `summary.ipynb`, `check.json` and `sweep.json`."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -30,6 +30,11 @@ class SweepFolder:
     def summary(self) -> Path:
         """The executed summary notebook."""
         return self.path / "summary.ipynb"
+
+    @property
+    def page(self) -> Path:
+        """The summary as a page that needs no other file."""
+        return self.path / "summary.html"
 
     @property
     def results(self) -> Path:

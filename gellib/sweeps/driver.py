@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import gellib
 from gellib.base.files import delete_leftovers, write_json
-from gellib.base.paths import find_path
 from gellib.base.text import join_some
 from gellib.config import RunConfig
 from gellib.runs import RunFolder, SweepFolder
@@ -20,28 +18,30 @@ from gellib.sweeps import kernel_server
 from gellib.sweeps.cluster import PlannedRun
 from gellib.sweeps.connection import check_cluster, connect
 from gellib.sweeps.data_check import FolderChecks
-from gellib.sweeps.engine import NotebookError
-from gellib.sweeps.execute import execute
 from gellib.sweeps.feature_tasks import feature_key
 from gellib.sweeps.machine import NO_WEIGHTS, Machine
 from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
 from gellib.sweeps.progress import Progress, print_line
 from gellib.sweeps.spec import Sweep
+from gellib.sweeps.summary_files import MadeSummary, make_summary
 from gellib.sweeps.sweep_file import SweepError
 
 # The sweep has tried to download weights already; a run must not try again.
 RUN_ENV = {"GELLIB_WEIGHTS_TIMEOUT_S": "0"}
-SUMMARY_NOTEBOOK = "notebooks/3_summary.ipynb"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a sweep ended: its runs by name with their status, and where the results are."""
+    """How a sweep ended: its runs by name with their status, and where the results are.
+
+    `summary` is the executed notebook and `page` the same as a page, where they were made.
+    """
 
     statuses: dict[str, str]
     results: Path
     summary: Path | None
     problem: str = ""
+    page: Path | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -129,12 +129,12 @@ def run_sweep(
                 _collect(ended, tasks, progress)
         results = folder.write_results()
         statuses = status_of(folder, sweep, alive=False)
-        made, problem = None, ""
+        made = MadeSummary()
         if summary and "done" in statuses.values():
             checks.finish(progress.phase)
             progress.phase("making the summary")
-            made, problem = _summarise(folder)
-    return Outcome(statuses, results, made, problem)
+            made = make_summary(folder)
+    return Outcome(statuses, results, made.notebook, made.problem, made.page)
 
 
 def _probe_machine(sweep: Sweep, log: Callable[[str], None]) -> Machine:
@@ -246,13 +246,3 @@ def _line(run: RunFolder) -> str:
     value, what = scores[task.headline], f"{record.scored_on} {task.headline_words}"
     text = f"{record.timings.total_s:6.1f} s  {what} {value:6.1%}"
     return f"{text} ({round(value * scores['n'])} of {scores['n']})" if task.exclusive else text
-
-
-def _summarise(folder: SweepFolder) -> tuple[Path | None, str]:
-    try:
-        execute(
-            find_path(SUMMARY_NOTEBOOK), folder.summary, {"sweep_dir": os.path.relpath(folder.path)}
-        )
-    except NotebookError as err:
-        return None, f"the summary failed: {err}; see {folder.summary}"
-    return folder.summary, ""

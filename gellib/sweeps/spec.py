@@ -146,7 +146,10 @@ def load_sweep(
         raise SweepInputError(
             f"{path}: the notebook {spec.notebook!r} does not exist: expected it at {notebook}"
         )
-    purpose = quick_purpose(spec.purpose) if quick else spec.purpose
+    # The question of a data set of gellib's is not that of other images: the summary asks theirs.
+    own = bool(spec.system) and ("dataset_dir" in overrides or out is not None)
+    asked = "" if own else spec.purpose
+    purpose = quick_purpose(asked) if quick else asked
     return Sweep(
         _name(spec, quick),
         purpose,

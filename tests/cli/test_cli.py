@@ -81,7 +81,7 @@ class TestSweep:
         _, output = sweep
         assert "2 runs: 2 done" in output
         assert "results:  small/results.csv" in output
-        assert "summary:  small/summary.ipynb" in output
+        assert "summary:  small/summary.html" in output
         assert "predict:  gellib predict IMAGE --runs small," in output
 
     def test_status(self, sweep):

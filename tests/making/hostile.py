@@ -9,14 +9,18 @@ from types import SimpleNamespace
 
 import pandas as pd
 from markdown_it import MarkdownIt
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from gellib.audit.page import PAGE
+from gellib.base.markup import in_markdown
 from gellib.data import Decision
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions
-from gellib.report.summary import answer, overview, tables
+from gellib.report.summary import answer, overview, style_table, tables
+from gellib.report.summary.heading import heading
 from gellib.report.widgets import about_model, cards, review
 from gellib.runs import Record, tabulate
+from gellib.sweeps.notebook_page import render_notebook_page
 from gellib.training_run.predictor import Prediction
 from making.records import make_comparison, make_records
 
@@ -38,9 +42,12 @@ HOSTILE = (
 # What pages are made of, and the attributes that they use.
 _TAGS = set(
     "html head meta title style body h1 h2 h3 p b small br div span ul li ol table thead tbody tr"
-    " th td caption blockquote code strong em pre".split()
+    " th td caption blockquote code strong em nav main section figure details summary pre".split()
 )
-_ATTRIBUTES = {"style", "class", "id", "role", "lang", "charset", "name", "content", "type"}
+_ATTRIBUTES = {"style", "class", "id", "role", "lang", "charset", "name", "content", "type",
+               "http-equiv", "aria-label", "tabindex", "alt"}  # fmt: skip
+# Links lead within the page, and images are in it.
+_WITHIN = {"a": ("href", "#"), "img": ("src", "data:image/png;base64,")}
 
 
 class Found(HTMLParser):
@@ -55,8 +62,11 @@ class Found(HTMLParser):
         self.text = " ".join(self.text.split())
 
     def handle_starttag(self, tag, attrs):
-        names = {f"{tag} {name}" for name, _ in attrs if name not in _ATTRIBUTES}
-        self.unknown += [*names, *([] if tag in _TAGS else [tag])]
+        place, begin = _WITHIN.get(tag, ("", ""))
+        within = bool(place) and str(dict(attrs).get(place, "")).startswith(begin)
+        known = _ATTRIBUTES | ({place} if within else set())
+        names = {f"{tag} {name}" for name, _ in attrs if name not in known}
+        self.unknown += [*names, *([] if tag in _TAGS or within else [tag])]
 
     def handle_data(self, data):
         self.text += data
@@ -108,8 +118,9 @@ def pages(name: str) -> dict[str, str]:
         "answer": markdown(box.html()),
         "what_was_run": markdown(f"{warning}\n\n{text}"),
         "conclusions": markdown(overview.as_markdown(conclusions(comparison))),
-        "models": tables.style_table(comparison).to_html(),
-        "absent": tables.skipped_failed(comparison).to_html(),
+        "models": style_table(comparison).to_html(),
+        "absent": markdown(overview.absent_runs(comparison)),
+        "heading": markdown(f"# {heading(comparison)}"),
         "check": PAGE.render(
             name=name, verdict=[name], looked_for=name, notes=[name],
             sections=[(name, name, "", name)], unreadable={name: name}.items(),
@@ -119,7 +130,28 @@ def pages(name: str) -> dict[str, str]:
                        ("ranking", tables.ranking_table(comparison))):  # fmt: skip
         if table is not None:
             shown[key] = table.to_html()
+    shown["summary.html"] = render_notebook_page(_summary_notebook(name, comparison, box))
     return shown | _widgets(name, comparison.records[0])
+
+
+def _summary_notebook(name: str, comparison: Comparison, box: answer.Answer):
+    """Return an executed notebook that has a name wherever the summary's or a run's may."""
+    top = f"# {heading(comparison)}\n\n{overview.warning_box(comparison.table)}"
+    run = overview.what_was_run({"purpose": name}, comparison.records, {name: name})
+    bullets = overview.as_markdown(conclusions(comparison))
+    texts = [top, box.html(), overview.absent_runs(comparison), bullets, run]
+    texts.append(f"## {in_markdown(name)}")
+    figure = {"image/png": "aGVsbG8=", "text/plain": name}
+    outputs = [
+        *(new_output("display_data", {"text/markdown": text}) for text in texts),
+        new_output("display_data", {"text/html": style_table(comparison).to_html()}),
+        new_output("display_data", figure, metadata={"image/png": {"alt": name}}),
+        new_output("display_data", {"text/plain": name}),
+        new_output("display_data", {"application/javascript": "alert(1)", "text/plain": name}),
+        new_output("stream", name="stderr", text=name),
+        new_output("error", ename=name, evalue=name, traceback=[name]),
+    ]
+    return new_notebook(cells=[new_code_cell(f"sweep_dir = {name!r}", outputs=outputs)])
 
 
 def _widgets(name: str, record: Record) -> dict[str, str]:

@@ -61,6 +61,40 @@ def test_every_highest_bar_is_marked_and_absent_runs_are_named():
     )
 
 
+def test_what_is_equal_is_not_marked():
+    fig = plots.metric_bars(make_table([{"right": 20}, {"right": 20}]), "accuracy")
+    assert [to_hex(bar.get_facecolor()).upper() for bar in fig.axes[0].patches] == [PALE, PALE]
+    assert fig.get_supxlabel() == "All are equal."
+    for rows, bold in (([20, 20, 18], 0), ([20, 19, 18], 1)):
+        table = make_table([{"right": right} for right in rows])
+        for fig in (plots.metric_bars(table, "accuracy"), plots.metric_panels(table)):
+            weights = [text.get_fontweight() for text in fig.axes[0].texts]
+            assert weights.count("bold") == bold, rows
+
+
+@pytest.mark.parametrize("chosen", [None, 2])
+def test_panels_have_the_main_metrics_on_axes_from_where_the_values_are(sweep, chosen):
+    table = sweep.table()
+    done = table[table.status == "done"]
+    fig = plots.metric_panels(table, chosen=chosen)
+    assert [axes.get_title(loc="left").split()[0] for axes in fig.axes] == [
+        "Accuracy", "Precision", "Recall", "Area",
+    ]  # fmt: skip
+    for axes, name in zip(fig.axes, ("accuracy", "precision", "recall", "roc_auc"), strict=True):
+        (dots,) = (c for c in axes.collections if len(c.get_offsets()))
+        assert np.asarray(dots.get_offsets())[:, 0] == pytest.approx(done[name].tolist())
+        low, high = axes.get_xlim()
+        lowest = done[f"{name}_low"] if f"{name}_low" in done else done[name]
+        assert 0 <= low <= lowest.min() and high >= 1
+        orange = [to_hex(colour).upper() == ORANGE for colour in dots.get_facecolors()]
+        assert [i for i, own in zip(done.model_id, orange, strict=True) if own] == (
+            [chosen] if chosen else []
+        )
+    near = make_table([{"right": 21}, {"right": 22}])
+    (axes, *_) = plots.metric_panels(near).axes
+    assert axes.get_xlim()[0] > 0.6
+
+
 def test_a_metric_that_is_undefined_is_absent_and_said():
     table = make_table([{"right": 20}, {"right": 21}])
     table.loc[1, "roc_auc"] = np.nan
@@ -291,7 +325,8 @@ def test_figures_stay_out_of_pyplot_and_show_themselves_once(sweep, tmp_path):
     data, about = fig._repr_mimebundle_()
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).mode == "P"
     assert data["text/plain"] == "Accuracy on the test images, by model"
-    assert about["image/png"]["alt"] == data["text/plain"]
+    # Those who do not see the figure have its note, too.
+    assert about["image/png"]["alt"] == f"{data['text/plain']}. {fig.get_supxlabel()}"
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import json
 import pytest
 from making.records import make_comparison
 
-from gellib.report.summary.check_findings import check_sentences
+from gellib.report.summary.check_findings import find_shortcuts
 from gellib.runs import SweepFolder
 
 
@@ -26,7 +26,8 @@ def say(tmp_path, shortcuts, *, color="grey", fingerprint="", rows=None):
     comparison = make_comparison(rows or [{"right": 22}, {"right": 20}])
     for record in comparison.records:
         record.config.update(dataset_dir="my <images>", color=color)
-    return check_sentences(SweepFolder(tmp_path), comparison)
+    found = find_shortcuts(SweepFolder(tmp_path), comparison)
+    return [*found.careful, *found.other]
 
 
 def test_what_reaches_the_network_stands_beside_the_score(tmp_path):
@@ -54,7 +55,7 @@ def test_of_many_the_best_three_are_named(tmp_path):
 @pytest.mark.parametrize(
     "given",
     [
-        {"shortcuts": []},
+        {"shortcuts": [], "fingerprint": "the images have changed"},
         {"shortcuts": [STAMP], "fingerprint": "the images have changed"},
         {"shortcuts": [STAMP], "rows": [{"status": "failed"}]},
         {"shortcuts": [{"name": "of another version"}]},
@@ -64,10 +65,17 @@ def test_nothing_is_said_where_nothing_holds(tmp_path, given):
     assert say(tmp_path, **given) == []
 
 
+def test_a_check_without_findings_says_so(tmp_path):
+    (sentence,) = say(tmp_path, [])
+    assert (
+        sentence == "no property of the files alone tells the classes apart (60 images looked at)."
+    )
+
+
 @pytest.mark.parametrize("content", ["", "{", "{}", "null"])
 def test_a_damaged_check_is_none(tmp_path, content):
     (tmp_path / "check.json").write_text(content)
     assert SweepFolder(tmp_path).read_check() == []
-    assert check_sentences(SweepFolder(tmp_path), make_comparison([{"right": 22}])) == []
+    assert not any(find_shortcuts(SweepFolder(tmp_path), make_comparison([{"right": 22}])))
     (tmp_path / "check.json").unlink()
     assert SweepFolder(tmp_path).read_check() == []

@@ -315,7 +315,7 @@ def test_a_grid_beside_a_list_of_runs(tmp_path, images, monkeypatch):
     summary = Summary(write_sweep(tmp_path / "s", names, listed_runs=listed).path)
     compared = summary.comparison
     assert compared.factors == ["pretrained_model", "learning_rate"], "of the grid alone"
-    monkeypatch.setattr("gellib.report.summary.figures._MOST_MATRICES", 3)
+    monkeypatch.setattr("gellib.report.summary.class_figures._MOST_MATRICES", 3)
     matrices = summary.figure("confusion_matrices")
     best = compared.done["model_id"].tolist()
     grid_best = next(i for i in best if i < 5)

@@ -11,7 +11,7 @@ from gellib.evaluation.registry import Metric, all_metrics, register
 from gellib.plots.sweep import metric_bars
 from gellib.report.comparison import Comparison
 from gellib.report.summary import Summary
-from gellib.report.summary.tables import style_table
+from gellib.report.summary.models_table import style_table
 from gellib.runs import format_results
 from gellib.training_run.metrics_table import metrics_table
 

@@ -12,12 +12,14 @@ from PIL import Image
 from gellib.base.files import write_json
 from gellib.report.summary import (
     Summary,
+    absent_runs,
     conclusions,
-    skipped_failed,
     style_table,
     warning_box,
     what_was_run,
 )
+from gellib.report.summary.cells import by_class_cell
+from gellib.report.summary.heading import heading
 from gellib.runs import SweepFolder
 
 LOUD = "random weights: accuracy means <little>"
@@ -41,9 +43,25 @@ def test_style_table_marks_the_best_in_bold_and_formats_shares():
     assert page.count("<tr>") == 3, "a heading and the two finished runs"
     bold = re.findall(r"([^}]*)\{\s*font-weight: bold;", page)
     # Row 1 has the highest accuracy; row 0 the highest validation accuracy.
-    assert any("models_row1_col8" in rule for rule in bold)
-    assert any("models_row0_col7" in rule for rule in bold)
-    assert not any("models_row0_col8" in rule for rule in bold)
+    assert any("models_row1_col2" in rule for rule in bold)
+    assert any("models_row0_col1" in rule for rule in bold)
+    assert not any("models_row0_col2" in rule for rule in bold)
+    tied = style_table(make_comparison([{"right": 20}, {"right": 20, "opt_alg": "sgd"}])).to_html()
+    assert "font-weight: bold" not in tied, "what is equal is not marked"
+
+
+def test_what_all_models_share_is_said_once_and_has_no_column():
+    rows = [{"right": 20, "opt_alg": "adam"}, {"right": 18, "opt_alg": "sgd"}]
+    page = style_table(make_comparison(rows)).to_html()
+    assert "All: hardware cpu, architecture resnet18, head single." in page
+    assert ">optimiser</th>" in page and ">hardware</th>" not in page
+    assert ">hardware</th>" in style_table(make_comparison(rows[:1])).to_html()
+
+
+def test_each_class_of_a_confusion_matrix_has_its_name():
+    page = style_table(make_comparison([{"right": 20}])).to_html()
+    assert "gel 9 of 11\nnot_gel 11 of 11" in page
+    assert by_class_cell([[1, 0], [0, 1]], ["a"]) == by_class_cell(None, ["a"]) == "–"
 
 
 def test_what_a_network_costs_stands_beside_its_score_where_networks_are_compared():
@@ -68,11 +86,13 @@ def test_an_undefined_auc_is_a_dash():
     assert "–" in style_table(comparison).to_html()
 
 
-def test_times_say_that_features_are_counted_but_shared():
+def test_times_say_where_they_stand_that_features_are_counted_but_shared():
     comparison = make_comparison([{"right": 20}, {"right": 18, "opt_alg": "sgd"}])
-    assert "share them" not in "\n".join(conclusions(comparison))
-    comparison.done["features_s"] = 3.0
-    assert "runs with the same network share them" in "\n".join(conclusions(comparison))
+    assert "share them" not in style_table(comparison).to_html()
+    comparison.models["features_s"] = comparison.done["features_s"] = 3.0
+    assert "models with the same network share them" in style_table(comparison).to_html()
+    text = "\n".join(conclusions(comparison))
+    assert "to train, features included, resnet18" in text and "share them" not in text
 
 
 def test_times_have_no_exponents():
@@ -82,12 +102,14 @@ def test_times_have_no_exponents():
     assert "e+" not in "\n".join(conclusions(make_comparison(rows[:1])))
 
 
-def test_skipped_failed_gives_the_whole_reason():
+def test_runs_without_a_result_are_one_line_per_reason():
     reason = "no CUDA device: " + "torch was built without it " * 5
-    rows = [{"right": 20}, {"status": "skipped", "reason": reason}]
-    page = skipped_failed(make_comparison(rows)).to_html()
-    assert reason in page and "Skipped and failed runs" in page
-    assert "Every run has finished." in skipped_failed(make_comparison([{"right": 20}])).to_html()
+    rows = [{"right": 20}, *[{"status": "skipped", "reason": reason}] * 3, {"status": "failed"}]
+    text = absent_runs(make_comparison(rows))
+    first, second = text.splitlines()
+    assert first == f"- **3 runs skipped** (models 2–4): {reason.strip()}."
+    assert second.startswith("- **1 run failed** (model 5):")
+    assert absent_runs(make_comparison([{"right": 20}])) == ""
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +127,24 @@ def test_what_was_run(sweep):
     assert "Some CPU (x86_64), 2 threads, fp32" in text
 
 
+@pytest.mark.parametrize(
+    ("rows", "info", "expected"),
+    [
+        ([{"right": 20}, {"right": 18, "opt_alg": "sgd"}], {},
+         "Which optimiser distinguishes gel from not_gel best?"),
+        ([{"right": 20}, {"right": 18, "opt_alg": "sgd", "classifier_head": "multi"}], {},
+         "Which classifier head and optimiser distinguishes gel from not_gel best?"),
+        ([{"right": 20}], {}, "How well is gel distinguished from not_gel?"),
+        ([{"right": 20}], {"purpose": "Is *this* it?"}, "Is &#42;this&#42; it?"),
+    ],
+)  # fmt: skip
+def test_the_heading_is_the_set_and_the_question(rows, info, expected):
+    comparison = make_comparison(rows, info=info)
+    for record in comparison.records:
+        record.config["dataset_dir"] = "somewhere/my_gels"
+    assert heading(comparison) == f"my_gels: {expected}"
+
+
 @pytest.mark.slow
 def test_images_that_are_split_in_several_ways_are_told_in_one_breath(sweep):
     done = [record for record in sweep.records() if record.done]
@@ -119,13 +159,17 @@ def test_images_that_are_split_in_several_ways_are_told_in_one_breath(sweep):
 @pytest.mark.slow
 def test_summary_draws_and_keeps_every_figure(sweep):
     summary = Summary(sweep.path)
-    assert summary.what_was_run().startswith("<blockquote")
+    top, answer, pictures = summary.opening()
+    assert top.data.startswith("# data: Compare 24 configurations on gel images.\n\n<blockquote")
+    assert answer.data == summary.answer() and pictures.axes
     assert summary.conclusions().startswith("- ")
     assert sweep.best().path.name in summary.best_model()
     for name in summary.figure_names():
         summary.figure(name)
         assert Image.open(sweep.figures / f"{name}.png").width > 300
-    assert len(summary.figure_names()) == 21
+    assert len(summary.figure_names()) == 23
+    assert "accuracy_by_hardware_type" not in summary.figure_names(), "one value is left"
+    assert len(summary.section("models")) == 2, "the single metrics are files alone"
     with pytest.raises(ValueError, match="no figure 'nonsense'; there are: accuracy, "):
         summary.figure("nonsense")
 
@@ -140,6 +184,9 @@ def test_summary_of_a_sweep_without_results(tmp_path):
     sweep = make_sweep(tmp_path / "s", tmp_path / "data", failed=range(1, 25))
     summary = Summary(sweep.path)
     assert "no best model" in summary.best_model()
+    assert "No run has finished" in summary.opening()[1].data
+    assert "24 runs" in summary.opening()[1].data and len(summary.opening()) == 2
+    assert summary.figure_names("factors") == summary.figure_names("times") == []
     for name in summary.figure_names():
         assert "No run" in summary.figure(name).axes[0].texts[0].get_text()
     empty = SweepFolder(tmp_path / "empty")

@@ -27,6 +27,14 @@ def write(path, text):
     return path
 
 
+@pytest.mark.parametrize("system", ["", "system: gel\n"])
+@pytest.mark.parametrize("given", [{}, {"overrides": {"dataset_dir": "my"}}, {"out": "mine"}])
+def test_the_question_of_a_set_of_gellibs_is_not_asked_of_other_images(tmp_path, system, given):
+    file = tmp_path / "s.yaml"
+    file.write_text(f"name: s\npurpose: Which gel?\n{system}params: {{dataset_dir: x}}\n")
+    assert load_sweep(file, **given).purpose == ("" if system and given else "Which gel?")
+
+
 def test_gel_sweep_has_the_24_models_in_their_order():
     sweep = load_sweep(PROJECT_ROOT / "runs" / "gel.yaml")
     names = list(sweep.configs)

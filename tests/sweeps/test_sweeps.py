@@ -85,6 +85,14 @@ class TestFinished:
         assert all(cell.execution_count for cell in code)
         assert any("image/png" in o.get("data", {}) for c in code for o in c.outputs)
 
+    def test_the_summary_is_a_page_too(self, finished):
+        file, outcome, _ = finished
+        assert outcome.page == SweepFolder(file.parent / "small").page
+        page = outcome.page.read_text(encoding="utf-8")
+        assert "<title>images: Does the machinery work?</title>" in page
+        assert "<b style='color:#00507D'>Use:</b>" in page.replace('"', "'")
+        assert page.count("<img") == page.count("<img alt=") > 5
+
     def test_a_line_is_told_for_every_run(self, finished):
         _, _, lines = finished
         reported = [line for line in lines if "test accuracy" in line]

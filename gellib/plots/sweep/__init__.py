@@ -11,6 +11,7 @@ from gellib.plots.sweep.names import (
     metrics_of,
     model_labels,
 )
+from gellib.plots.sweep.panels import metric_panels, panel_metrics
 from gellib.plots.sweep.search import search_3d, search_heatmap
 from gellib.plots.sweep.speed import pareto
 
@@ -24,9 +25,11 @@ __all__ = [
     "id_ranges",
     "losses",
     "metric_bars",
+    "metric_panels",
     "metrics_heatmap",
     "metrics_of",
     "model_labels",
+    "panel_metrics",
     "pareto",
     "ranking",
     "search_3d",

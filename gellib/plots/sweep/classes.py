@@ -124,6 +124,7 @@ def confusion_matrices(
     left_out: int = 0,
     *,
     images: str = "test images",
+    summed: bool = True,
 ) -> Figure:
     """One small confusion matrix per model: counts, coloured by the share of the true class.
 
@@ -139,6 +140,8 @@ def confusion_matrices(
         Number of models that are not shown.
     images
         What was predicted.
+    summed
+        Whether the counts are sums over seeds.
     """
     heading = f"Confusion matrices on the {images}, by model"
     if not matrices:
@@ -162,7 +165,10 @@ def confusion_matrices(
                     color=colour,
                 )  # fmt: skip
         shown = [short_name(name, 16) for name in classes]
-        axes.set_xticks(range(len(classes)), shown, rotation=40, ha="right", fontsize=8)
+        axes.set_xticks(range(len(classes)), shown, fontsize=8)
+        if sum(map(len, shown)) > 8 * side:
+            for name in axes.get_xticklabels():
+                name.set(rotation=40, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(classes)), shown, fontsize=8)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -172,7 +178,8 @@ def confusion_matrices(
     for axes in panels[:, 0]:
         axes.set_ylabel("true", fontsize=9)
     headline(fig, heading)
-    text = "Colour: share of the true class. Counts are sums over the seeds."
+    text = "Colour: share of the true class."
+    text += " Counts are sums over the seeds." if summed else ""
     if left_out:
         text += f" {left_out} more models are not shown: listed runs come first, then the best."
     note(fig, text)

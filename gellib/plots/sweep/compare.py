@@ -20,7 +20,7 @@ from gellib.plots.base import (
     headline,
     message,
     note,
-    percent_axis,
+    share_axis,
     short_name,
     tidy,
 )
@@ -74,13 +74,15 @@ def ranking(
         )  # fmt: skip
     axes.set_yticks(places, model_labels(rows), fontsize=8.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    percent_axis(axes.xaxis, axes, "x", top=1.03)
+    drawn = [rows[name].to_numpy(dtype=float) for name in (score, f"{score}_low") if name in rows]
+    share_axis(axes.xaxis, np.concatenate(drawn))
     tidy(axes, "x")
     axes.tick_params(axis="y", length=0)
     headline(fig, heading)
     text = "Orange dots: no evidence of a difference from the highest. Grey squares: worse (paired"
     text += " test, 5 %)."
-    text += f" Lines: 95 % intervals. Ring: chosen by {said(table, 'choice')}."
+    text += f" Lines: 95 % intervals. Ring: chosen by {said(table, 'choice')}. The axis starts"
+    text += " where the values do, not at 0."
     text += f" {left_out} lower models are not shown." if left_out > 0 else ""
     note(fig, text)
     return fig

@@ -37,6 +37,8 @@ def metric_bars(
 ) -> Figure:
     """One bar per finished model for a metric, with its interval; the best in orange.
 
+    Where all models are equally good, none is marked.
+
     Parameters
     ----------
     table
@@ -57,6 +59,8 @@ def metric_bars(
     values = done[metric].to_numpy(dtype=float)
     lower = not known.higher_is_better
     best = values <= values.min() + 1e-12 if lower else values >= values.max() - 1e-12
+    equal = bool(best.all()) and len(best) > 1
+    best = best & (not equal)
     fig = Chart(figsize=(8.2, 1.25 + 0.265 * len(done)))
     axes = fig.subplots()
     places = np.arange(len(done))
@@ -65,7 +69,7 @@ def metric_bars(
     axes.set_ylim(len(done) - 0.4, -0.6)
     ends = _intervals(axes, done, metric, values)
     for place, value, end, top in zip(places, values, ends, best, strict=True):
-        weight = "bold" if top else "normal"
+        weight = "bold" if top and best.sum() == 1 else "normal"
         axes.text(
             max(end, 0) + 0.008, float(place), known.text(value), va="center", fontsize=8,
             fontweight=weight,
@@ -85,6 +89,7 @@ def metric_bars(
     count = int(best.sum())
     which = "lowest" if lower else "highest"
     what = f"Orange: the {which}." if count == 1 else f"Orange: the {count} {which}, all equal."
+    what = "All are equal." if equal else what
     seeds = f"{metric}_seeds" in done and done[f"{metric}_seeds"].map(_length).max() > 1
     bars = (
         " Lines: 95 % intervals."
@@ -153,12 +158,13 @@ def metrics_heatmap(table: pd.DataFrame) -> Figure:
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(done)), model_labels(done), fontsize=8.5)
     middle = (min(low, 0.9) + 1.0) / 2
+    highest = np.nan_to_num(values, nan=-np.inf) >= np.nanmax(values, axis=0) - 1e-12
+    best = highest & (highest.sum(axis=0) == 1)
     for (row, column), value in np.ndenumerate(values):
         text = of_table[metrics[column]].text(value) if np.isfinite(value) else "–"
         colour = INK if value > middle else "white"
         colour = colour if np.isfinite(value) else INK
-        top = np.isfinite(value) and value >= np.nanmax(values[:, column]) - 1e-12
-        weight = "bold" if top else "normal"
+        weight = "bold" if best[row, column] else "normal"
         axes.text(
             column, row, text, ha="center", va="center", fontsize=8.5, color=colour, weight=weight
         )
@@ -171,6 +177,6 @@ def metrics_heatmap(table: pd.DataFrame) -> Figure:
     bar = fig.colorbar(image, ax=axes, fraction=0.04, pad=0.02, format=lambda v, _: percent(v, 0))
     bar.outline.set_visible(False)
     headline(fig, f"Models by metrics, on the {said(table, 'images')}")
-    parts = ("Bold: the highest of its column.", left_out, absent(table))
+    parts = ("Bold: the highest of its column, if it is alone.", left_out, absent(table))
     note(fig, " ".join(filter(None, parts)))
     return fig

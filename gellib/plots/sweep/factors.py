@@ -18,7 +18,7 @@ from gellib.plots.base import (
     message,
     note,
     percent,
-    percent_axis,
+    share_axis,
     three_digits,
     tidy,
     title,
@@ -53,11 +53,11 @@ def accuracy_by(table: pd.DataFrame, factor: str) -> Figure:
     axes.set_xticks(range(len(levels)), names)
     axes.set_xlim(-0.6, len(levels) - 0.25)
     axes.set_ylabel(f"{word} on the {said(table, 'images')}")
-    percent_axis(axes.yaxis, axes, "y", top=1.04)
+    share_axis(axes.yaxis, done[score].to_numpy(dtype=float))
     tidy(axes, "y")
     axes.tick_params(axis="x", length=0)
     title(axes, heading)
-    note(fig, "One dot per run; lines are means.")
+    note(fig, "One dot per run; lines are means. The axis starts where the values do, not at 0.")
     return fig
 
 
@@ -109,10 +109,13 @@ def time_by_architecture(table: pd.DataFrame, column: str) -> Figure:
         axes.legend(frameon=False, loc="best")
     title(axes, f"{heading} by architecture")
     only = "" if len(devices) > 1 else f" All on the {devices[0]}."
-    with_features = (
-        " Times include the features of the images." if column == "training_time_mins" else ""
-    )
-    note(fig, f"One dot per run; lines are means.{only}{with_features}")
+    features = ""
+    if (
+        column == "training_time_mins"
+        and (done.get("features_s", pd.Series(dtype=float)) > 0).any()
+    ):
+        features = " Each with the features of the images, which runs of one network share."
+    note(fig, f"One dot per run; lines are means.{only}{features}")
     return fig
 
 

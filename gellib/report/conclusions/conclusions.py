@@ -137,13 +137,9 @@ def _times(comparison: Comparison) -> list[str]:
         named = [(in_markdown(network), times) for network, times in means.iterrows()]
         train = ", ".join(f"{name} {three_digits(60 * t.iloc[0])} s" for name, t in named)
         infer = ", ".join(f"{name} {three_digits(t.iloc[1])} s" for name, t in named)
+        computed = ", features included," if (rows["features_s"] > 0).any() else ""
         sentences.append(
-            f"Mean times on the {in_markdown(device)}: to train {train}; to predict all "
+            f"Mean times on the {in_markdown(device)}: to train{computed} {train}; to predict all "
             f"{images} {infer}."
-        )
-    if (done["features_s"] > 0).any():
-        sentences.append(
-            "A training time includes the features of the images as if the run had computed them "
-            "itself; runs with the same network share them, so the sweep took less than the sum."
         )
     return sentences

@@ -49,11 +49,11 @@ def worth(comparison: Comparison, found: CrossValidated) -> str:
         )
     else:
         text += f", **{between}** (95 % interval)."
-    return text + _on_test(comparison)
+    return text + on_test(comparison)
 
 
-def _on_test(comparison: Comparison) -> str:
-    """Give the test score where a test part was given."""
+def on_test(comparison: Comparison) -> str:
+    """Give the test score where a test part was given; empty without one."""
     if comparison.out_of_fold:
         return ""
     best, score = comparison.done.iloc[0], comparison.score

@@ -10,19 +10,24 @@ from gellib.base.markup import as_html, as_plain, in_code, in_markdown
 from gellib.evaluation import crossval
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison
+from gellib.report.comparison.cross_validated import CrossValidated
 from gellib.report.conclusions.choice import share
 from gellib.report.conclusions.cross_validated import (
     cheaper_sentence,
     grouped,
-    worth,
+    on_test,
     would_decide,
 )
 from gellib.report.conclusions.wording import count, model_name, models
+from gellib.report.summary.check_findings import CheckFindings
 
 _STYLE = (
     "border:2px solid #0072B2;border-left-width:12px;background:#F3F8FC;color:#222;"
-    "padding:.6em 1em;margin:1em 0;font-size:1.05em"
+    "padding:.6em 1em;margin:1em 0"
 )
+# The first lines are the answer; what one has to be careful about is seen beside it.
+_LINES = {"Use": ";font-size:1.25em", "How good": ";font-size:1.1em"}
+_HEADINGS = {"Careful": "color:#A33C00"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,9 @@ class Answer:
         if not self.lines:
             return ""
         rows = "".join(
-            f"<p style='margin:.35em 0'><b>{heading}:</b> {as_html(text)}</p>"
+            f"<p style='margin:.35em 0{_LINES.get(heading, '')}'>"
+            f"<b style='{_HEADINGS.get(heading, 'color:#00507D')}'>{heading}:</b> {as_html(text)}"
+            "</p>"
             for heading, text in self.lines
         )
         return f"<blockquote style='{_STYLE}'>{rows}</blockquote>"
@@ -50,8 +57,9 @@ def find_answer(
     comparison: Comparison,
     folder: Path,
     *,
-    findings: Sequence[str] = (),
+    findings: CheckFindings | None = None,
     next_steps: Sequence[str] = (),
+    more_help: bool = True,
 ) -> Answer:
     """Sum up a sweep.
 
@@ -62,20 +70,24 @@ def find_answer(
     folder
         Folder of the sweep, as `gellib predict --runs` takes it.
     findings
-        What the check found in the images, one sentence each.
+        What the check found in the images.
     next_steps
         What else there is to do next, such as what the learning curve says.
+    more_help
+        Whether more labelled images may help, by what is known.
     """
     if comparison.done.empty:
         return Answer(())
     best = comparison.done.iloc[0]
-    careful = [*weights_warnings(comparison), *leak_warnings(comparison), *findings]
+    findings = findings or CheckFindings([], [])
+    careful = [*weights_warnings(comparison), *leak_warnings(comparison), *findings.careful]
     lines = [
         ("Use", f"**{model_name(best)}**"),
         ("How good", _how_good(comparison)),
         ("As good", _as_good(comparison)),
         *(("Careful", text) for text in careful),
-        *(("Next", text) for text in (*_more_images(comparison), *next_steps)),
+        *(("Check", text) for text in findings.other),
+        *(("Next", text) for text in _next(comparison, folder, next_steps, more_help)),
         ("To predict", in_code(f"gellib predict IMAGES --runs {folder.as_posix()}")),
     ]
     return Answer(tuple((heading, text) for heading, text in lines if text))
@@ -117,7 +129,7 @@ def leak_warnings(comparison: Comparison) -> list[str]:
 
 def _how_good(comparison: Comparison) -> str:
     if comparison.cross_validated is not None:
-        return worth(comparison, comparison.cross_validated)
+        return _out_of_fold(comparison, comparison.cross_validated)
     best, score = comparison.done.iloc[0], comparison.score
     word = comparison.task.headline_words
     low, high = (float(best.get(f"{score}_{end}", float("nan"))) for end in ("low", "high"))
@@ -148,7 +160,34 @@ def _as_good(comparison: Comparison) -> str:
     return f"the test images do not tell {models(others)} from it."
 
 
-def _more_images(comparison: Comparison) -> list[str]:
+def _out_of_fold(comparison: Comparison, found: CrossValidated) -> str:
+    score, n, corrected = found.interval(found.chosen).score, found.images, found.corrected
+    if comparison.score == "accuracy":
+        about = "about " if found.repeats > 1 and 0 < score < 1 else ""
+        text = f"{about}**{round(score * n)} of {n} images right** ({percent(score)})"
+    else:
+        text = f"{comparison.task.headline_words} **{percent(score)}** on {n} images"
+    text += ", each predicted by heads that never saw it"
+    between = f"between {percent(corrected.low, 0)} and {percent(corrected.high, 0)}"
+    if (models := len(found.models)) > 1:
+        text += f". Corrected for being the highest of {models}: {percent(corrected.score)}, "
+        text += f"**{between}** (95 % interval)."
+    else:
+        text += f"; **{between}** (95 % interval)."
+    return text + on_test(comparison)
+
+
+def _next(comparison: Comparison, folder: Path, steps: Sequence[str], more_help: bool) -> list[str]:
+    """Say what to do next: what would decide, what `steps` say, how to choose images to label."""
+    unclear = _undecided(comparison)
+    texts = [*unclear, *steps]
+    if unclear or more_help:
+        command = in_code(f"gellib next UNLABELLED_DIR --runs {folder.as_posix()}")
+        texts.append(f"{command} chooses which images to label.")
+    return texts
+
+
+def _undecided(comparison: Comparison) -> list[str]:
     found = comparison.cross_validated
     if found is None or not (unclear := grouped(found).get(crossval.UNCLEAR, {})):
         return []

@@ -39,13 +39,26 @@ class BestRun:
         else:
             scores = {"best_label_scores": self._label_scores}
         many_classes = len(self.record.data.classes) > 2
-        by_class = many_classes and self.folder.class_history.is_file()
+        curves = self._epochs != 1
+        by_class = curves and many_classes and self.folder.class_history.is_file()
         return {
             **scores,
-            "best_loss_accuracy": self._loss_accuracy,
+            **({"best_loss_accuracy": self._loss_accuracy} if curves else {}),
             **({"best_class_curves": self._class_curves} if by_class else {}),
             "best_demo_predictions": self._demo_predictions,
         }
+
+    def pictures(self) -> dict[str, Callable[[], Figure]]:
+        """Return the function that draws some predictions for the answer; none without images."""
+        return {"best_pictures": self._pictures} if image_root(self.record).is_dir() else {}
+
+    @property
+    def _epochs(self) -> int:
+        """How many epochs the history has; one of a solver that goes straight to the optimum."""
+        try:
+            return len(self.folder.read_history())
+        except (OSError, ValueError):
+            return 0
 
     @property
     def _best_epoch(self) -> int:
@@ -82,8 +95,12 @@ class BestRun:
         probabilities = test[[f"p_{name}" for name in classes]].to_numpy(dtype=float)
         return plots.roc_curve(truth, probabilities, classes, data.positive)
 
-    def _demo_predictions(self) -> Figure:
-        return plots.demo_predictions(self.folder.read_predictions(), image_root(self.record))
+    def _pictures(self) -> Figure:
+        return self._demo_predictions(columns=3, limit=6)
+
+    def _demo_predictions(self, **size: int) -> Figure:
+        predictions, root = self.folder.read_predictions(), image_root(self.record)
+        return plots.demo_predictions(predictions, root, where=self._images, **size)
 
 
 def image_root(record: Record) -> Path:

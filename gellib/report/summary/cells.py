@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from gellib.base.markup import in_html
+from gellib.base.text import shorten
 
 if TYPE_CHECKING:
     from pandas.io.formats.style_render import CSSDict
@@ -19,6 +20,8 @@ COMPACT: list[CSSDict] = [
     {"selector": "td", "props": "white-space: nowrap; font-size: 90%; padding: 3px 6px"},
     {"selector": "th", "props": "font-size: 90%; padding: 3px 6px"},
 ]
+# Longer tables are for `results.csv`, which has every run.
+MOST_ROWS = 100
 SHADED = {"background-color": "#FCE9C0", "color": "#222"}
 
 
@@ -53,12 +56,24 @@ def interval_cell(low: float, high: float) -> str:
     return f"{100 * low:.0f}–{100 * high:.0f} %" if low == low else "–"
 
 
-def matrix_cell(matrix: object) -> str:
-    """Write a confusion matrix; of one with more than four classes, its size."""
-    # A larger one would be wider than the page; the figure of the best model shows one.
-    if not isinstance(matrix, list):
+def by_class_cell(matrix: object, classes: Sequence[str]) -> str:
+    """Write how many images of each class are right: `gel 45 of 46`, one line per class.
+
+    Of more than four classes, the figure of the confusion matrices has them.
+    """
+    if not isinstance(matrix, list) or len(matrix) != len(classes) or len(matrix) > 4:
         return "–"
-    return str(matrix) if len(matrix) <= 4 else f"{len(matrix)} × {len(matrix)}"
+    return "\n".join(
+        f"{shorten(name, 24)} {row[i]} of {sum(row)}"
+        for i, (name, row) in enumerate(zip(classes, matrix, strict=True))
+    )
+
+
+def bold_if_alone(column: pd.Series, *, highest: bool) -> list[str]:
+    """Style the best value of a column bold where no other row equals it."""
+    best = column.max() if highest else column.min()
+    alone = (column == best).sum() == 1 and len(column) > 1
+    return ["font-weight: bold" if alone and value == best else "" for value in column]
 
 
 def p_cell(value: float) -> str:

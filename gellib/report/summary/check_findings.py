@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,48 +12,82 @@ from gellib.base.markup import in_code, in_markdown
 from gellib.base.text import join_and
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison
+from gellib.report.conclusions import count
 from gellib.runs import SweepFolder
 
 _MOST_NAMED = 3
 
 
-def check_sentences(sweep: SweepFolder, comparison: Comparison) -> list[str]:
-    """Say which shortcuts the images of the finished runs have; none where none were found.
+class CheckFindings(NamedTuple):
+    """What the check says of the images of the finished runs, in sentences.
+
+    Attributes
+    ----------
+    careful
+        Which shortcuts reach the networks.
+    other
+        Which ones do not, because images are read as grey; or that nothing was found.
+    """
+
+    careful: list[str]
+    other: list[str]
+
+
+def find_shortcuts(sweep: SweepFolder, comparison: Comparison) -> CheckFindings:
+    """Say which shortcuts the images of the finished runs have.
 
     A check of images that have changed since the runs is left out.
     """
+    found = CheckFindings([], [])
     if comparison.done.empty:
-        return []
-    seen: dict[tuple[str, str], set[str]] = {}
-    for record in comparison.records:
-        if record.done:
-            key = record.config.get("dataset_dir", ""), record.data.fingerprint
-            seen.setdefault(key, set()).add(record.config.get("color", "grey"))
+        return found
     best, words = comparison.done.iloc[0], comparison.task.headline_words
     score = float(best.get(comparison.score, np.nan))
     # Runs without test images have the score of cross-validation alone.
     score = score if score == score else float(best.get(f"val_{comparison.score}", np.nan))
-    result = []
-    for entry in sweep.read_check():
-        colors = seen.get((entry.get("dataset_dir", ""), entry.get("fingerprint", "")))
-        found = [one for one in entry.get("shortcuts", []) if _is_finding(one)]
-        if colors is None or not found:
-            continue
-        reaching = [one for one in found if colors != {"grey"} or not one["removed_by_grey"]]
-        removed = [one for one in found if one not in reaching]
+    entries = list(_of_the_runs(sweep, comparison))
+    for entry, colors in entries:
+        shortcuts = [one for one in entry.get("shortcuts", []) if _is_finding(one)]
+        reaching = [one for one in shortcuts if colors != {"grey"} or not one["removed_by_grey"]]
+        removed = [one for one in shortcuts if one not in reaching]
         if reaching:
-            result.append(
+            found.careful.append(
                 f"**The {words} is {percent(score)}, but {_list(reaching)} alone "
                 f"{_tell(reaching)} the classes apart: is that the subject, or how the images "
                 f"were made?** {_more(entry)}"
             )
         if removed:
             it = "it" if len(removed) == 1 else "them"
-            result.append(
+            found.other.append(
                 f"{_capital(_list(removed))} alone {_tell(removed)} the classes apart; these "
                 f"runs read the images as grey, which removes {it}."
             )
-    return result
+    return found if any(found) else CheckFindings([], _nothing(entries, comparison))
+
+
+def _nothing(entries: list[tuple[dict[str, Any], set[str]]], comparison: Comparison) -> list[str]:
+    """Say that there is no shortcut, if the check looked at all images of the finished runs."""
+    folders = {record.config.get("dataset_dir", "") for record in comparison.records if record.done}
+    looked_at = {entry.get("dataset_dir", "") for entry, _ in entries}
+    if not entries or folders != looked_at or any(e.get("shortcuts", [0]) for e, _ in entries):
+        return []
+    images = count(sum(int(entry.get("images", 0)) for entry, _ in entries), "image")
+    return [f"no property of the files alone tells the classes apart ({images} looked at)."]
+
+
+def _of_the_runs(
+    sweep: SweepFolder, comparison: Comparison
+) -> Iterable[tuple[dict[str, Any], set[str]]]:
+    """Return the entries of the check that are of the runs' images, and how these were read."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for record in comparison.records:
+        if record.done:
+            key = record.config.get("dataset_dir", ""), record.data.fingerprint
+            seen.setdefault(key, set()).add(record.config.get("color", "grey"))
+    for entry in sweep.read_check():
+        colors = seen.get((entry.get("dataset_dir", ""), entry.get("fingerprint", "")))
+        if colors is not None:
+            yield entry, colors
 
 
 def _capital(text: str) -> str:

@@ -7,25 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gellib import plots
 from gellib.plots.extrapolated import more_images
 from gellib.plots.sweep import TIMES, metrics_of, model_labels
-from gellib.plots.sweep.names import most
 from gellib.report.comparison import Comparison, words
 from gellib.report.comparison.differences import MOST_LEVELS
 from gellib.report.summary.best import BestRun
-from gellib.runs import Record, RunFolder
+from gellib.report.summary.class_figures import ClassFigures
+from gellib.runs import RunFolder
 
 if TYPE_CHECKING:
     from gellib.training_run.more_images import MoreImages
 
 # A history is one file per run; beyond this many only the best by validation are read.
 _MOST_HISTORIES = 500
-_MOST_MATRICES = 12
 NO_BEST = "No run has finished, so there is no best model."
 
 
@@ -57,38 +55,68 @@ class Figures:
         self.task = comparison.task
         record = best.read_record() if best is not None else None
         self._best_run = BestRun(best, record) if best is not None and record is not None else None
+        self._by_class = ClassFigures(comparison, record.data.classes if record else [])
 
     def sections(self) -> dict[str, dict[str, Callable[[], Figure]]]:
         """Return the functions that draw, by section and name, in the order of the notebook."""
         c, table, repeats = self.comparison, self.comparison.models, self.comparison.repeats
-        grid = c.of_grid(repeats)
-        factors = [
-            name for name in c.factors if 0 < grid[name].nunique(dropna=False) <= 2 * MOST_LEVELS
-        ]
-        metrics = metrics_of(table)
-        word = self.task.headline_words
         return {
+            "answer": self._best_run.pictures() if self._best_run is not None else {},
             "models": {
-                **{metric: partial(self._bars, metric) for metric in metrics},
+                "metrics": self._panels,
+                **{metric: partial(self._bars, metric) for metric in metrics_of(table)},
                 "heatmap": lambda: plots.metrics_heatmap(table),
             },
-            "comparison": {
-                "ranking": self._ranking,
-                "effects": self._effects,
-            },
+            "comparison": self._compared(),
             "factors": {
-                f"accuracy_by_{factor}": partial(plots.accuracy_by, grid, factor)
-                for factor in factors
+                f"accuracy_by_{factor}": partial(plots.accuracy_by, c.of_grid(repeats), factor)
+                for factor in self._factors()
             },
-            "times": {
-                **{time: partial(plots.time_by_architecture, repeats, time) for time in TIMES},
-                "pareto": lambda: plots.pareto(table, c.score, word),
-            },
+            "times": self._times(),
             "search": self._search(),
-            "listed": self._listed(),
+            "listed": self._by_class.figures(),
             "best": self._best(),
             "next": self._next(),
         }
+
+    def kept_only(self) -> set[str]:
+        """Name the figures that are files alone: the notebook has them as panels of one figure."""
+        return set(metrics_of(self.comparison.models))
+
+    def _factors(self) -> list[str]:
+        """Name the factors with a figure: of one with a single value left there is none."""
+        grid = self.comparison.of_grid(self.comparison.repeats)
+        done = grid[grid["status"] == "done"]
+        return [
+            name
+            for name in self.comparison.factors
+            if done[name].nunique(dropna=False) > 1
+            and grid[name].nunique(dropna=False) <= 2 * MOST_LEVELS
+        ]
+
+    def _compared(self) -> dict[str, Callable[[], Figure]]:
+        c = self.comparison
+        several = len(c.done) > 1
+        return {
+            **({"ranking": self._ranking} if several else {}),
+            **({"effects": self._effects} if c.effects else {}),
+        }
+
+    def _times(self) -> dict[str, Callable[[], Figure]]:
+        c, word = self.comparison, self.task.headline_words
+        done = c.repeats[c.repeats["status"] == "done"]
+        found: dict[str, Callable[[], Figure]] = {}
+        if done["pretrained_model"].nunique() > 1:
+            draw = plots.time_by_architecture
+            found |= {time: partial(draw, c.repeats, time) for time in TIMES}
+        if len(c.done) > 1:
+            found["pareto"] = lambda: plots.pareto(c.models, c.score, word)
+        return found
+
+    def _panels(self) -> Figure:
+        done = self.comparison.done
+        chosen = None if done.empty else int(done["model_id"].iloc[0])
+        return plots.metric_panels(self.comparison.models, chosen=chosen)
 
     def _next(self) -> dict[str, Callable[[], Figure]]:
         found, word = self._more_images(), self.task.headline_words
@@ -164,83 +192,9 @@ class Figures:
         except (OSError, KeyError, ValueError):
             return float(val_loss)
 
-    def _listed(self) -> dict[str, Callable[[], Figure]]:
-        c = self.comparison
-        classes = self._best_run.record.data.classes if self._best_run else []
-        if not c.listed and len(classes) < 3:
-            return {}
-        found: dict[str, Callable[[], Figure]] = {
-            "classes_test": lambda: self._class_scores("test", classes),
-            "classes_train": lambda: self._class_scores("train", classes),
-            "losses": self._losses,
-        }
-        if self.task.exclusive:
-            found["confusion_matrices"] = lambda: self._matrices(classes)
-        return found
-
-    def _class_scores(self, split: str, classes: list[str]) -> Figure:
-        rows, _ = most(self._shown())
-        values = {}
-        for metric in ("precision", "recall", "f1"):
-            values[metric] = np.array(
-                [
-                    np.nanmean(
-                        [self._class_row(run, split, metric, classes) for run in runs], axis=0
-                    )
-                    for runs in rows["runs"]
-                ]
-            )
-        return plots.class_scores(model_labels(rows), values, classes, split)
-
-    def _class_row(self, run: str, split: str, metric: str, classes: list[str]) -> list[float]:
-        record = self._records[run]
-        metrics = record.scores if split == "test" else record.metrics.get(split, {})
-        per_class = metrics.get("per_class", {})
-        return [per_class.get(name, {}).get(metric, np.nan) for name in classes]
-
-    @property
-    def _records(self) -> dict[str, Record]:
-        return {record.name: record for record in self.comparison.records}
-
-    def _shown(self) -> pd.DataFrame:
-        models = self.comparison.models
-        return models[models["status"] == "done"]
-
     def losses(self) -> pd.DataFrame:
         """Return the mean loss on the training and test images, by `model_id`."""
-        rows = [
-            {
-                "model_id": record.config["model_id"],
-                "train_loss": record.metrics.get("train", {}).get("loss", np.nan),
-                "test_loss": record.scores.get("loss", np.nan),
-            }
-            for record in self.comparison.records
-            if record.done
-        ]
-        columns = ["model_id", "train_loss", "test_loss"]
-        return pd.DataFrame(rows, columns=columns).groupby("model_id").mean()
-
-    def _losses(self) -> Figure:
-        models = self._shown()
-        return plots.losses(
-            models.join(self.losses(), on="model_id").assign(name_shown=model_labels(models))
-        )
-
-    def _matrices(self, classes: list[str]) -> Figure:
-        rows = self._shown()
-        rows = rows[[isinstance(matrix, list) for matrix in rows["conf_mat"]]]
-        listed = {run.model_id for run in self.comparison.listed}
-        best = self.comparison.done["model_id"].tolist()
-        # Listed runs come first; of a grid beside them, the best ones fill the rest.
-        first = sorted(rows["model_id"], key=lambda i: (i not in listed, best.index(i)))
-        shown = rows[rows["model_id"].isin(first[:_MOST_MATRICES])]
-        return plots.confusion_matrices(
-            shown["conf_mat"].tolist(),
-            model_labels(shown),
-            classes,
-            len(rows) - len(shown),
-            images=self.comparison.images_scored,
-        )
+        return self._by_class.losses()
 
     def _best(self) -> dict[str, Callable[[], Figure]]:
         if self._best_run is not None:

@@ -9,8 +9,11 @@ import pandas as pd
 
 from gellib.base.markup import in_code, in_markdown
 from gellib.base.text import join_some
+from gellib.report.comparison import Comparison
 from gellib.report.conclusions import count, models
 from gellib.runs import Record
+
+_MOST_REASONS = 20
 
 
 def warning_box(table: pd.DataFrame) -> str:
@@ -95,6 +98,21 @@ def _facts(record: Record) -> Iterable[tuple[str, str]]:
     weights = record.weights
     random = weights.name == "none"
     yield "Weights", f"{'random' if random else weights.name}, from {weights.source}"
+
+
+def absent_runs(comparison: Comparison) -> str:
+    """Name as Markdown the runs without a result: one line per reason; empty without any."""
+    table = comparison.table
+    rest = table[table["status"] != "done"]
+    lines = []
+    for (status, reason), rows in rest.groupby(["status", "reason"], sort=False):
+        named = models(rows["model_id"])
+        text = f"- **{count(len(rows), 'run')} {status}** ({named}): {in_markdown(reason)}"
+        lines.append(text if text.endswith((".", "!", "?")) else f"{text}.")
+    if len(lines) > _MOST_REASONS:
+        left = len(lines) - _MOST_REASONS
+        lines[_MOST_REASONS:] = [f"- {count(left, 'reason')} more: see results.csv."]
+    return "\n".join(lines)
 
 
 def as_markdown(sentences: Sequence[str]) -> str:

@@ -11,21 +11,26 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from gellib import plots
-from gellib.base.markup import in_markdown
+from gellib.base.markup import in_code, in_markdown
 from gellib.base.paths import find_path
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
 from gellib.report.conclusions.more_images import more_images_sentence
 from gellib.report.summary.answer import Answer, find_answer
-from gellib.report.summary.check_findings import check_sentences
+from gellib.report.summary.check_findings import find_shortcuts
 from gellib.report.summary.figures import NO_BEST, Figures
+from gellib.report.summary.heading import heading
 from gellib.report.summary.listed_runs_table import listed_runs_table
-from gellib.report.summary.overview import as_markdown, warning_box, what_was_run
+from gellib.report.summary.models_table import style_table
+from gellib.report.summary.overview import (
+    absent_runs,
+    as_markdown,
+    warning_box,
+    what_was_run,
+)
 from gellib.report.summary.tables import (
     effects_table,
     ranking_table,
-    skipped_failed,
-    style_table,
     verdicts_table,
 )
 from gellib.runs import RunFolder, SweepFolder, best_run
@@ -36,8 +41,9 @@ if TYPE_CHECKING:
 # Sections that not every sweep has; their heading is shown with them.
 _HEADINGS = {
     "factors": "### By what the sweep varies",
+    "times": "### Times and sizes",
     "search": "### Batch size and learning rate",
-    "listed": "### Classes, losses and confusions, by model",
+    "listed": "### Classes, by model",
     "next": "### What more images would give",
 }
 
@@ -76,6 +82,12 @@ class Summary:
             self.comparison, self.sweep.path, self.best, more_images=lambda: self.more_images
         )
 
+    def opening(self) -> list[Any]:
+        """Return what the summary opens with: heading and warnings, the answer, and pictures."""
+        top = f"# {heading(self.comparison)}\n\n{warning_box(self.table)}"
+        answer = self.answer() or f"{NO_BEST}\n\n{self.absent()}"
+        return [Markdown(top), Markdown(answer), *self.section("answer")]
+
     def answer(self) -> str:
         """Return as an HTML box which model to use, how good it is, and what to do next."""
         return self._answer().html()
@@ -85,10 +97,14 @@ class Summary:
         return self._answer().text()
 
     def _answer(self) -> Answer:
-        findings = check_sentences(self.sweep, self.comparison)
         found, word = self.more_images, self.comparison.task.headline_words
-        steps = [] if found is None else [more_images_sentence(found, word)]
-        return find_answer(self.comparison, self._named, findings=findings, next_steps=steps)
+        return find_answer(
+            self.comparison,
+            self._named,
+            findings=find_shortcuts(self.sweep, self.comparison),
+            next_steps=[] if found is None else [more_images_sentence(found, word)],
+            more_help=found is None or not found.expected().flat,
+        )
 
     @cached_property
     def more_images(self) -> MoreImages | None:
@@ -102,17 +118,16 @@ class Summary:
         return expect_more_images(record)
 
     def what_was_run(self) -> str:
-        """Return as Markdown a warning about weights, if any, then purpose, data and machine."""
-        facts = what_was_run(self.comparison.info, self.records, self.sweep.unreadable())
-        return f"{warning_box(self.table)}\n\n{facts}"
+        """Return as Markdown purpose, data and machine."""
+        return what_was_run(self.comparison.info, self.records, self.sweep.unreadable())
 
     def models(self) -> Styler:
         """Return the table of finished models, the best in bold."""
         return style_table(self.comparison)
 
-    def absent(self) -> Styler:
-        """Return skipped and failed runs with their reasons."""
-        return skipped_failed(self.comparison)
+    def absent(self) -> str:
+        """Name as Markdown skipped and failed runs, one line per reason; empty without any."""
+        return absent_runs(self.comparison)
 
     def conclusions(self) -> str:
         """Return the conclusions as Markdown; the warning about weights is in `what_was_run`."""
@@ -142,7 +157,9 @@ class Summary:
             by += "seeds, the best one"
         return (
             f"Run **{in_markdown(self.best.path.name)}**, chosen by {by}. Except for the training "
-            f"curves, everything below is on the {self.comparison.images_scored}."
+            f"curves, everything below is on the {self.comparison.images_scored}. Its card says "
+            "what it was trained on and what it must not be used for: "
+            f"{in_code(f'gellib card {self._named.as_posix()}')}."
         )
 
     def figure_names(self, section: str = "") -> list[str]:
@@ -173,7 +190,10 @@ class Summary:
         return fig
 
     def section(self, name: str) -> list[Any]:
-        """Draw the figures of a section; none where the sweep does not vary what they show."""
-        names = self.figure_names(name)
-        heading = [Markdown(_HEADINGS[name])] if names and name in _HEADINGS else []
-        return [*heading, *map(self.figure, names)]
+        """Draw the figures of a section; none where the sweep does not vary what they show.
+
+        Those that are panels of another one are kept as files and not returned.
+        """
+        drawn = {one: self.figure(one) for one in self.figure_names(name)}
+        shown = [fig for one, fig in drawn.items() if one not in self._drawn.kept_only()]
+        return [*([Markdown(_HEADINGS[name])] if shown and name in _HEADINGS else []), *shown]

@@ -1,0 +1,102 @@
+"""An executed notebook as one HTML page: no other file, no network, no script, code folded away."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from gellib.base.files import write_text
+from gellib.sweeps.notebook_page_template import CELLS, PAGE
+
+# Cells with this tag are for those who have the notebook itself.
+NOTEBOOK_ONLY = "notebook-only"
+# What an output is shown as: the first of these that it has. Never a script, never a widget.
+_SHOWN = ["image/png", "text/html", "text/markdown", "text/plain"]
+
+
+class NotebookPageError(ValueError):
+    """A notebook cannot be written as a page; the message says why and what to do."""
+
+
+def write_notebook_page(notebook: Path, page: Path, *, run: str = "") -> Path:
+    """Write an executed notebook as a page.
+
+    `run` is the name of the run whose notebook it is: the page has it, and its parameters.
+
+    Raises
+    ------
+    NotebookPageError
+        When the notebook cannot be read.
+    """
+    reason = "it is not a notebook"
+    try:
+        node = nbformat.read(str(notebook), as_version=4)
+        reason = "" if node.get("cells") else "it has no cells"
+    except OSError as err:
+        reason = err.strerror or str(err)
+    except (ValueError, AttributeError, LookupError, TypeError, nbformat.ValidationError):
+        # Of a file that is no notebook, nbformat raises an error of its own, or what a missing
+        # key leads to.
+        pass
+    if reason:
+        raise NotebookPageError(
+            f"{notebook} cannot be read: {reason}; expected a notebook that was executed"
+        )
+    write_text(page, render_notebook_page(node, run=run))
+    return page
+
+
+def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
+    """Return the page of a notebook: its headings to jump by, texts and outputs, the code folded.
+
+    What stands in an output as HTML is shown as HTML; whatever it holds, no script runs and nothing
+    is loaded: the page forbids both.
+    """
+    # Only here: they take half a second to import.
+    from bs4 import BeautifulSoup
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    exporter = HTMLExporter(
+        config=Config(
+            NbConvertBase={"display_data_priority": _SHOWN},
+            HTMLExporter={"exclude_anchor_links": True},
+            TagRemovePreprocessor={"enabled": True, "remove_cell_tags": [NOTEBOOK_ONLY]},
+        ),
+        template_name="base",
+        raw_template=CELLS,
+    )
+    html, _ = exporter.from_notebook_node(_with_parameters(notebook) if run else notebook)
+    soup = BeautifulSoup(html, "html.parser")
+    contents = []
+    for number, heading in enumerate(soup.select("h2"), start=1):
+        heading["id"] = f"part-{number}"
+        contents.append((heading["id"], heading.get_text()))
+    for link in soup.select("a"):
+        # Markdown makes a link of every address, also of one within a name.
+        if not str(link.get("href", "")).startswith("#"):
+            link.unwrap()
+    for table in soup.select("table"):
+        # A table that is wider than the screen scrolls, and not the page with it.
+        table.wrap(soup.new_tag("div", attrs={"class": "wide", "tabindex": "0"}))
+    title = soup.select_one("h1")
+    return PAGE.render(
+        title=": ".join(filter(None, (run, title.get_text() if title else ""))) or "Notebook",
+        run=run,
+        contents=contents,
+        body=str(soup),
+        code=[cell.source for cell in notebook.cells if cell.cell_type == "code"],
+    )
+
+
+def _with_parameters(notebook: NotebookNode) -> NotebookNode:
+    """Show the parameters that a run was given, which are code, as an output."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.outputs = [new_output("stream", name="stdout", text=cell.source)]
+    return notebook
