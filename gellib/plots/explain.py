@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 from gellib.base.text import JOIN
-from gellib.plots.base import INK, Chart, headline, message, note, short_name
+from gellib.plots.base import INK, RED, Chart, headline, message, note, short_name
 
 _COLUMNS = 4
-_OPAQUE = 0.6
+_OPAQUE = 0.6  # of the strongest region
+_LINE = "#FFE14D"
 
 
 class MapShown(NamedTuple):
@@ -41,10 +44,17 @@ class MapShown(NamedTuple):
 def explanations(items: Sequence[MapShown], *, method: str) -> Figure:
     """Show each image beside its map of the regions that speak for the predicted class.
 
-    Mistakes come first, in red frames. Regions without weight are dark.
+    Mistakes come first, in red frames. Under the map the image is brightened, so that a dark one
+    is readable too; regions without weight have no colour.
     """
     if not items:
         return message("There are no test images.", "What the network looked at")
+    if not any(item.map.any() for item in items):
+        return message(
+            f"In none of {len(items)} images does a region speak for the predicted class "
+            f"({method}).",
+            "What the network looked at",
+        )
     rows = -(-len(items) // _COLUMNS)
     columns = min(len(items), _COLUMNS)
     fig = Chart(figsize=(max(3.3 * columns, 6.6), 2.25 * rows + 0.55))
@@ -59,12 +69,11 @@ def explanations(items: Sequence[MapShown], *, method: str) -> Figure:
         fig,
         f"What the network looked at: {wrong} wrong, {len(items) - wrong} right ({method})",
     )
-    if "attention" in method:
-        text = "Right of each image: bright regions had attention, dark regions had none."
-    else:
-        text = "Right of each image: bright regions speak for the predicted class."
-        if not all(item.map.any() for item in items):
-            text += " A map that is dark everywhere: no region speaks for the predicted class."
+    text = "Right of each image, brightened: coloured regions "
+    text += "had attention" if "attention" in method else "speak for the predicted class"
+    text += ", the more the stronger; inside the line at least half as much as the strongest."
+    if "attention" not in method and not all(item.map.any() for item in items):
+        text += " A map without colour: no region speaks for the predicted class."
     note(fig, text)
     return fig
 
@@ -73,16 +82,13 @@ def _pair(left: Axes, right: Axes, item: MapShown) -> None:
     grey = item.view.mean(axis=0) if len(item.view) == 1 else np.moveaxis(item.view, 0, -1)
     height, width = item.view.shape[1:]
     left.imshow(grey, cmap="gray", vmin=0, vmax=255)
-    right.imshow(grey, cmap="gray", vmin=0, vmax=255)
-    right.imshow(
-        item.map,
-        cmap="inferno",
-        alpha=_OPAQUE,
-        extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-        interpolation="bilinear",
-        vmin=0,
-        vmax=1,
-    )
+    right.imshow(_brightened(item.view), cmap="gray", vmin=0, vmax=255)
+    heat = _enlarged(item.map, (width, height))
+    colours = np.empty((height, width, 4))
+    colours[..., :3], colours[..., 3] = to_rgb(RED), _OPAQUE * heat
+    right.imshow(colours)
+    if item.map.any():
+        right.contour(heat, levels=[0.5], colors=[_LINE], linewidths=1.3)
     for axes in (left, right):
         axes.set_axis_on()
         axes.set_xticks([])
@@ -95,3 +101,21 @@ def _pair(left: Axes, right: Axes, item: MapShown) -> None:
     left.set_title(short_name(text, 20), fontsize=9, color=colour, loc="left")
     truth = short_name(item.label.replace(JOIN, ", "), 26)
     left.set_xlabel(f"true: {truth}", fontsize=8, color="#444444", loc="left")
+
+
+def _brightened(view: np.ndarray) -> np.ndarray:
+    """Return a view (1 or 3, H, W) as grey (H, W) whose darkest 1 % are black, brightest 1 % white.
+
+    The middle grey becomes at least a third of white.
+    """
+    grey = view.mean(axis=0)
+    low, high = np.percentile(grey, (1, 99))
+    shares = np.clip((grey - low) / max(high - low, 1), 0, 1)
+    middle = float(np.clip(np.median(shares), 0.02, 0.98))
+    return 255 * shares ** min(1.0, np.log(1 / 3) / np.log(middle))
+
+
+def _enlarged(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Enlarge a map (h, w) to `size`, width and height, without steps."""
+    image = Image.fromarray(np.asarray(heat, dtype=np.float32))
+    return np.clip(np.asarray(image.resize(size, Image.Resampling.BICUBIC)), 0, 1)

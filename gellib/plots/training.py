@@ -18,6 +18,7 @@ from gellib.plots.base import (
     Chart,
     headline,
     message,
+    percent,
     percent_axis,
     tidy,
     title,
@@ -39,6 +40,14 @@ def loss_accuracy(
     fig = Chart(figsize=(9.5, 3.6))
     if history.empty:
         return message("No epoch was recorded.", "Loss and accuracy")
+    if len(history) == 1:
+        row = history.iloc[0]
+        return message(
+            "The head was computed at once, or in one epoch, so that there is no curve. Loss "
+            f"{row['train_loss']:.3g} in training, {row['val_loss']:.3g} {_on(val_name)}; accuracy "
+            f"{percent(row['train_accuracy'])} and {percent(row['val_accuracy'])}.",
+            "Loss and accuracy",
+        )
     left, right = fig.subplots(1, 2)
     for axes, what, heading in ((left, "loss", "Loss"), (right, "accuracy", "Accuracy")):
         for split, colour, marker in (("train", BLUE, "o"), ("val", ORANGE, "s")):
@@ -72,6 +81,8 @@ def class_curves(
     """
     if class_history.empty:
         return message("No epoch was recorded.", "Precision, recall and F1 by class")
+    if class_history["epoch"].nunique() == 1:
+        return message("There was one epoch, so that there is no curve.", "Each class by epoch")
     classes = list(dict.fromkeys(class_history["class"].astype(str)))
     columns = max(1, min(len(classes), _LEGEND_WIDTH // (max(map(len, classes)) + 6)))
     fig = Chart(figsize=(10.5, 5.4 + 0.2 * -(-len(classes) // columns)))
@@ -127,6 +138,10 @@ def learning_rate(rates: pd.DataFrame) -> Figure:
     title(axes, "Learning rate by step")
     tidy(axes, "y")
     return fig
+
+
+def _on(val_name: str) -> str:
+    return "on the validation images" if val_name == "validation" else val_name
 
 
 def _epochs(axes: Axes, best_epoch: int, *, named: bool = True) -> None:

@@ -14,6 +14,7 @@ from gellib.plots.base import (
     GREY,
     ORANGE,
     Chart,
+    message,
     note,
     percent,
     percent_axis,
@@ -44,6 +45,12 @@ def reliability_diagram(
     where, tuned_on
         Which images these are, and which ones the temperature is from.
     """
+    if before["right"].min() == 1:
+        return message(
+            f"All {scores['n']} {where} are predicted correctly, so that they cannot show how "
+            f"often a prediction with 90 % is right. {_temperature(scores, tuned_on)}",
+            "Calibration",
+        )
     fig = Chart(figsize=(5.6, 5.2))
     axes = fig.subplots()
     axes.plot([0, 1], [0, 1], linestyle=":", color=GREY, linewidth=1.2)
@@ -78,12 +85,17 @@ def reliability_diagram(
     tidy(axes, "both")
     axes.legend(frameon=False, loc="upper left", fontsize=8.5)
     title(axes, _titled("Calibration:", scores["n"], where))
-    text = f"Temperature {scores['temperature']:.2f}, from {scores['n_val']} {tuned_on}."
-    text = text if changed else "Temperature 1, so nothing changed: " + scores["reason"] + "."
-    if changed and not enough:
-        text += f" Fewer than {ENOUGH_IMAGES} images: not calibrated reliably."
-    note(fig, text + " Lines: 95 % intervals.")
+    note(fig, f"{_temperature(scores, tuned_on)} Lines: 95 % intervals.")
     return fig
+
+
+def _temperature(scores: dict[str, Any], tuned_on: str) -> str:
+    if scores["temperature"] == 1:
+        return f"Temperature 1, so nothing changed: {scores['reason']}."
+    text = f"Temperature {scores['temperature']:.2f}, from {scores['n_val']} {tuned_on}."
+    if scores["n_val"] < ENOUGH_IMAGES:
+        text += f" Fewer than {ENOUGH_IMAGES} images: not calibrated reliably."
+    return text
 
 
 def _titled(text: str, n: int, where: str) -> str:
@@ -115,6 +127,13 @@ def risk_coverage(
     samples
         Whose disagreement the mutual information measures.
     """
+    n = record["uncertainty"]["n"]
+    if next(iter(curves.values()))["accuracy"][0] == 1:
+        return message(
+            f"All {n} {where} are predicted correctly: there is no mistake that deferring the "
+            "uncertain ones to a person would avoid.",
+            "Are uncertain predictions wrong more often?",
+        )
     fig = Chart(figsize=(6.4, 4.4))
     axes = fig.subplots()
     found = record["uncertainty"]

@@ -143,7 +143,9 @@ class RunFigures(RunState):
         return "validation" if result.cross_validation is None else "out of fold, mean"
 
     def _drawn(self, name: str, fig: Figure) -> Figure:
-        """Save a figure where figures go, and give it back to be shown."""
+        """Save a figure where figures go, and give it back to be shown; a message is only shown."""
+        if isinstance(fig, plots.Message):
+            return fig
         given = self.config.plots_path
         if not given:
             path = self.folder.figures / f"{name}.png"

@@ -192,8 +192,8 @@ def test_images_and_maps_stand_side_by_side():
     assert plots.explanations([], method="Grad-CAM").axes[0].texts
 
 
-def test_a_map_that_is_dark_throughout_is_explained():
+def test_a_map_without_colour_is_explained():
     item = plots.MapShown(views(1)[0], np.eye(3), "gel", "gel", True)
     dark = item._replace(map=np.zeros((3, 3)))
-    assert "dark everywhere" not in plots.explanations([item], method="Grad-CAM").get_supxlabel()
-    assert "dark everywhere" in plots.explanations([item, dark], method="Grad-CAM").get_supxlabel()
+    assert "without colour" not in plots.explanations([item], method="Grad-CAM").get_supxlabel()
+    assert "without colour" in plots.explanations([item, dark], method="Grad-CAM").get_supxlabel()

@@ -112,7 +112,9 @@ class TestWithoutATestPart:
         words = "images out of fold, 5 folds x 2 repeats"
         assert run.confusion_matrix().axes[0].get_title() == words.capitalize()
         for figure in (run.calibration(), run.risk_coverage(), run.roc_curve()):
-            text = figure.axes[0].get_title(loc="left") + figure.axes[0].get_title()
+            # Without a mistake, the first two are a sentence.
+            titles = [axes.get_title(loc) for axes in figure.axes for loc in ("left", "center")]
+            text = " ".join([*titles, *(text.get_text() for text in figure.axes[0].texts)])
             assert words in text.lower()
         assert list(run.metrics_table().index) == ["train", "out of fold"]
 
