@@ -80,6 +80,9 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
         # Markdown makes a link of every address, also of one within a name.
         if not str(link.get("href", "")).startswith("#"):
             link.unwrap()
+    for image in soup.select("img"):
+        if not str(image.get("src", "")).startswith("data:"):
+            image.decompose()  # a badge, which is elsewhere
     for table in soup.select("table"):
         # A table that is wider than the screen scrolls, and not the page with it.
         table.wrap(soup.new_tag("div", attrs={"class": "wide", "tabindex": "0"}))

@@ -10,15 +10,15 @@ from gellib.evaluation import reliability, risk_coverage
 
 def sentence(fig):
     data, _ = fig._repr_mimebundle_()
-    assert set(data) == {"text/markdown", "text/plain"}, "no picture"
+    assert set(data) == {"text/html", "text/plain"}, "no picture"
     return data["text/plain"]
 
 
 def test_a_message_is_a_sentence_in_a_notebook_and_text_in_a_figure():
-    fig = plots.message("a*b* <i>c</i>", "No $5")
+    fig = plots.message("a*b* <i>c</i>", "No 5")
     data, _ = fig._repr_mimebundle_()
-    assert data["text/plain"] == "No $5: a*b* <i>c</i>"
-    assert data["text/markdown"].startswith("**No <span>$</span>5:** a&#42;b&#42; &lt;i&gt;")
+    assert data["text/plain"] == "a*b* <i>c</i>"
+    assert data["text/html"] == "<p><b>No 5.</b> a*b* &lt;i&gt;c&lt;/i&gt;</p>"
     assert fig.axes[0].texts[0].get_text() == "a*b* <i>c</i>"
     assert sentence(plots.message("Nothing.")) == "Nothing."
 

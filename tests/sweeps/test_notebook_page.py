@@ -40,6 +40,7 @@ def notebook():
                 ],
             ),
             new_markdown_cell("## The models\n\n$5 to $9"),
+            new_markdown_cell("[![Open](https://a.example/badge.svg)](https://a.example)"),
             new_code_cell("t", outputs=[shown("text/html", "<table><tr><td>1</td></tr></table>")]),
             new_code_cell("w", outputs=[shown(WIDGET, {"model_id": "a"})]),
             new_markdown_cell("## The *best*"),
