@@ -48,7 +48,8 @@ img { max-width: 100%; height: auto; display: block; }
 figure { display: inline-block; vertical-align: top; margin: 10px 16px 10px 0; max-width: 100%; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: .6em 0; font-variant-numeric: tabular-nums; }
-caption { caption-side: bottom; text-align: left; color: #555; font-size: .9em; padding-top: 6px; }
+caption { caption-side: bottom; text-align: left; color: #555; font-size: .9em; padding-top: 6px;
+  max-width: min(110ch, calc(100vw - 40px)); }
 th, td { text-align: right; padding: 4px 8px; }
 th { border-bottom: 1px solid #999; vertical-align: bottom; }
 tbody tr:nth-child(even) { background: #F7F8FA; }

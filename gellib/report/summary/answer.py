@@ -27,7 +27,7 @@ _STYLE = (
 )
 # The first lines are the answer; what one has to be careful about is seen beside it.
 _LINES = {"Use": ";font-size:1.25em", "How good": ";font-size:1.1em"}
-_HEADINGS = {"Careful": "color:#A33C00"}
+_COLOURS = {"Careful": "#A33C00"}
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,10 @@ class Answer:
         if not self.lines:
             return ""
         rows = "".join(
-            f"<p style='margin:.35em 0{_LINES.get(heading, '')}'>"
-            f"<b style='{_HEADINGS.get(heading, 'color:#00507D')}'>{heading}:</b> {as_html(text)}"
-            "</p>"
+            f"<p style='margin:.35em 0{_LINES.get(heading, '')}'><b style="
+            f"'color:{_COLOURS.get(heading, '#00507D')}'>{heading}:</b> {as_html(text)}</p>"
             for heading, text in self.lines
-        )
+        ).replace(" %", "&nbsp;%")
         return f"<blockquote style='{_STYLE}'>{rows}</blockquote>"
 
     def text(self) -> str:
@@ -79,7 +78,7 @@ def find_answer(
     if comparison.done.empty:
         return Answer(())
     best = comparison.done.iloc[0]
-    findings = findings or CheckFindings([], [])
+    findings = findings or CheckFindings([], [], [])
     careful = [*weights_warnings(comparison), *leak_warnings(comparison), *findings.careful]
     lines = [
         ("Use", f"**{model_name(best)}**"),

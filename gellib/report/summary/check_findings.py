@@ -25,12 +25,26 @@ class CheckFindings(NamedTuple):
     ----------
     careful
         Which shortcuts reach the networks.
-    other
-        Which ones do not, because images are read as grey; or that nothing was found.
+    removed
+        Which ones do not, because images are read as grey.
+    nothing
+        That there is no shortcut.
     """
 
     careful: list[str]
-    other: list[str]
+    removed: list[str]
+    nothing: list[str]
+
+    @property
+    def other(self) -> list[str]:
+        """What is no reason to be careful."""
+        return [*self.removed, *self.nothing]
+
+
+def check_sentences(sweep: SweepFolder, comparison: Comparison) -> list[str]:
+    """Say which shortcuts the images of the finished runs have; none where none were found."""
+    found = find_shortcuts(sweep, comparison)
+    return [*found.careful, *found.removed]
 
 
 def find_shortcuts(sweep: SweepFolder, comparison: Comparison) -> CheckFindings:
@@ -38,7 +52,7 @@ def find_shortcuts(sweep: SweepFolder, comparison: Comparison) -> CheckFindings:
 
     A check of images that have changed since the runs is left out.
     """
-    found = CheckFindings([], [])
+    found = CheckFindings([], [], [])
     if comparison.done.empty:
         return found
     best, words = comparison.done.iloc[0], comparison.task.headline_words
@@ -58,11 +72,11 @@ def find_shortcuts(sweep: SweepFolder, comparison: Comparison) -> CheckFindings:
             )
         if removed:
             it = "it" if len(removed) == 1 else "them"
-            found.other.append(
+            found.removed.append(
                 f"{_capital(_list(removed))} alone {_tell(removed)} the classes apart; these "
                 f"runs read the images as grey, which removes {it}."
             )
-    return found if any(found) else CheckFindings([], _nothing(entries, comparison))
+    return found if any(found) else found._replace(nothing=_nothing(entries, comparison))
 
 
 def _nothing(entries: list[tuple[dict[str, Any], set[str]]], comparison: Comparison) -> list[str]:

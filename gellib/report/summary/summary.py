@@ -155,11 +155,12 @@ class Summary:
         if self.comparison.seeds > 1:
             by = f"the mean {word} of its model's {count(len(runs), 'seed')} {where}; of these "
             by += "seeds, the best one"
+        curves = "best_loss_accuracy" in self.figure_names("best")
+        rest = "Except for the training curves, everything" if curves else "Everything"
         return (
-            f"Run **{in_markdown(self.best.path.name)}**, chosen by {by}. Except for the training "
-            f"curves, everything below is on the {self.comparison.images_scored}. Its card says "
-            "what it was trained on and what it must not be used for: "
-            f"{in_code(f'gellib card {self._named.as_posix()}')}."
+            f"Run **{in_markdown(self.best.path.name)}**, chosen by {by}. {rest} below is on the "
+            f"{self.comparison.images_scored}. Its card says what it was trained on and what it "
+            f"must not be used for: {in_code(f'gellib card {self._named.as_posix()}')}."
         )
 
     def figure_names(self, section: str = "") -> list[str]:
