@@ -19,6 +19,7 @@ sys.path[:0] = [str(DOCS.parent), str(DOCS.parent / "tests")]
 
 WIDTH_PX, COLOURS = 720, 96
 SUMMARY = (
+    "metrics",
     "accuracy",
     "heatmap",
     "ranking",

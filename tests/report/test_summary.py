@@ -170,7 +170,9 @@ def test_summary_draws_and_keeps_every_figure(sweep):
     assert len(summary.figure_names()) == 23
     assert "accuracy_by_hardware_type" not in summary.figure_names(), "one value is left"
     assert len(summary.section("models")) == 2, "the single metrics are files alone"
-    with pytest.raises(ValueError, match="no figure 'nonsense'; there are: accuracy, "):
+    with pytest.raises(
+        ValueError, match="no figure 'nonsense'; there are: best_pictures, metrics, accuracy, "
+    ):
         summary.figure("nonsense")
 
 

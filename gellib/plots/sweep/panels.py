@@ -39,7 +39,7 @@ def metric_panels(table: pd.DataFrame, *, chosen: int | None = None) -> Figure:
     table
         One row per model. `<metric>_low` and `<metric>_high` are the interval.
     chosen
-        Number of the model that was chosen; it is orange.
+        Number of the model that was chosen; its dot is larger, and orange.
     """
     heading = f"The metrics on the {said(table, 'images')}, by model"
     headline_metric = task_of(table).headline
@@ -64,7 +64,7 @@ def metric_panels(table: pd.DataFrame, *, chosen: int | None = None) -> Figure:
     panels[0, 0].set_ylim(len(done) - 0.4, -0.6)
     headline(fig, heading)
     lines_are = "Lines: 95 % intervals." if f"{names[0]}_low" in done else ""
-    which = "Orange: the chosen model." if is_chosen.any() and len(done) > 1 else ""
+    which = "Larger dot: the chosen model." if is_chosen.any() and len(done) > 1 else ""
     starts = "Each axis starts where its values do, not at 0."
     note(fig, " ".join(filter(None, (which, lines_are, starts, left_out, rest))))
     return fig
@@ -78,9 +78,10 @@ def _panel(axes: Axes, done: pd.DataFrame, metric: Metric, is_chosen: np.ndarray
     if f"{metric.name}_low" in done:
         low, high = (done[f"{metric.name}_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
         known = np.isfinite(low) & np.isfinite(high)
-        axes.hlines(places[known], low[known], high[known], color=colours[known], linewidth=1.6)
+        axes.hlines(places[known], low[known], high[known], color=colours[known], linewidth=2)
         drawn += [low, high]
-    axes.scatter(values, places, c=colours, s=34, zorder=3, clip_on=False)
+    sizes = np.where(is_chosen, 80, 34)
+    axes.scatter(values, places, c=colours, s=sizes, zorder=3, clip_on=False)
     best = np.nanmax(values) if metric.higher_is_better else np.nanmin(values)
     alone = np.nansum(values == best) == 1 and len(values) > 1
     for place, value in zip(places, values, strict=True):
