@@ -95,8 +95,8 @@ def predict(
         try:
             written = predict_to_files(predictor, files, outputs, bar=bar)
         except KeyboardInterrupt:
-            kept = f"what is predicted is in {outputs.begun}; the same command goes on from there"
-            click.echo(f"stopped: {kept}", err=True)
+            kept = f"{outputs.begun} keeps what is predicted"
+            click.echo(f"\n{kept}: the same command goes on from there", err=True)
             raise
         unreadable = written.tally.unreadable
         for sentence in (written.tally.sentence(), *written.sentences):
