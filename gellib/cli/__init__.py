@@ -14,6 +14,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 from gellib import __version__
 from gellib.base.stopping import stopped_in_words
 from gellib.cli.data import check, partition, simulate
+from gellib.cli.export import export
 from gellib.cli.handover import card, checklist, methods
 from gellib.cli.machine import cache, doctor
 from gellib.cli.models import pretrain, weights
@@ -21,7 +22,7 @@ from gellib.cli.next_images import next_images
 from gellib.cli.predict import predict
 from gellib.cli.report import report
 from gellib.cli.status import status
-from gellib.cli.sweeps import export, list_, new, sweep
+from gellib.cli.sweeps import list_, new, sweep
 
 # Heavy modules are imported by the command that needs them, so that `gellib --help` is instant.
 
@@ -90,6 +91,7 @@ def main() -> None:
     gellib report runs/gel          the summary as a page to open or to pass on
     gellib predict photo.png        predict an image with the best model
     gellib next my_unlabelled       which images to label next
+    gellib export runs/gel --html gel.html    the best model as one page, for colleagues
     gellib card runs/gel            what the best model is, and what it must not be used for
     gellib methods runs/gel         a methods paragraph with references
     gellib checklist runs/gel       REFORMS, DOME, TRIPOD+AI and CLAIM, filled from the records

@@ -1,4 +1,4 @@
-"""The commands for sweeps: new, sweep, list, export."""
+"""The commands for sweeps: new, sweep, list."""
 
 from __future__ import annotations
 
@@ -140,24 +140,6 @@ def new(folder: str, images: str | None) -> None:
         click.echo(f"put your images into {shown_path(Path(folder, 'dataset', 'my_images'))}, then")
     click.echo(f"  cd {shown_path(folder)}")
     click.echo("  gellib sweep runs/my_images.yaml")
-
-
-@click.command()
-@click.argument("sweep_dir", type=click.Path(), metavar="SWEEP_DIR")
-@click.option(
-    "--to",
-    required=True,
-    type=click.Choice(["mlflow", "tensorboard"]),
-    help="The tracker; needs the extra `track`.",
-)
-@click.option("--out", type=click.Path(), help="Folder to write. [default: in SWEEP_DIR]")
-def export(sweep_dir: str, to: str, out: str | None) -> None:
-    """Export the finished runs of SWEEP_DIR to a tracker: parameters, metrics, curves, figures."""
-    from gellib.report.trackers import export_sweep
-
-    done = export_sweep(sweep_dir, to, out)
-    click.echo(f"{done['runs']} runs exported to {shown_path(done['out'])}; to open them:")
-    click.echo(f"  {done['view']}")
 
 
 def _refuse(loaded, quick: bool) -> None:

@@ -48,7 +48,7 @@ class Predictor:
         self.run = run if isinstance(run, RunFolder) else RunFolder(find_path(run))
         self.record = record = read_finished(self.run)
         config = record.config
-        found = FinishedModel.load(self.run, record)
+        self.model = found = FinishedModel.load(self.run, record)
         self.name = Path(shown_path(self.run.path)).as_posix()
         self.classes, self.limits = found.classes, found.limits
         self.backbone, self.head, self.metadata = found.backbone, found.head, found.metadata

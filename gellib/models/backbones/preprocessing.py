@@ -14,7 +14,7 @@ from gellib.models.backbones.sources import BackboneError, find_source
 CONTRASTS = ("none", "stretch")
 # Stronger than for images deeper than 8 bits, where all grey levels are kept: the purpose here is
 # that images look alike whatever their exposure.
-_STRETCH_PERCENTILES = (1, 99)
+STRETCH_PERCENTILES = (1, 99)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def stretch_contrast(image: np.ndarray) -> np.ndarray:
     All channels of a colour image are scaled alike, so that its tint stays the same. An image of
     one level is returned as it is.
     """
-    low, high = np.percentile(image, _STRETCH_PERCENTILES)
+    low, high = np.percentile(image, STRETCH_PERCENTILES)
     if high <= low:
         return image
     levels = (np.arange(256) - low) * (255 / (high - low))

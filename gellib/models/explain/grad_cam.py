@@ -41,7 +41,7 @@ def grad_cam(
         raise ExplainError(
             "Grad-CAM needs captum, which is not installed: pip install 'gellib[explain]'"
         ) from err
-    layers = _explained_layers(backbone, images[:1])
+    layers = explained_layers(backbone, images[:1])
     network = nn.Sequential(backbone, head).eval()
     # Gradients need a start, also where all layers are frozen; nothing is trained here.
     x = images.clone().requires_grad_(True)
@@ -60,7 +60,7 @@ def _resized(maps: torch.Tensor, size: torch.Size) -> torch.Tensor:
     )
 
 
-def _explained_layers(backbone: Backbone, images: torch.Tensor) -> list[nn.Module]:
+def explained_layers(backbone: Backbone, images: torch.Tensor) -> list[nn.Module]:
     """Return the layer whose maps are drawn, of each network that the backbone joins."""
     if not isinstance(backbone.network, JoinedNetwork):
         return [last_spatial_layer(backbone, images)[1]]

@@ -27,7 +27,7 @@ from gellib.evaluation.conformal import conformal_limit, fewest_groups
 RATE = 0.05  # share of images like the training images that are flagged nevertheless
 MOST_IMAGES = 500
 ALL = "all"
-_NEAREST = 3
+NEAREST = 3
 _FOLDS = 10
 _Arrays = dict[str, np.ndarray]
 
@@ -222,7 +222,7 @@ def _nearest(
     far = np.sqrt(np.maximum(squares, 0))
     if groups is not None:
         far[groups[:, None] == groups] = np.inf
-    return np.partition(far, _NEAREST - 1, axis=1)[:, :_NEAREST].mean(axis=1)
+    return np.partition(far, NEAREST - 1, axis=1)[:, :NEAREST].mean(axis=1)
 
 
 def _covariance(statistics: np.ndarray) -> _Arrays:

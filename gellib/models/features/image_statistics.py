@@ -11,12 +11,12 @@ from functools import cache
 
 import numpy as np
 
-_QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 # Borders of the octaves of spatial frequency, in cycles per pixel.
-_BANDS = 0.5 ** np.arange(7, 0, -1)
-_ACROSS, _ALONG, _NEITHER = range(3)
-_SMALL = 1e-3
-N_STATISTICS = len(_QUANTILES) + 2 * (len(_BANDS) - 1)
+BANDS = 0.5 ** np.arange(7, 0, -1)
+ACROSS, ALONG, _NEITHER = range(3)
+SMALL = 1e-3
+N_STATISTICS = len(QUANTILES) + 2 * (len(BANDS) - 1)
 
 
 def view_statistics(view: np.ndarray) -> np.ndarray:
@@ -29,23 +29,23 @@ def view_statistics(view: np.ndarray) -> np.ndarray:
     levels = view.sum(axis=0, dtype=np.int32)  # whole numbers: counts have all quantiles
     top = 255 * len(view)
     grey = levels.astype(np.float32) / top
-    window, kinds, counts = _spectrum(*grey.shape)
+    window, kinds, counts = spectrum(*grey.shape)
     power = np.abs(np.fft.rfft2((grey - grey.mean()) * window)) ** 2
     sums = np.bincount(kinds, weights=power.ravel(), minlength=counts.size).reshape(counts.shape)
     octaves = _log_mean(sums.sum(axis=1), counts.sum(axis=1))
     across, along = (
-        _log_mean(sums[:, _ACROSS], counts[:, _ACROSS]),
-        _log_mean(sums[:, _ALONG], counts[:, _ALONG]),
+        _log_mean(sums[:, ACROSS], counts[:, ACROSS]),
+        _log_mean(sums[:, ALONG], counts[:, ALONG]),
     )
     steps = np.abs(np.diff(levels, axis=1))
     (steepest,) = _quantiles(steps, (0.99,)) / top
-    edges = np.log10((steepest + _SMALL) / (steps.mean() / top + _SMALL))
-    numbers = [_quantiles(levels, _QUANTILES) / top, octaves[1:-1], (across - along)[2:-1], [edges]]
+    edges = np.log10((steepest + SMALL) / (steps.mean() / top + SMALL))
+    numbers = [_quantiles(levels, QUANTILES) / top, octaves[1:-1], (across - along)[2:-1], [edges]]
     return np.concatenate(numbers).astype(np.float32)
 
 
 def _log_mean(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    return np.log10(sums / np.maximum(counts, 1) + _SMALL)
+    return np.log10(sums / np.maximum(counts, 1) + SMALL)
 
 
 def _quantiles(numbers: np.ndarray, shares: Sequence[float]) -> np.ndarray:
@@ -60,7 +60,7 @@ def _quantiles(numbers: np.ndarray, shares: Sequence[float]) -> np.ndarray:
 
 
 @cache
-def _spectrum(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def spectrum(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the window, the kind of each frequency, and how many there are of each.
 
     The kinds are an octave's frequencies that run across, along, or neither way: (octaves, 3).
@@ -68,8 +68,8 @@ def _spectrum(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
     down = np.abs(np.fft.fftfreq(height))[:, None]
     right = np.fft.rfftfreq(width)[None]
-    octave = np.digitize(np.hypot(down, right), _BANDS)
-    way = np.select([down < 0.4 * right, right < 0.4 * down], [_ACROSS, _ALONG], _NEITHER)
-    shape = len(_BANDS) + 1, 3
+    octave = np.digitize(np.hypot(down, right), BANDS)
+    way = np.select([down < 0.4 * right, right < 0.4 * down], [ACROSS, ALONG], _NEITHER)
+    shape = len(BANDS) + 1, 3
     kinds = (octave * shape[1] + way).ravel()
     return window, kinds, np.bincount(kinds, minlength=shape[0] * shape[1]).reshape(shape)

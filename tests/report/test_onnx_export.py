@@ -1,0 +1,155 @@
+"""A model as ONNX predicts as its run does, whatever the image, backbone, head and task."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from making.images import random_pixels
+from making.models import make_model_run
+from making.sweeps import make_sweep
+
+from gellib.cli import main
+from gellib.data.pixels import to_uint8
+from gellib.models.backbones import Preprocessing
+from gellib.models.features import unaugmented_view, view_statistics
+from gellib.report.export import export_onnx
+from gellib.training_run.predictor import Predictor
+
+onnx = pytest.importorskip("onnx")
+ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+SIZES = [(1, 90), (90, 1), (40, 31), (64, 64), (150, 70), (75, 160), (301, 290), (290, 301)]
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("color", ["grey", "rgb"])
+@pytest.mark.parametrize("contrast", ["none", "stretch"])
+def test_the_graph_prepares_every_image_to_the_bit(interpolation, color, contrast):
+    from PIL import Image
+
+    from gellib.report.export.image_graph import image_graph
+
+    pre = Preprocessing(64, 73, (0.5,), (0.5,), interpolation, color, contrast=contrast)
+    session = ort.InferenceSession(image_graph(pre, "view").SerializeToString())
+    flat = np.full((70, 80, 3), 9, np.uint8)
+    for image in (*(random_pixels(*size, 3) // 2 + 30 for size in SIZES), flat):
+        (view,) = session.run(None, {"image": image})
+        expected = unaugmented_view(to_uint8(Image.fromarray(image), color), pre)
+        assert view.dtype == np.uint8 and (view[0] == expected).all(), image.shape
+
+
+@pytest.mark.parametrize("size", [32, 65])
+def test_statistics_of_a_view_are_those_of_the_detector(size):
+    import torch
+
+    from gellib.report.export.likeness import ViewStatistics
+
+    network = ViewStatistics(size)
+    smooth = np.tile(np.linspace(0, 200, size, dtype=np.uint8), (size, 1))[None]
+    for view in (random_pixels(1, size, size), random_pixels(3, size, size), smooth, smooth * 0):
+        found = network(torch.from_numpy(view)[None]).numpy()
+        assert found == pytest.approx(view_statistics(view), abs=2e-4)
+
+
+VARIANTS = {
+    "grey, one layer": ("resnet18", "single", {"image_size": 64}),
+    "colour, residual": (
+        "mobilenet-v3", "residual", {"image_size": 64, "color": "rgb", "contrast": "stretch"},
+    ),
+    "joined, several labels": (
+        "resnet18+mobilenet-v3", "attention",
+        {"image_size": 64, "task": "multilabel", "classes": ("a", "b", "c")},
+    ),
+    "one channel, no detector": (
+        "resnet18", "multi", {"image_size": 64, "input_adapter": "sum", "detector": False},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_file_predicts_as_its_run(name, tmp_path):
+    from gellib.report.export.verify import ask
+
+    backbone, head, more = VARIANTS[name]
+    run = make_model_run(tmp_path, backbone, head, **more)
+    found = export_onnx(run.path, tmp_path / "model.onnx")
+    assert found.difference < 1e-5 and found.same == found.compared == 24 and found.own
+    predictor = Predictor(run)
+    session = ort.InferenceSession(str(found.file))
+    images = sorted((tmp_path / "data").rglob("*.png"))[::5]
+    maps = 0.0
+    for image, expected in zip(images, predictor.predict(images), strict=True):
+        answers = ask(session, image, predictor)
+        own = [n for n, on in zip(predictor.classes, answers["set"], strict=True) if on]
+        assert tuple(own) == expected.members
+        if expected.ood_score is not None:
+            place = answers["probabilities"].argmax() if predictor.task.exclusive else 0
+            assert answers["unlike"][place] == pytest.approx(expected.ood_score, abs=5e-3)
+            assert bool((answers["unlike"] > 1).all()) == expected.unlike_all
+        maps = max(maps, answers["map"].max())
+    assert maps == pytest.approx(1, abs=1e-5)
+    assert ("unlike" in answers) == more.get("detector", True)
+    facts = {p.key: p.value for p in onnx.load(str(found.file)).metadata_props}
+    assert json.loads(facts["classes"]) == list(predictor.classes)
+    assert json.loads(facts["preprocessing"]) == predictor.backbone.preprocessing.to_dict()
+    assert json.loads(facts["run"]) == predictor.name and facts["precision"] == "fp32"
+
+
+@pytest.mark.slow
+def test_the_heat_map_is_grad_cam_and_smaller_weights_cost_little(tmp_path):
+    pytest.importorskip("captum")
+    from gellib.data.images import read_image
+    from gellib.models.explain import explain_views
+    from gellib.report.export.onnx_file import build_view_model, open_predictor
+    from gellib.report.export.stored_weights import shrink
+
+    run = make_model_run(tmp_path, "mobilenet-v3", "dense", image_size=96)
+    predictor = open_predictor(run.path, "fp32")
+    model, proto = build_view_model(predictor)
+    files = sorted((tmp_path / "data").rglob("*.png"))[::6]
+    pre = predictor.backbone.preprocessing
+    views = np.stack([unaugmented_view(read_image(file), pre) for file in files])
+    answers, sizes = {}, {}
+    for precision in ("fp32", "fp16", "int8"):
+        copy = onnx.ModelProto.FromString(proto.SerializeToString())
+        content = shrink(copy, precision).SerializeToString()
+        session = ort.InferenceSession(content)
+        name = session.get_inputs()[0].name
+        answers[precision] = [session.run(None, {name: view[None]}) for view in views]
+        sizes[precision] = len(content)
+    assert sizes["fp16"] < 0.55 * sizes["fp32"] and sizes["int8"] < 0.35 * sizes["fp32"]
+    wanted = predictor.predict(files)
+    for precision, largest in (("fp32", 1e-5), ("fp16", 0.02), ("int8", 0.2)):
+        for found, one in zip(answers[precision], wanted, strict=True):
+            assert found[0] == pytest.approx([*one.probabilities.values()], abs=largest)
+    targets = [found[0].argmax() for found in answers["fp32"]]
+    explained = explain_views(predictor.backbone, predictor.head, views, targets).maps
+    place = model.outputs.index("map")
+    for found, expected in zip(answers["fp32"], explained, strict=True):
+        assert found[place] == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_cannot_be_exported_is_said(tmp_path, monkeypatch):
+    from gellib.report.export import onnx_file
+
+    def shown(*arguments):
+        return CliRunner().invoke(main, ["export", *map(str, arguments)])
+
+    nothing = shown(tmp_path)
+    assert nothing.exit_code == 2 and "--onnx FILE" in nothing.output
+    no_run = shown(tmp_path, "--onnx", tmp_path / "x.onnx")
+    assert no_run.exit_code == 1 and "No finished run" in no_run.output
+    assert shown(tmp_path, "--out", "x", "--onnx", "y").exit_code == 2
+    wrong = onnx_file.Exported(tmp_path / "x.onnx", "r", 2e-4, 3, 4, True, ("map",))
+    with pytest.raises(onnx_file.ExportError, match="not written: .* 2.0e-04, .* expected at most"):
+        onnx_file.refuse_if_wrong(wrong, "fp32")
+    onnx_file.refuse_if_wrong(wrong, "int8")
+    sweep = make_sweep(
+        tmp_path / "gel", tmp_path / "data", grid=(("cpu", "vgg16", "single", "sgd"),)
+    )
+    damaged = shown(sweep.path, "--onnx", tmp_path / "x.onnx")
+    assert damaged.exit_code == 1 and "model.safetensors" in damaged.output
+    assert not (tmp_path / "x.onnx").exists()
