@@ -38,6 +38,7 @@ from gellib.report.handover.answers import TOPICS
 from gellib.report.handover.checklist import fill, read_guideline
 from gellib.report.handover.document import Paragraph, Verbatim, to_page
 from gellib.report.handover.methods import MOST_WORDS, count_words
+from gellib.report.summary import Summary
 from gellib.runs import RunFolder, SweepFolder
 
 LEAST_WORDS = 150
@@ -454,3 +455,10 @@ def test_the_citation_is_of_this_version_and_names_no_person():
     assert cited["version"] == __version__ and cited["license"] == "MIT"
     assert cited["authors"] == [{"name": "gellib contributors"}]
     assert {"cff-version", "message", "title"} <= set(cited)
+
+
+def test_the_summary_ends_with_the_card_of_the_best_model(early):
+    shown, card = Summary(early.path).card(), to_markdown(card_of(Reported.find(early.path)))
+    assert shown.replace("\n### ", "\n## ") == card.partition("\n\n")[2]
+    source = (PROJECT_ROOT / "notebooks" / "3_summary.ipynb").read_text(encoding="utf-8")
+    assert "Markdown(summary.card())" in source

@@ -163,6 +163,17 @@ class Summary:
             f"must not be used for: {in_code(f'gellib card {self._named.as_posix()}')}."
         )
 
+    def card(self) -> str:
+        """Return as Markdown the card of the best model."""
+        if self.best is None:
+            return NO_BEST
+        # Only here: the card takes sentences of the summary.
+        from gellib.report.handover import Reported, card_section
+
+        record = next(record for record in self.records if record.name == self.best.path.name)
+        whole = len(self.records) > 1
+        return card_section(Reported(self.best, record, self.comparison, self.sweep, whole))
+
     def figure_names(self, section: str = "") -> list[str]:
         """Return the names of figures of one section, or of all, in the order of the notebook."""
         sections = self._drawn.sections()
