@@ -30,7 +30,7 @@ def write_notebook_page(notebook: Path, page: Path, *, run: str = "") -> Path:
     Raises
     ------
     NotebookPageError
-        When the notebook cannot be read.
+        When the notebook cannot be read, or nbconvert is not installed.
     """
     reason = "it is not a notebook"
     try:
@@ -55,10 +55,18 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
 
     What stands in an output as HTML is shown as HTML; whatever it holds, no script runs and nothing
     is loaded: the page forbids both.
+
+    Raises
+    ------
+    NotebookPageError
+        When nbconvert is not installed, as in an environment of an earlier gellib.
     """
     # Only here: they take half a second to import.
-    from bs4 import BeautifulSoup
-    from nbconvert import HTMLExporter
+    try:
+        from bs4 import BeautifulSoup
+        from nbconvert import HTMLExporter
+    except ImportError as err:
+        raise NotebookPageError(f"pages need nbconvert ({err}): pip install nbconvert") from err
     from traitlets.config import Config
 
     exporter = HTMLExporter(

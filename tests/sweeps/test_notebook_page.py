@@ -1,6 +1,7 @@
 """An executed notebook as one page: what it shows, and what it never loads or runs."""
 
 import re
+import sys
 
 import nbformat
 import pytest
@@ -96,6 +97,12 @@ def test_what_is_no_notebook_is_said_and_nothing_is_written(tmp_path, content):
     with pytest.raises(NotebookPageError, match=r"train\.ipynb cannot be read: .*expected a noteb"):
         write_notebook_page(file, tmp_path / "train.html")
     assert not (tmp_path / "train.html").exists()
+
+
+def test_an_environment_without_nbconvert_is_told_what_to_install(tmp_path, notebook, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nbconvert", None)
+    with pytest.raises(NotebookPageError, match="pip install nbconvert"):
+        render_notebook_page(notebook)
 
 
 def test_the_command_writes_the_page_of_a_run_beside_its_notebook(tmp_path, notebook, monkeypatch):
