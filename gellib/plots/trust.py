@@ -132,7 +132,7 @@ def risk_coverage(
         return message(
             f"All {n} {where} are predicted correctly: there is no mistake that deferring the "
             "uncertain ones to a person would avoid.",
-            "Are uncertain predictions wrong more often?",
+            "Deferral to a person",
         )
     fig = Chart(figsize=(6.4, 4.4))
     axes = fig.subplots()

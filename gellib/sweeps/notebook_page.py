@@ -14,7 +14,8 @@ from gellib.sweeps.notebook_page_template import CELLS, PAGE
 
 # Cells with this tag are for those who have the notebook itself.
 NOTEBOOK_ONLY = "notebook-only"
-# What an output is shown as: the first of these that it has. Never a script, never a widget.
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+# What an output is shown as: the first of these that it has. Never a script.
 _SHOWN = ["image/png", "text/html", "text/markdown", "text/plain"]
 
 
@@ -78,7 +79,7 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
         template_name="base",
         raw_template=CELLS,
     )
-    html, _ = exporter.from_notebook_node(_with_parameters(notebook) if run else notebook)
+    html, _ = exporter.from_notebook_node(_as_shown(notebook, parameters=bool(run)))
     soup = BeautifulSoup(html, "html.parser")
     contents = []
     for number, heading in enumerate(soup.select("h2"), start=1):
@@ -104,10 +105,12 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
     )
 
 
-def _with_parameters(notebook: NotebookNode) -> NotebookNode:
-    """Show the parameters that a run was given, which are code, as an output."""
+def _as_shown(notebook: NotebookNode, *, parameters: bool) -> NotebookNode:
+    """Leave out widgets, such as bars; show the parameters that a run was given as an output."""
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
+        if "outputs" in cell:
+            cell.outputs = [one for one in cell.outputs if _WIDGET not in one.get("data", {})]
+        if parameters and "injected-parameters" in cell.metadata.get("tags", []):
             cell.outputs = [new_output("stream", name="stdout", text=cell.source)]
     return notebook
