@@ -15,6 +15,13 @@ from gellib.sweeps.workers import cores_here, offer_gpus
 # A run whose worker is lost goes to another one, but not for ever: it may be what kills them.
 _ALLOWED_LOSSES = 3
 _ANSWER_WITHIN = "20s"
+# What Dask keeps for its dashboard grows with every run: stacks sampled each 10 ms, half a megabyte
+# per run, and measurements of the machine.
+_FLAT = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.log-length": 60,
+    "distributed.admin.log-length": 1000,
+}
 
 
 def check_cluster(scheduler: str, log: Callable[[str], None]) -> dict[str, str]:
@@ -77,6 +84,7 @@ def connect(
     settings = {
         "distributed.scheduler.allowed-failures": _ALLOWED_LOSSES,
         "temporary-directory": temporary_folder(),
+        **_FLAT,
     }
     if scheduler:
         with _client_of(scheduler) as client:
