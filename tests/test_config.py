@@ -166,3 +166,8 @@ FLOATS = [name for name, field in RunConfig.model_fields.items() if field.annota
 def test_numbers_are_finite(name, value):
     with pytest.raises(ConfigError, match=name):
         RunConfig.check({name: value})
+
+
+def test_a_name_that_is_no_text_is_refused():
+    with pytest.raises(ConfigError, match="no text"):
+        RunConfig.check({"\ud800": 1})

@@ -22,8 +22,11 @@ class ConfigError(ValueError):
 
 def explain(problem: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> str:
     """Say of one of pydantic's problems what was got and what is expected, in one line."""
-    if not problem["loc"]:  # parameters that do not go together
-        return f"parameter {problem['ctx']['error']}"
+    if not problem["loc"]:
+        if (together := problem.get("ctx", {}).get("error")) is not None:
+            return f"parameter {together}"  # parameters that do not go together
+        shown = shorten(repr(problem["input"]), _MOST_SHOWN, middle=True)
+        return f"parameter {shown} is unknown: its name is no text"
     name = ".".join(str(part) for part in problem["loc"])
     known = list(fields)
     if problem["type"] == "extra_forbidden":

@@ -151,7 +151,8 @@ def turn(values: np.ndarray, orientation: int) -> np.ndarray:
 
 def _as_float(values: np.ndarray) -> np.ndarray:
     # float32 holds 16 bits exactly, and large images would need much memory in float64.
-    return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # a damaged file has any bits
+        return values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
 
 
 def _with_alpha(image: Image.Image) -> Image.Image:

@@ -152,6 +152,8 @@ def _check_scalar(node: ScalarNode) -> None:
     text = node.value
     if any(ord(char) < 32 and char not in "\n\t" or ord(char) == 127 for char in text):
         raise StrictYamlError(f"a control character in line {_line(node)}")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise StrictYamlError(f"line {_line(node)} has half a character, such as \\ud800")
     if node.tag == "tag:yaml.org,2002:float" and not math.isfinite(float(text)):
         raise StrictYamlError(f"line {_line(node)} has {text}, which is no finite number")
     if node.style or node.tag != "tag:yaml.org,2002:str":

@@ -154,3 +154,9 @@ def test_folders_of_users_that_there_are_not(tmp_path):
     assert result.exit_code == 0 and "(not there)" in result.output
     for command in (["check", "~nouser"], ["sweep", "--dry-run", "~nouser/s.yaml"]):
         assert CliRunner().invoke(main, command).exit_code == 2
+
+
+@pytest.mark.parametrize("text", ['a: "\\ud800"', '"\\ud83d\\ude00": 1', '[{a: "x\\udfff"}]'])
+def test_half_a_character_is_refused(text):
+    with pytest.raises(StrictYamlError, match="line 1 has half a character"):
+        read_yaml(text)
