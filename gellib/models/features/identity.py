@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -12,6 +14,20 @@ from gellib.models.backbones import Backbone
 
 # Increased whenever the same input has other features than before, so that old files are not used.
 VERSION = 3
+# What decodes an image, prepares it and computes: another version may round otherwise.
+_LIBRARIES = ("torch", "torchvision", "timm", "pillow", "tifffile", "imagecodecs")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that features depend on, by name."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # installed without metadata
+            found[name] = ""
+    return found
 
 
 def feature_facts(
@@ -32,6 +48,7 @@ def feature_facts(
     """
     return {
         "version": VERSION,
+        "libraries": library_versions(),
         "images": list(digests),
         "backbone": backbone.identity(),
         "precision": precision,

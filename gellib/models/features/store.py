@@ -18,7 +18,12 @@ from gellib.models.features.augmentation import check_augmentation
 from gellib.models.features.cache import cache_key, cached_array, delete_entries
 from gellib.models.features.extraction import unaugmented_views
 from gellib.models.features.fill import fill_augmented, fill_unaugmented, join_shards
-from gellib.models.features.identity import VERSION, ensure_digests, feature_facts
+from gellib.models.features.identity import (
+    VERSION,
+    ensure_digests,
+    feature_facts,
+    library_versions,
+)
 from gellib.models.features.image_bars import Bar, ShowProgress, progress_bar
 from gellib.models.features.image_statistics import N_STATISTICS, view_statistics
 
@@ -122,6 +127,7 @@ class FeatureStore:
         table = ensure_digests(imageset).table.iloc[list(rows)]
         facts = {
             "version": VERSION,
+            "libraries": library_versions(),
             "images": list(table["digest"]),
             "preprocessing": backbone.preprocessing.to_dict(),
             "view": "statistics",
