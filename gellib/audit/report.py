@@ -144,6 +144,8 @@ class CheckReport:
             a, b, distance = pairs[0]
             best = [file for file in self.keep if file in (a, b)]
             kept = f"; {best[0]} is the larger or sharper copy" if best else ""
+            if (a, b) in self.duplicates.exact:
+                kept = "; they have the same pixels"
             found.append(
                 f"{sum(map(len, groups))} images are duplicates in {len(groups)} "
                 f"group{'' if len(groups) == 1 else 's'} ({' and '.join(kinds)} "

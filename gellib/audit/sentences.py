@@ -22,12 +22,13 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
     parts += [textwrap.fill(note, WIDTH) for note in report.notes]
     parts += _section("Cannot be read", [f"{f}: {why}" for f, why in report.unreadable])
     keep = set(report.keep)
-    exact = [(f"{a}  =  {b}", keep & {a, b}) for a, b in report.duplicates.exact]
-    near = [(f"{a}  ~  {b}  (distance {d:g})", keep & {a, b}) for a, b, d in report.duplicates.near]
-    pairs = [
-        text + "".join(f"  keep {file}" for file in sorted(best)) for text, best in exact + near
-    ]
-    parts += _section("Duplicates: = exact, ~ near; keep: the larger or sharper copy", pairs)
+    pairs = [f"{a}  =  {b}" for a, b in report.duplicates.exact]
+    for a, b, distance in report.duplicates.near:
+        best = "".join(f"  keep {file}" for file in sorted(keep & {a, b}))
+        pairs.append(f"{a}  ~  {b}  (distance {distance:g}){best}")
+    parts += _section(
+        "Duplicates: = the same pixels, keep either; ~ near, keep the larger or sharper copy", pairs
+    )
     clusters = [f"{len(files)} images: {files[0]} ..." for files in report.clusters]
     parts += _section("Near-duplicate clusters", clusters)
     if report.leak.nn_random is not None:

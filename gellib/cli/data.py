@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gellib.base.paths import shown_path
+from gellib.base.text import join_and
+from gellib.cli.shared import parameters
 
 
 @click.command()
@@ -64,8 +67,12 @@ def partition(
     click.echo(f"wrote {', '.join(path.name for path in files)} to {shown_path(files[0].parent)}")
 
 
+_USED_BY_CHECK = ("max_image_mb", "max_image_mpx", "seed", "test_dir")
+
+
 @click.command()
 @click.argument("folder", type=click.Path(), metavar="DIR")
+@parameters("Set a parameter of the runs to come, such as max_image_mpx; may be repeated.")
 @click.option("--test-dir", default="", help="Separate folder of test images.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 @click.option("--html", "page", type=click.Path(dir_okay=False), help="Also write a page.")
@@ -84,6 +91,7 @@ def partition(
 )
 def check(
     folder: str,
+    overrides: dict[str, object],
     test_dir: str,
     as_json: bool,
     page: str | None,
@@ -93,23 +101,40 @@ def check(
     """Find what would make the results on the images of DIR unreliable.
 
     Duplicates, near-duplicate clusters such as slices of one subject, shortcuts such as a file type
-    that reveals the class, files that cannot be read. Nothing in DIR is changed. The exit status is
-    0 when no problem was found, 1 when one was, and 2 when DIR could not be checked.
+    that reveals the class, files that cannot be read. Nothing in DIR is changed. The images are
+    looked at as they are stored, whatever color or size a run gives them.
+
+    The exit status is 0 when no problem was found, 1 when one was, and 2 when DIR could not be
+    checked.
     """
     from tqdm import tqdm
 
     from gellib.audit import check_dataset, doubtful_labels, report_text, write_groups, write_page
+    from gellib.config import ConfigError, RunConfig
     from gellib.data import DatasetError
+    from gellib.data.image_files import ImageLimits
 
     def progress(items, total):
         return tqdm(items, total=total, unit=" images", leave=False, disable=None)
 
     try:
-        report = check_dataset(folder, test_dir=test_dir, progress=progress)
-    except (DatasetError, OSError) as err:
+        config = RunConfig.check(overrides)
+        limits = ImageLimits(int(config.max_image_mb * 1e6), int(config.max_image_mpx * 1e6))
+        test_dir = test_dir or config.test_dir
+        options: dict[str, Any] = {"limits": limits, "progress": progress, "seed": config.seed}
+        report = check_dataset(folder, test_dir=test_dir, **options)
+    except (ConfigError, DatasetError, OSError) as err:
         click.echo(f"Error: {err}", err=True)
         sys.exit(2)
-    doubtful = doubtful_labels(report, k=most_labels, progress=True) if most_labels else None
+    if unused := [name for name in overrides if name not in _USED_BY_CHECK]:
+        click.echo(
+            f"Note: the check looks at the images as they are stored, so {join_and(unused)} made "
+            "no difference to it",
+            err=True,
+        )
+    doubtful = None
+    if most_labels:
+        doubtful = doubtful_labels(report, k=most_labels, limits=limits, progress=True)
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
