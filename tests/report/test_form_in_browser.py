@@ -88,6 +88,10 @@ def page(browser, lab):
     page.get_by_text("Run", exact=True).first.click()
     page.locator("#jp-mainmenu-run").get_by_text("Run All Cells", exact=True).click()
     page.get_by_role("combobox", name="Model").wait_for()
+    # In command mode JupyterLab takes the first Enter for itself, to edit the cell.
+    page.get_by_role("button", name="Upload images").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(1000)
     return page
 
 
