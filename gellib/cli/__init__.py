@@ -13,6 +13,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 from gellib import __version__
 from gellib.base.stopping import stopped_in_words
+from gellib.cli.app import app
 from gellib.cli.data import check, partition, simulate
 from gellib.cli.export import export
 from gellib.cli.handover import card, checklist, methods
@@ -90,6 +91,7 @@ def main() -> None:
     gellib status runs/gel          what is done, failed, to do, and what it does now
     gellib report runs/gel          the summary as a page to open or to pass on
     gellib predict photo.png        predict an image with the best model
+    gellib app runs/gel             the form to predict with, as a page for the lab
     gellib next my_unlabelled       which images to label next
     gellib export runs/gel --html gel.html    the best model as one page, for colleagues
     gellib card runs/gel            what the best model is, and what it must not be used for
@@ -115,6 +117,7 @@ for _command in (
     export,
     predict,
     next_images,
+    app,
     card,
     methods,
     checklist,

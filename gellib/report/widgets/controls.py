@@ -51,15 +51,16 @@ def upload_button(opened: Callable[[Any], None]) -> widgets.FileUpload:
     return button
 
 
-def what_is_read() -> widgets.HTML:
-    """Say which files are read, and what an upload cannot do."""
+def what_is_read(*, in_jupyter: bool = True) -> widgets.HTML:
+    """Say which files are read, and what an upload in Jupyter cannot do."""
     other = "phone photographs in HEIC, .1sc, CZI and other files: save them as JPEG or TIFF"
     # Jupyter closes the connection at a message of more than 10 MiB, without a word.
     large = (
         "Jupyter uploads at most 10 MB at once: for more, drag the files into its file browser, "
         "and give their path"
     )
-    return widgets.HTML(f"<small>{READ} are read; {other}. {large}.</small>")
+    more = f" {large}." if in_jupyter else ""
+    return widgets.HTML(f"<small>{READ} are read; {other}.{more}</small>")
 
 
 def _wide(control: Any) -> Any:

@@ -89,7 +89,8 @@ class PredictWidget:
         self.path, self.heat_map = path_field(), heat_map_box()
         self.upload = upload_button(self.upload_files)
         self._bar = widgets.HBox([self.upload])
-        images = [self._bar, self.path, self.image_choice, self.heat_map, what_is_read()]
+        self.read = what_is_read()
+        images = [self._bar, self.path, self.image_choice, self.heat_map, self.read]
         rows = [self.run_choice, self.about, *images, self.status, self.results]
         if not self.runs:
             rows.insert(0, widgets.HTML(box(in_html(no_runs(runs_dir)))))

@@ -1,0 +1,1 @@
+"""The prediction form as a page for a lab, by Voilà: `gellib app`."""

@@ -1,0 +1,182 @@
+"""Serve the form by Voilà: each visitor has a kernel of their own, and sees no code."""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from gellib.base.files import write_text
+from gellib.report.app.visitor_form import VARIABLE, AppLimits, as_variable
+from gellib.training_run.find_runs import PredictorError, list_runs, no_runs
+
+# A page that nobody has used for so long loses its kernel, of several hundred MB.
+IDLE_S = 30 * 60
+# Voilà's page links fonts and a drawing program of other servers: a page for the lab asks nobody.
+_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' ws: wss:",
+        "frame-ancestors 'self'",
+    )
+)
+# What surrounds the bytes of an upload in its message.
+_OVERHEAD = 1 << 20
+_PAGE = """
+from IPython.display import HTML, display
+from gellib.report.app.server import page_head
+from gellib.report.app.visitor_form import show_form
+display(HTML(page_head()))
+display(show_form())
+"""
+
+
+class AppError(ValueError):
+    """The page cannot be served; the message says why and what to do."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is served, and where.
+
+    Parameters
+    ----------
+    runs
+        Folder with runs or sweeps.
+    ip, port
+        Where to listen.
+    token
+        What visitors have to know; empty: none on this machine, and a random one elsewhere.
+    limits
+        What visitors may upload.
+    ready
+        Kernels that wait for visitors with the model loaded.
+    open_browser
+        Whether to open the page here.
+    """
+
+    runs: Path
+    ip: str = "127.0.0.1"
+    port: int = 8866
+    token: str = ""
+    limits: AppLimits = AppLimits()
+    ready: int = 1
+    open_browser: bool = True
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.ip == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.ip).is_loopback
+        except ValueError:
+            return False
+
+    def config(self) -> dict[str, dict[str, Any]]:
+        """Return the settings of Voilà."""
+        token = {"token": self.token} if self.token else {} if self.local else {"auto_token": True}
+        largest = self.limits.max_bytes + _OVERHEAD
+        return {
+            "Voila": {
+                "ip": self.ip,
+                "port": self.port,
+                "open_browser": self.open_browser,
+                # A larger message closes the connection: the page refuses such files before.
+                "tornado_settings": {
+                    "websocket_max_message_size": largest,
+                    "headers": {"Content-Security-Policy": _POLICY},
+                },
+                **token,
+            },
+            "VoilaConfiguration": {
+                "preheat_kernel": self.ready > 0,
+                "default_pool_size": self.ready,
+                "strip_sources": True,
+                "show_tracebacks": False,
+                "allow_template_override": "NO",
+                "allow_theme_override": "NO",
+                "file_allowlist": [],
+            },
+            "MappingKernelManager": {
+                "cull_idle_timeout": IDLE_S,
+                "cull_interval": 60,
+                "cull_connected": True,
+            },
+        }
+
+
+def serve(served: Served) -> None:
+    """Serve the form until the command is stopped.
+
+    Raises
+    ------
+    AppError
+        When Voilà is not installed.
+    PredictorError
+        When no run has finished.
+    """
+    if importlib.util.find_spec("voila") is None:
+        raise AppError("gellib app needs Voilà: pip install 'gellib[app]'")
+    if not list_runs(served.runs):
+        raise PredictorError(no_runs(served.runs))
+    from traitlets.config import Config
+    from voila.app import Voila
+
+    os.environ[VARIABLE] = as_variable(served.runs.resolve(), served.limits)
+    with tempfile.TemporaryDirectory(prefix="gellib-app-") as folder:
+        notebook = Path(folder) / "gellib.ipynb"
+        write_text(notebook, nbformat.writes(_notebook()))
+        Voila.launch_instance(argv=[str(notebook)], config=Config(served.config()))
+
+
+def _notebook() -> nbformat.NotebookNode:
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [nbformat.v4.new_code_cell(_PAGE.strip())]
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def page_head() -> str:
+    """Return the heading, the style, and the check of sizes before anything is sent."""
+    import json
+
+    limits = AppLimits(**json.loads(os.environ[VARIABLE])["limits"])
+    return f"""
+<style>
+  body {{ max-width: 900px; margin: 0 auto !important; padding: 0 12px; }}
+  .jp-Cell, .jp-OutputArea-output, .widget-box {{ max-width: 100%; overflow-x: auto; }}
+  #gellib-refused {{ color: #B00000; font-weight: bold; }}
+</style>
+<h1 style="font-size:1.5em">What is in these images?</h1>
+<p>At most {limits.max_mb:g} MB at once, and {limits.max_mpx:g} megapixels per image. Nobody else
+sees your images; they are gone when you close this page.</p>
+<p id="gellib-refused" role="alert"></p>
+<script>
+const check = event => {{
+  const field = event.target;
+  const size = [...field.files].reduce((sum, file) => sum + file.size, 0);
+  const refused = size > {limits.max_bytes};
+  document.getElementById("gellib-refused").textContent = refused
+    ? (size / 1e6).toFixed(1) + " MB are too many: the limit is {limits.max_mb:g} MB at once." : "";
+  if (refused) {{ event.stopImmediatePropagation(); field.value = ""; }}
+}};
+// The field of the upload button is in no document: its own listener comes after this one.
+const click = HTMLInputElement.prototype.click;
+HTMLInputElement.prototype.click = function () {{
+  if (this.type === "file") this.addEventListener("change", check, true);
+  click.call(this);
+}};
+</script>
+"""

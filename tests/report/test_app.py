@@ -1,0 +1,299 @@
+"""The form as a page: what visitors may do and see, and what a browser shows of it."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import ipywidgets
+import numpy as np
+import pytest
+from making.images import encode, make_flat_png
+from making.sweeps import make_sweep, make_sweep_file
+from PIL import Image
+
+from gellib.data.image_files import ImageLimits
+from gellib.report.app import server, visitor_form
+from gellib.report.app.server import AppError, Served, page_head, serve
+from gellib.report.app.visitor_form import VARIABLE, AppLimits, VisitorForm, as_variable
+from gellib.training_run.find_runs import PredictorError
+from gellib.training_run.prediction import Prediction
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
+def test_on_this_machine_no_token_is_needed(tmp_path, ip):
+    own = Served(tmp_path, ip=ip).config()["Voila"]
+    assert own["ip"] == ip and "token" not in own and "auto_token" not in own
+    assert Served(tmp_path, ip=ip, token="x").config()["Voila"]["token"] == "x"
+
+
+@pytest.mark.parametrize("ip", ["0.0.0.0", "", "::", "192.168.1.7", "lab.example.org", "*"])
+def test_elsewhere_a_token_is_needed(tmp_path, ip):
+    assert Served(tmp_path, ip=ip).config()["Voila"]["auto_token"] is True
+    assert Served(tmp_path, ip=ip, token="x").config()["Voila"]["token"] == "x"
+
+
+def test_no_code_is_shown_and_idle_kernels_end(tmp_path):
+    served = Served(tmp_path, limits=AppLimits(max_mb=5))
+    config = served.config()
+    own = config["VoilaConfiguration"]
+    assert own["strip_sources"] and not own["show_tracebacks"] and own["file_allowlist"] == []
+    assert config["MappingKernelManager"]["cull_connected"]
+    assert 0 < config["MappingKernelManager"]["cull_idle_timeout"] <= 3600
+    largest = config["Voila"]["tornado_settings"]["websocket_max_message_size"]
+    assert 5e6 < largest < 7e6
+
+
+def test_it_says_what_is_missing(tmp_path, monkeypatch):
+    with pytest.raises(PredictorError, match="No finished run"):
+        serve(Served(tmp_path))
+    monkeypatch.setattr(server.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(AppError, match=r"pip install 'gellib\[app\]'"):
+        serve(Served(tmp_path))
+
+
+class FakePredictor:
+    """Has the limits of a run, and refuses an image of the name `large`."""
+
+    def __init__(self, run):
+        self.record, self.limits, self.name = run.read_record(), ImageLimits(), run.path.name
+
+    def predict(self, sources):
+        return [
+            Prediction(name, error="too many megapixels")
+            if "large" in name
+            else Prediction(name, "gel", {"gel": 0.9, "not_gel": 0.1}, self.name)
+            for name, _ in sources
+        ]
+
+
+@pytest.fixture
+def form(tmp_path, monkeypatch):
+    monkeypatch.setattr(visitor_form, "Predictor", FakePredictor)
+    sweep = make_sweep(tmp_path / "secret" / "gel", tmp_path / "data")
+    return VisitorForm(sweep.path, AppLimits(max_mb=0.01, max_mpx=2))
+
+
+def uploaded(*files):
+    return tuple({"name": name, "content": memoryview(data)} for name, data in files)
+
+
+def every(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from every(child)
+
+
+def test_a_visitor_cannot_open_paths(form, tmp_path):
+    kinds = [type(widget) for widget in every(form.view)]
+    assert ipywidgets.Text not in kinds and ipywidgets.FileUpload in kinds
+    assert "path" not in form.read.value
+    form.path.value = str(tmp_path)
+    assert not form.predictions and not form.sources
+
+
+def test_limits_are_those_of_the_page_where_they_are_lower(form):
+    form.warm_up()
+    assert form.predictor.limits == ImageLimits(10_000, 2_000_000)
+    assert AppLimits(500, 500).within(ImageLimits(7, 8)) == ImageLimits(7, 8)
+
+
+def test_too_many_bytes_are_refused(form):
+    png = make_flat_png()
+    form.upload_files(uploaded(("a.png", png), ("b.png", b"x" * 10_000)))
+    assert "the limit is 0.01 MB at once" in form.results.value and not form.predictions
+    form.upload_files(uploaded(("a.png", png)))
+    assert "gel" in form.results.value and form.predictions
+
+
+def test_an_image_that_is_refused_is_not_decoded_for_its_picture(form, monkeypatch):
+    from gellib.report.widgets import shown_predictions
+
+    seen = []
+    for drawn in ("preview", "thumbnail"):
+        monkeypatch.setattr(shown_predictions, drawn, lambda s, *_: seen.append(s) or b"")
+    png = make_flat_png()
+    form.upload_files(uploaded(("large.png", png), ("small.png", png)))
+    assert seen == [("", b""), ("small.png", png)]
+    assert form.sources == [("large.png", png), ("small.png", png)]
+
+
+def test_errors_name_no_path(form, tmp_path, caplog):
+    def broken(run):
+        raise OSError(2, "No such file", str(run.path / "model.safetensors"))
+
+    form._make_predictor, form.predictor = broken, None
+    form.upload_files(uploaded(("a.png", make_flat_png())))
+    assert "cannot be loaded" in form.results.value
+    assert str(tmp_path) not in form.results.value and "secret" not in form.results.value
+    assert "model.safetensors" in caplog.text
+
+
+# In a browser
+
+
+def free_port():
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        return own.getsockname()[1]
+
+
+def opened(url, seconds=5):
+    with urllib.request.urlopen(url, timeout=seconds) as reply:
+        return reply.status, reply.url, reply.read().decode()
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("secret-place")
+    file = make_sweep_file(folder)
+    command = [sys.executable, "-m", "gellib", "sweep", file, "-p", "opt_alg", "sgd"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@contextlib.contextmanager
+def served(folder, *options):
+    """Serve the runs of a folder; give the address when a kernel waits."""
+    port = free_port()
+    log = (folder / f"app-{port}.log").open("w+")
+    command = [sys.executable, "-m", "gellib", "app", str(folder / "small"), "--no-browser"]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), *options], stdout=log, stderr=log, start_new_session=True
+    )
+
+    def said():
+        return (folder / f"app-{port}.log").read_text()
+
+    try:
+        until = time.monotonic() + 240
+        while "is filled with" not in said():
+            assert process.poll() is None and time.monotonic() < until, said()
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/", said
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    pytest.importorskip("voila")
+    playwright = pytest.importorskip("playwright.sync_api")
+    file = shutil.which("chromium") or shutil.which("google-chrome")
+    if file is None:
+        pytest.skip("needs Chromium")
+    with playwright.sync_playwright() as driver:
+        own = driver.chromium.launch(executable_path=file, args=["--no-sandbox"])
+        yield own
+        own.close()
+
+
+class Visitor:
+    """A page of its own, with what a visitor does."""
+
+    def __init__(self, browser, address, width=1000):
+        self.page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+        self.page.set_default_timeout(120_000)
+        self.wrong, self.asked = [], set()
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("requestfinished", lambda request: self.asked.add(request.url))
+        # What the page's policy forbids is not asked.
+        self.page.on(
+            "requestfailed",
+            lambda request: "csp" in (request.failure or "") or self.asked.add(request.url),
+        )
+        self.page.goto(address)
+        self.button.wait_for()
+
+    @property
+    def button(self):
+        return self.page.get_by_role("button", name="Upload images")
+
+    def upload(self, *files):
+        with self.page.expect_file_chooser() as chooser:
+            self.button.click()
+        kinds = [{"name": n, "mimeType": "image/png", "buffer": data} for n, data in files]
+        chooser.value.set_files(kinds)
+
+    def sees(self, text):
+        # Not what a closed list has.
+        self.page.get_by_text(text).locator("visible=true").first.wait_for()
+
+    @property
+    def text(self):
+        return self.page.inner_text("body")
+
+
+@pytest.mark.notebooks
+def test_visitors_upload_images_and_see_their_own_predictions_alone(swept, browser):
+    image = (swept / "images" / "test" / "dots" / "00.png").read_bytes()
+    deep = np.asarray(Image.open(io.BytesIO(image))).astype(np.uint16) * 200
+    with served(swept, "--max-mb", "2", "--max-mpx", "1") as (address, said):
+        one = Visitor(browser, address)
+        one.upload(("first.png", image))
+        one.sees("first.png")
+        one.sees("dots")
+        one.upload(("a.png", image), ("b.tif", encode(Image.fromarray(deep), "TIFF")),
+                   ("bad.png", b"no image"))  # fmt: skip
+        for text in ("a.png", "b.tif", "not an image"):
+            one.sees(text)
+        one.upload(("many pixels.png", make_flat_png(width=1100, height=1000)))
+        one.sees("1.1 megapixels, the limit is 1")
+        one.upload(("huge.png", b"x" * 2_500_000))
+        one.sees("2.5 MB are too many: the limit is 2 MB at once.")
+        one.upload(("again.png", image))
+        one.sees("again.png")
+        one.page.get_by_label("Model").first.select_option(index=1)
+        one.sees("again.png")
+        two = Visitor(browser, address, width=360)
+        two.upload(("mine.png", image))
+        two.sees("mine.png")
+        assert "again.png" not in two.text and "mine.png" not in one.text
+        assert two.page.evaluate("document.documentElement.scrollWidth") <= 360
+        for visitor in (one, two):
+            shown = visitor.page.content()
+            assert "secret-place" not in shown and "show_form" not in shown
+            assert not visitor.wrong
+            places = {urlsplit(url).netloc for url in visitor.asked} - {""}
+            assert places == {urlsplit(address).netloc}
+        assert said().count("Kernel started") >= 2
+        with pytest.raises(urllib.error.HTTPError):
+            opened(f"{address}voila/files/gellib.ipynb")
+        with pytest.raises(urllib.error.HTTPError):
+            opened(f"{address}api/kernels")
+
+
+@pytest.mark.notebooks
+def test_without_the_token_there_is_no_page(swept):
+    pytest.importorskip("voila")
+    with served(swept, "--ip", "0.0.0.0", "--token", "lab secret") as (address, _):
+        _, url, text = opened(address)
+        assert "/login" in url and "Upload" not in text and "kernelId" not in text
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            opened(f"{address}api/kernels/{'0' * 8}-0000-0000-0000-{'0' * 12}/channels")
+
+
+def test_the_page_checks_sizes_before_anything_is_sent(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, as_variable(tmp_path, AppLimits(2.5, 20)))
+    head = page_head()
+    assert "At most 2.5 MB at once, and 20 megapixels" in head and "size > 2500000;" in head
+    assert str(tmp_path) not in head and not re.search(r"https?:", head)
+    assert json.loads(os.environ[VARIABLE])["runs"] == str(tmp_path)
+    assert SimpleNamespace(**json.loads(os.environ[VARIABLE])["limits"]).max_mb == 2.5
