@@ -194,7 +194,7 @@ def begin(*arguments):
 @pytest.mark.parametrize(
     ("options", "status", "words"),
     [
-        ([], 1, "4 runs: 4 to do"),
+        ([], 130, "4 runs: 4 to do"),  # as stopped by Ctrl-C
         (["-p", "dataset_dir", "nowhere"], 2, "'dataset_dir': no such folder: 'nowhere'"),
         (["-p", "test_dir", "nowhere"], 2, "'test_dir': no such folder: 'nowhere'"),
         (["-p", "dataset_dir", "FILE"], 2, "'dataset_dir': no such folder: "),
