@@ -84,8 +84,3 @@ def _kind(path: Path) -> str:
         return str(note["what"]) if isinstance(note["what"], str) else _UNNAMED
     except (OSError, ValueError, KeyError, TypeError):
         return _UNNAMED
-
-
-def bytes_text(n: int) -> str:
-    """Write a number of bytes: `3.4 GB`, below one gigabyte `12.3 MB`."""
-    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB"

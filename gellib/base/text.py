@@ -56,3 +56,8 @@ def join_labels(names: Iterable[str]) -> str:
 def labels_of(text: str) -> list[str]:
     """Read the labels of one image back from what `join_labels` wrote."""
     return [name for name in text.split(JOIN) if name]
+
+
+def bytes_text(n: int) -> str:
+    """Write a number of bytes: `3.4 GB`, below one gigabyte `12.3 MB`."""
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB"

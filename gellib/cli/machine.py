@@ -46,8 +46,9 @@ def cache(folder: str, clear: bool, yes: bool) -> None:
 
     What is deleted is computed again when it is needed. Results of sweeps are not in the cache.
     """
-    from gellib.base.cache_files import CacheContents, bytes_text
+    from gellib.base.cache_files import CacheContents
     from gellib.base.paths import cache_folder, shown_path
+    from gellib.base.text import bytes_text
 
     contents = CacheContents.of(cache_folder(folder))
     shown = shown_path(contents.folder)

@@ -14,8 +14,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from gellib import __version__
-from gellib.base.cache_files import CacheContents, bytes_text
+from gellib.base.cache_files import CacheContents
 from gellib.base.paths import PACKAGE_DIR, cache_folder, shown_path
+from gellib.base.text import bytes_text
 
 _SHOWN = ("torch", "torchvision", "timm", "papermill", "ipywidgets", "scikit-learn", "distributed")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "firefox", "safari")

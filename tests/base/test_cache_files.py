@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from gellib.base.cache_files import CacheContents, bytes_text
+from gellib.base.cache_files import CacheContents
 from gellib.base.cached_json import cached_json
+from gellib.base.text import bytes_text
 from gellib.models.features.cache import cached_array
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import xxhash
 from filelock import FileLock
 
-from gellib.base.cache_files import bytes_text
 from gellib.base.files import atomic_path, write_text
+from gellib.base.text import bytes_text
 
 log = logging.getLogger(__name__)
 
