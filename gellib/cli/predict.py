@@ -58,7 +58,7 @@ def predict(
     """Predict the labels of IMAGE files, or of all images in folders.
 
     The model is the one of --run, or the finished run that the validation images choose. A file
-    that cannot be read is reported in its place; the exit status is then 1.
+    that cannot be read is reported in its place; the exit status is then 1, as where a copy failed.
 
     \b
     gellib predict photo.tif                             print what it is
@@ -84,7 +84,7 @@ def predict(
         from gellib.report.predicted import Outputs, predict_to_files
 
         outputs = Outputs(table, page, folder)
-        outputs.check(images)
+        outputs.check([*images, *files])
     predictor: Predictor | ZeroShot
     if zero_shot:
         predictor = ZeroShot()
@@ -98,7 +98,7 @@ def predict(
             kept = f"{outputs.begun} keeps what is predicted"
             click.echo(f"\n{kept}: the same command goes on from there", err=True)
             raise
-        unreadable = written.tally.unreadable
+        unreadable = written.tally.unreadable + written.failed
         for sentence in (written.tally.sentence(), *written.sentences):
             click.echo(sentence, err=True)
     else:

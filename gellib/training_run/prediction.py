@@ -84,14 +84,18 @@ class Prediction:
         return float(label_uncertainty(shares, exclusive=self.task.exclusive)[0])
 
     def to_row(self, classes: Iterable[str]) -> dict[str, Any]:
-        """Return a row of a table of predictions, by the names of its columns."""
+        """Return a row of a table of predictions, by the names of its columns.
+
+        `unlike_training` is None where it is not known: the file cannot be read, or the model does
+        not know what it was trained on.
+        """
         shares = {f"p_{name}": self.probabilities.get(name, float("nan")) for name in classes}
         return {
             "file": self.file,
             "label": self.label,
             **shares,
             "statement": self.statement,
-            "unlike_training": self.ood,
+            "unlike_training": None if self.ood_score is None else self.ood,
             "error": self.error,
         }
 
@@ -124,4 +128,6 @@ def predictions_table(predictions: Sequence[Prediction], classes: Sequence[str])
     import pandas as pd
 
     rows = [one.to_row(classes) for one in predictions]
-    return pd.DataFrame(rows, columns=[*Prediction("").to_row(classes)])
+    table = pd.DataFrame(rows, columns=[*Prediction("").to_row(classes)])
+    # With missing values, as where an image cannot be read.
+    return table.astype({"unlike_training": "boolean"})

@@ -2,23 +2,29 @@
 
 import contextlib
 import csv
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from making.hostile import HOSTILE, Found
 from making.images import save_png
 
 from gellib.base.files import CannotWriteError
 from gellib.base.spreadsheet import from_cell
+from gellib.cli import main
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.images import read_image
 from gellib.report.predicted import Outputs, predict_to_files
+from gellib.report.predicted.begun_file import BegunPredictions
 from gellib.report.predicted.class_folders import ClassFolders, folder_names
 from gellib.report.predicted.outputs import OutputError
-from gellib.training_run.prediction import Prediction
+from gellib.report.predicted.tally import Tally
+from gellib.training_run.prediction import Prediction, predictions_table
 
 CLASSES = ("dark", "light")
 
@@ -293,3 +299,127 @@ def test_outputs_are_different_places(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="is a file; expected a folder"):
         Outputs(folder=tmp_path / "file").check([])
+
+
+@pytest.mark.parametrize("how", ["itself", "another way", "link", "linked folder", "part"])
+@pytest.mark.parametrize("what", ["table", "page"])
+def test_no_image_is_written_over(tmp_path, what, how):
+    suffix = {"table": ".csv", "page": ".html"}[what]
+    image = write(tmp_path / "in" / f"a{suffix}{'.part' * (how == 'part')}", 0)
+    (tmp_path / "linked").symlink_to(tmp_path / "in")
+    (tmp_path / f"link{suffix}").symlink_to(image)
+    place = {
+        "itself": image,
+        "another way": tmp_path / "in" / ".." / "in" / image.name,
+        "link": tmp_path / f"link{suffix}",
+        "linked folder": tmp_path / "linked" / image.name,
+        "part": tmp_path / "in" / f"a{suffix}",
+    }[how]
+    with pytest.raises(OutputError, match="is one of the images to predict"):
+        Outputs(**{what: place}).check([tmp_path / "in" / "0.png", image])
+    Outputs(**{what: tmp_path / f"other{suffix}"}).check([image, tmp_path / "none.png"])
+
+
+@pytest.mark.parametrize("name", ["a.png", "a", "a.csv.gz", "a.xlsx", ".csv"])
+def test_outputs_have_the_suffix_of_their_kind(tmp_path, name):
+    for outputs in (Outputs(tmp_path / name), Outputs(page=tmp_path / name)):
+        with pytest.raises(OutputError, match="got the suffix .*expected .(csv|html)"):
+            outputs.check([])
+    for page in ("a.html", "a.HTM"):
+        Outputs(tmp_path / "a.CSV", tmp_path / page).check([])
+
+
+def test_the_command_keeps_an_image_that_its_table_is_named_like(tmp_path):
+    image = write(tmp_path / "01.png", 7)
+    before = image.read_bytes()
+    done = CliRunner().invoke(main, ["predict", "--zero-shot", "--csv", str(image), str(image)])
+    assert done.exit_code == 2 and "got the suffix '.png'" in done.output
+    assert image.read_bytes() == before and os.listdir(tmp_path) == ["01.png"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"mine", b"mine\n", b'{"a": 1}\n', b"[]\n", b"\xff\0", b'{"format": 1}\n', b"\n"]
+)
+def test_a_file_that_is_named_like_begun_predictions_is_kept(tmp_path, files, content):
+    outputs = Outputs(tmp_path / "out" / "out.csv")
+    outputs.begun.parent.mkdir()
+    outputs.begun.write_bytes(content)
+    with pytest.raises(OutputError, match="out.csv.part is there and has no predictions"):
+        predict_to_files(FakePredictor(tmp_path), files[:2], outputs, bar=bar)
+    assert outputs.begun.read_bytes() == content
+    assert os.listdir(outputs.begun.parent) == ["out.csv.part"]
+
+
+@pytest.mark.parametrize("part", ["", '{"for', '{"format": 1, "ru'])
+def test_a_first_line_that_was_cut_off_is_begun_anew(tmp_path, files, part):
+    outputs = Outputs(tmp_path / "out.csv")
+    outputs.begun.write_text(part)
+    predict_to_files(FakePredictor(tmp_path), files[:2], outputs, bar=bar)
+    assert len(rows_of(outputs.table)) == 2 and not outputs.begun.exists()
+
+
+def test_two_commands_do_not_write_one_output(tmp_path):
+    path = tmp_path / "out" / "out.csv.part"
+    first = BegunPredictions(path, {"run": "a"})
+    first.add([Prediction("x.png", "dark", {"dark": 1.0})])
+    before = path.read_bytes()
+    for model in ("a", "b"):
+        with pytest.raises(OutputError, match="another command writes .*out.csv.part"):
+            BegunPredictions(path, {"run": model})
+    assert path.read_bytes() == before and json.loads(before.splitlines()[0])["run"] == "a"
+    first.close()
+    assert os.listdir(path.parent) == [path.name]
+    BegunPredictions(path, {"run": "b"}).delete()
+    assert os.listdir(path.parent) == []
+
+
+@pytest.mark.parametrize("place", [".", "..", "sub/.."])
+def test_copies_go_to_the_current_folder(tmp_path, monkeypatch, place):
+    own = tmp_path / "a" / "b"
+    (own / "sub").mkdir(parents=True)
+    monkeypatch.chdir(own)
+    outputs, file = Outputs(folder=Path(place)), write(tmp_path / "1.png", 0)
+    outputs.check([file])
+    predict_to_files(FakePredictor(tmp_path), [file], outputs, bar=bar)
+    assert (own / place / "dark" / "1.png").is_file()
+    assert not [*tmp_path.rglob("*.part"), *tmp_path.rglob(".*")]
+    with pytest.raises(OutputError, match="expected a file or folder in it"):
+        Outputs(folder=Path(own.anchor)).check([])
+
+
+def test_copies_that_fail_are_counted(tmp_path, monkeypatch):
+    file = write(tmp_path / "in" / "1.png", 0)
+
+    def fail(self, path, labels):
+        self.failed.append((str(path), "gone"))
+
+    monkeypatch.setattr(ClassFolders, "copy", fail)
+    outputs = Outputs(folder=tmp_path / "sorted")
+    done = predict_to_files(FakePredictor(tmp_path), [file], outputs, bar=bar)
+    assert done.failed == 1 and done.tally.unreadable == 0
+    monkeypatch.setattr("gellib.labsim.zeroshot.ZeroShot", lambda: FakePredictor(tmp_path))
+    ran = CliRunner().invoke(
+        main, ["predict", "--zero-shot", str(file), "--copy-to", str(outputs.folder)]
+    )
+    assert ran.exit_code == 1 and "cannot be copied: gone" in ran.output
+
+
+def test_what_is_not_known_of_the_training_images_is_left_empty():
+    one = Prediction("a.png", "a", {"a": 1.0})
+    known = [replace(one, ood_score=score) for score in (0.5, 2.0)]
+    table = predictions_table([one, Prediction("b.png", error="gone"), *known], ["a"])
+    column = table["unlike_training"]
+    assert column.isna().tolist() == [True, True, False, False]
+    assert column[2:].tolist() == [False, True] and str(column.dtype) == "boolean"
+    cells = [row.split(",")[4] for row in table.to_csv(index=False).splitlines()[1:]]
+    assert cells == ["", "", "False", "True"]
+    assert table[column]["file"].tolist() == ["a.png"]
+
+
+def test_an_image_of_several_labels_is_counted_once():
+    tally = Tally()
+    for label, shares in (("a|b", (0.9, 0.9)), ("a", (0.9, 0.1)), ("", (0.1, 0.1))):
+        own = dict(zip("ab", shares, strict=True))
+        thresholds = dict.fromkeys("ab", 0.5)
+        tally.add(Prediction("x", label, own, thresholds=thresholds, members=()))
+    assert tally.sentence() == ("3 images: 2 a, 1 b, 1 without a label; the model cannot say of 2")

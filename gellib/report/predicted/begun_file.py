@@ -9,11 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from gellib.base.files import CannotWriteError
 from gellib.labsim.zeroshot import ZeroShotPrediction
 from gellib.training_run.prediction import Prediction
 
 FORMAT = 1
+# How a first line begins, complete or not.
+_BEGINNING = b'{"format": '
+
+
+class OutputError(ValueError):
+    """Predictions cannot be written where they should be; the message says why."""
+
+    exit_status = 2
 
 
 class BegunPredictions:
@@ -35,17 +45,43 @@ class BegunPredictions:
     ------
     CannotWriteError
         When the file cannot be written.
+    OutputError
+        When it is something else, or another command writes it.
     """
 
     def __init__(self, path: Path, model: Mapping[str, str]) -> None:
         self.path = path
         self._places: dict[str, int] = {}
         self._first = {"format": FORMAT, **model}
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout as err:
+            raise OutputError(
+                f"another command writes {path}; wait until it has ended, or name another output"
+            ) from err
+        except OSError as err:
+            raise CannotWriteError(path, err) from err
+        try:
+            self._open()
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _open(self) -> None:
+        path = self.path
+        try:
             # Opened for reading and writing, made where it is not there, and never cut.
             handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
             self._stream = os.fdopen(handle, "r+b")
+            if not _is_ours(self._stream.readline()):
+                self._stream.close()
+                raise OutputError(
+                    f"{path} is there and has no predictions of gellib, which would be kept in it; "
+                    "move it, or name another output"
+                )
+            self._stream.seek(0)
             self._end = self._read()
             self._stream.truncate(self._end)
             if not self._end:
@@ -113,11 +149,30 @@ class BegunPredictions:
     def close(self) -> None:
         """Close the file, which stays for the next command."""
         self._stream.close()
+        self._unlock()
 
     def delete(self) -> None:
         """Delete the file, as its predictions are written elsewhere."""
-        self.close()
+        self._stream.close()
         self.path.unlink(missing_ok=True)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        # Windows deletes the file of a lock itself, and not before it is released.
+        if os.name != "nt":
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+        self._lock.release()
+
+
+def _is_ours(line: bytes) -> bool:
+    """Whether a first line is one of ours, or is what a killed command wrote of it."""
+    if not line.endswith(b"\n"):
+        return line.startswith(_BEGINNING) or _BEGINNING.startswith(line)
+    try:
+        found: Any = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and {"format", "run"} <= set(found)
 
 
 def _state(file: str) -> list[int] | None:

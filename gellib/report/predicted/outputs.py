@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from gellib.base.files import atomic_path, csv_cell
 from gellib.labsim.zeroshot import ZeroShot
 from gellib.models.features.image_bars import Bar
-from gellib.report.predicted.begun_file import BegunPredictions
+from gellib.report.predicted.begun_file import BegunPredictions, OutputError
 from gellib.report.predicted.class_folders import ClassFolders, folder_names
 from gellib.report.predicted.predictions_page import MOST_SHOWN, write_predictions_page
 from gellib.report.predicted.tally import Tally
@@ -25,12 +26,6 @@ _AT_ONCE = 64
 
 # Opens a bar of `total`, `initial` and `desc`.
 OpenBar = Callable[..., AbstractContextManager[Bar]]
-
-
-class OutputError(ValueError):
-    """Predictions cannot be written where they should be; the message says why."""
-
-    exit_status = 2
 
 
 @dataclass(frozen=True)
@@ -57,37 +52,76 @@ class Outputs:
         first = self.table or self.page or self.folder
         if first is None:
             raise OutputError("nowhere to write predictions to: expected a table, page or folder")
+        # `.` and `..` are no names.
+        first = first if first.name not in ("", "..") else first.resolve()
+        if not first.name:
+            raise OutputError(f"{first} cannot be an output; expected a file or folder in it")
         return first.with_name(f"{first.name}.part")
 
     def check(self, given: Iterable[str | Path]) -> None:
         """Refuse places that would be mixed up with each other, or with the images.
+
+        Parameters
+        ----------
+        given
+            The image files, and the folders of images that were asked for.
 
         Raises
         ------
         OutputError
             When there is such a place.
         """
-        places = [place for place in (self.table, self.page, self.folder) if place]
-        if len({place.resolve() for place in places}) < len(places):
-            raise OutputError(f"{places[0]} is given for two outputs; expected a name for each")
+        places = [place for place in (self.table, self.page, self.folder, self.begun) if place]
+        there = [place.resolve() for place in places]
+        for number, place in enumerate(places):
+            if there[number] in there[:number]:
+                raise OutputError(f"{place} is given for two outputs; expected a name for each")
+        own = [*map(Path, given)]
+        self._check_files({_identity(path) for path in own if not path.is_dir()})
         if self.folder is None:
             return
         if self.folder.exists() and not self.folder.is_dir():
             raise OutputError(f"{self.folder} is a file; expected a folder to copy images to")
-        for path in map(Path, given):
+        for path in own:
             if path.is_dir() and self.folder.resolve().is_relative_to(path.resolve()):
                 raise OutputError(
                     f"{self.folder} lies in {path}, whose images are predicted: the copies would "
                     "be predicted too next time. Name a folder outside of it."
                 )
 
+    def _check_files(self, images: set[object]) -> None:
+        """Refuse names of other kinds of files, and files that are images to predict."""
+        kinds = (("table", self.table, (".csv",)), ("page", self.page, (".html", ".htm")))
+        for what, place, suffixes in kinds:
+            if place and place.suffix.lower() not in suffixes:
+                raise OutputError(
+                    f"a {what} of predictions cannot be {place}: got the suffix {place.suffix!r}, "
+                    f"expected {' or '.join(suffixes)}"
+                )
+        for place in (self.table, self.page, self.begun):
+            if place and _identity(place) in images:
+                raise OutputError(
+                    f"{place} is one of the images to predict and would be written over; "
+                    "name another output"
+                )
+
+
+def _identity(path: Path) -> object:
+    """Return what is equal for two names of one file, links and upper case included."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.abspath(path)
+    return found.st_dev, found.st_ino
+
 
 @dataclass(frozen=True)
 class Written:
-    """What was predicted and written: counts, and a sentence per output."""
+    """What was predicted and written: counts, a sentence per output, and copies that failed."""
 
     tally: Tally
     sentences: tuple[str, ...]
+    failed: int = 0
 
 
 def predict_to_files(
@@ -162,7 +196,7 @@ def _write(
         tally.add(one)
         if not one.error:
             order.append((one.decided, -one.uncertainty, number))
-    sentences = []
+    sentences, failed = [], 0
     if outputs.table:
         _write_table(outputs.table, (begun[file] for file in files), classes, predictor.name)
         sentences.append(f"wrote {outputs.table}")
@@ -182,7 +216,8 @@ def _write(
             for file in _counted(chosen, own):
                 folders.copy(Path(file), begun[file].labels)
         sentences += _copied(folders)
-    return Written(tally, tuple(sentences))
+        failed = len(folders.failed)
+    return Written(tally, tuple(sentences), failed)
 
 
 def _counted(items: Iterable[Any], bar: Bar) -> Iterator[Any]:

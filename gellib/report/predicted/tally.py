@@ -21,12 +21,15 @@ class Tally:
     labels, undecided
         By label: images that have it, and those of them of which the model cannot say what they
         are; the empty label is that of images without one.
+    open
+        Number of images of which the model cannot say what they are, whatever their labels.
     reasons
         The first files that cannot be read, with the reason.
     """
 
     total: int = 0
     unreadable: int = 0
+    open: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     undecided: Counter[str] = field(default_factory=Counter)
     reasons: list[tuple[str, str]] = field(default_factory=list)
@@ -39,6 +42,7 @@ class Tally:
             if len(self.reasons) < _MOST_REASONS:
                 self.reasons.append((prediction.file, prediction.error))
             return
+        self.open += not prediction.decided
         for label in prediction.labels or ("",):
             self.labels[label] += 1
             self.undecided[label] += not prediction.decided
@@ -46,8 +50,7 @@ class Tally:
     def sentence(self) -> str:
         """Say in one line what was predicted."""
         parts = [f"{n:,} {label or 'without a label'}" for label, n in self.labels.most_common()]
-        open_ = sum(self.undecided.values())
-        more = [f"the model cannot say of {open_:,}"] if open_ else []
+        more = [f"the model cannot say of {self.open:,}"] if self.open else []
         bad = [f"{self.unreadable:,} cannot be read"] if self.unreadable else []
         images = f"{self.total:,} image{'' if self.total == 1 else 's'}"
         return f"{images}: {'; '.join([', '.join(parts)] * bool(parts) + more + bad)}"
