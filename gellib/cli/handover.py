@@ -37,7 +37,11 @@ def card(run: str, out: str | None) -> None:
 @click.command()
 @click.argument("run", type=click.Path(), metavar="RUN")
 @_OUT
-@click.option("--bib", type=click.Path(dir_okay=False), help="Also write a BibTeX file.")
+@click.option(
+    "--bib",
+    type=click.Path(dir_okay=False),
+    help="Also write a BibTeX file of its own, such as gellib.bib.",
+)
 def methods(run: str, out: str | None, bib: str | None) -> None:
     """Write a methods paragraph for a manuscript, with its references.
 
@@ -45,13 +49,16 @@ def methods(run: str, out: str | None, bib: str | None) -> None:
 
     \b
     gellib methods runs/mine
-    gellib methods runs/mine --out methods.docx --bib references.bib
+    gellib methods runs/mine --out methods.docx --bib gellib.bib
     """
     from pathlib import Path
 
     from gellib.base.files import write_text
     from gellib.report.handover import Reported, write_methods
+    from gellib.report.handover.references import check_bibliography
 
+    if bib:
+        check_bibliography(Path(bib))
     found = write_methods(Reported.find(run))
     _give(found.blocks(), out)
     if bib:

@@ -435,6 +435,30 @@ def test_commands_print_and_write(early, tmp_path):
     assert wrong.exit_code == 1 and "got the suffix '.pdf', expected one of .md" in wrong.output
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        "@book{mine2020,\n  title = {Mine},\n}\n",
+        "% my references\n",
+        "\\documentclass{article}",
+        "ü",
+    ],
+)
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside ours"])
+def test_a_bibliography_of_the_author_is_not_written_over(early, tmp_path, own, beside):
+    file, paper = tmp_path / "references.bib", tmp_path / "m.md"
+    arguments = ["methods", str(early.path), "--out", str(paper), "--bib", str(file)]
+    if beside:
+        for _ in range(2):  # a second time, over its own
+            assert CliRunner().invoke(main, arguments).exit_code == 0
+        own = f"{file.read_text(encoding='utf-8')}\n{own}"
+        paper.unlink()
+    file.write_bytes(own.encode("latin-1"))
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 2 and "gellib.bib" in refused.output
+    assert file.read_bytes() == own.encode("latin-1") and not paper.exists()
+
+
 def test_what_cannot_be_reported_is_said(tmp_path, early, monkeypatch):
     with pytest.raises(ReportedError, match="no finished run"):
         Reported.find(tmp_path)

@@ -41,6 +41,12 @@ _NETWORKS = {
 }
 
 
+class BibliographyError(ValueError):
+    """A bibliography cannot be written where it should be; the message says why."""
+
+    exit_status = 2
+
+
 def cite(*keys: str) -> str:
     """Mark where a sentence cites entries; nothing for none."""
     return f" {_OPEN}{','.join(keys)}{_CLOSE}" if keys else ""
@@ -88,6 +94,23 @@ def bibtex(key: str) -> str:
     return _entries()[key]
 
 
+def check_bibliography(path: Path) -> None:
+    """Refuse to write a bibliography over a file that has more than entries of gellib.
+
+    Raises
+    ------
+    BibliographyError
+        When it has.
+    """
+    if path.is_file() and not set(_split(path.read_text("utf-8", "replace"))) <= {
+        *_entries().values()
+    }:
+        raise BibliographyError(
+            f"{path} has entries that are not from gellib, and they would be lost: name another "
+            "file, such as --bib gellib.bib, and cite from both"
+        )
+
+
 def network_keys(name: str) -> tuple[list[str], list[str]]:
     """Find the papers of a network, or of the parts of a joined one, and the parts without one."""
     keys, unknown = [], []
@@ -110,5 +133,8 @@ def from_timm(name: str) -> bool:
 @cache
 def _entries() -> dict[str, str]:
     text = _FILE.read_text(encoding="utf-8")
-    parts = [part.strip() for part in re.split(r"^(?=@)", text, flags=re.M) if part.strip()]
-    return {re.match(r"@\w+{([^,]+),", part)[1]: part for part in parts}  # type: ignore[index]
+    return {re.match(r"@\w+{([^,]+),", part)[1]: part for part in _split(text)}  # type: ignore[index]
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"^(?=@)", text, flags=re.M) if part.strip()]
