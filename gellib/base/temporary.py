@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -11,7 +14,7 @@ from pathlib import Path
 
 from gellib.base.files import is_alive
 
-_OURS = re.compile(r"gellib-(\d+)-[a-z0-9_]+")
+_OURS = re.compile(r"gellib-(\d+)-([0-9a-f]{8})-[a-z0-9_]+")
 # A path of a socket has 107 signs at most, 24 of them a kernel's (18 multiprocessing's).
 _LONGEST = 107 - 24
 
@@ -35,7 +38,8 @@ def _folder_of(pid: int) -> str:
     place = tempfile.gettempdir()
     delete_left_folders(Path(place))
     # It deletes itself at exit: a plain function of `atexit` would run in a half-dead interpreter.
-    made = tempfile.TemporaryDirectory(prefix=f"gellib-{pid}-", ignore_cleanup_errors=True)
+    prefix = f"gellib-{pid}-{_machine()}-"
+    made = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
     _kept.append(made)
     return made.name
 
@@ -43,15 +47,33 @@ def _folder_of(pid: int) -> str:
 _kept: list[tempfile.TemporaryDirectory[str]] = []
 
 
+def _machine() -> str:
+    """Name this machine, and the container on it: the number of a process means nothing elsewhere.
+
+    Nodes of a cluster and containers may share a temporary folder.
+    """
+    names = [platform.node()]
+    with contextlib.suppress(OSError):
+        names.append(os.readlink("/proc/self/ns/pid"))
+    return hashlib.sha256("/".join(names).encode()).hexdigest()[:8]
+
+
 def delete_left_folders(place: Path) -> list[Path]:
-    """Delete the folders of processes of this user that have ended, and return them."""
+    """Delete the folders of this machine's and user's processes that have ended; return them."""
     gone = []
     for path in sorted(place.glob("gellib-*-*")):
-        found = _OURS.fullmatch(path.name)
-        if found is None or is_alive(int(found[1])) or path.is_symlink() or not path.is_dir():
-            continue
-        if hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
-            continue
-        shutil.rmtree(path, ignore_errors=True)
-        gone.append(path)
+        # Another process that starts may delete it at the same time.
+        with contextlib.suppress(OSError):
+            if _is_left(path):
+                shutil.rmtree(path, ignore_errors=True)
+                gone.append(path)
     return gone
+
+
+def _is_left(path: Path) -> bool:
+    found = _OURS.fullmatch(path.name)
+    if found is None or found[2] != _machine() or is_alive(int(found[1])):
+        return False
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return not hasattr(os, "getuid") or path.stat().st_uid == os.getuid()

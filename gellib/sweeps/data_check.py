@@ -16,8 +16,16 @@ from gellib.base.files import write_json
 from gellib.runs import SweepFolder
 from gellib.sweeps.kernel_server import python_path
 
-# A sample of 300 images takes seconds; on a network folder a minute.
+# Longest wait when the runs are done. A sample of 300 images takes seconds; on a network folder a
+# minute.
 _LIMIT_S = 300.0
+# The runs come first: one thread, and none that spins while it waits.
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 _PROGRAM = "from gellib.sweeps.data_check import serve; serve()"
 
 
@@ -44,9 +52,13 @@ class FolderChecks:
             key: known.get(key) for key in keys
         }
         self._process: subprocess.Popen[str] | None = None
+        self._problem = "its process ended without an answer"
 
     def __enter__(self) -> FolderChecks:
-        if missing := self._missing():
+        missing = self._missing()
+        if not missing:
+            return self
+        try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM],
                 stdin=subprocess.PIPE,
@@ -54,10 +66,14 @@ class FolderChecks:
                 stderr=subprocess.DEVNULL,
                 text=True,
                 encoding="utf-8",
+                errors="replace",
                 # `python -c` imports from the current folder first; the child returns to it.
                 cwd=os.sep,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(python_path())},
+                env={**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(python_path())},
             )
+        except OSError as err:
+            self._problem = str(err)
+        else:
             self._write([os.getcwd(), [key[:2] for key in missing]])
         return self
 
@@ -76,16 +92,14 @@ class FolderChecks:
 
         `log` takes a line of progress.
         """
-        if self._process is not None:
-            names = [key[0] for key in self._missing()]
-            if self._process.poll() is None:
-                log(f"checking the images of {', '.join(names)}")
-            for key, (found, problem) in zip(self._missing(), self._answers(), strict=True):
-                if found is None:
-                    log(f"the images of {key[0]} were not checked: {problem}")
-                else:
-                    names_of = dict(zip(_KEY, key, strict=True))
-                    self._entries[key] = names_of | found
+        missing = self._missing()
+        if self._process is not None and self._process.poll() is None:
+            log(f"checking the images of {', '.join(key[0] for key in missing)}")
+        for key, (found, problem) in zip(missing, self._answers(len(missing)), strict=True):
+            if found is None:
+                log(f"the images of {key[0]} were not checked: {problem}")
+            else:
+                self._entries[key] = dict(zip(_KEY, key, strict=True)) | found
         write_json(self._folder.check, [entry for entry in self._entries.values() if entry])
 
     def _missing(self) -> list[tuple[str, str, str]]:
@@ -97,15 +111,24 @@ class FolderChecks:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
 
-    def _answers(self) -> list[tuple[dict[str, Any] | None, str]]:
+    def _answers(self, count: int) -> list[tuple[dict[str, Any] | None, str]]:
         """Return for each missing folder what was found, or None and the reason."""
+        answers: list[tuple[dict[str, Any] | None, str]] = []
+        for line in self._output().splitlines()[:count]:
+            try:
+                found, problem = json.loads(line)
+            except (ValueError, TypeError):
+                break  # cut off, or not of the check
+            answers.append((found, problem))
+        return answers + [(None, self._problem)] * (count - len(answers))
+
+    def _output(self) -> str:
         process = self._process
-        assert process is not None and process.stdout is not None
-        problem = "its process ended without an answer"
+        if process is None or process.stdout is None:
+            return ""
 
         def stop() -> None:
-            nonlocal problem
-            problem = f"it was stopped at the time limit of {_LIMIT_S:g} s"
+            self._problem = f"it had not ended {_LIMIT_S:g} s after the runs"
             process.kill()
 
         timer = threading.Timer(_LIMIT_S, stop)
@@ -113,9 +136,7 @@ class FolderChecks:
         # Not `communicate`: it would close the standard input, and so end the process.
         output = process.stdout.read()
         timer.cancel()
-        answers = [tuple(json.loads(line)) for line in output.splitlines() if line.endswith("]")]
-        missing = len(self._missing()) - len(answers)
-        return answers + [(None, problem)] * missing
+        return output
 
 
 _KEY = ("dataset_dir", "test_dir", "fingerprint")
@@ -146,8 +167,8 @@ def serve() -> None:
 
     for dataset_dir, test_dir in folders:
         try:
-            answer: tuple[Any, str] = (short_check(dataset_dir, test_dir), "")
+            answer = json.dumps([short_check(dataset_dir, test_dir), ""])
         except Exception as err:
-            answer = (None, str(err) or type(err).__name__)
-        print(json.dumps(answer), file=answers, flush=True)
+            answer = json.dumps([None, str(err) or type(err).__name__])
+        print(answer, file=answers, flush=True)
     os._exit(0)

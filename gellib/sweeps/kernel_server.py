@@ -18,9 +18,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import forkserver, resource_tracker, spawn
 from multiprocessing.connection import Connection
-from types import ModuleType
 from typing import Any
 
 from gellib.base.paths import PROJECT_ROOT, SHIPPED
@@ -40,7 +39,8 @@ ALLOCATOR = {
 }
 
 _alive: set[ForkedProcess] = set()
-_main_lock = threading.Lock()
+# To start a process changes the environment and settings of multiprocessing for a moment.
+_starting = threading.RLock()
 
 
 class ForkedProcess:
@@ -56,7 +56,7 @@ class ForkedProcess:
         context = _fork_context()
         theirs, self._lifeline = context.Pipe()
         self._process = context.Process(target=_in_fork, args=(theirs, os.getcwd(), target, args))
-        with _children_allowed(), _without_main():
+        with _starting, _children_allowed(), _without_main():
             self._process.start()
         theirs.close()
         self.pid = self._process.pid
@@ -96,7 +96,7 @@ def start_server(more: Sequence[str] = ()) -> None:
     """
     if CAN_FORK:
         _fork_context()
-        with _server_environment(more), _nowhere(), _uninterrupted():
+        with _starting, _server_environment(more), _nowhere(), _uninterrupted():
             forkserver.ensure_running()
 
 
@@ -264,13 +264,17 @@ def _without_main() -> Iterator[None]:
 
     What is called there is named in gellib. So scripts need no `if __name__ == "__main__"`.
     """
-    with _main_lock:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
+    prepare = spawn.get_preparation_data
+
+    def without(name: str) -> dict[str, Any]:
+        data = prepare(name)
+        return {key: data[key] for key in data if not key.startswith("init_main_from_")}
+
+    spawn.get_preparation_data = without
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = prepare
 
 
 @atexit.register

@@ -10,7 +10,6 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from gellib.base.files import write_text
-from gellib.sweeps.notebook_page_template import CELLS, PAGE
 
 # Cells with this tag are for those who have the notebook itself.
 NOTEBOOK_ONLY = "notebook-only"
@@ -60,9 +59,11 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
     Raises
     ------
     NotebookPageError
-        When nbconvert is not installed, as in an environment of an earlier gellib.
+        When nbconvert is not installed, as in an environment of an earlier gellib, or fails.
     """
-    # Only here: they take half a second to import.
+    # Only here: they take half a second to import, and a sweep needs them at its end.
+    from gellib.sweeps.notebook_page_template import CELLS, PAGE
+
     try:
         from bs4 import BeautifulSoup
         from nbconvert import HTMLExporter
@@ -79,7 +80,10 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
         template_name="base",
         raw_template=CELLS,
     )
-    html, _ = exporter.from_notebook_node(_as_shown(notebook, parameters=bool(run)))
+    try:
+        html, _ = exporter.from_notebook_node(_as_shown(notebook, parameters=bool(run)))
+    except Exception as err:  # of nbconvert and of what it converts with; runs are done by then
+        raise NotebookPageError(f"nbconvert: {type(err).__name__}: {err}") from err
     soup = BeautifulSoup(html, "html.parser")
     contents = []
     for number, heading in enumerate(soup.select("h2"), start=1):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,13 +97,32 @@ def test_folders_of_processes_that_were_killed_are_deleted(tmp_path):
         return subprocess.run(command, capture_output=True, text=True, env=env).stdout.strip()
 
     killed = run("; open(temporary_folder() + '/a', 'w'); os.kill(os.getpid(), 9)")
-    others = [tmp_path / "gellib-mine", tmp_path / f"gellib-{os.getpid()}-abc"]
+    mine = Path(killed).name.split("-")[2]  # this machine
+    others = [
+        tmp_path / name
+        for name in (
+            "gellib-mine",
+            "gellib-999999999-abc",
+            f"gellib-{os.getpid()}-{mine}-abc",
+            "gellib-999999999-00000000-abc",  # of another machine: its process may run
+        )
+    ]
     for other in others:
         other.mkdir()
-    (tmp_path / "gellib-999999999-abc").symlink_to(others[0])
+    (tmp_path / f"gellib-999999999-{mine}-abc").symlink_to(others[0])
     assert os.path.isdir(killed)
     ended = run("; os.mkdir(temporary_folder() + '/b')")
     assert ended != killed and not os.path.exists(killed) and not os.path.exists(ended)
     assert delete_left_folders(tmp_path) == []
     assert all(other.is_dir() for other in others)
     assert temporary_folder() == temporary_folder()
+
+
+def test_processes_that_start_together_delete_the_same_folders(tmp_path):
+    mine = Path(temporary_folder()).name.split("-")[2]
+    for round_ in range(20):
+        for number in range(5):
+            (tmp_path / f"gellib-{999_999_000 + number}-{mine}-abc" / "x").mkdir(parents=True)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(delete_left_folders, [tmp_path] * 4))
+        assert list(tmp_path.iterdir()) == [], round_

@@ -27,6 +27,8 @@ from gellib.data.image_files import ImageLimits
 from gellib.report.app import server, visitor_form
 from gellib.report.app.server import AppError, Served, page_head, serve
 from gellib.report.app.visitor_form import VARIABLE, AppLimits, VisitorForm, as_variable
+from gellib.report.widgets import UNTRAINED
+from gellib.report.widgets import form as form_module
 from gellib.training_run.find_runs import PredictorError
 from gellib.training_run.prediction import Prediction
 
@@ -66,7 +68,10 @@ def test_it_says_what_is_missing(tmp_path, monkeypatch):
 class FakePredictor:
     """Has the limits of a run, and refuses an image of the name `large`."""
 
+    labels = ("gel", "not_gel")
+
     def __init__(self, run):
+        self.card = {"backbone": "x", "validation": {"none": {"gel_accuracy": 1}, "images": 9}}
         self.record, self.limits, self.name = run.read_record(), ImageLimits(), run.path.name
 
     def predict(self, sources):
@@ -95,16 +100,30 @@ def every(widget):
         yield from every(child)
 
 
-def test_a_visitor_cannot_open_paths(form, tmp_path):
+def test_a_visitor_cannot_open_paths(tmp_path, monkeypatch):
+    """Not even by setting the value of the field that the form had, as a message may."""
+    made = []
+    real = form_module.path_field
+    monkeypatch.setattr(form_module, "path_field", lambda: made.append(real()) or made[-1])
+    monkeypatch.setattr(visitor_form, "Predictor", FakePredictor)
+    sweep = make_sweep(tmp_path / "secret" / "gel", tmp_path / "data")
+    form = VisitorForm(sweep.path)
+    (field,) = made
+    assert field.comm is None and field not in list(every(form.view))
     kinds = [type(widget) for widget in every(form.view)]
     assert ipywidgets.Text not in kinds and ipywidgets.FileUpload in kinds
     assert "path" not in form.read.value
-    form.path.value = str(tmp_path)
+    image = tmp_path / "a.png"
+    image.write_bytes(make_flat_png())
+    field.value = str(image)
     assert not form.predictions and not form.sources
 
 
-def test_limits_are_those_of_the_page_where_they_are_lower(form):
+def test_limits_are_those_of_the_page_where_they_are_lower(form, monkeypatch):
     form.warm_up()
+    assert form.predictor.limits == ImageLimits(10_000, 2_000_000)
+    monkeypatch.setattr(visitor_form, "load_untrained", lambda: FakePredictor(form.runs[0]))
+    form.choose_run(UNTRAINED)
     assert form.predictor.limits == ImageLimits(10_000, 2_000_000)
     assert AppLimits(500, 500).within(ImageLimits(7, 8)) == ImageLimits(7, 8)
 

@@ -58,7 +58,7 @@ class FakePredictor:
 
 
 class FakeUntrained:
-    """SweepPredictions as `gellib.labsim.zeroshot.ZeroShot` does."""
+    """Predicts as `gellib.labsim.zeroshot.ZeroShot` does."""
 
     labels = ("gel", "not_gel")
     card = {
@@ -236,6 +236,8 @@ def test_no_training_is_not_asked_about_other_classes(form):
     form._labels = dict.fromkeys(form._labels, "glioma")
     form.run_choice.value = UNTRAINED
     assert form.image_choice.layout.display == "none" and form.results.value == ""
+    form.heat_map.value = True  # of the predictions of the model before it, nothing is drawn
+    assert not form.predictions and form.results.value == ""
     form.run_choice.value = 0
     assert form.image_choice.layout.display == ""
 

@@ -48,7 +48,12 @@ def test_folders_are_checked_once_and_again_when_they_changed(tmp_path, monkeypa
         ("print(json.dumps([None, 'no memory']))", "no memory"),
         ("sys.exit(1)", "its process ended without an answer"),
         ("print('[', end='')", "its process ended without an answer"),
-        ("import time; time.sleep(60)", "it was stopped at the time limit of 0.5 s"),
+        ("print('[{\"images\": ]')", "its process ended without an answer"),
+        ("print('a library says [hello]')", "its process ended without an answer"),
+        ("print('7')", "its process ended without an answer"),
+        ("print('[1, 2, 3]')", "its process ended without an answer"),
+        ("sys.stdout.buffer.write(b'\\xff]')", "its process ended without an answer"),
+        ("import time; time.sleep(60)", "it had not ended 0.5 s after the runs"),
     ],
 )
 def test_a_check_that_fails_is_said_and_left_out(tmp_path, monkeypatch, program, reason):
@@ -57,6 +62,23 @@ def test_a_check_that_fails_is_said_and_left_out(tmp_path, monkeypatch, program,
     lines = check(tmp_path, {("a", ""): "1"})
     assert lines[-1] == f"the images of a were not checked: {reason}"
     assert SweepFolder(tmp_path).read_check() == []
+
+
+def test_a_process_that_cannot_start_is_said_and_left_out(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(data_check.subprocess, "Popen", fail)
+    lines = check(tmp_path, {("a", ""): "1"})
+    assert lines == [
+        "the images of a were not checked: [Errno 11] Resource temporarily unavailable"
+    ]
+
+
+def test_more_lines_than_folders_are_ignored(tmp_path, monkeypatch):
+    answering(monkeypatch, f"[print(json.dumps([{FOUND}, ''])) for _ in range(3)]")
+    assert not [line for line in check(tmp_path, {("a", ""): "1"}) if "not checked" in line]
+    assert len(SweepFolder(tmp_path).read_check()) == 1
 
 
 @pytest.mark.slow

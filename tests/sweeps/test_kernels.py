@@ -9,6 +9,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import spawn
 
 import nbformat
 import pytest
@@ -271,3 +273,22 @@ def test_a_script_needs_no_guard_and_runs_once(tmp_path):
     done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True)
     assert done.stdout == "ran 2.0\n", done.stderr
     assert done.returncode == 0
+
+
+def test_threads_that_start_processes_leave_the_environment_as_it_was(monkeypatch):
+    monkeypatch.setattr(kernel_server, "CAN_FORK", True)
+    monkeypatch.setattr(kernel_server.forkserver, "ensure_running", lambda: time.sleep(0.002))
+    before = dict(os.environ)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: kernel_server.start_server(), range(100)))
+    assert dict(os.environ) == before
+
+
+def test_other_processes_of_the_script_know_its_main_module():
+    """Only what is started here does without it, and the module itself stays."""
+    main, prepare = sys.modules["__main__"], spawn.get_preparation_data
+    with kernel_server._without_main():
+        assert sys.modules["__main__"] is main
+        data = spawn.get_preparation_data("x")
+        assert not [key for key in data if key.startswith("init_main")] and "sys_path" in data
+    assert spawn.get_preparation_data is prepare

@@ -128,3 +128,15 @@ def test_the_command_says_what_it_expected(tmp_path, monkeypatch):
         done = CliRunner().invoke(main, ["report", folder])
         assert done.exit_code == 1 and said in done.output
     assert "in it there are: runs/mine" in CliRunner().invoke(main, ["report", "runs"]).output
+
+
+@pytest.mark.parametrize("error", [RecursionError, ValueError, KeyError, OSError])
+def test_what_nbconvert_cannot_convert_is_said_in_words(notebook, monkeypatch, error):
+    from nbconvert import HTMLExporter
+
+    def fail(*_, **__):
+        raise error("too deep")
+
+    monkeypatch.setattr(HTMLExporter, "from_notebook_node", fail)
+    with pytest.raises(NotebookPageError, match=f"nbconvert: {error.__name__}: .*too deep"):
+        render_notebook_page(notebook)

@@ -11,7 +11,7 @@ from gellib.plots.sweep.names import (
     metrics_of,
     model_labels,
 )
-from gellib.plots.sweep.panels import metric_panels, panel_metrics
+from gellib.plots.sweep.panels import metric_panels
 from gellib.plots.sweep.search import search_3d, search_heatmap
 from gellib.plots.sweep.speed import pareto
 
@@ -29,7 +29,6 @@ __all__ = [
     "metrics_heatmap",
     "metrics_of",
     "model_labels",
-    "panel_metrics",
     "pareto",
     "ranking",
     "search_3d",

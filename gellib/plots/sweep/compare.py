@@ -82,7 +82,7 @@ def ranking(
     text = "Orange dots: no evidence of a difference from the highest. Grey squares: worse (paired"
     text += " test, 5 %)."
     text += f" Lines: 95 % intervals. Ring: chosen by {said(table, 'choice')}. The axis starts"
-    text += " where the values do, not at 0."
+    text += " where the values do."
     text += f" {left_out} lower models are not shown." if left_out > 0 else ""
     note(fig, text)
     return fig

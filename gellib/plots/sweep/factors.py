@@ -57,7 +57,7 @@ def accuracy_by(table: pd.DataFrame, factor: str) -> Figure:
     tidy(axes, "y")
     axes.tick_params(axis="x", length=0)
     title(axes, heading)
-    note(fig, "One dot per run; lines are means. The axis starts where the values do, not at 0.")
+    note(fig, "One dot per run; lines are means. The axis starts where the values do.")
     return fig
 
 

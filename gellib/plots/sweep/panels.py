@@ -23,12 +23,7 @@ from gellib.plots.base import (
 from gellib.plots.sweep.names import absent, finished, metrics_of, model_labels, most, said
 from gellib.runs import task_of
 
-MOST_PANELS = 4
-
-
-def panel_metrics(table: pd.DataFrame) -> list[str]:
-    """Name the metrics that have a panel: the first four of the table's."""
-    return list(metrics_of(table))[:MOST_PANELS]
+_MOST_PANELS = 4  # the first of the table's metrics
 
 
 def metric_panels(table: pd.DataFrame, *, chosen: int | None = None) -> Figure:
@@ -49,7 +44,7 @@ def metric_panels(table: pd.DataFrame, *, chosen: int | None = None) -> Figure:
     rest = absent(table, headline_metric)
     done, left_out = most(done)
     known = metrics_of(table)
-    names = panel_metrics(table)
+    names = list(known)[:_MOST_PANELS]
     lines = -(-len(names) // 2)
     fig = Chart(figsize=(10.4, 0.7 + lines * (1.0 + 0.25 * len(done))))
     panels = fig.subplots(lines, min(2, len(names)), sharey=True, squeeze=False)
@@ -65,7 +60,7 @@ def metric_panels(table: pd.DataFrame, *, chosen: int | None = None) -> Figure:
     headline(fig, heading)
     lines_are = "Lines: 95 % intervals." if f"{names[0]}_low" in done else ""
     which = "Larger dot: the chosen model." if is_chosen.any() and len(done) > 1 else ""
-    starts = "Each axis starts where its values do, not at 0."
+    starts = "Each axis starts where its values do."
     note(fig, " ".join(filter(None, (which, lines_are, starts, left_out, rest))))
     return fig
 

@@ -26,7 +26,7 @@ _POLICY = "; ".join(
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
-        "connect-src 'self' ws: wss:",
+        "connect-src 'self'",
         "frame-ancestors 'self'",
     )
 )
@@ -161,7 +161,8 @@ def page_head() -> str:
 </style>
 <h1 style="font-size:1.5em">What is in these images?</h1>
 <p>At most {limits.max_mb:g} MB at once, and {limits.max_mpx:g} megapixels per image. Nobody else
-sees your images; they are gone when you close this page.</p>
+sees your images; they are gone when you close this page, at the latest after
+{IDLE_S // 60} minutes without use.</p>
 <p id="gellib-refused" role="alert"></p>
 <script>
 const check = event => {{

@@ -7,16 +7,20 @@ import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
 from gellib.data.image_files import ImageLimits
 from gellib.report.widgets import PredictWidget
 from gellib.report.widgets.controls import what_is_read
+from gellib.report.widgets.form import load_untrained
 from gellib.report.widgets.messages import box
 from gellib.runs import RunFolder
 from gellib.training_run.predictor import Predictor
+
+if TYPE_CHECKING:
+    from gellib.labsim.zeroshot import ZeroShot
 
 # How the server tells its kernels what to show.
 VARIABLE = "GELLIB_APP"
@@ -46,7 +50,9 @@ class VisitorForm(PredictWidget):
 
     def __init__(self, runs_dir: str | Path, limits: AppLimits = AppLimits()) -> None:
         self.limits = limits
-        super().__init__(runs_dir, make_predictor=self._limited)
+        super().__init__(
+            runs_dir, make_predictor=self._limited, make_untrained=self._limited_untrained
+        )
         # Closed, not only hidden: a visitor could set the value of a field that is hidden.
         self.path.unobserve_all()
         rows = [row for row in self.view.children if row is not self.path]
@@ -66,6 +72,11 @@ class VisitorForm(PredictWidget):
         predictor = Predictor(run)
         predictor.limits = self.limits.within(predictor.limits)
         return predictor
+
+    def _limited_untrained(self) -> ZeroShot:
+        untrained = load_untrained()
+        untrained.limits = self.limits.within(untrained.limits)
+        return untrained
 
     def upload_files(self, value: Any) -> None:
         """Predict the images that a `FileUpload` holds, if they are not too many bytes."""

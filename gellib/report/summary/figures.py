@@ -80,7 +80,10 @@ class Figures:
         }
 
     def kept_only(self) -> set[str]:
-        """Name the figures that are files alone: the notebook has them as panels of one figure."""
+        """Name the figures that are files alone, one per metric.
+
+        The notebook has the main metrics as panels of one figure, and all in its table.
+        """
         return set(metrics_of(self.comparison.models))
 
     def _factors(self) -> list[str]:

@@ -43,7 +43,8 @@ _Model = TypeVar("_Model")
 _log = logging.getLogger(__name__)
 
 
-def _load_untrained() -> ZeroShot:
+def load_untrained() -> ZeroShot:
+    """Load the model that knows gels without training."""
     # Only here: torch takes seconds to import, and showing the form does not need it.
     from gellib.labsim.zeroshot import ZeroShot
 
@@ -74,7 +75,7 @@ class PredictWidget:
         runs_dir: str | Path = "runs",
         *,
         make_predictor: Callable[[RunFolder], Predictor] = Predictor,
-        make_untrained: Callable[[], ZeroShot] = _load_untrained,
+        make_untrained: Callable[[], ZeroShot] = load_untrained,
     ) -> None:
         self._make_predictor, self._make_untrained = make_predictor, make_untrained
         self.runs = list_runs(runs_dir)
@@ -216,7 +217,7 @@ class PredictWidget:
 
     def _predict(self) -> None:
         """Predict the current images, a few at a time, and show what comes out."""
-        self.results.value = ""
+        self.predictions, self.results.value = [], ""  # those of another model do not stay
         if not self.sources:
             return
         if self.predictor is None and self.run_choice.value != UNTRAINED:
