@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
-# `<key>.npy` of features with its note and lock, and `<name>-<key>.json` of findings; hidden ones
-# are those that a command writes, or left when it was killed.
-_OURS = re.compile(
-    r"([a-z_]+-)?[0-9a-f]{32,40}\.(json|npy|lock)|\.([a-z_]+-)?[0-9a-f]{32,40}\.\d+-[0-9a-f]{8}\..*"
-)
+from filelock import FileLock, Timeout
+
+from gellib.base.files import is_being_written, is_temporary
+
+# `<key>.npy` of features with its note and lock, and `<name>-<key>.json` of findings; temporary
+# ones are those that a command writes, or left when it was killed.
+_KEY = re.compile(r"([a-z_]+-)?[0-9a-f]{32,40}")
+_SUFFIXES = {".json", ".npy", ".lock"}
 _UNNAMED = "unfinished"
 
 
@@ -40,7 +46,7 @@ class CacheContents:
         found = cls(folder)
         own = sorted(folder.iterdir()) if folder.is_dir() else []
         for path in own:
-            if _OURS.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            if _is_ours(path) and path.is_file() and not path.is_symlink():
                 found._add(path)
         found.kinds = dict(sorted(found.kinds.items(), key=lambda item: -item[1][1]))
         return found
@@ -62,15 +68,53 @@ class CacheContents:
         return sum(size for _, size in self.kinds.values())
 
     def clear(self) -> list[Path]:
-        """Delete the files; return those that could not be deleted, such as one in use."""
+        """Delete the files but those that a command writes; return those that are still there."""
         kept = []
-        # Notes first: an array without a note is ignored.
-        for path in sorted(self.files, key=lambda path: path.suffix == ".npy"):
-            try:
-                path.unlink(missing_ok=True)
-            except OSError:
-                kept.append(path)
+        for key, own in groupby(sorted(self.files, key=_key), _key):
+            with _lock(self.folder / f"{key}.lock") as free:
+                # Notes first, as an array without a note is ignored; the lock last.
+                for path in sorted(
+                    own, key=lambda path: (path.suffix != ".json", path.suffix == ".lock")
+                ):
+                    try:
+                        if not free or is_being_written(path):
+                            kept.append(path)
+                        # Windows deletes the file of a lock itself, when it is released.
+                        elif path.suffix != ".lock" or os.name != "nt":
+                            path.unlink(missing_ok=True)
+                    except OSError:
+                        kept.append(path)
         return kept
+
+
+@contextlib.contextmanager
+def _lock(file: Path) -> Iterator[bool]:
+    """Hold a lock that is there; say whether no other command does."""
+    lock = FileLock(file)
+    if file.is_file() and not file.is_symlink():
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        except (OSError, NotImplementedError):
+            pass  # a folder that may not be written to, or without locks
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _key(path: Path) -> str:
+    return path.name.lstrip(".").partition(".")[0]
+
+
+def _is_ours(path: Path) -> bool:
+    if not _KEY.fullmatch(_key(path)):
+        return False
+    return (
+        is_temporary(path) or path.name == f"{_key(path)}{path.suffix}" and path.suffix in _SUFFIXES
+    )
 
 
 def _kind(path: Path) -> str:

@@ -70,12 +70,22 @@ def delete_leftovers(folder: Path) -> list[Path]:
     """
     gone = []
     for path in sorted(folder.glob(".*")):
-        found = _TEMPORARY.fullmatch(path.name)
-        if found and path.is_file() and not is_alive(int(found[1])):
+        if is_temporary(path) and path.is_file() and not is_being_written(path):
             with contextlib.suppress(OSError):
                 path.unlink()
                 gone.append(path)
     return gone
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file has a temporary name of a process of gellib."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a file has a temporary name of a process that runs."""
+    found = _TEMPORARY.fullmatch(path.name)
+    return found is not None and is_alive(int(found[1]))
 
 
 def is_alive(pid: int) -> bool:

@@ -44,7 +44,8 @@ def doctor(as_json: bool) -> None:
 def cache(folder: str, clear: bool, yes: bool) -> None:
     """Show where features are cached, how much there is, and of what; or delete it.
 
-    What is deleted is computed again when it is needed. Results of sweeps are not in the cache.
+    What is deleted is computed again when it is needed; what a command writes now stays.
+    Results of sweeps are not in the cache.
     """
     from gellib.base.cache_files import CacheContents
     from gellib.base.paths import cache_folder, shown_path
@@ -67,5 +68,5 @@ def cache(folder: str, clear: bool, yes: bool) -> None:
     kept = contents.clear()
     click.echo(f"deleted {len(contents.files) - len(kept)} files")
     for path in kept:
-        click.echo(f"{path} cannot be deleted", err=True)
+        click.echo(f"{path} is in use, or cannot be deleted", err=True)
     sys.exit(1 if kept else 0)

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -20,6 +20,8 @@ from gellib.base.text import bytes_text
 
 _SHOWN = ("torch", "torchvision", "timm", "papermill", "ipywidgets", "scikit-learn", "distributed")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "firefox", "safari")
+# Extras for the development of gellib.
+_OWN = ("test", "docs")
 # Less room than this is soon filled by the features of a large set.
 _LITTLE_SPACE = 2e9
 
@@ -73,7 +75,9 @@ def _packages() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    names = ("app", "explain", "parquet", "excel", "dicom", "weights", "track")
+    names = [
+        name for name in metadata("gellib").get_all("Provides-Extra") or () if name not in _OWN
+    ]
     wanted = {name: list(_requirements(name)) for name in names}
     known = {name: own for name, own in wanted.items() if own}
     there = [name for name, own in known.items() if not any(map(_state, own))]

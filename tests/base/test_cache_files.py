@@ -1,6 +1,12 @@
 """What the cache holds, and that only this is deleted."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
+import pytest
+from filelock import FileLock
 
 from gellib.base.cache_files import CacheContents
 from gellib.base.cached_json import cached_json
@@ -12,7 +18,9 @@ def fill(folder):
     for n in (10, 20):
         cached_array(folder, {"n": n}, (n,), lambda out: out.fill(1), title="resnet18 features")
     cached_json(folder, "more_images", {"a": 1}, lambda: [1, 2])
-    (folder / f".{'0' * 40}.123-0123abcd.npy").write_bytes(b"x" * 7)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (folder / f".{'0' * 40}.{ended.pid}-0123abcd.npy").write_bytes(b"x" * 7)
 
 
 def test_it_says_what_there_is_and_deletes_only_that(tmp_path):
@@ -48,3 +56,26 @@ def test_a_damaged_note_and_no_folder_are_no_error(tmp_path):
 
 def test_sizes():
     assert bytes_text(3_400_000_000) == "3.4 GB" and bytes_text(12_300_000) == "12.3 MB"
+
+
+@pytest.mark.parametrize("suffix", ["npy", "json"])
+@pytest.mark.parametrize("name", ["", "more_images-"])
+def test_what_a_process_writes_is_kept(tmp_path, name, suffix):
+    key = f"{name}{'a' * 40}"
+    writes = tmp_path / f".{key}.{os.getpid()}-0123abcd.{suffix}"
+    writes.touch()
+    (tmp_path / f"{name}{'b' * 40}.json").write_text("{}")
+    assert CacheContents.of(tmp_path).clear() == [writes]
+    assert [*tmp_path.iterdir()] == [writes]
+
+
+@pytest.mark.parametrize("name", ["", "more_images-"])
+def test_an_entry_whose_lock_is_held_is_kept(tmp_path, name):
+    for key in "ab":
+        for suffix in ("json", "npy", "lock"):
+            (tmp_path / f"{name}{key * 40}.{suffix}").write_text("{}")
+    held = [tmp_path / f"{name}{'a' * 40}.{suffix}" for suffix in ("json", "lock", "npy")]
+    with FileLock(held[1]):
+        assert sorted(CacheContents.of(tmp_path).clear()) == held
+        assert sorted(tmp_path.iterdir()) == held
+    assert CacheContents.of(tmp_path).clear() == [] and [*tmp_path.iterdir()] == []

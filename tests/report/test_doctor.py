@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import webbrowser
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
+from gellib.base.paths import PROJECT_ROOT
 from gellib.cli import main
 from gellib.report import doctor
 
@@ -25,6 +27,8 @@ def test_a_package_that_is_missing_or_of_another_version_is_needed(monkeypatch):
         'nothing-there>=1; extra == "app"', 'winonly>=1; sys_platform == "win32"',
     ]  # fmt: skip
     monkeypatch.setattr(doctor, "requires", lambda name: lines)
+    offered = SimpleNamespace(get_all=lambda name: ["app", "explain", "test"])
+    monkeypatch.setattr(doctor, "metadata", lambda name: offered)
     monkeypatch.setattr(sys, "platform", "linux")
     found = told(doctor._packages)
     needed = {one.name: one.to_do for one in found if one.needed}
@@ -34,6 +38,21 @@ def test_a_package_that_is_missing_or_of_another_version_is_needed(monkeypatch):
     }
     (extras,) = told(doctor._extras)
     assert "installed: explain; not: app (pip install 'gellib[app]')" in extras.value
+
+
+def test_every_extra_is_told(monkeypatch):
+    """Those of the project's file, whatever version of it is installed."""
+    tomllib = pytest.importorskip("tomllib")
+    text = (PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    own = tomllib.loads(text)["project"]["optional-dependencies"]
+    lines = [f'{line}; extra == "{name}"' for name, wanted in own.items() for line in wanted]
+    monkeypatch.setattr(doctor, "requires", lambda name: lines)
+    monkeypatch.setattr(doctor, "metadata", lambda name: SimpleNamespace(get_all=lambda _: [*own]))
+    (found,) = told(doctor._extras)
+    named = re.sub(r"installed: |not: | \(.*", "", found.value).replace(";", ",").split(", ")
+    assert {"docx", "export", "app"} <= {*named} - {"none"} == {*own} - {"test", "docs"}
+    monkeypatch.setattr(doctor, "metadata", lambda name: SimpleNamespace(get_all=lambda _: None))
+    assert told(doctor._extras)[0].value == "installed: none"
 
 
 def test_what_cannot_be_looked_at_does_not_end_it():
