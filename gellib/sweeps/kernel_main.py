@@ -44,7 +44,11 @@ def serve(connection_file: str, arguments: list[str]) -> None:
         """Says nothing of how to connect: the last line of its log is what it died of."""
 
         def init_sockets(self) -> None:
-            self.log.addFilter(lambda record: "running over TCP" not in record.getMessage())
+            # The second is of the interrupt that its client sends before it shuts a kernel down.
+            noise = "running over TCP", "KeyboardInterrupt caught in kernel"
+            self.log.addFilter(
+                lambda record: not any(text in record.getMessage() for text in noise)
+            )
             super().init_sockets()
 
         def log_connection_info(self) -> None:
