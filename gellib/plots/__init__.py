@@ -10,7 +10,7 @@ from gellib.plots.audit import (
 from gellib.plots.base import Chart, Message, message, save
 from gellib.plots.data import class_counts, image_kinds, image_sizes, sample_grid
 from gellib.plots.demo import demo_predictions
-from gellib.plots.explain import MapShown, explanations
+from gellib.plots.explain import MapShown, explanations, lay_over
 from gellib.plots.labels import class_imbalance, co_occurrence, label_combinations, label_scores
 from gellib.plots.run import confusion_matrix, roc_curve
 from gellib.plots.sweep import (
@@ -52,6 +52,7 @@ __all__ = [
     "image_sizes",
     "label_combinations",
     "label_scores",
+    "lay_over",
     "learning_rate",
     "loss_accuracy",
     "losses",

@@ -82,12 +82,9 @@ def _pair(left: Axes, right: Axes, item: MapShown) -> None:
     grey = item.view.mean(axis=0) if len(item.view) == 1 else np.moveaxis(item.view, 0, -1)
     height, width = item.view.shape[1:]
     left.imshow(grey, cmap="gray", vmin=0, vmax=255)
-    right.imshow(_brightened(item.view), cmap="gray", vmin=0, vmax=255)
-    heat = _enlarged(item.map, (width, height))
-    colours = np.empty((height, width, 4))
-    colours[..., :3], colours[..., 3] = to_rgb(RED), _OPAQUE * heat
-    right.imshow(colours)
+    right.imshow(lay_over(item.map, item.view))
     if item.map.any():
+        heat = _enlarged(item.map, (width, height))
         right.contour(heat, levels=[0.5], colors=[_LINE], linewidths=1.3)
     for axes in (left, right):
         axes.set_axis_on()
@@ -101,6 +98,17 @@ def _pair(left: Axes, right: Axes, item: MapShown) -> None:
     left.set_title(short_name(text, 20), fontsize=9, color=colour, loc="left")
     truth = short_name(item.label.replace(JOIN, ", "), 26)
     left.set_xlabel(f"true: {truth}", fontsize=8, color="#444444", loc="left")
+
+
+def lay_over(heat: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """Lay a map (h, w), 0..1, in red over a view (1 or 3, H, W) uint8: (H, W, 3) uint8.
+
+    The view is grey and brightened, so that a dark one is readable; where the map is 0 it shows.
+    """
+    height, width = view.shape[1:]
+    weight = _OPAQUE * _enlarged(heat, (width, height))[..., None]
+    mixed = (1 - weight) * _brightened(view)[..., None] + weight * 255 * np.array(to_rgb(RED))
+    return mixed.round().astype(np.uint8)
 
 
 def _brightened(view: np.ndarray) -> np.ndarray:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-import matplotlib
 import numpy as np
 from PIL import Image
 
+from gellib import plots
 from gellib.data.images import read_image
 from gellib.report.widgets.thumbnails import PREVIEW_PX, encode, image_tag
 from gellib.training_run.predictor import Prediction, Predictor, Source, named_source
@@ -17,7 +17,6 @@ from gellib.training_run.predictor import Prediction, Predictor, Source, named_s
 if TYPE_CHECKING:
     from gellib.labsim.zeroshot import ZeroShot
 
-_OPAQUE = 0.65
 _AT_ONCE = 4
 
 
@@ -33,7 +32,7 @@ class Overlay:
     def meaning(self) -> str:
         """What its colours mean."""
         means = "had attention" if "attention" in self.method else f"speak for {self.target}"
-        return f"bright regions {means} ({self.method})"
+        return f"coloured regions {means} ({self.method})"
 
     def tag(self, name: str, side: int = PREVIEW_PX) -> str:
         """Return it as HTML; `name` is that of the image."""
@@ -102,7 +101,9 @@ def _draw(
         replace(getattr(predictor, "compute", ON_CPU), precision="fp32"),
     )
     pairs = zip(found.views, found.maps, targets, strict=True)
-    drawn = [Overlay(overlay(v, m), name, found.method) for v, m, name in pairs]
+    drawn = [
+        Overlay(Image.fromarray(plots.lay_over(m, v)), name, found.method) for v, m, name in pairs
+    ]
     by_place = dict(zip(views, drawn, strict=True))
     return [by_place.get(place) for place in range(len(sources))]
 
@@ -112,20 +113,3 @@ def _target(prediction: Prediction) -> str:
     nearest = getattr(prediction, "nearest", "")
     shares = prediction.probabilities
     return nearest or max(shares, key=lambda name: shares[name])
-
-
-def overlay(view: np.ndarray, values: np.ndarray) -> Image.Image:
-    """Lay a map (h, w), 0..1, over a view (1 or 3, H, W) uint8; where it is 0, the view shows.
-
-    The view is stretched in contrast, so that a dark gel is seen.
-    """
-    low, high = np.percentile(view, (1, 99))
-    grey = (np.broadcast_to(view, (3, *view.shape[1:])).transpose(1, 2, 0) - low) * 255
-    grey = (grey / max(high - low, 1)).clip(0, 255)
-    size = view.shape[2], view.shape[1]
-    scaled = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-    weight = np.asarray(scaled)[..., None].clip(0, 1)
-    # From dark red to yellow: the colours of the upper part of the scale.
-    colours = matplotlib.colormaps["inferno"](0.35 + 0.6 * weight[..., 0])[..., :3] * 255
-    mixed = (1 - _OPAQUE * weight) * grey + _OPAQUE * weight * colours
-    return Image.fromarray(mixed.round().astype(np.uint8))
