@@ -187,7 +187,12 @@ def test_images_and_maps_stand_side_by_side():
     item = plots.MapShown(views(1)[0], np.eye(3), "gel", "not_gel", False)
     fig = plots.explanations([item, item._replace(right=True)], method="Grad-CAM")
     assert fig.headline() == "What the network looked at: 1 wrong, 1 right (Grad-CAM)"
-    assert [len(axes.images) for axes in fig.axes] == [1, 2, 1, 2]
+    assert [len(axes.images) for axes in fig.axes] == [1, 1, 1, 1]
+    for image, explained in (fig.axes[:2], fig.axes[2:]):
+        drawn = explained.images[0].get_array()
+        assert image.images[0].get_array().ndim == 2, "the image is grey"
+        assert (drawn == plots.lay_over(item.map, item.view)).all()
+        assert explained.collections, "a line surrounds the strongest places"
     assert fig.axes[0].get_title(loc="left") == "✗ gel"
     assert plots.explanations([], method="Grad-CAM").axes[0].texts
 
@@ -197,3 +202,16 @@ def test_a_map_without_colour_is_explained():
     dark = item._replace(map=np.zeros((3, 3)))
     assert "without colour" not in plots.explanations([item], method="Grad-CAM").get_supxlabel()
     assert "without colour" in plots.explanations([item, dark], method="Grad-CAM").get_supxlabel()
+
+
+def test_a_map_is_red_where_it_is_high_and_grey_where_it_is_zero():
+    view = np.full((1, 40, 40), 128, np.uint8)
+    view[0, :, :20] = 64
+    heat = np.zeros((4, 4))
+    heat[0, 0] = 1
+    laid = plots.lay_over(heat, view)
+    assert laid.shape == (40, 40, 3) and laid.dtype == np.uint8
+    red, green, blue = laid[2, 2].astype(int)
+    assert red > green + 60 and red > blue + 60
+    assert np.ptp(laid[-1].astype(int), axis=1).max() == 0, "far from it the view is grey"
+    assert plots.lay_over(heat, np.repeat(view, 3, axis=0)).shape == (40, 40, 3)
