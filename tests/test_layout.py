@@ -35,6 +35,7 @@ def test_imports_go_down_the_house():
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_an_import_upwards_is_found(tmp_path):
     shutil.copytree(PROJECT_ROOT / "gellib", tmp_path / "gellib", ignore=_NO_WEIGHTS)
     shutil.copy(PROJECT_ROOT / "pyproject.toml", tmp_path)
@@ -77,12 +78,15 @@ def test_types_are_right():
     [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        [
-            "nbstripout",
-            "--keep-id",
-            "--verify",
-            *sorted(map(str, (PROJECT_ROOT / "notebooks").glob("*.ipynb"))),
-        ],
+        pytest.param(
+            [
+                "nbstripout",
+                "--keep-id",
+                "--verify",
+                *sorted(map(str, (PROJECT_ROOT / "notebooks").glob("*.ipynb"))),
+            ],
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["lint", "format", "nbstripout"],
 )

@@ -136,6 +136,7 @@ def _images(configs: list[RunConfig]) -> Iterator[str]:
                 config.folds,
                 config.fold,
                 config.cv_folds,
+                config.cv_repeats,
             )
             key = (*split, config.test_fraction, config.val_fraction, seed)
             doubtful.setdefault(images, {}).setdefault(key, config)
@@ -154,23 +155,11 @@ def _images(configs: list[RunConfig]) -> Iterator[str]:
 
 
 def _split_problem(images: ImageSet, config: RunConfig) -> Iterator[str]:
-    from gellib.data.folds import draw_folds, merge_validation, pool_images
-    from gellib.data.splits import SplitError, split_imageset
+    from gellib.data.run_parts import split_for_run
+    from gellib.data.splits import SplitError
 
     try:
-        if config.evaluation_method == "cv":
-            pooled = pool_images(merge_validation(images))
-            draw_folds(pooled, folds=config.cv_folds, repeats=1, seed=config.seed)
-            return
-        split_imageset(
-            images,
-            method=config.split,
-            val_fraction=config.val_fraction,
-            test_fraction=config.test_fraction,
-            seed=config.seed,
-            folds=config.folds,
-            fold=config.fold,
-        )
+        split_for_run(config, images)
     except SplitError as err:
         yield str(err)
 

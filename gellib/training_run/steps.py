@@ -19,10 +19,10 @@ from gellib.data.file_notes import (
     left_out_sentence,
     page_sentences,
 )
-from gellib.data.folds import Folds, draw_folds, merge_validation, pool_images
+from gellib.data.folds import Folds, merge_validation
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.readable import examine_images
-from gellib.data.splits import split_imageset
+from gellib.data.run_parts import draw_folds_for_run, split_for_run
 from gellib.models.backbones import (
     NAMED_WEIGHTS,
     Backbone,
@@ -89,7 +89,7 @@ def load_images(config: RunConfig) -> LoadedImages:
     cv = config.evaluation_method == "cv"
     images, grouping = split_in_groups(
         merge_validation(images) if cv else images,
-        partial(_pool if cv else _hold_out, config),
+        partial(split_for_run, config),
         cache_dir=cache_folder(config),
         limits=limits_of(config),
         duplicates=config.group_duplicates,
@@ -97,7 +97,7 @@ def load_images(config: RunConfig) -> LoadedImages:
     )
     folds = None
     if cv:
-        folds = _draw(config, images)
+        folds = draw_folds_for_run(config, images)
         notes += [folds.note] * bool(folds.note)
     return LoadedImages(
         images,
@@ -107,28 +107,6 @@ def load_images(config: RunConfig) -> LoadedImages:
         grouping.families,
         tuple(notes),
         folds,
-    )
-
-
-def _draw(config: RunConfig, images: ImageSet) -> Folds:
-    return draw_folds(images, folds=config.cv_folds, repeats=config.cv_repeats, seed=config.seed)
-
-
-def _pool(config: RunConfig, images: ImageSet) -> ImageSet:
-    pooled = pool_images(images)
-    _draw(config, pooled)  # groups that leave a class without folds are to be refused here
-    return pooled
-
-
-def _hold_out(config: RunConfig, images: ImageSet) -> ImageSet:
-    return split_imageset(
-        images,
-        method=config.split,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
-        folds=config.folds,
-        fold=config.fold,
     )
 
 

@@ -24,6 +24,7 @@ def check(folder, *more):
     return done.exit_code, done.output
 
 
+@pytest.mark.slow
 def test_limits_are_those_of_the_runs(folder):
     big = np.zeros((400, 400), np.uint8)
     big[::3] = 200
@@ -34,6 +35,7 @@ def test_limits_are_those_of_the_runs(folder):
     assert "made no difference" not in output
 
 
+@pytest.mark.slow
 def test_what_the_check_does_not_look_at_is_said(folder):
     _, output = check(folder, "-p", "color", "rgb", "-p", "image_size", "64")
     assert "stored, so color and image_size made no difference to it" in output
@@ -45,6 +47,7 @@ def test_wrong_parameters_are_refused(folder, pair):
     assert code == 2 and pair[0] in output and "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_copies_of_the_same_pixels_are_not_larger_or_sharper(folder):
     (folder / "a" / "copy.png").write_bytes((folder / "a" / "0.png").read_bytes())
     output = " ".join(check(folder)[1].split())

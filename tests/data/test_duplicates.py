@@ -157,6 +157,7 @@ def test_even_images_are_duplicates_only_if_equal(tmp_path, plain):
     assert find_duplicates(make_set(tmp_path, plain | even)) == Duplicates()
 
 
+@pytest.mark.slow
 def test_the_order_of_the_rows_does_not_count(tmp_path, plain):
     from dataclasses import replace
 
@@ -227,6 +228,7 @@ def test_given_parts_are_kept_and_their_pairs_named(tmp_path, plain):
     ]
 
 
+@pytest.mark.slow
 def test_duplicates_within_the_groups_of_the_data_set_are_told_as_such(tmp_path, plain):
     copies = {f"a/copy{i}.png": CHANGES["resaved"](make_blobs(i)) for i in (0, 2)}
     images = make_set(tmp_path / "data", plain | copies)
@@ -243,6 +245,7 @@ def test_duplicates_within_the_groups_of_the_data_set_are_told_as_such(tmp_path,
     assert found.to_dict()["given"] is False and "4 images are duplicates" in found.sentence()
 
 
+@pytest.mark.slow
 def test_a_run_may_leave_duplicates_alone(tmp_path, plain):
     make_set(tmp_path / "data", plain | {"b/copy.png": CHANGES["resized"](make_blobs(4))})
     config = RunConfig(

@@ -83,6 +83,7 @@ def test_rows_whose_label_is_withheld_are_refused(tmp_path):
         load_imageset(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_partition_of_parquet_keeps_subjects_together(tmp_path):
     subjects = [f"s{i // 3}" for i in range(60)]
     columns = {"image": cells(range(60)), "label": [i // 30 for i in range(60)]}

@@ -168,6 +168,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", BAD, ids=range(len(BAD)))
 @pytest.mark.parametrize("name", ["labels", "test"])
 def test_damaged_tables_name_file_and_row(tmp_path, content, name):

@@ -119,6 +119,7 @@ def test_dicom(tmp_path):
         read_image(cut)
 
 
+@pytest.mark.slow
 def test_patients_are_groups(tmp_path):
     for name in ("ill", "well"):
         for number in range(4):

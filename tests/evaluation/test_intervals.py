@@ -167,6 +167,7 @@ def test_they_hold_the_truth_nearly_as_often_as_they_say(n, distance):
         assert result["f1 by BCa"][0] < 0.89
 
 
+@pytest.mark.slow
 def test_several_labels_an_image():
     rng = np.random.default_rng(0)
     y = (rng.random((60, 4)) < 0.4).astype(int)

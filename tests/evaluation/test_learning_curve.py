@@ -29,6 +29,7 @@ def make_curve(errors, sizes, n=400, seed=0):
     return LearningCurve(np.asarray(sizes, float), scores, np.arange(n), 0.5)
 
 
+@pytest.mark.slow
 def test_more_images_are_better():
     curve = measure_learning_curve(*make_features(n=200, gap=1.3), repeats=2)
     assert (np.diff(curve.sizes) > 0).all()
@@ -58,6 +59,7 @@ def test_the_same_seed_gives_the_same_curve():
     assert (first.scores != other.scores).any()
 
 
+@pytest.mark.slow
 def test_more_features_than_images_give_the_same_predictions():
     x, y, groups = make_features(n=60, d=30)
     wide = np.hstack([x, np.zeros((60, 200))])
@@ -67,6 +69,7 @@ def test_more_features_than_images_give_the_same_predictions():
     )
 
 
+@pytest.mark.slow
 def test_labels_of_their_own_are_scored_by_f1():
     x, y, groups = make_features(n=80, gap=3.0)
     both = np.stack([y, 1 - y, np.zeros_like(y)], axis=1)
@@ -123,6 +126,7 @@ def test_all_right_promises_no_certainty():
     assert found.high[0] == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_few_images_give_a_wider_band_than_many():
     sizes = np.array([10, 20, 40, 80])
     errors = 0.8 * sizes**-0.4

@@ -78,6 +78,7 @@ def test_copies_of_an_image_count_once():
     assert sign_flip(group_sums(d, np.repeat(list("abcdef"), 5))) == 2 / 2**4
 
 
+@pytest.mark.slow
 def test_what_is_needed_is_enough_and_not_far_too_much():
     rng = np.random.default_rng(0)
     p = [0.12, 0.07, 0.81]
@@ -178,6 +179,7 @@ def test_a_true_difference_is_found_and_only_that():
     assert by_pair(factor_effects(turned, list(FACTORS), scores=scores))["b", "a"].verdict == BETTER
 
 
+@pytest.mark.slow
 def test_seeds_that_disagree_make_no_verdict():
     steady, noisy = (
         by_pair(factor_effects(*args, scores=scores))

@@ -297,6 +297,7 @@ class TestShipped:
             assert low <= card[figure] <= high, figure
         assert card["gel_accuracy"] > 0.85
 
+    @pytest.mark.slow
     def test_auto_takes_them_where_imagenet_cannot_be_had(self, tmp_path, monkeypatch):
         monkeypatch.setenv("TORCH_HOME", str(tmp_path))
         info = resolve_weights("vgg16", "auto")
@@ -311,6 +312,7 @@ class TestShipped:
         with pytest.raises(BackboneError, match="'resnet50'; it includes"):
             resolve_weights("resnet50", "labsim")
 
+    @pytest.mark.slow
     def test_a_model_trained_on_them_is_put_together_again(self, tmp_path):
         backbone = build_backbone("mobilenet-v3", weights="labsim")
         head = build_head("single", backbone.dim, 2, seed=0)

@@ -82,6 +82,7 @@ def test_too_small_an_image_is_refused():
         draw_image("sea", np.random.default_rng(0), 31, 64)
 
 
+@pytest.mark.slow
 def test_stream_can_be_taken_up_anywhere():
     whole = list(islice(stream(3, 40), 8))
     later = list(islice(stream(3, 40, start=5), 3))
@@ -144,6 +145,7 @@ def test_files_alone_do_not_tell_the_classes_apart(tmp_path):
         assert 0.3 < auc < 0.7
 
 
+@pytest.mark.slow
 def test_system_splits_a_fifth_off_for_testing(tmp_path):
     seen = []
     SYSTEMS["gel"](tmp_path / "set", n=5, seed=2, progress=lambda *counts: seen.append(counts))
@@ -178,6 +180,7 @@ def test_impossible_counts_are_refused(tmp_path, counts):
         write_gel(tmp_path / "set", **counts)
 
 
+@pytest.mark.slow
 def test_progress_is_not_needed_and_the_seed_matters(tmp_path):
     write_gel(tmp_path / "a", train=2, test=0, seed=1)
     write_gel(tmp_path / "b", train=2, test=0, seed=2)

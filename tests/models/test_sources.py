@@ -171,6 +171,7 @@ def test_a_convolution_that_changes_its_weights_is_refused():
         build_backbone("timm/nfnet_l0", weights="none", input_adapter="sum", image_size=64)
 
 
+@pytest.mark.slow
 def test_blocks_of_a_network_of_timm_can_be_named():
     check_layers("efficientnet-lite0", 224, "last:2")
     with pytest.raises(BackboneError, match="there is no layer 'nothing'"):

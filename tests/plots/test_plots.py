@@ -72,6 +72,7 @@ def test_what_is_equal_is_not_marked():
             assert weights.count("bold") == bold, rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", [None, 2])
 def test_panels_have_the_main_metrics_on_axes_from_where_the_values_are(sweep, chosen):
     table = sweep.table()

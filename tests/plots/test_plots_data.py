@@ -114,6 +114,7 @@ def test_sample_depends_on_the_seed_alone(weird):
     assert first != captions(plots.sample_grid(weird, per_class=3, seed=2))
 
 
+@pytest.mark.slow
 def test_several_labels_are_in_each_of_their_rows(tmp_path):
     for i in range(4):
         Image.new("L", (8, 8), i).save(tmp_path / f"{i}.png")

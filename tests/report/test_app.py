@@ -100,6 +100,7 @@ def every(widget):
         yield from every(child)
 
 
+@pytest.mark.slow
 def test_a_visitor_cannot_open_paths(tmp_path, monkeypatch):
     """Not even by setting the value of the field that the form had, as a message may."""
     made = []
@@ -119,6 +120,7 @@ def test_a_visitor_cannot_open_paths(tmp_path, monkeypatch):
     assert not form.predictions and not form.sources
 
 
+@pytest.mark.slow
 def test_limits_are_those_of_the_page_where_they_are_lower(form, monkeypatch):
     form.warm_up()
     assert form.predictor.limits == ImageLimits(10_000, 2_000_000)
@@ -128,6 +130,7 @@ def test_limits_are_those_of_the_page_where_they_are_lower(form, monkeypatch):
     assert AppLimits(500, 500).within(ImageLimits(7, 8)) == ImageLimits(7, 8)
 
 
+@pytest.mark.slow
 def test_too_many_bytes_are_refused(form):
     png = make_flat_png()
     form.upload_files(uploaded(("a.png", png), ("b.png", b"x" * 10_000)))
@@ -136,6 +139,7 @@ def test_too_many_bytes_are_refused(form):
     assert "gel" in form.results.value and form.predictions
 
 
+@pytest.mark.slow
 def test_an_image_that_is_refused_is_not_decoded_for_its_picture(form, monkeypatch):
     from gellib.report.widgets import shown_predictions
 
@@ -148,6 +152,7 @@ def test_an_image_that_is_refused_is_not_decoded_for_its_picture(form, monkeypat
     assert form.sources == [("large.png", png), ("small.png", png)]
 
 
+@pytest.mark.slow
 def test_errors_name_no_path(form, tmp_path, caplog):
     def broken(run):
         raise OSError(2, "No such file", str(run.path / "model.safetensors"))

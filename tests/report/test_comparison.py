@@ -149,6 +149,7 @@ def test_image_statistics_do_not_depend_on_size_and_see_edges():
     assert len(image_statistics(np.dstack([noise] * 3))) == len(image_statistics(noise)) + 6
 
 
+@pytest.mark.slow
 def test_groups_of_images_are_read_and_tested_as_one(tmp_path, images):
     root, table = images
     names = [

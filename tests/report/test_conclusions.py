@@ -111,6 +111,7 @@ def coins(share, n, rng):
     return rng.permutation(n) < round(share * n)
 
 
+@pytest.mark.slow
 def test_seeds_a_clear_winner():
     rng = np.random.default_rng(0)
     better = {"resnet18": 0.97, "vgg16": 0.8, "vgg11": 0.8}
@@ -124,6 +125,7 @@ def test_seeds_a_clear_winner():
     assert re.search(r"about \d+ test images and \d+ seeds would be needed", text)
 
 
+@pytest.mark.slow
 def test_seeds_that_disagree_are_no_evidence():
     rng = np.random.default_rng(0)
 

@@ -80,6 +80,7 @@ def test_the_margin_is_checked_and_has_one_default():
             SweepFile(name="a", margin=wrong)
 
 
+@pytest.mark.slow
 def test_groups_are_what_counts_as_evidence(tmp_path):
     few = make_cross_validated_sweep(tmp_path / "few", [0.95, 0.7], n=60, groups=20)
     text = say(few)

@@ -407,6 +407,7 @@ def test_names_are_shown_and_none_runs(early, tmp_path, name, document):
     assert "External" not in relations, "nothing is loaded from elsewhere"
 
 
+@pytest.mark.slow
 def test_a_document_is_the_same_in_each_form(early, tmp_path):
     docx = pytest.importorskip("docx")
     blocks = card_of(Reported.find(early.path))

@@ -176,6 +176,7 @@ def test_summary_draws_and_keeps_every_figure(sweep):
         summary.figure("nonsense")
 
 
+@pytest.mark.slow
 def test_the_best_run_of_the_words_is_that_of_the_figures(sweep):
     name = re.search(r"Run \*\*(.+?)\*\*", Summary(sweep.path).best_model()).group(1)
     assert name == sweep.best().path.name

@@ -158,6 +158,7 @@ def press(button, name, data):
         button.set_state({"value": [{**about, "content": memoryview(data)}]})
 
 
+@pytest.mark.slow
 def test_the_same_image_again_works(form):
     for _ in range(2):
         button = form.upload

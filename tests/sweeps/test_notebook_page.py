@@ -55,6 +55,7 @@ def page(notebook):
     return render_notebook_page(notebook)
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_and_no_script_runs(page):
     assert "<script" not in page and "<link" not in page and "@import" not in page
     assert not re.search(r"(?:src|href)=\"(?!#|data:image/png)", page)

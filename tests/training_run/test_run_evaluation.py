@@ -47,6 +47,7 @@ def test_thresholds_of_validation_judge_the_test_images(several):
     assert evaluation.metrics["test"]["n"] == evaluation.rows("test").sum() == 30
 
 
+@pytest.mark.slow
 def test_images_to_explain_are_of_labels_that_were_said(several):
     images, p = several
     evaluation = evaluate_run(images, p)
@@ -77,6 +78,7 @@ def test_images_to_explain_of_one_label_are_the_surest_mistakes_and_all_classes(
     assert [labels[row] for row in rows[2:]] == targets[2:].tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_classes_of_few_images_are_named(several):
     images, p = several
     assert evaluate_run(images, p).not_tuned() == []
@@ -86,6 +88,7 @@ def test_classes_of_few_images_are_named(several):
     assert evaluate_run(images, p).not_tuned() == ["Nucleoli"]
 
 
+@pytest.mark.slow
 def test_test_images_do_not_move_the_thresholds(several):
     images, p = several
     other = p.copy()
@@ -153,6 +156,7 @@ def test_figures_of_several_labels(several):
     assert "mean AUC 1.000" in fig.headline()
 
 
+@pytest.mark.slow
 def test_demo_of_several_labels(several, tmp_path):
     images, p = several
     predictions = evaluate_run(images, p).predictions

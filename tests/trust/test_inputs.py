@@ -6,6 +6,7 @@ import warnings
 from dataclasses import fields
 
 import numpy as np
+import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,6 +81,7 @@ def damaged(draw, contents: list[bytes], head: int = 400) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=5 * settings.default.max_examples)
 @given(damaged(list(ENCODED.values())), st.sampled_from(("grey", "rgb")))
 def test_an_image_is_read_or_refused(data, color):
@@ -93,6 +95,7 @@ def test_an_image_is_read_or_refused(data, color):
         assert pixels.shape[0] * pixels.shape[1] <= LIMITS.max_pixels
 
 
+@pytest.mark.slow
 @given(damaged(list(ENCODED.values())))
 def test_a_file_is_described_as_it_is_read(tmp_path_factory, data):
     file = tmp_path_factory.getbasetemp() / "described.bin"
@@ -131,6 +134,7 @@ def table_files(draw) -> bytes:
     return text.encode(coding, errors="replace")
 
 
+@pytest.mark.slow
 @given(table_files())
 def test_a_table_is_read_or_refused(tmp_path_factory, data):
     file = tmp_path_factory.getbasetemp() / "labels.csv"
@@ -143,6 +147,7 @@ def test_a_table_is_read_or_refused(tmp_path_factory, data):
         assert all(len(row.cells) == len(table.columns) for row in table.rows)
 
 
+@pytest.mark.slow
 @given(table_files(), st.sampled_from(["labels.csv", "classes.csv", "partition.csv", "train.csv"]))
 def test_a_folder_with_any_table_is_a_data_set_or_refused(tmp_path_factory, data, name):
     root = tmp_path_factory.mktemp("set")
@@ -174,6 +179,7 @@ _VALUES = st.recursive(
 _NAMES = st.one_of(st.sampled_from(list(RunConfig.model_fields)), st.text(max_size=8))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(_NAMES, _SCALARS, max_size=5))
 def test_parameters_are_a_configuration_or_refused(params):
     try:
@@ -210,6 +216,7 @@ def sweep_files(draw) -> str:
     return json.dumps(content, ensure_ascii=draw(st.booleans()))
 
 
+@pytest.mark.slow
 @given(sweep_files())
 def test_a_sweep_file_is_a_sweep_or_refused(tmp_path_factory, text):
     file = tmp_path_factory.getbasetemp() / "any.yaml"
@@ -243,6 +250,7 @@ def damaged_records(draw) -> bytes:
     return json.dumps(record).encode()
 
 
+@pytest.mark.slow
 @given(damaged_records())
 def test_a_record_is_read_or_named(tmp_path_factory, data):
     run = RunFolder(tmp_path_factory.getbasetemp() / "run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from papermill.translators import papermill_translators
@@ -40,6 +41,7 @@ def find_problems(module) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_call_runs_what_stands_in_data():
     assert len(MODULES) > 300
     assert [problem for module in MODULES for problem in find_problems(module)] == []
@@ -59,6 +61,7 @@ TEXTS = [name for name, field in RunConfig.model_fields.items() if field.annotat
 QUOTES = ["'", '"', "'''", '"""', "\\", "\n", "\r", "{x}", "{{x}}", "$(id)", "`id`", "#", "\x00"]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.one_of(st.sampled_from(QUOTES), st.text(max_size=4)), max_size=8).map("".join),
     st.sampled_from(TEXTS),
