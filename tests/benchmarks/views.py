@@ -93,7 +93,7 @@ def measure(
     images: ImageSet, network: str, store: FeatureStore, image_size: int
 ) -> list[dict[str, object]]:
     """Measure one network; one row per number of views."""
-    backbone = build_backbone(network, weights="pretrained", image_size=image_size)
+    backbone = build_backbone(network, weights="auto", image_size=image_size)
     tests = np.array(store.unaugmented(images, backbone))
     rows = np.arange(len(images))
     options = {"augmentation": REFERENCE_STEPS, "seed": 0, "epochs": EPOCHS}
