@@ -101,12 +101,11 @@ class _Stack:
             present = torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]
             x = self.data.training_views(epoch, filled.ravel()).view(*filled.shape, -1)
             set_rate(self.optimizer, self.schedule.factor(epoch - 1, step))
-            logits = self.heads.logits(x.to(device), sizes, generators)
+            logits = self.heads.logits(x.to(device), sizes, generators).requires_grad_()
             loss = self.objective.stacked_loss(
                 logits, self.targets[filled].to(device), present.to(device)
             )
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.sum().backward()
+            self.heads.backward(*torch.autograd.grad(loss.sum(), logits))
             clip_gradients(self.optimizer, config.clip_value, 0.0)
             self.heads.clip_norms(config.clip_norm)
             self.optimizer.step()
