@@ -176,6 +176,32 @@ def _decide(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
     return np.asarray(model.predict(x_test))
 
 
+def learned_probabilities(
+    features: np.ndarray, labels: np.ndarray, train: np.ndarray, rows: np.ndarray, classes: int
+) -> np.ndarray:
+    """Solve a head on some rows, and return the probabilities of others, (len(rows), classes).
+
+    Parameters
+    ----------
+    features
+        Features of all images, (N, d).
+    labels
+        Their class numbers, (N,).
+    train, rows
+        Rows to train on, and to predict.
+    classes
+        Number of classes; one that is not among the rows to train on has a probability of 0.
+    """
+    found = np.zeros((len(rows), classes))
+    x, x_new = _reduce(features[train], features[rows])
+    if (labels[train] == labels[train][0]).all():
+        found[:, labels[train][0]] = 1
+        return found
+    model = LogisticRegression(C=_C, max_iter=_ITERATIONS).fit(x, labels[train])
+    found[:, model.classes_] = model.predict_proba(x_new)
+    return found
+
+
 def _reduce(x: np.ndarray, x_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Standardise by the training rows, and turn into as many dimensions as there are rows.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
 
+from gellib.evaluation.label_savings import Savings
 from gellib.training_run.prediction import Prediction
 
 
@@ -69,6 +70,8 @@ class NextImages:
         The classes of the run.
     warning
         What could not be done; empty for nothing.
+    savings
+        Whether choosing saved labels in trials on the labelled images; None where it was not tried.
     """
 
     images: tuple[NextImage, ...]
@@ -81,9 +84,10 @@ class NextImages:
     unreadable: tuple[tuple[str, str], ...]
     classes: tuple[str, ...]
     warning: str = ""
+    savings: Savings | None = None
 
     def sentences(self) -> list[str]:
-        """Say what was chosen from, what was left out, and why there are fewer than wanted."""
+        """Say what was chosen from, what was left out, and whether choosing saves labels."""
         said = [f"{count_images(len(self.images))} of {self.found} in {self.folder} to label next"]
         if self.labelled:
             said.append(f"left out: {count_images(self.labelled)} with a label already")
@@ -93,6 +97,8 @@ class NextImages:
             )
         if len(self.images) < self.wanted:
             said.append(f"fewer than the {self.wanted} asked for: there are no others to choose")
+        if self.savings:
+            said.append(self.savings.sentence())
         return said + [self.warning] * bool(self.warning)
 
     def table(self) -> pd.DataFrame:
@@ -116,6 +122,7 @@ class NextImages:
             "like_labelled": self.like_labelled,
             "unreadable": [{"file": file, "error": why} for file, why in self.unreadable],
             "warning": self.warning,
+            "savings": asdict(self.savings) if self.savings else None,
             "images": [image.to_dict() for image in self.images],
         }
 

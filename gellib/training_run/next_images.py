@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from gellib.data.image_files import BadImageError, file_digest
 from gellib.data.imageset import make_imageset
 from gellib.data.layouts.folders import find_images
 from gellib.evaluation.active_learning import choose_next_images, label_uncertainty
+from gellib.evaluation.label_savings import Savings, try_choice
+from gellib.runs import Record
 from gellib.training_run.images_to_label import NextImage, NextImages, count_images
+from gellib.training_run.labelled_features import from_labelled_features
 from gellib.training_run.predictor import Predictor
 
 # So many times as many images as are wanted, of the most uncertain ones and as many at random, are
@@ -24,6 +28,7 @@ _COMPARED = 6
 # More labelled images are not compared with; copies of their files are left out in any case.
 _MOST_LABELLED = 1000
 
+_VERSION = 1  # increased when the same images give other trials than before
 _STREAM = 0x6E66  # keeps these draws apart from others with the same seed
 
 Progress = Callable[..., Iterable[Any]]
@@ -123,7 +128,28 @@ def choose_next(
         unreadable=tuple(unreadable),
         classes=predictor.classes,
         warning=warning,
+        savings=tried_on_labelled(predictor.record),
     )
+
+
+def tried_on_labelled(record: Record) -> Savings | None:
+    """Try on the labelled images of a run whether choosing images saves labels.
+
+    Returns
+    -------
+    Savings or None
+        None where it is not known: images with several labels, a trained backbone, too few images,
+        or images that have changed since.
+    """
+    found = from_labelled_features(record, "label_savings", _VERSION, _try)
+    return Savings(**found) if found else None
+
+
+def _try(
+    features: np.ndarray, targets: np.ndarray, groups: np.ndarray, seed: int
+) -> dict[str, Any] | None:
+    found = try_choice(features, targets, groups, seed=seed) if targets.ndim == 1 else None
+    return asdict(found) if found else None
 
 
 def _labelled_files(predictor: Predictor) -> tuple[dict[str, str], str]:

@@ -12,7 +12,7 @@ from gellib.config import RunConfig
 from gellib.plots.extrapolated import more_images
 from gellib.report.conclusions.more_images import more_images_sentence
 from gellib.runs import Record
-from gellib.training_run import load_images
+from gellib.training_run import load_images, next_images
 from gellib.training_run import more_images as module
 from gellib.training_run.more_images import MoreImages, expect_more_images
 
@@ -82,6 +82,15 @@ class TestOfARun:
         record = make_record(images, tmp_path / "cache")
         other = record.model_copy(update={"config": {**record.config, "no_longer": 1}})
         assert expect_more_images(other) is None
+
+    def test_choosing_images_is_tried_on_them_once(self, images, tmp_path, monkeypatch):
+        record = make_record(images, tmp_path / "cache")
+        found = next_images.tried_on_labelled(record)
+        assert found.images == 40 and found.labels < found.all_labels < 24
+        monkeypatch.setattr(next_images, "try_choice", None)
+        assert next_images.tried_on_labelled(record) == found
+        trained = make_record(images, tmp_path / "cache", trainable="last:1")
+        assert next_images.tried_on_labelled(trained) is None
 
 
 def found_with(gain, middle=0.88, width=0.05):

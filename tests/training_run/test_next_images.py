@@ -11,7 +11,9 @@ from making.images import make_blobs, save_png
 
 from gellib.data.image_files import ImageLimits
 from gellib.evaluation import SINGLE_LABEL
+from gellib.evaluation.label_savings import Savings
 from gellib.report.next_page import write_next_page
+from gellib.training_run import next_images as module
 from gellib.training_run.next_images import NextImagesError, choose_next
 from gellib.training_run.prediction import Prediction
 
@@ -48,6 +50,15 @@ def place(tmp_path):
     return tmp_path
 
 
+SAVINGS = Savings(20, 253, 60, 100, 0.52, 0.22, 0.015)
+
+
+@pytest.fixture(autouse=True)
+def trials(monkeypatch):
+    """What trials on the labelled images gave."""
+    monkeypatch.setattr(module, "tried_on_labelled", lambda record: SAVINGS)
+
+
 def choose(place, n=4, folder="new"):
     return choose_next(FakePredictor(place / "data", place / "cache"), place / folder, n)
 
@@ -78,6 +89,8 @@ def test_as_many_as_asked_for_in_a_table_in_json_and_on_a_page(place):
     text = write_next_page(found, place / "next.html").read_text(encoding="utf-8")
     assert text.count('<img src="data:image/png;base64,iVBOR') == 4
     assert text.count("<option>not_gel</option>") == 4
+    assert "images picked at random may be as good" in text
+    assert found.to_dict()["savings"]["reached"] == 0.52
 
 
 def test_names_cannot_break_the_page(place):
