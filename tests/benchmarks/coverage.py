@@ -20,6 +20,7 @@ from gellib.evaluation import intervals
 from gellib.evaluation.registry import table_metrics
 from gellib.evaluation.resampling import bca
 
+GOAL = 0.93, 0.97
 SHOWN = ("accuracy", "f1", "kappa", "roc_auc", "sensitivity")
 
 
@@ -140,7 +141,9 @@ def main() -> None:
     for (n, n_classes, group_size, name), values in means.items():
         print(
             f"  n {n}, classes {n_classes}, groups of {group_size}: {name} "
-            f"{100 * np.mean(values):.1f} % (least {100 * min(values):.1f} %)"
+            f"{100 * np.mean(values):.1f} % (least {100 * min(values):.1f} %; "
+            f"goal {100 * GOAL[0]:.0f}-{100 * GOAL[1]:.0f} %: "
+            f"{'reached' if GOAL[0] <= np.mean(values) <= GOAL[1] else 'MISSED'})"
         )
 
 
