@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import struct
 from pathlib import Path
 
 import nbformat
@@ -96,6 +98,8 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
     for image in soup.select("img"):
         if not str(image.get("src", "")).startswith("data:"):
             image.decompose()  # a badge, which is elsewhere
+        elif _is_tall(str(image["src"])):
+            image["class"] = "tall"
     for table in soup.select("table"):
         # A table that is wider than the screen scrolls, and not the page with it.
         table.wrap(soup.new_tag("div", attrs={"class": "wide", "tabindex": "0"}))
@@ -107,6 +111,15 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
         body=str(soup),
         code=[cell.source for cell in notebook.cells if cell.cell_type == "code"],
     )
+
+
+def _is_tall(address: str) -> bool:
+    """Whether a PNG within a page is a portrait, such as a grid of images: by its header."""
+    kind, _, data = address.partition(";base64,")
+    if kind != "data:image/png":
+        return False
+    width, height = struct.unpack(">II", base64.b64decode(data[:32])[16:])
+    return bool(height > 1.1 * width)
 
 
 def _as_shown(notebook: NotebookNode, *, parameters: bool) -> NotebookNode:

@@ -71,7 +71,10 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
   nav, .code { display: none; }
   h2, h3 { break-after: avoid; } figure, tr, blockquote { break-inside: avoid; }
-  figure img { max-height: 230mm; }
+  section { orphans: 1; widows: 1; }  /* a figure is a line, which may stand alone */
+  p, li { orphans: 2; widows: 2; }
+  figure { margin: 4px 8px 4px 0; } figure img { max-height: 92mm; width: auto; }
+  figure img.tall { max-height: 190mm; }
   .wide { overflow: visible; } table { font-size: 7.5pt; } th, td { padding: 2px 4px; }
   @page { margin: 14mm; }
 }

@@ -1,5 +1,7 @@
 """An executed notebook as one page: what it shows, and what it never loads or runs."""
 
+import base64
+import io
 import re
 import sys
 
@@ -7,6 +9,7 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from gellib.cli import main
 from gellib.runs import RunFolder
@@ -141,3 +144,18 @@ def test_what_nbconvert_cannot_convert_is_said_in_words(notebook, monkeypatch, e
     monkeypatch.setattr(HTMLExporter, "from_notebook_node", fail)
     with pytest.raises(NotebookPageError, match=f"nbconvert: {error.__name__}: .*too deep"):
         render_notebook_page(notebook)
+
+
+@pytest.mark.parametrize(("size", "tall"), [((60, 40), False), ((40, 40), False), ((40, 60), True)])
+def test_a_portrait_is_printed_larger_than_other_figures(size, tall):
+    buffer = io.BytesIO()
+    Image.new("L", size).save(buffer, "png")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    cell = new_code_cell("p", outputs=[shown("image/png", data)])
+    made = render_notebook_page(new_notebook(cells=[cell]))
+    assert ('class="tall"' in made) is tall
+
+
+def test_a_figure_that_is_no_png_is_shown_as_it_is():
+    cell = new_markdown_cell('<img src="data:image/gif;base64,R0lGODlh" alt="a">')
+    assert 'class="tall"' not in render_notebook_page(new_notebook(cells=[cell]))
