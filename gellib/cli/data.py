@@ -67,7 +67,7 @@ def partition(
     click.echo(f"wrote {', '.join(path.name for path in files)} to {shown_path(files[0].parent)}")
 
 
-_USED_BY_CHECK = ("max_image_mb", "max_image_mpx", "seed", "test_dir")
+_USED_BY_CHECK = ("max_image_mb", "max_image_mpx", "seed", "test_dir", "extra_train_dir")
 
 
 @click.command()
@@ -111,7 +111,7 @@ def check(
 
     from gellib.audit import check_dataset, doubtful_labels, report_text, write_groups, write_page
     from gellib.config import ConfigError, RunConfig
-    from gellib.data import DatasetError
+    from gellib.data import DatasetError, load_extra_training
     from gellib.data.image_files import ImageLimits
 
     def progress(items, total):
@@ -123,6 +123,8 @@ def check(
         test_dir = test_dir or config.test_dir
         options: dict[str, Any] = {"limits": limits, "progress": progress, "seed": config.seed}
         report = check_dataset(folder, test_dir=test_dir, **options)
+        if config.extra_train_dir:
+            load_extra_training(report.images, config.extra_train_dir)
     except (ConfigError, DatasetError, OSError) as err:
         click.echo(f"Error: {err}", err=True)
         sys.exit(2)

@@ -81,6 +81,12 @@ class Parameters(BaseModel):
     test_dir: str = param(
         "", description="separate folder of test images; empty: none", stage="data"
     )
+    extra_train_dir: str = param(
+        "",
+        description="folder of further images to train on, never tested; empty: none",
+        stage="data",
+        label="further training images",
+    )
     evaluation: Literal["auto", "cv", "holdout"] = param(
         "auto",
         description="auto (cv where only the head is trained), cv, or holdout",

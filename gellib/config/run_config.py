@@ -48,6 +48,11 @@ class RunConfig(Parameters):
         return self
 
     @property
+    def image_folders(self) -> tuple[str, str, str]:
+        """The folders of its images: `dataset_dir`, `test_dir` and `extra_train_dir`."""
+        return self.dataset_dir, self.test_dir, self.extra_train_dir
+
+    @property
     def has_random_views(self) -> bool:
         """Whether the head is trained on random views of the images."""
         return self.opt_alg != "lbfgs" and self.augmentation.strip() not in ("", "none")

@@ -1,7 +1,7 @@
 """The layouts on disk -> one `ImageSet`: a table of files, labels, splits and groups."""
 
 from gellib.data.imageset import DatasetError, ImageSet, drop_images, limit_images
-from gellib.data.load import load_imageset
+from gellib.data.load import append_images, load_extra_training, load_imageset
 from gellib.data.readable import check_images, describe, inspect_images, unreadable
 from gellib.data.reviewed import DECISIONS, HEADER, REVIEWED, Decision, read_decisions
 
@@ -12,11 +12,13 @@ __all__ = [
     "ImageSet",
     "HEADER",
     "REVIEWED",
+    "append_images",
     "check_images",
     "describe",
     "drop_images",
     "inspect_images",
     "limit_images",
+    "load_extra_training",
     "load_imageset",
     "read_decisions",
     "unreadable",

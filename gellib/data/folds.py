@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gellib.data.drawing import assign_folds, draw_rows, group_rows
-from gellib.data.imageset import CV, ImageSet
+from gellib.data.imageset import CV, EXTRA, ImageSet
 from gellib.data.splits import SplitError, check_classes, class_members, join_groups
 
 _FOLD_STREAM, _VALIDATION_STREAM = 4, 5
+_NO_PART, _ALWAYS_TRAINED = -1, -2
 # Other draws that are tried where a class would be held out as a whole.
 _DRAWS = 20
 
@@ -22,7 +23,8 @@ class Folds:
     Attributes
     ----------
     numbers
-        (R, N) number of the fold, from 0, in the order of the images; -1: the image takes no part.
+        (R, N) number of the fold, from 0, in the order of the images; -1: the image takes no part;
+        -2: it is trained on in every fold, and never held out.
     count
         Number of folds.
     groups
@@ -53,7 +55,12 @@ class Folds:
     def training(self, repeat: int, fold: int) -> np.ndarray:
         """Return the rows of the images of all other folds."""
         own = self.numbers[repeat]
-        return np.flatnonzero((own >= 0) & (own != fold))
+        return np.flatnonzero((own != _NO_PART) & (own != fold))
+
+    def with_extra(self, count: int) -> Folds:
+        """Return the folds with so many further images behind, which each fold is trained on."""
+        more = np.full((self.repeats, count), _ALWAYS_TRAINED)
+        return replace(self, numbers=np.hstack([self.numbers, more]))
 
 
 def merge_validation(imageset: ImageSet) -> ImageSet:
@@ -110,7 +117,7 @@ def draw_folds(imageset: ImageSet, *, folds: int, repeats: int, seed: int) -> Fo
     members = class_members(table["label"], len(imageset.classes))[place]
     units = group_rows(table["group"].to_numpy()[place])
     count, note = _count(imageset, members, units, folds)
-    numbers = np.full((repeats, len(table)), -1)
+    numbers = np.full((repeats, len(table)), _NO_PART)
     for repeat in range(repeats):
         for draw in range(_DRAWS):
             rng = np.random.default_rng([seed, _FOLD_STREAM, repeat, draw])
@@ -132,6 +139,8 @@ def draw_validation(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a fold's own validation images from its training images; groups stay whole.
 
+    Images of the split `extra` are not drawn.
+
     Parameters
     ----------
     imageset
@@ -148,6 +157,8 @@ def draw_validation(
     tuple
         Rows of the images that are left to train on, and of those to validate on, both sorted.
     """
+    is_extra = (imageset.table["split"] == EXTRA).to_numpy()[rows]
+    extra, rows = rows[is_extra], rows[~is_extra]
     rows = rows[np.argsort(imageset.table["file"].to_numpy(dtype=str)[rows], kind="stable")]
     own = imageset.table.iloc[rows]
     members = class_members(own["label"], len(imageset.classes))
@@ -159,7 +170,7 @@ def draw_validation(
         gone = members[unit].any(axis=0) & ~members[~chosen].any(axis=0)
         if chosen[unit].all() and gone.any():
             chosen[unit] = False
-    return np.sort(rows[~chosen]), np.sort(rows[chosen])
+    return np.sort(np.append(rows[~chosen], extra)), np.sort(rows[chosen])
 
 
 def _count(

@@ -21,6 +21,8 @@ from gellib.evaluation.task import Task
 SPLITS = ("train", "val", "test")
 # The split of images that are all trained on and all predicted, in folds.
 CV = "cv"
+# The split of further training images: trained on in every fold, and never predicted or scored.
+EXTRA = "extra"
 COLUMNS = ("file", "path", "label", "split", "group", "digest")
 # Images kept of a class in a split, so that it can be split further. No benchmark set it.
 _MIN_KEPT = 6
@@ -42,7 +44,8 @@ class ImageSet:
 
     `table` has the columns `file` (relative to `root`, with `/`), `path` (absolute), `label` (index
     into `classes`; a tuple of them for the task `MULTILABEL`), `split` (`train`, `val`, `test`,
-    `cv` for what is cross-validated, or empty where the layout does not say), `group` (rows of one
+    `cv` for what is cross-validated, `extra` for what is only trained on, or empty where the layout
+    does not say), `group` (rows of one
     group must stay together; empty where unknown) and `digest` (sha256 of the file, empty until
     `with_digests`). Rows are sorted by split and file, so their order does not depend on the file
     system. `labels_digest` is the sha256 of `labels.csv`, empty for layouts without one. `notes`

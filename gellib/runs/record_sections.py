@@ -27,8 +27,22 @@ class SkippedImage(Section):
     reason: str = ""
 
 
+class ExtraRecord(Section):
+    """Further images that were trained on and never tested: how many, in all and by class.
+
+    `known` were left out because the data set has the same images, `unreadable` cannot be read.
+    """
+
+    root: str = ""
+    fingerprint: str = ""
+    images: int = 0
+    counts: dict[str, int] = {}
+    known: int = 0
+    unreadable: int = 0
+
+
 class DataRecord(Section):
-    """The images of a run: `counts` is by class and split.
+    """The images of a run: `counts` is by class and split, without `extra`.
 
     `task` is the name of a `Task`; the first version wrote `binary` and `multiclass` for one label.
     """
@@ -42,6 +56,7 @@ class DataRecord(Section):
     duplicates: dict[str, Any] = {}
     families: dict[str, Any] = {}
     skipped_images: list[SkippedImage] = []
+    extra: ExtraRecord = ExtraRecord()
 
 
 class EnvironmentRecord(Section):

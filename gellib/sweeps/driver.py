@@ -20,7 +20,7 @@ from gellib.sweeps.connection import check_cluster, connect
 from gellib.sweeps.data_check import FolderChecks
 from gellib.sweeps.feature_tasks import feature_key
 from gellib.sweeps.machine import NO_WEIGHTS, Machine
-from gellib.sweeps.plan import fingerprints_of, locked, plan, status_of
+from gellib.sweeps.plan import FoundImages, find_images, locked, plan, status_of
 from gellib.sweeps.progress import Progress, print_line
 from gellib.sweeps.spec import Sweep
 from gellib.sweeps.summary_files import MadeSummary, make_summary
@@ -107,17 +107,18 @@ def run_sweep(
         for place in (folder.path, folder.figures):
             delete_leftovers(place)
         progress.phase("reading the images, and loading torch")
-        fingerprints, counts = fingerprints_of(sweep)
-        checks = stack.enter_context(FolderChecks(folder, fingerprints if summary else {}))
+        images = find_images(sweep)
+        checked = {key[:2]: found.fingerprint for key, found in images.items() if summary}
+        checks = stack.enter_context(FolderChecks(folder, checked))
         machine = _probe_machine(sweep, log)
         missing = check_cluster(scheduler, log) if scheduler else machine.missing
         if fresh:
             for name in sweep.configs:
                 RunFolder(folder.path / name).clear()
-        todo = plan(sweep, folder, fingerprints, machine.weights)
+        todo = plan(sweep, folder, images, machine.weights)
         write_json(folder.sweep, sweep.describe())
         ready = _skip_impossible(folder, todo, machine, missing, progress)
-        tasks = _tasks(folder, ready, machine, fingerprints, counts)
+        tasks = _tasks(folder, ready, machine, images)
         if tasks:
             with (
                 connect(scheduler, jobs=jobs, threads=threads, gpus=machine.gpus) as cluster,
@@ -213,15 +214,14 @@ def _tasks(
     folder: SweepFolder,
     ready: dict[str, RunConfig],
     machine: Machine,
-    fingerprints: dict[tuple[str, str], str],
-    counts: dict[tuple[str, str], int],
+    images: dict[tuple[str, str, str], FoundImages],
 ) -> dict[str, PlannedRun]:
     """Name for each run its folder, the features that it shares, and how many images they have."""
     tasks = {}
     for name, config in ready.items():
-        images = config.dataset_dir, config.test_dir
-        key = feature_key(config, fingerprints[images], machine.weights_of(config))
-        tasks[name] = PlannedRun(folder.path / name, config, key, counts[images])
+        own = images[config.image_folders]
+        key = feature_key(config, own.fingerprint + own.extra, machine.weights_of(config))
+        tasks[name] = PlannedRun(folder.path / name, config, key, own.count)
     return tasks
 
 

@@ -72,10 +72,10 @@ def check_parameters(sweep: Sweep, *, simulated: str = "") -> None:
 
 def _missing_folders(configs: list[RunConfig], system: str) -> list[str]:
     makes = f"; gellib simulate {system} --out DIR makes simulated images, --quick a few"
-    hints = {"dataset_dir": makes if system else "", "test_dir": ""}
+    hints = {"dataset_dir": makes} if system else {}
     return [
-        f"parameter {name!r}: no such folder: {folder!r}{hints[name]}"
-        for name in ("dataset_dir", "test_dir")
+        f"parameter {name!r}: no such folder: {folder!r}{hints.get(name, '')}"
+        for name in ("dataset_dir", "test_dir", "extra_train_dir")
         for folder in dict.fromkeys(getattr(config, name) for config in configs)
         if folder and not find_path(folder).is_dir()
     ]
@@ -125,10 +125,10 @@ def _layer_problem(network: str, image_size: int, text: str) -> str:
 
 def _images(configs: list[RunConfig]) -> Iterator[str]:
     """Load the sets that may be too small to split, and split them as the runs would."""
-    doubtful: dict[tuple[str, str, int], dict[Any, RunConfig]] = {}
+    doubtful: dict[tuple[tuple[str, str, str], int], dict[Any, RunConfig]] = {}
     for config in configs:
         if not _has_plenty(config):
-            images = config.dataset_dir, config.test_dir, config.max_images
+            images = config.image_folders, config.max_images
             seed = 0 if config.split == "stratified" else config.seed
             split = (
                 config.evaluation_method,
@@ -142,11 +142,14 @@ def _images(configs: list[RunConfig]) -> Iterator[str]:
             doubtful.setdefault(images, {}).setdefault(key, config)
     if not doubtful:
         return
-    from gellib.data import limit_images, load_imageset
+    from gellib.data import limit_images, load_extra_training, load_imageset
 
-    for (folder, test_dir, most), splits in doubtful.items():
+    for ((folder, test_dir, extra), most), splits in doubtful.items():
         try:
-            loaded = limit_images(load_imageset(folder, test_dir=test_dir), most)
+            loaded = load_imageset(folder, test_dir=test_dir)
+            if extra:
+                load_extra_training(loaded, extra)
+            loaded = limit_images(loaded, most)
         except (ValueError, OSError) as err:
             yield f"the images cannot be used: {err}"
             continue
@@ -170,7 +173,7 @@ def _has_plenty(config: RunConfig) -> bool:
     Then there is no need to load the set, which takes a second.
     """
     kept = (1 - config.test_fraction) * (1 - config.val_fraction)
-    if config.split != "stratified" or config.test_dir or kept < _LEAST_KEPT:
+    if config.split != "stratified" or any(config.image_folders[1:]) or kept < _LEAST_KEPT:
         return False
     root = find_path(config.dataset_dir)
     folders = _folders(root)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.runs import RunFolder, SweepFolder
@@ -87,23 +88,41 @@ def locked(folder: SweepFolder) -> Iterator[None]:
         lock.release()
 
 
-def fingerprints_of(sweep: Sweep) -> tuple[dict[tuple[str, str], str], dict[Any, int]]:
-    """Read each image folder once; a wrong folder ends the sweep before any run.
+@dataclass(frozen=True)
+class FoundImages:
+    """Fingerprints of the data set and of further training images, and how many they all are."""
 
-    Returns, by `dataset_dir` and `test_dir`, the fingerprints and how many images there are.
+    fingerprint: str
+    extra: str = ""
+    count: int = 0
+
+
+def find_images(sweep: Sweep) -> dict[tuple[str, str, str], FoundImages]:
+    """Read the images of a sweep, by `image_folders`; a wrong folder ends it before any run.
 
     Raises
     ------
     SweepError
         When images cannot be used.
     """
-    from gellib.data import load_imageset
+    from gellib.data import load_extra_training, load_imageset
 
-    wanted = dict.fromkeys((c.dataset_dir, c.test_dir) for c in sweep.configs.values())
     try:
-        sets = {key: load_imageset(key[0], test_dir=key[1]) for key in wanted}
+        sets = {
+            key: load_imageset(key[0], test_dir=key[1])
+            for key in dict.fromkeys(config.image_folders[:2] for config in sweep.configs.values())
+        }
         fingerprints = {key: images.fingerprint() for key, images in sets.items()}
-        return fingerprints, {key: len(images) for key, images in sets.items()}
+        found = {}
+        for folders in dict.fromkeys(config.image_folders for config in sweep.configs.values()):
+            own, extra = folders[:2], folders[2]
+            more = load_extra_training(sets[own], extra) if extra else None
+            found[folders] = FoundImages(
+                fingerprints[own],
+                "" if more is None else more.fingerprint(),
+                len(sets[own]) + (0 if more is None else len(more)),
+            )
+        return found
     except (ValueError, OSError) as err:
         hint = ""
         if sweep.system and (missing := sweep.missing_folders()):
@@ -117,7 +136,7 @@ def fingerprints_of(sweep: Sweep) -> tuple[dict[tuple[str, str], str], dict[Any,
 def plan(
     sweep: Sweep,
     folder: SweepFolder,
-    fingerprints: dict[tuple[str, str], str],
+    images: dict[tuple[str, str, str], FoundImages],
     weights: dict[tuple[str, str], dict[str, str]],
 ) -> dict[str, RunConfig]:
     """Return the runs that are not done; refuse to overwrite finished runs of another kind.
@@ -131,8 +150,8 @@ def plan(
         The sweep as it is now.
     folder
         Its folder, with what earlier sweeps left there.
-    fingerprints
-        Of the images, by `dataset_dir` and `test_dir`.
+    images
+        What `find_images` returned.
     weights
         Name and sha256 of those that are available, by backbone and parameter `weights`.
 
@@ -151,9 +170,8 @@ def plan(
         if unreadable is not None and unreadable.other_version:
             difference = str(unreadable)
         elif record is not None and record.done:
-            fingerprint = fingerprints[config.dataset_dir, config.test_dir]
             now = weights[config.pretrained_model, config.weights]
-            difference = _difference(record, config, fingerprint, now)
+            difference = _difference(record, config, images[config.image_folders], now)
             if not difference and run.notebook.exists():
                 continue
         if difference:
@@ -169,15 +187,17 @@ def plan(
 
 
 def _difference(
-    record: Record, config: RunConfig, fingerprint: str, weights: dict[str, str]
+    record: Record, config: RunConfig, images: FoundImages, weights: dict[str, str]
 ) -> str:
     if record.config_hash != config.hash():
         ours, theirs = config.model_dump(exclude=set(OUTPUT_FIELDS)), record.config
         names = [name for name in ours if ours[name] != theirs.get(name)]
         shown = [f"{name} is {theirs.get(name)!r} there, {ours[name]!r} here" for name in names]
         return "; ".join(shown[:3]) or "its parameters are of another version of gellib"
-    if record.data.fingerprint != fingerprint:
+    if record.data.fingerprint != images.fingerprint:
         return "the images have changed since"
+    if record.data.extra.fingerprint != images.extra:
+        return "the further training images have changed since"
     then = record.weights
     if then.name != weights["name"] or (weights["sha256"] and then.sha256 != weights["sha256"]):
         return f"its weights are {then.name}, the available ones {weights['name']}"

@@ -125,8 +125,8 @@ def extract_shard(
 
 
 def load_image_set(config: RunConfig) -> ImageSet:
-    """Find and check the images of a configuration, and split them."""
-    return load_images(config).images
+    """Find and check the images of a configuration, and split them; all that are trained on."""
+    return load_images(config).with_extra
 
 
 def _compute_in_shards(config: RunConfig, shard: int, live: Path) -> Compute:

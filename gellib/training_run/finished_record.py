@@ -37,6 +37,7 @@ def finished_record(run: RunState) -> dict[str, Any]:
                 {"file": os.path.relpath(bad.path, images.root), "reason": bad.reason}
                 for bad in loaded.bad_images
             ],
+            **({} if loaded.extra is None else {"extra": loaded.extra.to_dict()}),
         },
         "evaluation": _evaluation_record(result),
         "environment": environment(run.compute.device, result.precision),

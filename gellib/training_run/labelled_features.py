@@ -51,14 +51,14 @@ def from_labelled_features(
     Returns
     -------
     dict or None
-        What was measured. None where layers of the backbone were trained, the images have changed
-        since or are gone, and where there are too many of them.
+        What was measured. None where layers of the backbone or further images were trained on, the
+        images have changed since or are gone, and where there are too many of them.
     """
     try:
         config = RunConfig(**record.config)
     except (TypeError, ValidationError):  # of an earlier version
         return None
-    if config.trainable != "head" or config.input_adapter == "reinit":
+    if config.trainable != "head" or config.input_adapter == "reinit" or config.extra_train_dir:
         return None
     try:
         loaded = load_images(config)

@@ -57,8 +57,8 @@ def expect_more_images(record: Record) -> MoreImages | None:
     Returns
     -------
     MoreImages or None
-        None where layers of the backbone were trained, the images have changed since or are gone,
-        and where there are too few of them, or too many.
+        None where layers of the backbone or further images were trained on, the images have changed
+        since or are gone, and where there are too few of them, or too many.
     """
     found = from_labelled_features(record, "more_images", VERSION, _measure)
     if found is None:

@@ -97,7 +97,7 @@ class TrainingRun(RunFigures):
 
     def train(self) -> None:
         """Train, from cached features where the backbone is frozen; shows its progress."""
-        images = self._need_images("train").images
+        loaded = self._need_images("train")
         backbone, compute = self._need_backbone("train")
         config = self.config
         if self._result is not None and not self._result.backbone.frozen:
@@ -107,8 +107,8 @@ class TrainingRun(RunFigures):
         self._result = self._evaluated = None
         if config.opt_alg == "lbfgs" and config.augmentation.strip() not in ("", "none"):
             print("opt_alg lbfgs: the images are taken as they are, without augmentation")
-        folds = self.loaded.folds
-        self._result = result = train(config, images, backbone, compute, folds=folds)
+        folds = loaded.training_folds
+        self._result = result = train(config, loaded.with_extra, backbone, compute, folds=folds)
         self.timings |= {"features_s": result.features_s, "training_s": result.training_s}
         if result.cross_validation is not None:
             self.timings["cross_validation_s"] = result.cross_validation.seconds
@@ -125,7 +125,9 @@ class TrainingRun(RunFigures):
         images = self.images
         compute = replace(self.compute, precision=result.precision, progress=False)
         with self._timed("evaluation_s"):
-            features = image_features(result.backbone, images, compute)
+            # The features of a frozen network are in the store, of all images together.
+            known = self.loaded.with_extra if result.backbone.frozen else images
+            features = image_features(result.backbone, known, compute)[: len(images)]
             probabilities = head_probabilities(result.head, features)
             evaluation = evaluate_run(
                 images, probabilities, seed=self.config.seed, crossed=result.cross_validation

@@ -12,7 +12,7 @@ from gellib.base import paths
 from gellib.base.paths import expand_user
 from gellib.base.text import did_you_mean
 from gellib.config import ConfigError, RunConfig
-from gellib.data import ImageSet, drop_images, limit_images, load_imageset
+from gellib.data import ImageSet, append_images, drop_images, limit_images, load_imageset
 from gellib.data.file_notes import (
     blank_page_sentences,
     left_out_files,
@@ -34,6 +34,7 @@ from gellib.models.backbones import (
 from gellib.models.compute import Compute
 from gellib.models.features import FeatureStore, check_augmentation
 from gellib.models.training import check_monitor, check_schedule
+from gellib.training_run.extra_images import ExtraImages, load_extra
 from gellib.training_run.group_findings import DuplicatesFound, FamiliesFound
 from gellib.training_run.grouping import split_in_groups
 
@@ -48,7 +49,7 @@ class LoadedImages:
 
     `fingerprint` is that of all images, those in `bad_images` (which cannot be read) included.
     `notes` are sentences on files that were left out or read in part. `folds` are those of a
-    cross-validation; None for a holdout.
+    cross-validation; None for a holdout. `extra` are further images, which are only trained on.
     """
 
     images: ImageSet
@@ -58,6 +59,19 @@ class LoadedImages:
     families: FamiliesFound
     notes: tuple[str, ...] = ()
     folds: Folds | None = None
+    extra: ExtraImages | None = None
+
+    @property
+    def with_extra(self) -> ImageSet:
+        """The images with those that are only trained on behind them."""
+        return self.images if self.extra is None else append_images(self.images, self.extra.images)
+
+    @property
+    def training_folds(self) -> Folds | None:
+        """The folds of these; None for a holdout."""
+        if self.folds is None or self.extra is None:
+            return self.folds
+        return self.folds.with_extra(len(self.extra.images))
 
 
 def load_images(config: RunConfig) -> LoadedImages:
@@ -72,19 +86,18 @@ def load_images(config: RunConfig) -> LoadedImages:
     """
     images = load_imageset(config.dataset_dir, test_dir=config.test_dir).with_digests()
     fingerprint = images.fingerprint()
-    images = limit_images(images, config.max_images)
-    infos = examine_images(images, limits_of(config), cache_dir=cache_folder(config))
-    bad_images = [BadImageError(info.path, info.reason) for info in infos if info.reason]
-    notes = page_sentences(infos, images.root) + blank_page_sentences(infos, images.root)
-    if left_out := left_out_sentence(left_out_files(images)):
-        notes.append(left_out)
-    if bad_images and not config.skip_bad_images:
-        names = "\n".join(f"  {bad}" for bad in bad_images)
-        raise TrainingRunError(
-            f"{len(bad_images)} of {len(images)} images cannot be read:\n{names}\n"
-            "Repair or remove them, or set skip_bad_images to go on without them."
-        )
-    images = drop_images(images, [bad.path for bad in bad_images])
+    notes: list[str] = []
+    left_out = left_out_sentence(left_out_files(images))
+    images, bad_images = _readable(config, limit_images(images, config.max_images), notes)
+    notes += [left_out] * bool(left_out)
+    extra = load_extra(
+        config,
+        images,
+        partial(_readable, config, notes=notes),
+        cache_dir=cache_folder(config),
+        limits=limits_of(config),
+    )
+    notes += [] if extra is None else [*extra.images.notes, extra.sentence()]
 
     cv = config.evaluation_method == "cv"
     images, grouping = split_in_groups(
@@ -107,7 +120,24 @@ def load_images(config: RunConfig) -> LoadedImages:
         grouping.families,
         tuple(notes),
         folds,
+        extra,
     )
+
+
+def _readable(
+    config: RunConfig, images: ImageSet, notes: list[str]
+) -> tuple[ImageSet, list[BadImageError]]:
+    """Leave out the images that cannot be read; add to the notes what is read in part."""
+    infos = examine_images(images, limits_of(config), cache_dir=cache_folder(config))
+    bad_images = [BadImageError(info.path, info.reason) for info in infos if info.reason]
+    notes += page_sentences(infos, images.root) + blank_page_sentences(infos, images.root)
+    if bad_images and not config.skip_bad_images:
+        names = "\n".join(f"  {bad}" for bad in bad_images)
+        raise TrainingRunError(
+            f"{len(bad_images)} of {len(images)} images cannot be read:\n{names}\n"
+            "Repair or remove them, or set skip_bad_images to go on without them."
+        )
+    return drop_images(images, [bad.path for bad in bad_images]), bad_images
 
 
 def load_backbone(config: RunConfig) -> Backbone:

@@ -33,6 +33,29 @@ def test_names_from_the_source_are_those_that_can_be_built():
     assert ALIASES == backbones.ALIASES
 
 
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("c/1.png", "extra_train_dir: got the class 'c'"),
+        ("test/a/1.png", "which has validation or test images"),
+        ("notes.txt", "no images"),
+    ],
+)
+def test_further_training_images_of_another_kind_are_refused(tmp_path, file, words):
+    make_files(tmp_path, *(f"own/{name}/{i}.png" for name in "ab" for i in range(6)))
+    make_files(tmp_path, *(f"many/{name}/{i}.png" for name in "ab" for i in range(30)))
+    (tmp_path / "more" / file).parent.mkdir(parents=True)
+    make_files(tmp_path, "more/.hidden.png" if file == "notes.txt" else f"more/{file}")
+    for own in ("own", "many"):
+        params = f"dataset_dir: {tmp_path / own}, extra_train_dir: {tmp_path / 'more'}"
+        result = dry_run(tmp_path, params)
+        assert result.exit_code == 2 and words in result.stderr
+    done = CliRunner().invoke(
+        main, ["check", str(tmp_path / "own"), "-p", "extra_train_dir", str(tmp_path / "more")]
+    )
+    assert done.exit_code == 2 and words in done.output and "Traceback" not in done.output
+
+
 @pytest.mark.slow
 def test_known_layers_are_those_of_the_networks():
     import json
@@ -59,6 +82,7 @@ def test_networks_that_there_are(name):
         ("dataset_dir: nowhere", "'dataset_dir': no such folder: 'nowhere'"),
         ("dataset_dir: ~nouser", "no such folder: '~nouser'"),
         ("test_dir: nowhere", "'test_dir': no such folder"),
+        ("extra_train_dir: nowhere", "'extra_train_dir': no such folder: 'nowhere'"),
         ("pretrained_model: resnet81", "did you mean 'resnet18'?"),
         ("pretrained_model: resnet18+resnet81", "did you mean 'resnet18'?"),
         ("pretrained_model: resnet18+", "names of networks around each '+'"),

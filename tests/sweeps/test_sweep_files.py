@@ -5,15 +5,18 @@ import json
 
 import pytest
 import torch
+from making.folders import make_files
+from making.records import make_cv_record
 
 from gellib.base.paths import PROJECT_ROOT
 from gellib.config import RunConfig
 from gellib.labsim.simulate import SYSTEMS
 from gellib.models.backbones import check_backbone, find_source
 from gellib.models.backbones.layers import list_layers, trained_layers
+from gellib.runs import Record
 from gellib.sweeps import SweepError, list_sweeps, load_sweep
 from gellib.sweeps.feature_tasks import feature_key, has_shared_features
-from gellib.sweeps.plan import fingerprints_of
+from gellib.sweeps.plan import _difference, find_images
 from gellib.training_run import check_network
 
 # By name: a clone in use has sweep files of its own there, too.
@@ -258,7 +261,30 @@ def test_missing_images_of_a_system_can_be_simulated(tmp_path):
     with pytest.raises(
         SweepError, match="gellib simulate protein --out dataset/nowhere; --quick makes"
     ):
-        fingerprints_of(load_sweep(file))
+        find_images(load_sweep(file))
+
+
+def test_further_training_images_count_and_their_change_is_noticed(tmp_path):
+    make_files(tmp_path, *(f"own/{name}/{i}.png" for name in "ab" for i in range(3)))
+    make_files(tmp_path, "more/a/7.png")
+    grid = f"extra_train_dir: ['', {tmp_path / 'more'}]"
+    text = f"name: s\nparams: {{dataset_dir: {tmp_path / 'own'}}}\ngrid:\n  {grid}\n"
+    sweep = load_sweep(write(tmp_path / "s.yaml", text))
+    without, before = find_images(sweep).values()
+    assert (without.count, before.count) == (6, 7) and not without.extra and before.extra
+    make_files(tmp_path, "more/a/8.png")
+    same, after = find_images(sweep).values()
+    assert same == without and after.fingerprint == before.fingerprint
+    assert after.extra != before.extra
+    config = list(sweep.configs.values())[1]
+    weights = {"name": "none", "sha256": ""}
+    for known, words in ((before, "the further training images have changed"), (after, "")):
+        data = {"fingerprint": known.fingerprint, "extra": {"fingerprint": known.extra}}
+        values = make_cv_record(config)
+        values |= {"data": values["data"] | data, "weights": weights}
+        record = Record.parse(values | {"config_hash": config.hash()})
+        assert _difference(record, config, after, weights).startswith(words)
+        assert bool(words) == bool(_difference(record, config, after, weights))
 
 
 def test_folds_repeat_every_configuration_and_seed(tmp_path):

@@ -87,21 +87,23 @@ def is_image(path: Path) -> bool:
         return False
 
 
-def load_folders(root: Path, *, leave_out: Path | None = None) -> ImageSet:
+def load_folders(root: Path, *, leave_out: Path | None = None, least: int = 2) -> ImageSet:
     """Read layout 1, `<class>/*`, or 2, `{train,val,test}/<class>/*`, whichever is found.
 
     A folder `train` without folders of images in it is a class of that name. Folders below a class
-    folder belong to the class. `leave_out` is a folder to skip.
+    folder belong to the class. `leave_out` is a folder to skip; `least` is the number of classes
+    that there have to be.
 
     Raises
     ------
     DatasetError
-        If there is no class or only one, if a class is empty, or if splits have different classes.
+        If there are fewer classes than `least`, if a class is empty, or if splits have different
+        classes.
     """
     folders = [path for path in _folders(root) if leave_out is None or not _same(path, leave_out)]
     splits = [path for path in folders if _split_name(path) and _has_class_folders(path)]
     if not splits:
-        return _finish(root, _class_rows(root, root, folders, ""))
+        return _finish(root, _class_rows(root, root, folders, ""), least)
     others = [path.name for path in folders if path not in splits and find_images(path)]
     if others:
         raise DatasetError(
@@ -124,7 +126,7 @@ def load_folders(root: Path, *, leave_out: Path | None = None) -> ImageSet:
     first, *rest = sorted(classes, key=list(SPLIT_NAMES.values()).index)
     for split in rest:
         check_same_classes(classes[first], classes[split], seen[first], seen[split])
-    return _finish(root, rows)
+    return _finish(root, rows, least)
 
 
 def check_same_classes(first: set[str], second: set[str], here: Path, there: Path) -> None:
@@ -151,14 +153,15 @@ def check_same_classes(first: set[str], second: set[str], here: Path, there: Pat
     )
 
 
-def _finish(root: Path, rows: list[dict]) -> ImageSet:
+def _finish(root: Path, rows: list[dict], least: int) -> ImageSet:
     classes = sort_classes(row["class"] for row in rows)
-    if len(classes) < 2:
+    if len(classes) < least:
         inner = [path for path in _folders(root) if _has_class_folders(path)]
         hint = f" Or did you mean {inner[0]}?" if len(inner) == 1 else ""
         raise DatasetError(
             f"{root}: got {f'one class, {classes[0]!r}' if classes else 'no images in folders'}. "
-            "Expected two classes or more, one folder per class (<class>/* or "
+            f"Expected {'two classes' if least > 1 else 'one class'} or more, one folder per class "
+            "(<class>/* or "
             "{train,val,test}/<class>/*), or a labels.csv. Add class folders with images."
             f"{hint}"
         )

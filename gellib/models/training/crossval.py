@@ -16,6 +16,7 @@ import torch
 
 from gellib.data import ImageSet
 from gellib.data.folds import Folds
+from gellib.data.imageset import EXTRA
 from gellib.models.backbones import Backbone, exact_arithmetic
 from gellib.models.heads import Head
 from gellib.models.training.epoch_scores import EpochScores
@@ -36,7 +37,7 @@ class CrossValidation:
     ----------
     probabilities
         (R, N, classes) out-of-fold probabilities by repeat, not calibrated; NaN for images that
-        take no part.
+        take no part. Further training images, which come last, are left out.
     best_epochs
         The epoch that was kept, of each repeat and fold.
     scores
@@ -91,8 +92,9 @@ def cross_validate(
     for fit in fits:
         found = head.probabilities(fit.outcome.logits.double()).numpy()
         probabilities[fit.repeat, fit.held_out] = found
+    own = (imageset.table["split"] != EXTRA).to_numpy()
     return CrossValidation(
-        probabilities,
+        probabilities[:, own],
         tuple(fit.outcome.best_epoch for fit in fits),
         _averaged([fit.outcome.scores for fit in fits]),
         folds,

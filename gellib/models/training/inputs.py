@@ -13,7 +13,7 @@ from gellib.config import RunConfig
 from gellib.data import ImageSet
 from gellib.data.image_files import ImageLimits
 from gellib.data.images import read_image
-from gellib.data.imageset import CV
+from gellib.data.imageset import CV, EXTRA
 from gellib.models.backbones import Backbone, Preprocessing, normalise
 from gellib.models.features import (
     check_augmentation,
@@ -202,7 +202,7 @@ def split_rows(imageset: ImageSet) -> dict[str, np.ndarray]:
     """
     split = imageset.table["split"].to_numpy()
     rows = {
-        "train": np.flatnonzero((split == "train") | (split == CV)),
+        "train": np.flatnonzero(np.isin(split, ("train", CV, EXTRA))),
         "val": np.flatnonzero(split == "val"),
     }
     if not len(rows["train"]):

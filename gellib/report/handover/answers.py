@@ -76,7 +76,7 @@ def _existing(found: Reported, path: Path) -> str:
 
 _Write = Callable[[Reported], str]
 TOPICS: dict[str, tuple[_Write, Callable[[Reported], str]]] = {
-    "images": (data.images_sentence, _record),
+    "images": (short.images_answer, _record),
     "fingerprint": (short.fingerprint_answer, _record),
     "left_out": (short.left_out_answer, _record),
     "readable": (short.readable_answer, _record),

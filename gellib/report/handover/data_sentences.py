@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gellib.base.markup import in_markdown
+from gellib.base.markup import in_code, in_markdown
 from gellib.base.text import join_and, shorten
 from gellib.report.conclusions.wording import count
 from gellib.report.handover.reported import Reported
@@ -42,6 +42,27 @@ def left_out_sentence(found: Reported) -> str:
     if most := found.config["max_images"]:
         parts.append(f"At most about {most} images were used, spread over classes.")
     return " ".join(parts)
+
+
+def extra_sentence(found: Reported) -> str:
+    """Say which further images were only trained on; empty where there were none."""
+    own = found.record.data.extra
+    if not own.images:
+        return ""
+    counts = [(name, n) for name, n in own.counts.items() if n]
+    shown = [f"{n} {in_markdown(shorten(name, _LONGEST_NAME))}" for name, n in counts]
+    kinds = f" ({', '.join(shown)})" if len(shown) <= MOST_CLASSES else ""
+    where = "in every fold" if found.crossed else "besides"
+    text = (
+        f"{count(own.images, 'further image')}{kinds} from {in_code(own.root)} "
+        f"{'was' if own.images == 1 else 'were'} trained on {where}; no score is of them"
+    )
+    if own.known:
+        text += (
+            f", and {own.known} more {'was' if own.known == 1 else 'were'} left out as duplicates "
+            "of images of the data set or of their groups"
+        )
+    return f"{text}."
 
 
 def duplicates_sentence(found: Reported) -> str:

@@ -39,6 +39,7 @@ def evaluation_sentence(found: Reported) -> str:
         text += f" and repeated {own.repeats} times with new folds"
     text += f"; each image was predicted by models trained without it{' or its group' * grouped}"
     text += ". The final model was trained on all of them"
+    text += " and the further training images" * bool(found.record.data.extra.images)
     if test := splits.get("test"):
         text += f" and predicted the {count(test, 'image')} of a given test part, kept apart"
     return f"{text}."

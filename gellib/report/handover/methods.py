@@ -21,6 +21,7 @@ MOST_WORDS = 300
 _SENTENCES = (
     (0, "images", data.images_sentence),
     (0, "images left out", data.left_out_sentence),
+    (0, "further training images", data.extra_sentence),
     (2, "duplicates", data.duplicates_sentence),
     (0, "groups", data.groups_sentence),
     (0, "input", data.preprocessing_sentence),

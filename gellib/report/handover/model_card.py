@@ -56,6 +56,7 @@ def card_of(found: Reported) -> list[Block]:
         Heading("Data"),
         *_text(found, data.images_sentence, data.left_out_sentence),
         counts_table(found),
+        *_text(found, data.extra_sentence),
         *_text(found, data.duplicates_sentence, data.groups_sentence, data.preprocessing_sentence),
         Heading("How it was trained"),
         *_text(found, model.network_sentence, model.training_sentence, model.augmentation_sentence),

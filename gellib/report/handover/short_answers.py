@@ -14,6 +14,11 @@ from gellib.report.handover import model_sentences as model
 from gellib.report.handover.reported import Reported
 
 
+def images_answer(found: Reported) -> str:
+    """Count the images, and those that were only trained on."""
+    return " ".join(filter(None, (data.images_sentence(found), data.extra_sentence(found))))
+
+
 def left_out_answer(found: Reported) -> str:
     """Say which images were left out."""
     return data.left_out_sentence(found) or "No image was left out because it could not be read."
@@ -80,16 +85,17 @@ def separation_answer(found: Reported) -> str:
     own = found.record.calibration
     tuned = ["the temperature"] if own is not None and own.temperature != 1 else []
     tuned += [] if found.record.thresholds is None else ["the thresholds of the labels"]
+    more = " and the further training images" * bool(found.record.data.extra.images)
     if not found.crossed:
         uses = join_and([*tuned, "all choices"])
         return (
-            "The model was fitted to the training images alone; validation images served for "
-            f"{uses}, and test images for the scores alone."
+            f"The model was fitted to the training images{more} alone; validation images served "
+            f"for {uses}, and test images for the scores alone."
         )
     scaled = ", with the mean and deviation of their input," if _standardised(found) else ""
     text = (
-        f"Classifiers{scaled} were fitted to the training images of their fold alone; the network "
-        "was not trained."
+        f"Classifiers{scaled} were fitted to the training images of their fold{more} alone; the "
+        "network was not trained."
     )
     if tuned:
         text += (
@@ -184,8 +190,8 @@ def parameters_answer(found: Reported) -> str:
     if own.total is None or own.trained is None:
         return ""
     return (
-        f"Of {own.total:,} parameters, {own.trained:,} were trained, on {found.images} images in "
-        "all."
+        f"Of {own.total:,} parameters, {own.trained:,} were trained, on "
+        f"{found.images + found.record.data.extra.images} images in all."
     )
 
 
