@@ -70,7 +70,8 @@ def score_baselines(
             by_split[name] += 1
     baselines.save()
     # A baseline that is missing for some splits would be compared on other images than the runs.
-    complete = [name for name, n in by_split.items() if n == len(splits)]
+    # Without test images, as beside a cross-validation alone, there is nothing to score.
+    complete = [name for name, n in by_split.items() if n == len(splits) and counts[name].any()]
     with np.errstate(invalid="ignore"):
         values = {name: sums[name] / counts[name] for name in complete}
     means = {name: float(sums[name].sum() / counts[name].sum()) for name in complete}
