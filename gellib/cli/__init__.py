@@ -54,6 +54,13 @@ def _sentence(err: Exception) -> str:
     return text
 
 
+def _out_of_reach(err: ImportError | MemoryError) -> str:
+    """Say what to do where a library cannot be loaded, or there is no memory left."""
+    if isinstance(err, MemoryError):
+        return f"out of memory ({err or 'no more can be had'}); close other programs and try again"
+    return f"{err}; is there enough memory? If so, install gellib again: gellib doctor says more"
+
+
 class _Group(click.Group):
     """Lists commands in the order of adding, and turns our errors into one message."""
 
@@ -76,6 +83,10 @@ class _Group(click.Group):
                 wrong = getattr(err, "exit_status", 1) == _WrongInput.exit_code
                 raise (_WrongInput if wrong else click.ClickException)(_sentence(err)) from err
             raise
+        except (ImportError, MemoryError) as err:
+            if (getattr(err, "name", None) or "").startswith("gellib"):
+                raise
+            raise click.ClickException(_out_of_reach(err)) from err
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

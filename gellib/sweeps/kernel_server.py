@@ -38,6 +38,10 @@ ALLOCATOR = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
+# In the server and its forks: why a library could not be loaded. A second try would say only that
+# it is one.
+failed_imports: list[str] = []
+
 _alive: set[ForkedProcess] = set()
 # To start a process changes the environment and settings of multiprocessing for a moment.
 _starting = threading.RLock()
@@ -146,7 +150,8 @@ def _send_result(sender: Connection, function: str, args: tuple[Any, ...]) -> No
     try:
         answer = (True, _resolve(function)(*args))
     except Exception as err:  # it is raised again in the calling process
-        answer = (False, err)
+        first = isinstance(err, ImportError) and failed_imports
+        answer = (False, ImportError(failed_imports[0]) if first else err)
     sender.send(answer)
     sender.close()
 

@@ -15,6 +15,9 @@ from gellib.sweeps.sweep_file import SweepError, SweepInputError
 if TYPE_CHECKING:
     from gellib.runs import Record
 
+# Who asks whether a sweep runs holds its lock for a moment; a sweep holds it to its end.
+_ASKED_S = 1.0
+
 
 def status_of(folder: SweepFolder, sweep: Sweep, *, alive: bool | None = None) -> dict[str, str]:
     """Return `done`, `failed`, `skipped`, `running` or `to do` by the name of the run.
@@ -49,13 +52,31 @@ def status_in(folder: SweepFolder) -> dict[str, str]:
 
 def is_running(folder: SweepFolder) -> bool:
     """Whether a sweep is running in this folder now."""
-    if not folder.lock.exists():
+    # Opened for reading only: a folder that belongs to another user can be asked, too.
+    try:
+        stream = open(folder.lock, "rb")
+    except FileNotFoundError:
         return False
-    # Only here: listing the runs of a sweep that was never started does without it.
+    with stream:
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            return _is_held(folder)
+        try:
+            # Shared: two who ask at the same time do not see each other as a sweep.
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # a file system without locks
+            return False
+        return False
+
+
+def _is_held(folder: SweepFolder) -> bool:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(folder.lock, timeout=0):
+        with FileLock(folder.lock, timeout=_ASKED_S):
             return False
     except Timeout:
         return True
@@ -74,7 +95,7 @@ def locked(folder: SweepFolder) -> Iterator[None]:
 
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.lock, timeout=0)
+        lock = FileLock(folder.lock, timeout=_ASKED_S)
         lock.acquire()
     except Timeout:
         raise SweepError(

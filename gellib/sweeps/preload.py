@@ -9,12 +9,11 @@ that the forks share.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import importlib
 import os
 
-from gellib.sweeps.kernel_server import MODULES_VARIABLE, SERVER_VARIABLE
+from gellib.sweeps.kernel_server import MODULES_VARIABLE, SERVER_VARIABLE, failed_imports
 
 # None of them may start threads or touch CUDA on import, nor look for a running IPython then, as
 # matplotlib_inline does: figures would not show.
@@ -41,8 +40,12 @@ MODULES = (
 gc.disable()
 try:
     for _name in (*MODULES, *os.environ.get(MODULES_VARIABLE, "").split()):
-        with contextlib.suppress(ImportError):
+        try:
             importlib.import_module(_name)
+        except ModuleNotFoundError:
+            pass
+        except (ImportError, MemoryError) as err:
+            failed_imports.append(f"{_name} cannot be loaded: {err or 'out of memory'}")
     gc.freeze()
 finally:
     gc.enable()

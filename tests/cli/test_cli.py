@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -227,3 +228,31 @@ def test_a_warning_is_a_sentence(tmp_path):
     done = CliRunner().invoke(main, ["check", str(folder)])
     assert f"Warning: {folder / 'labels.csv'}: the columns 'id' are not used\n" in done.stderr
     assert "UserWarning" not in done.stderr and ".py:" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ImportError("libx.so: failed to map segment"), "libx.so: failed to map .*; is there eno"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "'torch'; .*doctor"),
+        (MemoryError(), "out of memory"),
+        (MemoryError("Unable to allocate 8 GiB"), "out of memory .Unable to allocate 8 GiB"),
+    ],
+)
+def test_what_cannot_be_loaded_is_a_sentence(monkeypatch, error, words):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("gellib.cli.sweeps.load", fail)
+    done = gellib("sweep", "x.yaml")
+    assert done.exit_code == 1
+    assert re.search(f"^Error: .*{words}", done.stderr), done.stderr
+
+
+def test_a_module_of_ours_that_is_not_there_shows_itself(monkeypatch):
+    def fail(*_, **__):
+        raise ModuleNotFoundError("No module named 'gellib.x'", name="gellib.x")
+
+    monkeypatch.setattr("gellib.cli.sweeps.load", fail)
+    with pytest.raises(ModuleNotFoundError):
+        gellib("sweep", "x.yaml")

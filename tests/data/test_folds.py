@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gellib.data.folds import draw_folds, draw_validation, pool_images
+from gellib.data.folds import draw_folds, draw_validation, merge_validation, pool_images
 from gellib.data.imageset import make_imageset
 from gellib.data.splits import SplitError
 from gellib.evaluation import MULTILABEL, SINGLE_LABEL
@@ -113,6 +113,20 @@ def test_a_small_class_reduces_the_folds_with_a_note(labels, groups, count, word
         targets = images.targets()
         for fold in range(count):
             assert set(targets[folds.training(0, fold)]) == set(targets)
+
+
+@pytest.mark.parametrize("labels", [[0] * 9 + [1] * 5, [(0,), (0, 1), (1,), (), (1,)]])
+def test_a_class_that_is_just_large_enough_is_no_reason_for_a_note(labels):
+    _, folds = drawn(images_of(labels))
+    assert folds.count == 5 and not folds.note
+
+
+def test_only_given_validation_images_become_training_images():
+    given = images_of([0] * 4, None, ["train", "val", "test", ""])
+    before = given.table["split"].to_numpy()
+    expected = np.where(before == "val", "train", before)
+    assert sorted(before) == ["", "test", "train", "val"]
+    assert merge_validation(given).table["split"].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def test_what_is_written_is_read_back(folder):
     images, files = partition(folder, val=0.1, test=0.2, seed=3)
     assert [path.name for path in files] == ["train.csv", "val.csv", "test.csv"]
     assert files[0].parent == folder.resolve()
+    # The same bytes on every system: a table in a repository does not change with who writes it.
+    assert all(b"\r" not in path.read_bytes() for path in files)
     counts = images.counts()[["train", "val", "test"]].values.tolist()
     assert counts == [[28, 4, 8], [42, 6, 12]]
     again = load_imageset(folder)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 import yaml
 
 from gellib.base.paths import PROJECT_ROOT
+from gellib.base.temporary import temporary_folder
 from gellib.sweeps import load_sweep, run_sweep
 
 pytestmark = pytest.mark.notebooks
@@ -42,6 +45,8 @@ def resources() -> dict[str, int]:
         "kB": int(status.split("VmRSS:")[1].split()[0]),
         "files": len(os.listdir("/proc/self/fd")),
         "threads": len(os.listdir("/proc/self/task")),
+        "temporary": sum(1 for _ in Path(temporary_folder()).rglob("*")),
+        "children": len(psutil.Process().children(recursive=True)),
     }
 
 
@@ -62,3 +67,6 @@ def test_nothing_grows_with_the_runs(tmp_path, full):
     assert last["objects"] - early["objects"] < 50 * runs
     assert last["kB"] - early["kB"] < 60 * runs
     assert last["files"] - early["files"] <= 8 and last["threads"] - early["threads"] <= 3
+    assert last["temporary"] - early["temporary"] <= 4
+    assert last["children"] - early["children"] <= 2
+    print("after 10 runs, and at the end:", seen[min(10, n - 1)], seen[-1])

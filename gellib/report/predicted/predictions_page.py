@@ -26,7 +26,7 @@ _MOST_CLASSES = 3
 _SIDE, _QUALITY = 224, 80
 
 # Each value passes through `in_html`.
-PAGE = Environment(finalize=in_html).from_string(
+PAGE = Environment(finalize=in_html).from_string(  # nosec B701
     """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Predictions of {{ total }} images</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
