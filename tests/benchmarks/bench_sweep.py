@@ -112,7 +112,7 @@ def forward_passes(config: RunConfig) -> float:
             ImageLimits(),
             steps=check_augmentation(config.augmentation),
             seed=config.seed,
-            epochs=range(1, config.num_epochs + 1),
+            epochs=range(1, config.frozen_views + 1),
         )
         views += [block for _, _, block in blocks]
     pixels = np.concatenate(views)
