@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import PIL
 
 from gellib.base.cached_json import cached_json
 from gellib.data.image_files import BadImageError, ImageInfo, ImageLimits
 from gellib.data.images import inspect_image
 from gellib.data.imageset import ImageSet
+from gellib.data.reading_libraries import reading_versions
 
 # Raised whenever other images can be read than before.
 _VERSION = 3
@@ -96,7 +96,7 @@ def examine_images(
     if cache_dir is None or "" in digests:
         found = compute()
     else:
-        facts = [_VERSION, PIL.__version__, vars(limits or ImageLimits()), digests]
+        facts = [_VERSION, reading_versions(), vars(limits or ImageLimits()), digests]
         found = cached_json(cache_dir, "checked", facts, compute)
     paths = list(imageset.table["path"])
     return [

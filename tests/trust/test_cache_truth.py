@@ -7,6 +7,9 @@ import pytest
 from making.folders import make_split_stripes
 from PIL import Image
 
+from gellib.config import FACTS
+from gellib.data import readable
+from gellib.data.image_files import ImageInfo
 from gellib.models.backbones import build_backbone
 from gellib.models.features import FeatureStore, identity
 
@@ -14,7 +17,8 @@ VIEWS = {"augmentation": "horizontal_flip rotation(10)", "seed": 1, "epochs": 2}
 
 
 def network(**changed):
-    return build_backbone("resnet18", **{"weights": "none", "image_size": 32, **changed})
+    given = {"name": "resnet18", "weights": "none", "image_size": 32, **changed}
+    return build_backbone(given.pop("name"), **given)
 
 
 @pytest.fixture
@@ -37,6 +41,8 @@ def augmented(images, backbone, store, **options):
 
 
 NETWORKS = {
+    "network": {"name": "resnet34"},
+    "contrast": {"contrast": "stretch"},
     "weights": {"seed": 1},
     "size": {"image_size": 40},
     "adapter": {"input_adapter": "sum"},
@@ -50,6 +56,22 @@ VIEW_OPTIONS = {
     "number": {"augmentation": "horizontal_flip rotation(11)"},
     "rows": {"rows": [1, 0, 2]},
 }
+
+
+# Which of these cases is that of a parameter; the features of trained layers are not kept.
+CASES = {
+    "pretrained_model": "network", "weights": "weights", "input_adapter": "adapter",
+    "color": "colour", "contrast": "contrast", "image_size": "size", "precision": "precision",
+    "num_epochs": "epochs", "views": "epochs", "augmentation": "steps",
+}  # fmt: skip
+NO_CASE = {"hardware_type", "trainable", "unfreeze_epoch"}
+
+
+def test_each_parameter_that_changes_features_has_a_case():
+    stages = {name: facts.stage for name, facts in FACTS.items()}
+    changing = {name for name, stage in stages.items() if stage == "features"}
+    assert changing == {*CASES} | NO_CASE
+    assert {*CASES.values()} <= {*NETWORKS, *OPTIONS, *VIEW_OPTIONS}
 
 
 def check_fresh(compute, args, store, tmp_path, **options):
@@ -93,7 +115,7 @@ class TestNeverStale:
             others = images.take(rows[::-1] if changed == "order" else rows[1:])
         check_fresh(compute, (others, network()), store, tmp_path)
 
-    @pytest.mark.parametrize("library", ["torch", "pillow", "tifffile"])
+    @pytest.mark.parametrize("library", ["torch", "pillow", "tifffile", "pydicom"])
     def test_versions(self, images, store, tmp_path, compute, library, monkeypatch):
         compute(images, network(), store)
         versions = {**identity.library_versions(), library: "0.0"}
@@ -106,3 +128,20 @@ class TestNeverStale:
         for name in fills:
             monkeypatch.setattr(f"gellib.models.features.store.{name}", None)
         assert np.array_equal(compute(images, network(), store), first)
+
+
+@pytest.mark.parametrize("library", ["pillow", "tifffile", "imagecodecs", "pydicom", "pylibjpeg"])
+def test_an_image_that_was_refused_is_tried_again_by_other_libraries(
+    images, tmp_path, library, monkeypatch
+):
+    def refuse(path, limits):
+        return ImageInfo(str(path), reason="to read it, run: pip install something")
+
+    cache = tmp_path / "cache"
+    with monkeypatch.context() as before:
+        before.setattr(readable, "inspect_image", refuse)
+        assert len(readable.check_images(images, cache_dir=cache)) == len(images)
+    assert len(readable.check_images(images, cache_dir=cache)) == len(images), "it is kept"
+    versions = {**readable.reading_versions(), library: "0.0"}
+    monkeypatch.setattr(readable, "reading_versions", lambda: versions)
+    assert not readable.check_images(images, cache_dir=cache)

@@ -14,6 +14,7 @@ from gellib.data import ImageSet
 from gellib.data.duplicates.clusters import Clusters, find_clusters
 from gellib.data.duplicates.groups import Duplicates
 from gellib.data.duplicates.image_summary import ImageSummary
+from gellib.data.reading_libraries import reading_versions
 
 # Raised whenever the same images give other families than before, so that old files are not used.
 _VERSION = 1
@@ -95,7 +96,7 @@ def find_families(
             "nn_grouped": found.nn_grouped,
         }
 
-    facts = [_VERSION, digests, labels.tolist(), pairs]
+    facts = [_VERSION, reading_versions(), digests, labels.tolist(), pairs]
     found = cached_json(cache_dir, "families", facts, compute)
     groups = tuple(tuple(sorted(files[row] for row in rows)) for rows in found["groups"])
     return Families(groups, found["nn_random"], found["nn_grouped"])

@@ -16,6 +16,7 @@ from gellib.data.duplicates.image_summary import ImageSummary, summarise_images
 from gellib.data.duplicates.parts import part_pairs
 from gellib.data.duplicates.search import compare_all
 from gellib.data.image_files import ImageLimits
+from gellib.data.reading_libraries import reading_versions
 
 # Raised whenever the same images give other pairs than before, so that old files are not used.
 _VERSION = 5
@@ -107,7 +108,7 @@ def find_duplicates(
             seen = [known[row] for row in chosen]
         return _compare(digests, seen, progress)
 
-    facts = [_VERSION, digests]
+    facts = [_VERSION, reading_versions(), digests]
     found = cached_json(cache_dir, "duplicates", facts, compute) if cache_dir else compute()
     same = [tuple(sorted((first[a], first[b]))) for a, b in found["same"]]
     near = [(*sorted((first[a], first[b])), distance) for a, b, distance in found["near"]]

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from gellib.data import ImageSet
+from gellib.data.reading_libraries import reading_versions, versions_of
 from gellib.models.backbones import Backbone
 
 # Increased whenever the same input has other features than before, so that old files are not used.
 VERSION = 3
-# What decodes an image, prepares it and computes: another version may round otherwise.
-_LIBRARIES = ("torch", "torchvision", "timm", "pillow", "tifffile", "imagecodecs")
+# What prepares an image and computes: another version may round otherwise.
+_COMPUTING = ("torch", "torchvision", "timm")
 
 
 @cache
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that features depend on, by name."""
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # installed without metadata
-            found[name] = ""
-    return found
+    return versions_of(_COMPUTING) | reading_versions()
 
 
 def feature_facts(

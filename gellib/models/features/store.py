@@ -32,7 +32,7 @@ SHARD_IMAGES = 4096
 
 @dataclass
 class FeatureStore:
-    """Cache of features, by image bytes, backbone, weights, preprocessing, precision and views.
+    """Cache of features, under all that they depend on: `identity.py` says what that is.
 
     Its files can be deleted at any time and shared by several processes. Features of more than
     `shard` images are computed in shards, each in a file of its own until all are complete: an
