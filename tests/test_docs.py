@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from gellib.base.paths import PROJECT_ROOT
+from gellib.evaluation.registry import all_metrics
 
 MOST_BYTES = 1_500_000
 
@@ -72,6 +73,25 @@ def test_the_readme_is_short_and_has_the_test_command():
     text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.split()) < 1500
     assert re.search(r"^ *pip install -e '\.\[test\]' && pytest", text, re.M), "CI reads it"
+
+
+def test_each_score_is_explained():
+    text = (PROJECT_ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    part = text.split("## The scores")[1].split("\n## ")[0]
+    one, several = part.split("| Score | Images with several labels |")
+    for task, table in (("single_label", one), ("multilabel", several)):
+        explained = {name for row in re.findall(r"^\| (`.*?`) \|", table, re.M)
+                     for name in re.findall(r"`(\w+)`", row)}  # fmt: skip
+        assert explained == {metric.name for metric in all_metrics(task)}
+
+
+def test_files_that_contributing_names_are_there():
+    text = (PROJECT_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./]+/[\w.]*)`", text))
+    assert len(named) > 50
+    roots = PROJECT_ROOT, PROJECT_ROOT / "gellib", PROJECT_ROOT / "gellib" / "report" / "export"
+    missing = [name for name in named if not any((root / name).exists() for root in roots)]
+    assert missing == ["timm/"] or not missing, "a file was moved or renamed"
 
 
 def _public_functions(tree):

@@ -64,7 +64,6 @@ def lint_imports(folder):
     )
 
 
-# Wings whose types are right.
 @pytest.mark.slow
 def test_types_are_right():
     done = subprocess.run(

@@ -43,8 +43,8 @@ class Model:
         -------
         DataFrame
             One row per image: `file`, `label`, `p_<class>` (calibrated probabilities, 0..1),
-            `statement` (what can be said of it: `gel`, `gel or not_gel: cannot say`, `none of
-            these`), `unlike_training` (whether it is unlike the training images of its class;
+            `statement` (what can be said of it, such as `gel or not_gel: cannot say`: all are in
+            docs/predict.md), `unlike_training` (whether it is unlike the training images of its class;
             `<NA>` where that is not known) and `error` (why it could not be read; empty where it
             could).
 

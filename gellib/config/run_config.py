@@ -15,7 +15,7 @@ from gellib.config.parameters import Parameters
 from gellib.config.rules import check_agreement
 
 _LARGEST = 2**53  # larger integers are not exact as floats, and out of every limit
-# What the reference system varied, in the order in which it names a run.
+# What the reference gel system (docs/capabilities.md) varied, in the order in which it names a run.
 NAMED = ("hardware_type", "pretrained_model", "classifier_head", "opt_alg")
 
 

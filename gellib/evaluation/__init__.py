@@ -1,4 +1,4 @@
-"""Numbers from predictions: scores, intervals, calibration, paired tests, effects, rankings.
+"""Numbers from predictions: scores, intervals, calibration, paired tests, effects, ties.
 
 All on plain arrays and tables; nothing here knows about torch or files.
 """

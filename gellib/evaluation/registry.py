@@ -1,7 +1,8 @@
 """The metrics of a run: an entry here is in the record, `results.csv`, tables and figures.
 
-To add one, call `register(Metric(...))` below with the function that computes it; no other code has
-to change (CONTRIBUTING.md names the page and the test that belong to it). What it is computed from
+To add one, call `register(Metric(...))` below with the function that computes it from predicted
+classes: no other code has to change. CONTRIBUTING.md says what one that needs probabilities takes,
+and names the page and the test. What it is computed from
 depends on the task: confusion matrices where an image has one label; counts of labels, or the
 labels of each image, where it has several.
 """

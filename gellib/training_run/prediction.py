@@ -42,7 +42,7 @@ class Prediction:
 
     @property
     def statement(self) -> str:
-        """What can be said: `gel`, `gel or not_gel: cannot say`, `none of these`.
+        """What can be said, such as `gel or not_gel: cannot say`: docs/predict.md lists all.
 
         Where the model has no prediction sets, the label.
         """

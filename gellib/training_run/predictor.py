@@ -1,4 +1,4 @@
-"""Predict new images with a finished run: `Predictor`, and which run is the best."""
+"""Predict new images with a finished run: `Predictor`."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def test_what_does_not_agree_is_refused(given):
         ("b", ["a", "b", "c"], True, "b or a or c: cannot say"),
         ("gel", [], True, "gel or none of these: cannot say"),
         ("a|b", ["a", "b", "c"], False, "possible: a, b, c"),
-        ("", [], False, "none of these"),
+        ("", [], False, "none of the labels"),
     ],
 )
 def test_sets_in_words(label, members, exclusive, said):
