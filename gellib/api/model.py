@@ -44,9 +44,9 @@ class Model:
         DataFrame
             One row per image: `file`, `label`, `p_<class>` (calibrated probabilities, 0..1),
             `statement` (what can be said of it, such as `gel or not_gel: cannot say`: all are in
-            docs/predict.md), `unlike_training` (whether it is unlike the training images of its class;
-            `<NA>` where that is not known) and `error` (why it could not be read; empty where it
-            could).
+            docs/predict.md), `unlike_training` (whether it is unlike the training images of its
+            class; `<NA>` where that is not known) and `error` (why it could not be read; empty
+            where it could).
 
         Raises
         ------
