@@ -13,16 +13,24 @@ from gellib.base.paths import SHIPPED, expand_user
 from gellib.sweeps.sweep_file import SweepError
 
 _SWEEP = """\
-# Which set-up works on these images? Two small backbones, two heads: 4 runs.
-# Run it by:   gellib sweep runs/{name}.yaml
+# Which small pretrained network sees most in these images? 3 runs, judged by all images: each is
+# predicted by heads that did not see it. A network without weights on this machine is skipped.
+#
+#   gellib check {images}
+#   gellib sweep runs/{name}.yaml
+#   gellib predict NEW_IMAGE --runs runs/{name}
+#
+# To vary something else, give a parameter several values in the grid, such as
+# image_size: [224, 320]. `gellib weights` says which networks have weights here.
 name: {name}
-purpose: Compare two backbones and two classifier heads on my own images.
+purpose: Which small pretrained network sees most in these images, and how good is it?
 params:
   dataset_dir: {images}
-  augmentation: none
+  weights: pretrained
+  classifier_head: single
+  opt_alg: lbfgs
 grid:
-  pretrained_model: [resnet18, mobilenet-v3]
-  classifier_head: [single, multi]
+  pretrained_model: [efficientnet-lite0, resnet18, mobilenet-v3]
 """
 
 
