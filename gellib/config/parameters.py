@@ -85,7 +85,7 @@ class Parameters(BaseModel):
         "",
         description="folder of further images to train on, never tested; empty: none",
         stage="data",
-        label="further training images",
+        label="further training set",
     )
     evaluation: Literal["auto", "cv", "holdout"] = param(
         "auto",
