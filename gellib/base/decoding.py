@@ -18,6 +18,15 @@ _FORMATS = (
     (b"%PDF", "a PDF"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"SQLite format 3", "a database"),
+    (b"{\\rtf", "a document (RTF)"),
+)
+_WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|table|\?xml)\b", re.IGNORECASE)
+# Three letters with accents in a row, or signs in a word, as no language of Western Europe has
+# them: Cyrillic, Chinese, Japanese and others look so.
+_NOT_WESTERN = re.compile(
+    "[\u0192\u00a1-\u00bf\u00c0-\u00ff\u0160\u0161\u017d\u017e\u0152\u0153\u0178]{3}"
+    "|[\u0192\u02c6][^\\W\\d_]|[^\\W\\d_][\u00a1-\u00a8\u00ab\u00ac\u00af\u00b0\u00b6\u00b8\u00b9\u00bb-\u00bf]"
+    "[^\\W\\d_]"
 )
 # In the middle of a word, cp1252 has none of these, but Mac Roman has accented letters there.
 _NOT_CP1252 = re.compile(
@@ -51,6 +60,8 @@ def _decode(data: bytes) -> str:
     for start, what in _FORMATS:
         if data.startswith(start):
             raise UndecodableTextError(f"{what} instead of text")
+    if _WEB_PAGE.match(data):
+        raise UndecodableTextError("a web page (HTML or XML) instead of text")
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "")
     if not encoding and b"\0" in data[:4000]:  # UTF-16 without a mark, if every second byte is zero
         odd, even = data[1:4000:2].count(0), data[0:4000:2].count(0)
@@ -78,7 +89,12 @@ def _decode_single_bytes(data: bytes) -> str:
         text = data.decode("cp1252")
     except UnicodeDecodeError:  # bytes that cp1252 does not have
         return data.decode("mac_roman")
-    return data.decode("mac_roman") if _NOT_CP1252.search(text) else text
+    if _NOT_CP1252.search(text):
+        return data.decode("mac_roman")
+    if found := _NOT_WESTERN.search(text):
+        row = text.count("\n", 0, found.start()) + 1
+        raise UndecodableTextError(f"letters in row {row} in an encoding that it does not name")
+    return text
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -113,12 +113,15 @@ def check(
     from gellib.config import ConfigError, RunConfig
     from gellib.data import DatasetError, load_extra_training
     from gellib.data.image_files import ImageLimits
+    from gellib.sweeps.foresee import parameter_problems
 
     def progress(items, total):
         return tqdm(items, total=total, unit=" images", leave=False, disable=None)
 
     try:
         config = RunConfig.check(overrides)
+        if problems := parameter_problems(config):
+            raise ConfigError("\n".join(problems))
         limits = ImageLimits(int(config.max_image_mb * 1e6), int(config.max_image_mpx * 1e6))
         test_dir = test_dir or config.test_dir
         options: dict[str, Any] = {"limits": limits, "progress": progress, "seed": config.seed}

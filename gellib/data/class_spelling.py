@@ -16,6 +16,12 @@ _NO_LABEL = frozenset(
 )
 _MAYBE_NO_LABEL = frozenset(["none"])  # of tumours, for one, it is a class
 _SEPARATORS = ",;/+&"
+_MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mrz|mai|okt|dez"
+_DATE = re.compile(
+    rf"\d{{1,2}}[-./ ]+({_MONTH})[a-z]*\.?([-./ ]\d{{2,4}})?|({_MONTH})[a-z]*\.?[-/ ]\d{{2}}"
+    r"|\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./](\d{4}|\d{2})",
+    re.IGNORECASE,
+)
 
 
 def name_problems(counts: Mapping[str, int]) -> list[str]:
@@ -49,6 +55,18 @@ def name_problems(counts: Mapping[str, int]) -> list[str]:
         problems.append(
             f"{n} images are of the class {quote_some(no_label)}, which usually stands for no "
             "label. It is taken for a class. Remove these images or their rows, unless it is one."
+        )
+    dates = [name for name in counts if _DATE.fullmatch(name)]
+    if dates and len(dates) < len(counts):
+        problems.append(
+            f"The class {quote_some(dates)} looks like a date, which a spreadsheet makes of names "
+            "such as MARCH1 or 1-2. Correct it if it is not one; format the column as text first."
+        )
+    garbled = [name for name in counts if "\ufffd" in name or _is_garbled(name)]
+    if garbled:
+        problems.append(
+            f"The class {quote_some(garbled)} has letters that were read in a wrong encoding "
+            "before the table was saved. Correct them, and save the table as CSV UTF-8."
         )
     joined = [name for name in counts if _parts(name) and set(_parts(name)) <= set(counts)]
     if joined:
@@ -92,6 +110,14 @@ def _invisible(name: str) -> bool:
 
 def _is_invisible(char: str) -> bool:
     return unicodedata.category(char) in ("Cf", "Cc")
+
+
+def _is_garbled(name: str) -> bool:
+    """Whether a name is UTF-8 that a program read as cp1252."""
+    try:
+        return not name.isascii() and name.encode("cp1252").decode("utf-8") != name
+    except UnicodeError:
+        return False
 
 
 def _parts(name: str) -> list[str]:

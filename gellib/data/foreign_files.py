@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 READ = "PNG, JPEG, TIFF, BMP, GIF, WebP and DICOM"
@@ -23,6 +24,11 @@ _BIORAD = f"a Bio-Rad scan (.1sc): {_EXPORT} (Image Lab or Quantity One)"
 _OFFICE = "a document or archive: save the pictures in it as files of their own"
 _SVG = "a drawing (SVG), not a photograph: export it as PNG"
 _PDF = "a PDF, not a picture: export its page as PNG or TIFF"
+_WEB_PAGE = (
+    "a web page, not a picture: the download failed, often for want of a log-in; download it again"
+)
+_OLD = "a picture of a kind that is no longer common: save it as PNG or TIFF"
+_FILM = "a film (MP4, MOV, AVI, ...), not a picture: save a frame of it as PNG"
 _NETPBM = "a Netpbm picture (PGM, PPM): save it as PNG or TIFF"
 
 _STARTS: tuple[tuple[bytes, str], ...] = (
@@ -30,6 +36,17 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\x4f\xff\x51", _JP2),
     (b"\0\0\0\x0cJXL ", _JXL),
     (b"\xff\x0a", _JXL),
+    (b"\xff\xd8\xff\xf7", "a picture in JPEG-LS: save it as PNG or TIFF"),
+    (b"II\xbc\x01", "a picture in JPEG XR (.jxr, .wdp): save it as PNG or TIFF"),
+    (b"qoif", "a picture in QOI: save it as PNG"),
+    (b"DDS ", "a texture (DDS): save it as PNG"),
+    (b"icns", "an icon (ICNS): save it as PNG"),
+    (b"\x01\xda", "a picture of Silicon Graphics (SGI): save it as PNG"),
+    (b"\x1aE\xdf\xa3", _FILM),
+    (b"\0\0\x01\xba", _FILM),
+    (b"FLV\x01", _FILM),
+    (b"data:image/", "a picture written as text (base64): save the picture itself"),
+    (b"{\\rtf", "a document (RTF): save the pictures in it as files of their own"),
     (b"%PDF", _PDF),
     (b"%!PS", "a PostScript page (EPS): export it as PNG or TIFF"),
     (b"<svg", _SVG),
@@ -90,6 +107,8 @@ _SUFFIXES = {
     **dict.fromkeys((".svg", ".svgz"), _SVG),
     ".pdf": _PDF,
     **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), _NETPBM),
+    **dict.fromkeys((".tga", ".pcx", ".pict", ".pct", ".wmf", ".emf"), _OLD),
+    **dict.fromkeys((".mp4", ".mov", ".avi", ".wmv", ".mkv", ".mpg"), _FILM),
     **dict.fromkeys((".dcm", ".dicom", ".ima"), "a DICOM file whose beginning is damaged"),
 }
 
@@ -108,7 +127,7 @@ def explain_file(head: bytes, name: str = "") -> str:
         if head[8:12] in _BRANDS:
             return _BRANDS[head[8:12]]
         found = next((what for brand, what in _BRANDS.items() if brand in head[16:64]), "")
-        return found or "a film (MP4, MOV), not a picture: save a frame of it as PNG"
+        return found or _FILM
     if head[8:10] == b"CR" and head[:4] == b"II*\0":
         return _RAW
     if b"Stable File Version" in head[:128]:
@@ -121,6 +140,12 @@ def explain_file(head: bytes, name: str = "") -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if b"<svg" in text[:400] and text.startswith(b"<"):
         return _SVG
+    if re.match(rb"<(!doctype html|html|head|body)\b", text, re.IGNORECASE):
+        return _WEB_PAGE
+    if text.startswith(b"<?xml"):
+        return "a text (XML), not a picture: export the picture from the program that wrote it"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return _FILM
     if text[:1] == b"P" and text[1:2] in b"123456" and text[2:3].isspace():
         return _NETPBM
     if suffix in (".nd2", ".nii.gz"):  # JPEG 2000 and gzip inside

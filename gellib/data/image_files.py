@@ -101,7 +101,7 @@ def sniff_type(head: bytes) -> str:
     """Return the file type by the first `HEAD_BYTES` of a file: a name like `PNG`, or empty."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
-    if head.startswith(b"\xff\xd8\xff"):
+    if head.startswith(b"\xff\xd8\xff") and head[3:4] != b"\xf7":  # of JPEG-LS
         return "JPEG"
     if head.startswith(_TIFF_STARTS):
         return "TIFF"

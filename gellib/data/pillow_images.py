@@ -23,7 +23,8 @@ from PIL import (
 )
 
 from gellib.data.image_files import ImageLimits, large_alone
-from gellib.data.pixels import deep_to_uint8, to_uint8, turn
+from gellib.data.native_output import native_output_caught
+from gellib.data.pixels import deep_to_uint8, is_blank, to_uint8, turn
 
 # The formats are called directly, not through `Image.open`: Pillow would check its own limit of
 # pixels (a global setting) before ours, and would open formats that run external programs.
@@ -74,7 +75,7 @@ def decode_with_pillow(
                 image.load()
                 pixels = to_uint8(_rotate(image), color)
             facts.update(width=pixels.shape[1], height=pixels.shape[0])
-            if facts["frames"] > 1 and pixels.min() == pixels.max():
+            if facts["frames"] > 1 and is_blank(pixels):
                 facts["note"] = _about_blank(image, facts["frames"])
             return pixels
 
@@ -84,7 +85,8 @@ def _read_deep_png(image: Image.Image, stream: BinaryIO, color: str) -> np.ndarr
     key = image.info.get("transparency")
     orientation = _orientation(image)
     stream.seek(0)
-    values = imagecodecs.png_decode(stream.read())
+    with native_output_caught():  # what libpng says of colour profiles and interlacing
+        values = imagecodecs.png_decode(stream.read())
     if values.ndim != 3 or values.dtype.itemsize != 2:
         return None
     values, alpha = _split_alpha(turn(values, orientation))
@@ -141,10 +143,10 @@ def _header_facts(image: Image.Image) -> dict[str, Any]:
 def _about_blank(image: Image.Image, frames: int) -> str:
     try:
         image.seek(1)
-        extrema = image.convert("L").getextrema()
+        following = np.asarray(image.convert("L"))
     except Exception:  # a damaged later page says nothing about the first
         return ""
-    return blank_note(frames) if extrema[0] != extrema[1] else ""
+    return "" if is_blank(following) else blank_note(frames)
 
 
 def blank_note(frames: int) -> str:

@@ -16,6 +16,8 @@ LOW_PERCENTILE, HIGH_PERCENTILE = 0.1, 99.9
 # Numbers of which the percentiles are taken; of a larger image, every second pixel or fewer. Only
 # images of more than this need more memory than their own few times over.
 _SAMPLE = 16_000_000
+# A page is blank if so large a share of it is within so many grey levels; no benchmark set them.
+_BLANK, _EVEN = 0.998, 2
 # Numbers that are converted at a time.
 _BLOCK = 4_000_000
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -115,7 +117,7 @@ def stretch(values: np.ndarray, visible: np.ndarray | None = None) -> np.ndarray
     whole = _as_float(values[::step, ::step])
     if visible is not None:
         whole = whole[visible[::step, ::step]]
-    finite = np.isfinite(whole)
+    finite = _is_value(whole, values.dtype)
     if not finite.all():
         whole = whole[finite]
     if whole.size == 0:
@@ -131,11 +133,30 @@ def stretch(values: np.ndarray, visible: np.ndarray | None = None) -> np.ndarray
     out = np.empty(values.shape, np.uint8)
     rows = max(1, _BLOCK // max(1, values[0].size))
     for top in range(0, len(values), rows):
-        block = _as_float(values[top : top + rows]) / largest
+        with np.errstate(over="ignore"):  # holes, which are clipped
+            block = _as_float(values[top : top + rows]) / largest
         block = np.nan_to_num(block, nan=low, posinf=high, neginf=low)
         block = (np.clip(block, low, high) - low) / (high - low)
         out[top : top + rows] = np.rint(255 * block).astype(np.uint8)
     return out
+
+
+def _is_value(numbers: np.ndarray, stored: np.dtype) -> np.ndarray:
+    """Whether numbers are finite, and no largest float far above all others, as put for a hole."""
+    finite = np.isfinite(numbers)
+    if stored.kind != "f" or stored.itemsize < 4:  # in 16 bits, 65504 is a brightness
+        return finite
+    most = np.finfo(stored).max
+    inner = finite & (np.abs(numbers) < 0.99 * most)
+    return inner if np.abs(numbers[inner]).max(initial=0) < 1e-3 * most and inner.any() else finite
+
+
+def is_blank(pixels: np.ndarray) -> bool:
+    """Whether a page shows nothing: all pixels but a few dead ones are nearly the same."""
+    counts = np.bincount(pixels.ravel(), minlength=256)
+    middle = int(np.searchsorted(np.cumsum(counts), pixels.size / 2))
+    near = counts[max(0, middle - _EVEN) : middle + _EVEN + 1].sum()
+    return bool(near >= _BLANK * pixels.size)
 
 
 def turn(values: np.ndarray, orientation: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from gellib.data.imageset import ImageSet
 from gellib.data.reading_libraries import reading_versions
 
 # Raised whenever other images can be read than before.
-_VERSION = 3
+_VERSION = 4
 
 
 def inspect_images(

@@ -94,8 +94,17 @@ def read_table(path: Path) -> Table:
                 f"{len(columns)}, as in the first row. Put quotes around cells that hold a "
                 "separator."
             )
+        if [_bare(cell) for cell in cells] == [_bare(cell) for cell in columns]:
+            raise DatasetError(
+                f"{path}: got the names of the columns again in row {row.number}, as where two "
+                "tables were joined. Expected them in the first row alone. Remove the row."
+            )
         even.append(Row(row.number, cells))
     return Table(path, columns, tuple(even))
+
+
+def _bare(cell: str) -> str:
+    return cell.strip("\ufeff\u200b").casefold()
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -17,7 +17,7 @@ from tifffile import TiffPage
 from gellib.data.image_files import ImageLimits, RefusedError, large_alone
 from gellib.data.native_output import native_output_caught
 from gellib.data.pillow_images import blank_note, decode_with_pillow
-from gellib.data.pixels import turn
+from gellib.data.pixels import is_blank, turn
 from gellib.data.tiff_samples import (
     BLACK_IS_ZERO,
     CIELAB,
@@ -74,7 +74,7 @@ def decode_tiff(
         pixels = _read_page(page, color, limits, stream)
         facts.update(width=pixels.shape[1], height=pixels.shape[0])
         facts["note"] = channel_note(page)
-        if len(pages) > 1 and pixels.min() == pixels.max() and _is_full(pages[1], limits, stream):
+        if len(pages) > 1 and is_blank(pixels) and _is_full(pages[1], limits, stream):
             facts["note"] = blank_note(frames)
         return pixels
 
@@ -95,6 +95,8 @@ def full_pages(tif: tifffile.TiffFile) -> tuple[list[TiffPage], int]:
     if not full:
         inner = [sub for page in looked for sub in (getattr(page, "pages", None) or [])]
         full = [page for page in inner if not _is_reduced(page)] or looked[:1]
+    while len(full) > 1 and _is_thumbnail_of(full[0], full[1]):
+        full = full[1:]
     frames = len(full) + max(0, total - _MOST_PAGES)
     # ImageJ writes the tags of the first page alone if a stack is large.
     stack = re.match(r"ImageJ=[\s\S]*?\bimages=(\d+)", full[0].description or "")
@@ -104,6 +106,15 @@ def full_pages(tif: tifffile.TiffFile) -> tuple[list[TiffPage], int]:
 def _is_reduced(page: TiffPage) -> bool:
     kind = page.tags.valueof(_SUBFILE_TYPE, default=0)
     return bool(kind & (_REDUCED | _MASK)) or page.tags.valueof(_OLD_SUBFILE_TYPE) == 2
+
+
+def _is_thumbnail_of(page: TiffPage, other: TiffPage) -> bool:
+    """Whether a page has the shape of the next at half the size or less, whatever its tags say."""
+    width, height = page.imagewidth, page.imagelength
+    if not (0 < 2 * width <= other.imagewidth and 0 < 2 * height <= other.imagelength):
+        return False
+    shape = (width / height) / (other.imagewidth / other.imagelength)
+    return abs(shape - 1) <= 1 / min(width, height)  # as rounding to whole pixels makes it
 
 
 def _page_facts(page: TiffPage, frames: int) -> dict[str, Any]:
@@ -206,7 +217,7 @@ def _is_full(page: TiffPage, limits: ImageLimits, stream: BinaryIO) -> bool:
         pixels = _read_page(page, "grey", limits, stream)
     except Exception:  # a damaged later page says nothing about the first
         return False
-    return bool(pixels.min() != pixels.max())
+    return not is_blank(pixels)
 
 
 class _Silent(logging.Filter):

@@ -37,7 +37,7 @@ def interpret_samples(page: TiffPage, samples: np.ndarray, color: str) -> np.nda
     if inverted:
         samples = np.concatenate([255 - samples[:colors], samples[colors:]])
     mode = "CMYK" if kind == CMYK else "RGB" if colors == 3 else "L"
-    if alpha and kind != CMYK:
+    if alpha and kind != CMYK and samples[colors].any():  # never filled where it is zero
         colors += 1
         mode = {"RGB": "RGBA", "L": "LA"}[mode]
         # Premultiplied colours; Pillow names their modes so.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def read_workbook(path: Path, data: bytes) -> list[tuple[int, list[str]]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and extensions that openpyxl leaves out
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-            sheets = {sheet.title: _rows(sheet, path) for sheet in book.worksheets}
+            sheets = [(sheet, _rows(sheet, path)) for sheet in book.worksheets]
     except DatasetError:
         raise
     except Exception as err:  # zipfile, XML and openpyxl raise many kinds
@@ -46,17 +47,43 @@ def read_workbook(path: Path, data: bytes) -> list[tuple[int, list[str]]]:
             f"{path}: cannot be read as a workbook of Excel: it is damaged, of the old kind (.xls) "
             "or has a password. Expected .xlsx. Save the table again as CSV UTF-8."
         ) from err
-    filled = {name: rows for name, rows in sheets.items() if rows}
-    if len(filled) > 1:
-        used, *others = filled
-        warnings.warn(f"{path}: the sheet {used!r} is read, and not {others}", stacklevel=4)
-    return next(iter(filled.values()), [])
+    filled = [(sheet, rows) for sheet, rows in sheets if rows]
+    # A hidden sheet is of the past, and one of a single column holds remarks.
+    filled.sort(key=lambda own: (own[0].sheet_state != "visible", len(own[1][0][1]) < 2))
+    if not filled:
+        return []
+    (used, rows), *others = filled
+    if others:
+        names = [sheet.title for sheet, _ in others]
+        warnings.warn(f"{path}: the sheet {used.title!r} is read, and not {names}", stacklevel=4)
+    if any("" in texts for _, texts in rows):
+        _refuse_uncomputed(path, data, used.title)
+    return rows
+
+
+def _refuse_uncomputed(path: Path, data: bytes, title: str) -> None:
+    """Refuse a sheet with formulas that no program has computed yet: their cells look empty."""
+    import openpyxl
+
+    values, formulas = (
+        openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=only)[title]
+        for only in (True, False)
+    )
+    pairs = zip(values.iter_rows(), formulas.iter_rows(), strict=True)
+    for number, (row, own) in enumerate(pairs, 1):
+        for cell, formula in zip(row, own, strict=False):
+            if cell.value is None and formula.value is not None:
+                raise DatasetError(
+                    f"{path}: got a formula without a value in row {number}: "
+                    f"{str(formula.value)[:60]}. Expected values. Open the workbook in Excel and "
+                    "save it, or save the table as CSV UTF-8."
+                )
 
 
 def _rows(sheet: Any, path: Path) -> list[tuple[int, list[str]]]:
     rows = []
     sheet.reset_dimensions()  # what other programs write there is often wrong
-    for number, cells in enumerate(sheet.iter_rows(values_only=True, max_row=_MOST_ROWS), 1):
+    for number, cells in enumerate(sheet.iter_rows(max_row=_MOST_ROWS), 1):
         texts = [_text(cell) for cell in cells]
         broken = [text for text in texts if text.startswith("#") and text.endswith(("!", "?"))]
         if broken:
@@ -71,11 +98,16 @@ def _rows(sheet: Any, path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _text(cell: Any) -> str:
-    """Write a cell as the sheet shows it: whole numbers without `.0`."""
-    if cell is None:
+    """Write a cell as the sheet shows it: whole numbers without `.0`, with their zeros in front."""
+    value = cell.value
+    if value is None:
         return ""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    if isinstance(cell, datetime.datetime | datetime.date):
-        return cell.isoformat()
-    return str(cell)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and re.fullmatch("0{2,}", cell.number_format or ""):
+        return f"{value:0{len(cell.number_format)}d}"
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        value = value.date()
+    if isinstance(value, datetime.datetime | datetime.date):
+        return value.isoformat()
+    return str(value)

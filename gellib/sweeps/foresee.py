@@ -53,6 +53,11 @@ def foresee_refusals(sweep: Sweep, *, simulated: str = "") -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def parameter_problems(config: RunConfig) -> list[str]:
+    """Say which parameters of a run would be refused, by their texts and names alone."""
+    return [*_parameters([config]), *_layers([config])]
+
+
 def check_parameters(sweep: Sweep, *, simulated: str = "") -> None:
     """Check what can be checked at once, without torch: the parameters' texts, names and folders.
 

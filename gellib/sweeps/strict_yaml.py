@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from typing import Any
 
 import yaml
@@ -27,7 +28,9 @@ _NUMBERS = {
 # What some readers of YAML take for a truth value or a number in another base.
 _WORD = re.compile(r"(?:yes|no|on|off|y|n)", re.IGNORECASE)
 _OTHER_BASE = re.compile(
-    r"[-+]?(?:0[0-9_]+(?:\.[0-9]*)?|0[xob][0-9a-fA-F_]+|[0-9]+(?::[0-5]?[0-9])+)"
+    r"[-+]?(?:0[0-9_]+(?:\.[0-9]*)?|0[xob][0-9a-fA-F_]+|[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
+    r"|[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?|\.(?:inf|nan))",
+    re.IGNORECASE,
 )
 
 
@@ -137,7 +140,7 @@ def _check(node: Node, seen: set[int]) -> None:
         for key, _ in node.value:
             if not isinstance(key, ScalarNode):
                 raise StrictYamlError(f"line {_line(key)} has a key that is no name")
-            name = (key.tag, key.value)
+            name = _same_key(key)
             if name in lines:
                 raise StrictYamlError(
                     f"the key {key.value!r} stands in line {lines[name]} and again in line "
@@ -146,6 +149,16 @@ def _check(node: Node, seen: set[int]) -> None:
             lines[name] = _line(key)
     for child in _children(node):
         _check(child, seen)
+
+
+def _same_key(key: ScalarNode) -> tuple[str, Any]:
+    """Reduce a key to what it shares with others that are the same to Python or to the eye."""
+    kind, text = key.tag.rpartition(":")[2], key.value
+    if kind in ("int", "float"):
+        return "number", float(text.replace("_", ""))
+    if kind in ("bool", "null"):
+        return kind, text.casefold() if kind == "bool" else None
+    return "str", unicodedata.normalize("NFC", text)
 
 
 def _check_scalar(node: ScalarNode) -> None:
@@ -165,8 +178,8 @@ def _check_scalar(node: ScalarNode) -> None:
         )
     if _OTHER_BASE.fullmatch(text):
         raise StrictYamlError(
-            f"line {_line(node)} has {text}, which some programs read as another number; write "
-            f"the number without a zero in front, or '{text}' in quotes"
+            f"line {_line(node)} has {text}, which some programs read as another number; write a "
+            f"plain number, or '{text}' in quotes"
         )
 
 

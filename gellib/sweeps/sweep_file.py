@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gellib.base.decoding import UndecodableTextError, decode_text
 from gellib.base.text import did_you_mean, quote_some, shorten
 from gellib.sweeps.strict_yaml import StrictYamlError, read_yaml
+
+_OF_WINDOWS = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # devices, never files
 
 
 class SweepError(ValueError):
@@ -76,7 +79,8 @@ def read_sweep_file(path: Path) -> SweepFile:
 
 def _check_name(name: str, path: Path) -> None:
     """Refuse a name that is no single folder: it would lead elsewhere."""
-    odd = set(name) & set('/\\:*?"<>|\n\t') or name.strip(" .") != name or name.startswith("~")
+    odd = bool(set(name) & set('/\\:*?"<>|')) or name.strip(" .") != name or name[:1] == "~"
+    odd = odd or not name.isprintable() or bool(_OF_WINDOWS.fullmatch(name.partition(".")[0]))
     if odd or not 0 < len(name.encode()) <= 150:
         raise SweepInputError(
             f"{path}: key 'name': got {shorten(name, 60)!r}, expected the name of one folder, "

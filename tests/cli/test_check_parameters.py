@@ -1,5 +1,7 @@
 """`gellib check` with the parameters of the runs to come."""
 
+import time
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -45,6 +47,24 @@ def test_what_the_check_does_not_look_at_is_said(folder):
 def test_wrong_parameters_are_refused(folder, pair):
     code, output = check(folder, "-p", *pair)
     assert code == 2 and pair[0] in output and "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("pretrained_model", "resnet19", "did you mean 'resnet18'?"),
+        ("weights", "nowhere.pt", "or an existing file"),
+        ("augmentation", "flipp", "got step 'flipp'"),
+        ("schedule", "cosin", "cosine"),
+        ("trainable", "last:x", "last:x"),
+        ("monitor", "val_los", "val_los"),
+    ],
+)
+def test_what_a_run_would_refuse_is_refused_at_once(folder, name, value, words):
+    started = time.process_time()
+    code, output = check(folder, "-p", name, value)
+    assert code == 2 and f"parameter {name!r}: " in output and words in output
+    assert "Verdict" not in output and time.process_time() - started < 2
 
 
 @pytest.mark.slow

@@ -98,6 +98,28 @@ def test_several_labels_with_another_separator(separator):
     assert not name_problems({f"a{separator}b": 2, "a": 3})
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["1-Mar", "02-Sep", "Mar-01", "1. Mrz", "2024-03-01", "3/1/2024", "01.03.24"],
+)
+def test_names_that_a_spreadsheet_made_dates(name):
+    (said,) = name_problems({name: 2, "MARCH2": 3})
+    assert f"The class {name!r} looks like a date" in said
+    assert not name_problems({name: 2, "2024-05-07": 3})  # all are: batches, by day
+
+
+@pytest.mark.parametrize("name", ["march", "1-2", "may", "dec1", "S1-mar", "10.5", "2024", "1/2"])
+def test_names_that_are_no_dates(name):
+    assert not name_problems({name: 2, "b": 3})
+
+
+@pytest.mark.parametrize("name", ["GÃ©l", "G\ufffdl", "mÃ¼de", "â€“gel"])
+def test_letters_in_a_wrong_encoding(name):
+    (said,) = name_problems({name: 2, "gel": 3})
+    assert "letters that were read in a wrong encoding" in said
+    assert not name_problems({"Gél": 2, "müde": 3, "凝胶": 4, "CO²": 1, "çà": 1, "Ä": 1})
+
+
 @pytest.mark.slow
 def test_check_and_run_say_it(tmp_path, capsys):
     make_files(tmp_path, *(f"{name}/{i}.png" for name in ("Gel", "gel ", "NaN") for i in range(4)))

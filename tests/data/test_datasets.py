@@ -412,7 +412,8 @@ class TestLabels:
             (
                 "1.png,a\n2.png,b\n",
                 "DIR/labels.csv: got the columns '1.png', 'a', without 'file' and 'label'. "
-                "Expected the columns file,label[,split][,group]. Rename the columns.",
+                "Expected the columns file,label[,split][,group]. The first row is of an image: "
+                "put the names of the columns above it.",
             ),
             (
                 "file,label,split\n1.png,a,train\n2.png,b,tset\n",
@@ -495,7 +496,7 @@ class TestChecks:
     def images(self, weird):
         make_files(weird, "a/1.png", "a/2.png", "b/1.png")
         (weird / "b" / "empty.jpg").write_bytes(b"")
-        (weird / "b" / "page {2}.png").write_text("<html>")
+        (weird / "b" / "page {2}.png").write_text("no picture")
         return load_imageset(weird)
 
     def test_bad_images_are_found(self, images):

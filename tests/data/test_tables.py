@@ -1,5 +1,6 @@
 """Every table that a person may save is read right, or refused with its name and the row."""
 
+import datetime
 import itertools
 
 import pytest
@@ -105,12 +106,71 @@ def test_tsv_and_workbooks(tmp_path, name):
     assert texts(tmp_path / "x") == EXPECTED[name]
 
 
+def workbook(path, change, rows):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    change(book)
+    book.save(path)
+    return path
+
+
+ROWS = [["file", "label"], [1, "a"], ["002", "b"]]
+
+
+def test_the_sheet_that_is_shown_and_has_columns_is_read(tmp_path):
+    def add(book):
+        book.active.sheet_state = "hidden"
+        book.create_sheet("remarks").append(["made in May"])
+        other = book.create_sheet("labels")
+        other.append(["file", "label"])
+        other.append(["9", "z"])
+
+    with pytest.warns(UserWarning, match="the sheet 'labels' is read"):
+        table = read_table(workbook(tmp_path / "t.xlsx", add, ROWS))
+    assert [row.cells for row in table.rows] == [("9", "z")]
+
+
+def test_cells_are_read_as_the_sheet_shows_them(tmp_path):
+    def shown(book):
+        book.active["A2"].number_format = "000"
+        book.active.append([3.0, datetime.datetime(2024, 3, 1)])
+        book.active.append([12345678901234, datetime.datetime(2024, 3, 1, 12)])
+
+    table = read_table(workbook(tmp_path / "t.xlsx", shown, ROWS))
+    files, labels = zip(*(row.cells for row in table.rows), strict=True)
+    assert files == ("001", "002", "3", "12345678901234")
+    assert labels == ("a", "b", "2024-03-01", "2024-03-01T12:00:00")
+
+
+@pytest.mark.parametrize("cell", ["A2", "B3"])
+def test_formulas_that_were_never_computed_are_refused(tmp_path, cell):
+    def formula(book):
+        book.active[cell] = '="1"&".png"'
+
+    path = workbook(tmp_path / "t.xlsx", formula, ROWS)
+    with pytest.raises(DatasetError, match=rf"t\.xlsx: got a formula .* in row {cell[1]}"):
+        read_table(path)
+    gap = workbook(tmp_path / "g.xlsx", lambda book: None, [*ROWS, ["3", None]])
+    assert read_table(gap).rows[-1].cells == ("3", "")
+
+
+@pytest.mark.parametrize("name", ["label.csv", "labels.csv.txt", "Labels (1).xlsx", "labels.ods"])
+def test_a_table_of_another_name_is_named(tmp_path, name):
+    make_files(tmp_path, "1.png", "2.png", name, "~$labels.xlsx")
+    with pytest.raises(DatasetError) as caught:
+        load_imageset(tmp_path)
+    assert f"save the table of the labels as labels.csv (there is {name!r})" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "encoding", "word"),
     [
         ("Gél", "mac_roman", "Gél"),  # with line feeds: no word of cp1252 looks so
         ("Röntgen", "cp1252", "Röntgen"),
         ("don’t", "cp1252", "don’t"),
+        ("créée, l·l, CO², 25°C, “é”", "cp1252", "créée, l·l, CO², 25°C, “é”"),
         ("Žádný", "cp1252", None),  # not in it
         ("français", "mac_roman", "français"),
     ],
@@ -161,6 +221,17 @@ BAD = {
     b"file,label\n1.png,\xff\x00a\n": "zero bytes",
     "file,label\n1.png,é\n".encode() + b"2.png,\xe9\n": "different encodings",
     b"PK\x03\x04 and no more": "cannot be read as a workbook",
+    "file,label\n1.png,a\nFile,Label\n2.png,b\n": "the names of the columns again in row 3",
+    "file,label\n1.png,a\n\ufefffile,label\n2.png,b\n": "the names of the columns again in row 3",
+    "1.png,a\n2.png,b\n": "put the names of the columns above it",
+    '"file,label"\n"1.png,a"\n"2.png,b"\n': "put no quotes around whole rows",
+    "file|label\n1.png|a\n2.png|b\n": "separate its cells by a comma",
+    "file label\n1.png a\n2.png b\n": "separate its cells by a comma",
+    b"\n<!DOCTYPE html><html><table>": "a web page (HTML or XML) instead of text",
+    "file,label\n1.png,凝胶\n".encode("gb18030"): "letters in row 2 in an encoding",
+    "file,label\n1.png,a\n2.png,ゲル\n".encode("shift_jis"): "letters in row 3 in an encoding",
+    "file,label\n1.png,гель\n".encode("cp1251"): "letters in row 2 in an encoding",
+    "file,label\n1.png,γέλη\n".encode("cp1253"): "letters in row 2 in an encoding",
     b"\xd0\xcf\x11\xe0 and more": "an Excel workbook of the old kind",
     b"%PDF-1.4": "a PDF instead of text",
     b"\xff\xfef\x00i": "got",
@@ -260,6 +331,9 @@ def test_of_several_columns_the_one_that_has_the_files_is_taken(tmp_path, header
         ("gelatine.png", "gelatin.png"),
         ("gel.png", "gel\u200b.png"),
         ("x/gel.png", "/home/me/x/gel.png"),
+        ("7.png", "7.0"),
+        ("100000.png", "1.00E+05"),
+        ("x/gel.png", "http://x.org/gel.png\u200b"),
     ],
 )
 def test_files_that_do_not_exist_get_the_nearest_name(tmp_path, file, cell):

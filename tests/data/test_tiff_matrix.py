@@ -343,6 +343,54 @@ def test_a_blank_first_page_is_told(tmp_path):
     assert examine_image(tmp_path / "b.gif")[0].note == info.note
 
 
+@pytest.mark.parametrize("first", [0, 255])
+def test_a_first_page_of_dead_pixels_is_blank(tmp_path, first):
+    nearly = np.full((400, 560), first, np.uint8)
+    nearly[7, 9], nearly[3::50] = 128, abs(first - 1)
+    (tmp_path / "a.tif").write_bytes(pages((nearly, 0), (GREY["u16"], 0)))
+    assert "the first of its 2 pages is blank" in examine_image(tmp_path / "a.tif")[0].note
+    nearly[100:104] = 128  # a faint line is a picture
+    (tmp_path / "a.tif").write_bytes(pages((nearly, 0), (GREY["u16"], 0)))
+    assert examine_image(tmp_path / "a.tif")[0].note == ""
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_thumbnails_without_a_word_are_passed_over(tmp_path, factor):
+    small = GREY["u16"][::factor, ::factor]
+    stack = pages((small, 0), (small, 0), (GREY["u16"], 0))  # two pages of one size: no pyramid
+    (tmp_path / "a.tif").write_bytes(stack)
+    assert examine_image(tmp_path / "a.tif")[0].frames == 3
+    (tmp_path / "a.tif").write_bytes(pages((small, 0), (GREY["u16"], 0)))
+    info, image = examine_image(tmp_path / "a.tif")
+    assert (info.frames, info.width) == (1, 56)
+    assert np.array_equal(image, read_image(written(GREY["u16"])))
+    other = np.concatenate([small, small], axis=1)  # of another shape: a picture of its own
+    (tmp_path / "a.tif").write_bytes(pages((other[: len(small) // 2], 0), (GREY["u16"], 0)))
+    assert examine_image(tmp_path / "a.tif")[0].frames == 2
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("depth", ["u1", "u2"])
+def test_an_alpha_that_was_never_filled_hides_nothing(kind, channels, depth):
+    planes = [stored(depth)] * (channels - 1) + [np.zeros_like(stored(depth))]
+    data = written(
+        np.stack(planes, axis=-1),
+        photometric="rgb" if channels == 4 else "minisblack",
+        extrasamples=[kind],
+    )
+    assert likeness(data) > 0.98
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf, -3.4e38, 3.4028234663852886e38])
+def test_holes_do_not_decide_the_contrast(hole):
+    values = stored("f4").copy()
+    values[:, :6] = hole
+    image = read_image(written(values))[:, 6:]
+    assert np.corrcoef(image.ravel(), truth()[:, 6:].ravel())[0, 1] > 0.98
+    assert len(np.unique(image)) > 100
+
+
 def test_further_channels_are_told(tmp_path):
     (tmp_path / "a.tif").write_bytes(written(np.stack([GREY["u16"]] * 5), planarconfig="separate"))
     assert examine_image(tmp_path / "a.tif")[0].note == "has 5 channels, and the first is used"

@@ -51,6 +51,15 @@ KINDS = {
     "git lfs pull": (b"version https://git-lfs.github.com/spec/v1\n", "a.png"),
     "only zeros": (bytes(5000), "a.png"),
     "slide": (b"nothing known", "a.mrxs"),
+    "JPEG-LS": (b"\xff\xd8\xff\xf7\0\x0b" + bytes(40), "a.jpg"),
+    "JPEG XR": (b"II\xbc\x01\x20\0\0\0" + bytes(40), "a.tif"),
+    "web page": (b"\xef\xbb\xbf\n<!DOCTYPE html><title>Log in", "a.png"),
+    "web page ": (b"<HTML><body>404", "a.tif"),
+    "XML": (b"<?xml version='1.0'?><Error>AccessDenied</Error>", "a.jpg"),
+    "film ": (b"RIFF\1\2\3\4AVI LIST" + bytes(40), "a"),
+    "film  ": (b"\x1aE\xdf\xa3" + bytes(40), "a.png"),
+    "base64": (b"data:image/png;base64,iVBORw0KGgo=", "a.png"),
+    "no longer common": (b"\0\0\2\0" + bytes(40) + b"x", "a.tga"),
 }
 
 
@@ -148,6 +157,7 @@ def test_files_that_are_not_read_are_counted(tmp_path):
 
 
 SYSTEM = ["@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information"]
+SYSTEM += ["~snapshot", "Recycled", "FOUND.000", "Network Trash Folder", "Temporary Items"]
 SYSTEM += ["lost+found", "Thumbs", "Thumbs.db", "thumbnails", "__MACOSX", "@Recycle", ".Trash-1000"]
 
 
@@ -161,6 +171,32 @@ def test_system_folders_are_no_classes(tmp_path, name):
     assert images.classes == ("gel", "not_gel")
     assert len(images) == 6
     assert left_out_files(images) == {}
+
+
+def test_a_link_to_a_class_is_no_class_of_its_own(tmp_path):
+    classes(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "gel", target_is_directory=True)
+    assert load_imageset(tmp_path).classes == ("gel", "not_gel")
+
+
+PASSES = [(0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2)]
+PASSES += [(1, 2, 0, 1)]  # of an interlaced PNG: first row, step, first column, step
+
+
+@pytest.mark.parametrize("kind", [0, 2, 4, 6])
+def test_interlaced_deep_png(kind, capfd):
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[kind]
+    values = np.random.default_rng(0).integers(0, 65536, (9, 10, channels), dtype=np.uint16)
+    if kind > 2:
+        values[..., -1] = 65535
+
+    def rows(part):
+        return b"".join(b"\0" + row.astype(">u2").tobytes() for row in part)
+
+    passes = b"".join(rows(values[y::down, x::right]) for y, down, x, right in PASSES)
+    plain = read_image(make_raw_png(10, 9, rows(values), 16, kind))
+    assert np.array_equal(read_image(make_raw_png(10, 9, passes, 16, kind, 1)), plain)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_class_may_be_called_thumbs_up(tmp_path):

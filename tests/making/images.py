@@ -32,22 +32,22 @@ def make_flat_png(value: int = 90, width: int = 8, height: int = 8) -> bytes:
     return encode(np.full((height, width), value, np.uint8))
 
 
-def make_raw_png(width, height, data=b"", depth=8, color_type=0) -> bytes:
+def make_raw_png(width, height, data=b"", depth=8, color_type=0, interlace=0) -> bytes:
     """Put together a PNG by hand, for what Pillow does not write.
 
     Parameters
     ----------
     data
         Rows before compression, each with its filter byte in front; may be too few.
-    depth, color_type
-        Bits per sample and colour type, as the PNG header has them.
+    depth, color_type, interlace
+        Bits per sample, colour type and interlacing, as the PNG header has them.
     """
 
     def chunk(name, body):
         crc = struct.pack(">I", zlib.crc32(name + body))
         return struct.pack(">I", len(body)) + name + body + crc
 
-    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, interlace)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 

@@ -36,6 +36,16 @@ BAD = {
     "a: 1:30": "line 1 has 1:30",
     "a: [yes, no]": "line 1 has yes",
     "a: Off": "line 1 has Off",
+    "a: .inf": "line 1 has .inf",
+    "a: -.INF": "line 1 has -.INF",
+    "a: .NaN": "line 1 has .NaN",
+    "a: 1:30.5": "line 1 has 1:30.5",
+    "a: 1_0.5": "line 1 has 1_0.5",
+    "1: a\n1.0: b": "'1.0' stands in line 1 and again in line 2",
+    "1000: a\n1_000: b": "'1_000' stands in line 1 and again in line 2",
+    "true: a\nTrue: b": "'True' stands in line 1 and again in line 2",
+    "~: a\nnull: b": "'null' stands in line 1 and again in line 2",
+    "\u00e9: a\ne\u0301: b": "again in line 2",
     "a: 1e999": "no finite number",
     NESTED: "nested deeper than 20",
     "a: " + "[" * 100_000: "nested deeper than 20",
@@ -105,7 +115,7 @@ def test_wrong_files_are_refused_with_status_2(tmp_path, text):
 
 @pytest.mark.parametrize(
     "name", ["..", ".", "a/b", "/abs", "../up", "a\\b", "~", "~me", "'a:b'", "''", "' '", "'a '",
-             "a?", ".hidden", "x" * 200],
+             "a?", ".hidden", "x" * 200, "CON", "nul.txt", "com1", "\u202eabc", "a\u200bb"],
 )  # fmt: skip
 def test_a_name_stays_in_its_folder(tmp_path, name):
     (tmp_path / "s.yaml").write_text(f"name: {name}\n")

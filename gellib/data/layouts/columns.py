@@ -71,7 +71,7 @@ def our_columns(table: Table, is_image: Callable[[str], bool]) -> pd.DataFrame:
         need = " and ".join(repr(name) for name in ("file", "label") if name in lacking)
         raise DatasetError(
             f"{path}: got the columns {quote_some(names, 20)}, without {need}. {EXPECTED} "
-            "Rename the columns."
+            f"{_advice(names, is_image)}"
         )
     if extra:
         warnings.warn(f"{path}: the columns {quote_some(extra, 20)} are not used", stacklevel=5)
@@ -79,6 +79,19 @@ def our_columns(table: Table, is_image: Callable[[str], bool]) -> pd.DataFrame:
         if name in lacking:
             result[name] = ""
     return result
+
+
+def _advice(names: tuple[str, ...], is_image: Callable[[str], bool]) -> str:
+    if any(is_image(name) for name in names):
+        return "The first row is of an image: put the names of the columns above it."
+    known = {alias for aliases in ALIASES.values() for alias in aliases}
+    words = set(re.split(r"[^a-z_]+", " ".join(names).casefold()))
+    if len([name for name in names if name]) == 1 and len(words & known) > 1:
+        return (
+            "The row is one cell: separate its cells by a comma, semicolon or tab, and put no "
+            "quotes around whole rows."
+        )
+    return "Rename the columns."
 
 
 def _plain(name: str) -> str:

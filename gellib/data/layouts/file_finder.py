@@ -13,6 +13,8 @@ from gellib.base.text import quote_some
 from gellib.data.imageset import DatasetError
 from gellib.data.layouts.folders import find_images
 
+# How a spreadsheet may show the number that is the name of a file.
+_NUMBER = re.compile(r"\d{1,3}(,\d{3})+|\d{1,15}(\.\d+)?([eE]\+?\d{1,2})?")
 _MOST_COMPARED = 20_000  # names, a second's work
 
 
@@ -82,6 +84,9 @@ class FileFinder:
 def _rough(name: str) -> str:
     """Reduce a name to its stem without case, spaces and leading zeros."""
     base = unicodedata.normalize("NFKC", name).replace("\\", "/").rstrip("/").rpartition("/")[2]
+    base = "".join(char for char in base if unicodedata.category(char) not in ("Cf", "Cc"))
+    if _NUMBER.fullmatch(base.strip()) and float(base.replace(",", "")).is_integer():
+        base = f"{float(base.replace(',', '')):.0f}"  # 1.0, 1.00E+05, 1,001
     stem = re.sub(r"\.[A-Za-z]{2,5}$", "", base.strip()).casefold()
     return re.sub(r"[\s_\u200b\ufeff-]+", "", re.sub(r"(?<!\d)0+(?=\d)", "", stem))
 

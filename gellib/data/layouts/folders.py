@@ -26,9 +26,11 @@ IMAGE_EXTENSIONS = frozenset(
     ".png .jpg .jpeg .jpe .jfif .tif .tiff .bmp .dib .gif .webp "
     ".heic .heif .avif .jp2 .ppm .pgm .pnm".split()
 )
+_TABLES = (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".xlsm", ".xlsb", ".ods", ".numbers")
 # What systems and network drives put beside the files of their users; Thumbs holds thumbnails.
 _SYSTEM = re.compile(
-    r"__MACOSX|__pycache__|@.*|#recycle|#snapshot|\$RECYCLE\.BIN|RECYCLER|lost\+found|desktop\.ini"
+    r"__MACOSX|__pycache__|@.*|#recycle|[#~]snapshot|\$RECYCLE\.BIN|RECYCLER|Recycled|lost\+found"
+    r"|desktop\.ini|Icon\r|FOUND\.\d{3}|Network Trash Folder|Temporary Items|_gsdata_"
     r"|System Volume Information|Thumb(s|nails?)([._ -]?(db|\d+(x\d+)?))?(\..*|:.*)?",
     re.IGNORECASE,
 )
@@ -203,9 +205,19 @@ def _class_rows(root: Path, folder: Path, class_folders: list[Path], split: str)
     elif loose:
         raise DatasetError(
             f"{folder}: got {len(loose)} images directly in this folder. Expected one folder per "
-            "class, or a labels.csv beside them. Sort the images into class folders."
+            f"class, or a labels.csv beside them. Sort the images into class folders"
+            f"{_tables_hint(folder)}."
         )
     return rows
+
+
+def _tables_hint(folder: Path) -> str:
+    """Name the tables in a folder that are not read for their names."""
+    names = [path.name for path in _entries(folder) if path.suffix.casefold() in _TABLES]
+    tables = [name for name in names if not name.startswith("~$")]  # Excel has another one open
+    if not tables:
+        return ""
+    return f", or save the table of the labels as labels.csv (there is {quote_some(tables, 3)})"
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -213,7 +225,11 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [path for path in _entries(folder) if path.is_dir()]
+    """List the folders in a folder, without links to others of them: these are no classes."""
+    found = [path for path in _entries(folder) if path.is_dir()]
+    links = {path for path in found if path.is_symlink()}
+    own = {path.resolve() for path in found if path not in links} if links else set()
+    return [path for path in found if path not in links or path.resolve() not in own]
 
 
 def is_visible(name: str) -> bool:

@@ -134,7 +134,7 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     if separator:
-        several = next((own for own in labels if len(own) > 1), [])
+        several = next((list(dict.fromkeys(own)) for own in labels if len(set(own)) > 1), [])
         example = f", such as {quote_some(several)}" if several else ""
         name = "spaces" if separator == " " else separator
         hint = ""
