@@ -24,8 +24,39 @@ from gellib.data.duplicates import (
     group_images,
     summarise_images,
 )
+from gellib.data.duplicates.image_traits import measure_traits
+from gellib.data.duplicates.threads import batches, in_threads
+from gellib.data.duplicates.variants import grey_percentiles
 from gellib.data.splits import split_imageset
 from gellib.training_run import load_images
+
+
+def test_counted_percentiles_are_those_of_numpy():
+    rng = np.random.default_rng(0)
+    for shape in ((1, 1), (1, 2), (3, 7), (40, 61)):
+        for most in (1, 3, 256):
+            grey = rng.integers(0, most, shape, dtype=np.uint8)
+            shares = (0.0, 0.02, 0.3, 0.5, 0.98, 1.0)
+            assert np.allclose(grey_percentiles(grey, shares), np.quantile(grey, shares))
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (9, 30), (65, 64), (81, 90)])
+def test_grain_is_measured_on_the_differences_themselves(shape):
+    grey = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    values = grey.astype(float)
+    twist = np.abs(values[1:, 1:] + values[:-1, :-1] - values[1:, :-1] - values[:-1, 1:])
+    grain = measure_traits(grey).grain
+    assert np.allclose(grain[[2, 3]], np.log([np.median(twist) + 0.05, twist.mean() + 0.05]))
+    assert grain[6] == (twist == 0).mean()
+
+
+@pytest.mark.parametrize("cpus", [1, 3, None])
+def test_results_of_blocks_come_in_their_order(monkeypatch, cpus):
+    monkeypatch.setattr("os.cpu_count", lambda: cpus)
+    blocks = batches(np.arange(23), 5)
+    assert [len(rows) for rows in blocks] == [5, 5, 5, 5, 3]
+    assert list(in_threads(lambda rows: int(rows[0]), blocks)) == [0, 5, 10, 15, 20]
+    assert list(in_threads(len, [])) == []
 
 
 @pytest.fixture

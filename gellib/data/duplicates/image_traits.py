@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+from scipy.fft import rfft
 
 # Cells per side of the maps; a date stamp of 1/25 of the height covers about two rows of them.
 CELLS = 48
@@ -66,18 +67,29 @@ def _levels(grey: np.ndarray) -> np.ndarray:
 def _grain(grey: np.ndarray) -> np.ndarray:
     half = np.asarray(Image.fromarray(grey).reduce(2)) if min(grey.shape) >= 8 else grey
     twists = _twists(grey), _twists(half)
-    flat = float((twists[0] < 0.5).mean()) if twists[0].size else 1.0
+    flat = float(twists[0][0] / twists[0].sum()) if twists[0].any() else 1.0
     strengths = [steps(image).mean() for image in (grey, half)]
-    for twist in twists:
-        strengths += [np.median(twist), twist.mean()] if twist.size else [0.0, 0.0]
+    for counts in twists:
+        strengths += [_median(counts), _mean(counts)] if counts.any() else [0.0, 0.0]
     blocks = _block_grid(grey) + _block_grid(grey.T)
     return np.array([*np.log(np.array(strengths) + 0.05), flat, blocks])
 
 
 def _twists(grey: np.ndarray) -> np.ndarray:
-    """Return second differences across the diagonal: noise, hardly any straight edge."""
-    values = grey.astype(np.float32)
-    return np.abs(values[1:, 1:] + values[:-1, :-1] - values[1:, :-1] - values[:-1, 1:])
+    """Count second differences across the diagonal by size: noise, hardly any straight edge."""
+    values = grey.astype(np.int16)
+    twists = np.abs(values[1:, 1:] + values[:-1, :-1] - values[1:, :-1] - values[:-1, 1:])
+    return np.bincount(twists.ravel(), minlength=1)
+
+
+def _median(counts: np.ndarray) -> float:
+    """Return the median of numbers that are given as how often there is 0, 1, 2 ..."""
+    below, n = np.cumsum(counts), int(counts.sum())
+    return float(np.searchsorted(below, [(n - 1) // 2, n // 2], side="right").mean())
+
+
+def _mean(counts: np.ndarray) -> float:
+    return float(counts @ np.arange(len(counts)) / counts.sum())
 
 
 def _bands(grey: np.ndarray) -> np.ndarray:
@@ -85,8 +97,9 @@ def _bands(grey: np.ndarray) -> np.ndarray:
     values = np.diff(grey.astype(np.float32), axis=1)
     if values.shape[1] < 64:
         return np.zeros(len(_BANDS) - 1)
-    values = (values - values.mean(axis=1, keepdims=True)) * np.hanning(values.shape[1])
-    power = np.log(np.abs(np.fft.rfft(values, axis=1)) ** 2 + 1).mean(axis=0)
+    window = np.hanning(values.shape[1]).astype(np.float32)
+    waves = rfft((values - values.mean(axis=1, keepdims=True)) * window, axis=1)
+    power = np.log(waves.real**2 + waves.imag**2 + 1).mean(axis=0, dtype=np.float64)
     places = np.searchsorted(np.linspace(0, 0.5, len(power)), _BANDS)
     return np.array([power[a:b].mean() for a, b in zip(places, places[1:], strict=False)])
 

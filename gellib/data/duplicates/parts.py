@@ -12,6 +12,7 @@ import numpy as np
 from scipy.fft import dct
 
 from gellib.data.duplicates.part_alignment import align_parts, blur_matrix, halve
+from gellib.data.duplicates.threads import batches, in_threads
 from gellib.data.duplicates.warp import centres, follow, sample, window_maps
 
 # Sets of more images are not searched for parts: the time grows with the square of their number.
@@ -170,10 +171,9 @@ def _window_candidates(
     progress: Callable[..., Iterable[Any]] | None,
 ) -> tuple[np.ndarray, ...]:
     """Return pairs: first, second, the window of the second, and no symmetry and no negative."""
-    n, found = len(thumbnails), []
-    blocks = range(0, n, _BLOCK)
-    for at in progress(blocks, total=len(blocks)) if progress else blocks:
-        rows = np.arange(at, min(at + _BLOCK, n))
+    n = len(thumbnails)
+
+    def block(rows: np.ndarray) -> tuple[np.ndarray, ...]:
         parts = _window_waves(halve(thumbnails[rows]), aspects[rows])
         best = np.full((len(rows), n), -1, np.float32)
         for part in parts:
@@ -181,7 +181,11 @@ def _window_candidates(
         best[np.arange(len(rows)), rows] = -1
         row, column = _nearest(best, _NEIGHBOURS, _COARSE)
         window = np.einsum("wpk,pk->wp", parts[:, row], whole[column]).argmax(axis=0)
-        found.append((column, rows[row], WINDOWS[window], best[row, column]))
+        return column, rows[row], WINDOWS[window], best[row, column]
+
+    blocks = batches(np.arange(n), _BLOCK)
+    results = in_threads(block, blocks)
+    found = list(progress(results, total=len(blocks)) if progress else results)
     first, second, windows, likeness = map(np.concatenate, zip(*found, strict=True))
     most = np.sort(np.argsort(-likeness, kind="stable")[:_MOST_PAIRS])
     first, second, windows = first[most], second[most], windows[most]

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.fft import dctn
 
 from gellib.data.duplicates.align import SIDES, agreement, crop, detail
+from gellib.data.duplicates.threads import batches, in_threads
 from gellib.data.duplicates.variants import SYMMETRIES
 
 # Agreement from which a pair counts as one image. Chosen on simulated images and their changed
@@ -110,10 +111,9 @@ def _candidates(
     n = len(thumbnails)
     most = min(NEIGHBOURS, n - 1)
     whole = [_by_parity(coarse), _by_parity(coarse.transpose(0, 2, 1))]
-    found: list[tuple[np.ndarray, ...]] = []
-    blocks = range(0, n, _BLOCK)
-    for at in progress(blocks, total=len(blocks)) if progress else blocks:
-        rows = np.arange(at, min(at + _BLOCK, n))
+
+    def block(rows: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+        found = []
         cuts = [_by_parity(detail(crop(thumbnails[rows], window), SIDES[0])) for window in CROPS]
         plain = np.full((len(rows), n), -1, np.float32)
         changed = np.full((len(rows), n), -1, np.float32)
@@ -137,6 +137,11 @@ def _candidates(
                 use = is_plain | (symmetry > 0) | negative
                 chosen = column, rows[row], crops, symmetry, negative
                 found.append(tuple(values[use] for values in chosen))
+        return found
+
+    blocks = batches(np.arange(n), _BLOCK)
+    parts = in_threads(block, blocks)
+    found = list(itertools.chain(*(progress(parts, total=len(blocks)) if progress else parts)))
     if not found:
         nothing = np.zeros(0, int)
         return nothing, nothing, nothing, nothing, nothing.astype(bool)
