@@ -57,7 +57,7 @@ def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperatur
     """
     n = len(y_true)
     if n < 2:
-        return Temperature(1.0, n, f"{n} validation images are too few to choose a temperature")
+        return Temperature(1.0, n, f"{n} images are too few to choose a temperature")
     task = task_of_targets(y_true)
     repeats = np.reshape(probabilities, (-1, n, np.shape(probabilities)[-1]))
 
@@ -73,7 +73,7 @@ def fit_temperature(y_true: np.ndarray, probabilities: np.ndarray) -> Temperatur
     as_is = int(np.argmin(np.abs(np.log(_TRIED))))
     left_out = losses[np.arange(n), without].sum()
     if left_out >= losses[:, as_is].sum() or best == as_is:
-        return Temperature(1.0, n, "no temperature lowers the loss of validation images left out")
+        return Temperature(1.0, n, "no temperature lowers the loss of images left out of its fit")
     return Temperature(float(_TRIED[best]), n)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gellib.runs.record import Record
 
 # Equal means are to be equal in whatever order they were summed.
-_DIGITS = 12
+RANKED_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,6 @@ def _key(score: float, loss: float) -> tuple[float, float]:
     """Sort by the highest score, then by the lowest loss; what is not known comes last."""
     worst = math.inf
     return (
-        worst if math.isnan(score) else -round(score, _DIGITS),
-        worst if math.isnan(loss) else round(loss, _DIGITS),
+        worst if math.isnan(score) else -round(score, RANKED_DIGITS),
+        worst if math.isnan(loss) else round(loss, RANKED_DIGITS),
     )

@@ -5,13 +5,14 @@ import re
 import shutil
 import sys
 import zipfile
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 import yaml
 from click.testing import CliRunner
 from making.hostile import HOSTILE, Found, markdown
-from making.sweeps import make_sweep
+from making.sweeps import make_cross_validated_sweep, make_sweep
 from making.trained import KINDS, make_trained_sweep
 
 from gellib import __version__
@@ -20,6 +21,9 @@ from gellib.base.paths import PROJECT_ROOT
 from gellib.cli import main
 from gellib.config import RunConfig
 from gellib.plots.base import three_digits
+from gellib.report.baselines import MAJORITY, STATISTICS
+from gellib.report.comparison import Comparison
+from gellib.report.comparison.reference import BaselineScores
 from gellib.report.handover import (
     GUIDELINES,
     DocumentError,
@@ -36,10 +40,31 @@ from gellib.report.handover import (
 from gellib.report.handover import references as refs
 from gellib.report.handover.answers import TOPICS
 from gellib.report.handover.checklist import fill, read_guideline
+from gellib.report.handover.data_sentences import duplicates_sentence
 from gellib.report.handover.document import Paragraph, Verbatim, to_page
+from gellib.report.handover.evaluation_sentences import (
+    baselines_sentence,
+    choice_sentence,
+    headline_intervals_sentence,
+    intervals_sentence,
+)
+from gellib.report.handover.limits import limits
 from gellib.report.handover.methods import MOST_WORDS, count_words
+from gellib.report.handover.model_sentences import (
+    imbalance_words,
+    software_sentence,
+    training_sentence,
+)
+from gellib.report.handover.promise_sentences import (
+    calibration_sentence,
+    sets_sentence,
+    thresholds_sentence,
+)
+from gellib.report.handover.reported import Measured
+from gellib.report.handover.short_answers import parameters_answer, separation_answer
 from gellib.report.summary import Summary
 from gellib.runs import RunFolder, SweepFolder
+from gellib.training_run.group_findings import DuplicatesFound, FamiliesFound
 
 LEAST_WORDS = 150
 DOCUMENTS = {
@@ -354,6 +379,222 @@ def test_records_of_the_first_version_are_reported(early, document):
         text = to_markdown(DOCUMENTS[document](Reported.find(path)))
         assert "22 test images" in text or "22 images" in text
         assert "nan" not in text and "None" not in text
+
+
+def edited(early, folder, **sections):
+    """The best run of a sweep, with values of sections of its record replaced."""
+    run = RunFolder(folder / "sweep" / "run")
+    shutil.copytree(early.best().path, run.path)
+    record = run.read_record().to_dict()
+    for name, values in sections.items():
+        record[name] = values if values is None else {**(record.get(name) or {}), **values}
+    run.record.write_text(json.dumps(record), encoding="utf-8")
+    return Reported.find(run.path)
+
+
+LOW, HIGH = Measured(0.55, 0.45, 0.65, 92), Measured(0.95, 0.9, 0.99, 40)
+
+
+@pytest.mark.parametrize(
+    ("seen", "corrected", "tested", "limited"),
+    [(HIGH, LOW, HIGH, True), (LOW, None, HIGH, True), (HIGH, HIGH, LOW, False)],
+)
+def test_a_baseline_is_held_against_the_score_on_its_images(
+    tmp_path, monkeypatch, seen, corrected, tested, limited
+):
+    sweep = make_cross_validated_sweep(tmp_path, [0.8, 0.7], given_test=40)
+    (sweep.path / "baselines.json").write_text("{}")
+    for name, score in (("out_of_fold", seen), ("corrected", corrected), ("tested", tested)):
+        monkeypatch.setattr(Reported, name, score)
+    found = Reported.find(sweep.path)
+    found.comparison.__dict__["baselines"] = BaselineScores({MAJORITY: 0.5, STATISTICS: 0.6})
+    assert baselines_sentence(found).endswith("60.0 % on the images out of fold.")
+    said = [text for text in limits(found) if "not shown to be better" in text]
+    assert bool(said) == limited and all("50.0 % on the images out of fold." in s for s in said)
+    # Of the run alone, only the classes of the test images are known.
+    alone = Reported.find(sweep.best().path)
+    assert baselines_sentence(alone).endswith("50.0 % on the test images.")
+    said = [text for text in limits(alone) if "not shown to be better" in text]
+    assert bool(said) != limited and all("50.0 % on the test images." in s for s in said)
+
+
+@pytest.mark.parametrize("folds", [True, False])
+def test_the_commonest_class_is_named_with_its_images(tmp_path, early, folds):
+    sweep = make_cross_validated_sweep(tmp_path, [0.8]) if folds else early
+    images = "images out of fold" if folds else "test images"
+    for path in (sweep.path, sweep.best().path):
+        assert baselines_sentence(Reported.find(path)).endswith(f" % on the {images}.")
+
+
+@pytest.mark.parametrize("families", [True, False])
+@pytest.mark.parametrize("duplicates", [True, False])
+@pytest.mark.parametrize("pairs", [(0, 0), (2, 0), (0, 1), (2, 1)])
+def test_duplicates_that_were_not_kept_together_are_told(
+    early, tmp_path, pairs, duplicates, families
+):
+    searched = duplicates or families
+    exact, near = pairs if searched else (0, 0)
+    own = DuplicatesFound(exact=exact, near=near, checked=duplicates).to_dict()
+    kin = FamiliesFound(checked=families).to_dict()
+    found = edited(early, tmp_path, data={"duplicates": own, "families": kin})
+    said = duplicates_sentence(found)
+    assert said.startswith("A search for duplicates found" if searched else "Duplicates of images")
+    assert all(f"{n} pair" in said for n in (exact, near) if n)
+    assert ("did not decide how the images were divided" in said) == (
+        not duplicates and exact + near > 0
+    )
+    memory = [text for text in limits(found) if "may be of memory" in text]
+    assert bool(memory) == (not duplicates and (exact + near > 0 or not searched))
+
+
+@pytest.mark.parametrize("folder", ["", "/elsewhere/test"])
+def test_images_of_another_folder_are_on_record(early, tmp_path, folder):
+    said = as_plain(" ".join(limits(edited(early, tmp_path, config={"test_dir": folder}))))
+    assert ("nothing on record is about them" in said) == (not folder)
+    assert not folder or f"only the test images of {folder} are on record" in said
+
+
+def test_a_sweep_with_one_finished_run_is_reported_as_a_sweep(tmp_path, monkeypatch):
+    grid = (("cpu", "resnet18", "single", "adam"), ("cpu", "vgg16", "multi", "sgd"))
+    for number, own in enumerate((grid[:1], grid)):
+        place = tmp_path / str(number)
+        sweep = make_sweep(place / "gel", place / "data", grid=own, failed=(2,))
+        (sweep.path / "baselines.json").write_text("{}")
+        sweep.best().notebook.write_text("{}")
+        monkeypatch.setattr(Comparison, "baselines", BaselineScores({STATISTICS: 0.6}))
+        found = Reported.find(sweep.path)
+        card = to_markdown(card_of(found))
+        named = {file for row in rows_of(found) for file in row.files}
+        named |= set(re.findall(r"[\w./-]+\.(?:json|csv|pt|ipynb)\b", as_plain(card)))
+        assert {sweep.best().model.name, "train.ipynb"} <= {Path(file).name for file in named}
+        missing = {file for file in named if not (sweep.path / file).is_file()}
+        assert not missing, missing
+        assert "image statistics" in card and "**Made for:**" in card
+        assert "configurations" not in choice_sentence(found)
+
+
+@pytest.mark.parametrize(
+    ("scores", "losses", "said"),
+    [
+        ([0.9, 0.8], [0.3, 0.2], "was chosen;"),
+        ([0.9, 0.9], [0.2, 0.3], "was chosen (2 had it: of these, that with the smallest loss);"),
+        ([0.9, 0.9 + 1e-14], [0.2, 0.2], "that with the smallest loss and number);"),
+    ],
+)
+def test_what_decided_between_equal_scores_is_told(early, scores, losses, said):
+    found = Reported.find(early.path)
+    done = found.comparison.done.assign(val_accuracy=scores, val_loss=losses)
+    found.comparison.__dict__["done"] = done
+    assert said in choice_sentence(found)
+
+
+@pytest.mark.parametrize("folds", [True, False])
+def test_probabilities_that_were_left_as_they_are_say_why(early, tmp_path, folds):
+    reason = "12 validation images are too few to choose a temperature"
+    found = edited(
+        early,
+        tmp_path,
+        calibration={"temperature": 1.0, "n_val": 12, "reason": reason},
+        evaluation={"method": "cv" if folds else "holdout"},
+    )
+    assert ("validation images" in calibration_sentence(found)) == (not folds)
+    assert ("12 images are too few" in calibration_sentence(found)) == folds
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (None, "no calibration is on record"),
+        ({"temperature": 1.2, "n_val": 12}, "too few to calibrate"),
+        ({"temperature": 1.2, "n_val": 200}, ""),
+    ],
+)
+def test_probabilities_without_calibration_are_a_limit(early, tmp_path, own, said):
+    found = edited(early, tmp_path, calibration=own)
+    text = [text for text in limits(found) if "probabilities taken at their word" in text]
+    assert bool(text) == bool(said) and said in " ".join(text)
+
+
+@pytest.mark.parametrize(
+    ("network", "keys"),
+    [
+        ("resnet18", {"torchvision2016"}),
+        ("timm/resnet18", {"wightman2019"}),
+        ("resnet18+vgg16", {"torchvision2016"}),
+        ("timm/resnet18+efficientnet-lite0", {"wightman2019"}),
+        ("resnet18+timm/resnet18", {"torchvision2016", "wightman2019"}),
+        ("efficientnet-lite0+resnet18", {"torchvision2016", "wightman2019"}),
+    ],
+)
+def test_each_library_of_a_joined_network_is_cited(early, tmp_path, network, keys):
+    found = edited(early, tmp_path, config={"pretrained_model": network})
+    cited = set(refs.keys_in([software_sentence(found)]))
+    assert cited & {"torchvision2016", "wightman2019"} == keys
+
+
+MULTILABEL = {"task": "multilabel"}
+
+
+@pytest.mark.parametrize(
+    ("data", "scores", "every", "alone"),
+    [
+        ({}, {"roc_auc": 0.9}, "DeLong's", "Wilson's"),
+        ({}, {"roc_auc": 1.0}, "Newcombe's", "Wilson's"),
+        (MULTILABEL, {"roc_auc": 0.9, "f1_samples": 0.9}, "DeLong's", "from the BCa bootstrap"),
+        (MULTILABEL, {"roc_auc": 0.0, "f1_samples": 1.0}, "Newcombe's", "Wilson's"),
+    ],
+)
+def test_methods_of_intervals_are_those_of_the_scores(
+    early, tmp_path, monkeypatch, data, scores, every, alone
+):
+    """Where a score is perfect nothing varies, and another method gives the interval."""
+    test = {"n": 22, "accuracy": 0.9, **scores, "intervals": {"accuracy": [0.4, 0.95]}}
+    found = edited(early, tmp_path, data=data, metrics={"test": test})
+    monkeypatch.setattr(Reported, "tested", HIGH)
+    said = intervals_sentence(found)
+    assert every in said and ("Newcombe's" in said) != ("DeLong's" in said)
+    assert headline_intervals_sentence(found).startswith(f"Intervals (95 %) were {alone}")
+
+
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("few", [0, 1, 2])
+def test_no_promise_is_told_where_there_is_none(early, tmp_path, labels, few):
+    names = ["gel", "not_gel"][:few]
+    found = edited(
+        early,
+        tmp_path,
+        data=MULTILABEL if labels else {},
+        prediction_sets={"level": 0.95, "source": "validation", "too_few": names},
+        thresholds={"values": {"gel": 0.3, "not_gel": 0.5}, "not_tuned": names},
+    )
+    said, cut, fitted = sets_sentence(found), thresholds_sentence(found), separation_answer(found)
+    assert ("promise nothing" in said) == (few == 2) != ("were fitted" in said)
+    assert ("without a promise" in said) == (few == 1)
+    assert ("label by label" if labels else "class by class") in said or few == 2
+    assert ("more probable than not" in cut) == (few == 2) != ("highest F1" in cut)
+    assert ("the prediction sets" in fitted) == ("the thresholds" in fitted) == (few < 2)
+
+
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("imbalance", ["none", "sampler", "class_weights"])
+def test_weights_of_classes_and_of_labels_are_told_apart(early, tmp_path, imbalance, labels):
+    data = MULTILABEL if labels else {}
+    found = edited(early, tmp_path, data=data, config={"imbalance": imbalance})
+    said = imbalance_words(found)
+    assert ("label" in said) == labels and ("No " in said) == (imbalance == "none")
+    assert imbalance == "none" or training_sentence(found).endswith(said)
+
+
+@pytest.mark.parametrize("folds", [True, False])
+def test_parameters_were_trained_on_the_training_images_alone(early, tmp_path, folds):
+    found = edited(
+        early,
+        tmp_path,
+        parameters={"total": 100, "trained": 10},
+        evaluation={"method": "cv" if folds else "holdout"},
+    )
+    images = f"{found.splits['cv']}" if folds else "12 training"
+    assert parameters_answer(found) == f"Of 100 parameters, 10 were trained, on {images} images."
 
 
 def hostile(early, folder, name):

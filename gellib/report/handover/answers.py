@@ -67,7 +67,13 @@ def _predictions(found: Reported) -> str:
 
 def _summary(found: Reported) -> str:
     own = found.summary
-    return found.place(own) if own is not None else _record(found)
+    # Without one, from what it would be computed.
+    return found.place(own) if own is not None else _splits(found)
+
+
+def _baselines(found: Reported) -> str:
+    known = found.sweep.path / "baselines.json"
+    return found.place(known) if found.of_sweep and known.is_file() else _splits(found)
 
 
 def _existing(found: Reported, path: Path) -> str:
@@ -98,7 +104,7 @@ TOPICS: dict[str, tuple[_Write, Callable[[Reported], str]]] = {
     "choice": (judged.choice_sentence, _tables),
     "tuning": (short.tuning_answer, _config),
     "tests": (judged.tests_sentence, _summary),
-    "baselines": (judged.baselines_sentence, _summary),
+    "baselines": (judged.baselines_sentence, _baselines),
     "metrics": (short.metrics_answer, _record),
     "scores": (short.scores_answer, _scores_file),
     "by_class": (short.by_class_answer, _record),

@@ -65,17 +65,25 @@ def extra_sentence(found: Reported) -> str:
     return f"{text}."
 
 
+def duplicates_searched(found: Reported) -> bool:
+    """Whether duplicates were searched for: to keep them together, or for families of images."""
+    data = found.record.data
+    return bool(data.duplicates.get("checked", True) or data.families.get("checked"))
+
+
 def duplicates_sentence(found: Reported) -> str:
     """Say which duplicates were found among the images; empty where the record does not say."""
     known, kin = found.record.data.duplicates, found.record.data.families
     if not known:
         return ""
-    if not known.get("checked", True):
+    if not duplicates_searched(found):
         return "Duplicates of images were not searched for."
     exact, near = known.get("exact", 0), known.get("near", 0)
     pairs = [f"{count(exact, 'pair')} of identical images"] if exact else []
     pairs += [f"{count(near, 'pair')} of near-duplicates"] if near else []
     text = f"A search for duplicates found {join_and(pairs) or 'none'}"
+    if pairs and not known.get("checked", True):
+        text += ", which did not decide how the images were divided"
     if kin.get("groups"):
         clusters = count(kin["groups"], "near-duplicate cluster")
         text += f"; {kin.get('images', 0)} images formed {clusters}, such as slices of one subject"
@@ -92,6 +100,12 @@ def groups_sentence(found: Reported) -> str:
         f"The {n} images formed {groups} independent groups (duplicates or images of one subject), "
         f"each kept whole in one {where}."
     )
+
+
+def units(found: Reported) -> str:
+    """Say what is independent: `groups` or `images`."""
+    groups = found.groups
+    return "groups" if groups is not None and groups < found.grouped_images else "images"
 
 
 def preprocessing_sentence(found: Reported) -> str:

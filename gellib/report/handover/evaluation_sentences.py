@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from gellib.base.markup import in_markdown
 from gellib.base.text import join_and, join_some, shorten
 from gellib.plots.base import percent
@@ -9,12 +12,16 @@ from gellib.report.baselines import MAJORITY, STATISTICS
 from gellib.report.comparison import words
 from gellib.report.comparison.reference import majority_of
 from gellib.report.conclusions.wording import count
+from gellib.report.handover.data_sentences import units
 from gellib.report.handover.references import cite
 from gellib.report.handover.reported import Measured, Reported
+from gellib.runs.ranking import RANKED_DIGITS, score_column
 
 _MOST_VALUES = 4
 _MOST_FACTORS = 4
 _LONGEST_VALUE = 30
+_DELONG = f"DeLong's{cite('delong1988')}"
+_NEWCOMBE = f"Newcombe's{cite('newcombe2006')}"
 
 
 def evaluation_sentence(found: Reported) -> str:
@@ -65,7 +72,7 @@ def choice_sentence(found: Reported) -> str:
         by = "out of fold" if comparison.choice == "out-of-fold" else "on the validation images"
         text = (
             f"Of {chosen_from} configurations{_factors(found)}, the one with the highest "
-            f"{found.metric} {by} was chosen"
+            f"{found.metric} {by} was chosen{_equals(found)}"
         )
         if found.corrected is not None:
             text += (
@@ -78,6 +85,18 @@ def choice_sentence(found: Reported) -> str:
     elif "val" in found.splits:
         parts.append("Test images chose nothing." if found.tested else "")
     return " ".join(filter(None, parts))
+
+
+def _equals(found: Reported) -> str:
+    """Say what decided where several configurations had the highest score; else empty."""
+    done = found.comparison.done
+    ranked = done[[score_column(done), "val_loss"]].round(RANKED_DIGITS)
+    same = ranked == ranked.iloc[0]
+    highest, lowest = same.iloc[:, 0].sum(), same.all(axis=1).sum()
+    if highest < 2:
+        return ""
+    rule = "smallest loss" if lowest == 1 else "smallest loss and number"
+    return f" ({highest} had it: of these, that with the {rule})"
 
 
 def _factors(found: Reported) -> str:
@@ -97,12 +116,6 @@ def _factors(found: Reported) -> str:
 
 def _value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or "none"
-
-
-def units(found: Reported) -> str:
-    """Say what is independent: `groups` or `images`."""
-    groups = found.groups
-    return "groups" if groups is not None and groups < found.grouped_images else "images"
 
 
 def headline_intervals_sentence(found: Reported) -> str:
@@ -134,12 +147,19 @@ def intervals_sentence(found: Reported, *, headline: bool = False) -> str:
 
 
 def _of_images(found: Reported, every: bool) -> str:
-    area = f"DeLong's{cite('delong1988')} for the ROC area"
+    scores = found.record.scores
+    # Where nothing varies, the usual methods have no interval.
+    whole = scores.get("roc_auc") in (0, 1)
+    area = f"{_NEWCOMBE if whole else _DELONG} for the ROC area"
+    wilson = f"Wilson's{cite('wilson1927')}"
     if found.exclusive:
         rest = f" for shares of images, {area}, and from draws of the confusion matrix for others"
-        return f"Wilson's{cite('wilson1927')}{rest if every else ''}"
-    rest = f", for the share with all labels right Wilson's{cite('wilson1927')}, and {area}"
-    return f"from the BCa bootstrap{cite('efron1987')}{rest if every else ''}"
+        return f"{wilson}{rest if every else ''}"
+    bootstrap = f"from the BCa bootstrap{cite('efron1987')}"
+    if not every:
+        return wilson if scores.get(found.record.task.headline) in (0, 1) else bootstrap
+    others = "for the share with all labels right and scores at the end of their range"
+    return f"{bootstrap}, {others} {wilson}, and {area}"
 
 
 def tests_sentence(found: Reported) -> str:
@@ -167,26 +187,39 @@ def tests_sentence(found: Reported) -> str:
     return ""
 
 
-def baselines(found: Reported) -> dict[str, float]:
-    """Return the scores that need no network, by name, on the same images, as far as known."""
+class Baselines(NamedTuple):
+    """Scores that need no network, by name, and that of the configuration on the same images."""
+
+    known: Mapping[str, float]
+    own: Measured | None
+    images: str
+
+
+def baselines(found: Reported) -> Baselines:
+    """Return the scores that need no network, as far as known, and what to hold against them."""
     comparison, known = found.comparison, {}
+    out_of_fold = found.record.scored_on != "test"
     if found.of_sweep and (found.sweep.path / "baselines.json").is_file():
         known = dict(comparison.baselines.means)
-    if MAJORITY not in known and found.exclusive:
+        # Beside a given test part too, those of cross-validated runs are of the folds.
+        out_of_fold = comparison.cross_validated is not None if known else out_of_fold
+    if not known and found.exclusive:
         share = majority_of(comparison.done.head(1))
-        known |= {} if share is None else {MAJORITY: share}
-    return known
+        known = {} if share is None else {MAJORITY: share}
+    if out_of_fold:
+        return Baselines(known, found.corrected or found.out_of_fold, "images out of fold")
+    return Baselines(known, found.tested, "test images")
 
 
 def baselines_sentence(found: Reported) -> str:
     """Give the scores that need no network; empty where none is known."""
-    known = baselines(found)
+    known, _, images = baselines(found)
     what = {
         MAJORITY: "always predicting the commonest class",
         STATISTICS: "a logistic regression on image statistics, without a network,",
     }
     parts = [f"{what[name]} reached {percent(known[name])}" for name in what if name in known]
-    return f"For comparison, {join_and(parts)}." if parts else ""
+    return f"For comparison, {join_and(parts)} on the {images}." if parts else ""
 
 
 def results_sentences(found: Reported) -> list[str]:

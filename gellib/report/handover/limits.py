@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gellib.base.markup import in_markdown
+from gellib.base.markup import in_code, in_markdown
 from gellib.base.text import shorten
 from gellib.evaluation import ENOUGH_IMAGES
 from gellib.plots.base import percent
 from gellib.report.baselines import MAJORITY
 from gellib.report.conclusions.wording import count
-from gellib.report.handover.data_sentences import name_classes
+from gellib.report.handover.data_sentences import duplicates_searched, name_classes
 from gellib.report.handover.evaluation_sentences import baselines
 from gellib.report.handover.reported import Reported
 from gellib.report.summary.answer import leak_warnings
@@ -49,12 +49,13 @@ def _weights(found: Reported) -> list[str]:
 
 
 def _no_better_than_chance(found: Reported) -> list[str]:
-    chance, score = baselines(found).get(MAJORITY), found.tested or found.out_of_fold
+    known, score, images = baselines(found)
+    chance = known.get(MAJORITY)
     if chance is None or score is None or (score.low if score.bounded else score.value) > chance:
         return []
     return [
         "**Not at all before more images say otherwise:** it is not shown to be better than always "
-        f"predicting the commonest class, which reaches {percent(chance)}."
+        f"predicting the commonest class, which reaches {percent(chance)} on the {images}."
     ]
 
 
@@ -62,10 +63,24 @@ def _memory(found: Reported) -> list[str]:
     data = found.record.data
     torn = data.duplicates.get("cross_split_pairs") or data.duplicates.get("problem")
     if not (torn or data.families.get("warning")):
-        return []
+        return _not_kept_together(found)
     return [
         "**Not with these scores for new subjects or samples:** training and test images share "
         "duplicates or near-duplicates, so the scores are in part of memory."
+    ]
+
+
+def _not_kept_together(found: Reported) -> list[str]:
+    known = found.record.data.duplicates
+    if known.get("checked", True):
+        return []
+    searched = duplicates_searched(found)
+    if searched and not (known.get("exact") or known.get("near")):
+        return []
+    why = "were not kept together as such" if searched else "were not searched for"
+    return [
+        "**Not with these scores for new subjects or samples without a look at them:** duplicates "
+        f"of images {why}, so the scores may be of memory."
     ]
 
 
@@ -81,10 +96,13 @@ def _shortcuts(found: Reported) -> list[str]:
 
 
 def _other_images(found: Reported) -> list[str]:
-    own = found.record.out_of_distribution
+    own, folder = found.record.out_of_distribution, found.config["test_dir"]
+    known = "nothing on record is about them"
+    if folder:
+        known = f"beyond its data set, only the test images of {in_code(folder)} are on record"
     text = (
         "**Not for images from another source**, such as another instrument, laboratory, "
-        "protocol or population, before it was tested there: nothing on record is about them."
+        f"protocol or population, before it was tested there: {known}."
     )
     if own is not None and own.rate is not None:
         text += " Predictions mark images that are unlike the training images."
@@ -119,7 +137,9 @@ def _few_images(found: Reported) -> list[str]:
 
 def _probabilities(found: Reported) -> list[str]:
     own = found.record.calibration
-    if own is None or own.n_val >= ENOUGH_IMAGES:
+    if own is None:
+        return ["**Not with probabilities taken at their word:** no calibration is on record."]
+    if own.n_val >= ENOUGH_IMAGES:
         return []
     return [
         f"**Not with probabilities taken at their word:** {count(own.n_val, 'image')} "

@@ -7,7 +7,7 @@ from gellib.base.text import join_and, shorten
 from gellib.config import RunConfig
 from gellib.config.expressions import check_augmentation, check_monitor, check_schedule
 from gellib.report.conclusions.wording import count
-from gellib.report.handover.references import cite, from_timm, network_keys
+from gellib.report.handover.references import cite, from_timm, from_torchvision, network_keys
 from gellib.report.handover.reported import Reported
 
 _LONGEST_NAME = 60
@@ -42,6 +42,10 @@ _STEPS = {
 _IMBALANCE = {
     "sampler": "Classes were drawn equally often.",
     "class_weights": "Classes were weighted by their inverse frequency.",
+}
+_IMBALANCE_OF_LABELS = {
+    "sampler": "Images were drawn the more often the rarer their rarest label is.",
+    "class_weights": "Images with a label counted the more in its loss the rarer it is.",
 }
 
 
@@ -110,7 +114,7 @@ def _trained_layers(found: Reported) -> str:
 def training_sentence(found: Reported) -> str:
     """Name loss, optimiser and its numbers, and which epoch was kept."""
     config = found.config
-    weighted = _IMBALANCE.get(config["imbalance"], "")
+    weighted = _weighted(found, "")
     if config["opt_alg"] == "lbfgs":
         each = "" if found.exclusive else " (one per label)"
         text = (
@@ -151,7 +155,12 @@ def imbalance_words(found: Reported) -> str:
     """Say whether rare classes were given more weight."""
     if found.config["imbalance"] == "focal":
         return f"The focal loss{cite('lin2017')} gave more weight to images that are hard."
-    return _IMBALANCE.get(found.config["imbalance"], "No class was given more weight.")
+    return _weighted(found, f"No {'class' if found.exclusive else 'label'} was given more weight.")
+
+
+def _weighted(found: Reported, else_: str) -> str:
+    words = _IMBALANCE if found.exclusive else _IMBALANCE_OF_LABELS
+    return words.get(found.config["imbalance"], else_)
 
 
 def _epochs(found: Reported) -> str:
@@ -208,16 +217,15 @@ def augmentation_sentence(found: Reported) -> str:
 def software_sentence(found: Reported) -> str:
     """Name software and machine."""
     machine = found.record.environment
-    timm, known = from_timm(str(found.config["pretrained_model"])), machine.model_dump()
+    network, known = str(found.config["pretrained_model"]), machine.model_dump()
     commit = f" (commit {in_markdown(machine.git_commit)})" if machine.git_commit else ""
-    library = ("timm", "timm", "wightman2019")
-    if not timm:
-        library = ("torchvision", "torchvision", "torchvision2016")
+    libraries = [("torchvision", "torchvision", "torchvision2016")] * from_torchvision(network)
+    libraries += [("timm", "timm", "wightman2019")] * from_timm(network)
     parts = [f"gellib {in_markdown(machine.gellib)}{commit}" if machine.gellib else ""]
     for title, key, reference in (
         ("Python", "python", ""),
         ("PyTorch", "torch", "paszke2019"),
-        library,
+        *libraries,
         ("scikit-learn", "scikit_learn", "pedregosa2011"),
     ):
         version = f" {in_markdown(known[key])}" if known.get(key) else ""

@@ -8,6 +8,7 @@ from gellib.report.conclusions.wording import count
 from gellib.report.handover.data_sentences import name_classes
 from gellib.report.handover.references import cite
 from gellib.report.handover.reported import Reported
+from gellib.runs.record_sections import PredictionSetsRecord
 
 
 def calibration_sentence(found: Reported) -> str:
@@ -17,6 +18,9 @@ def calibration_sentence(found: Reported) -> str:
         return ""
     if own.temperature == 1:
         why = f": {in_markdown(own.reason)}" if own.reason else ""
+        if found.crossed:
+            # As records of earlier versions have it, whatever the images are.
+            why = why.replace("validation images", "images")
         return f"Probabilities were left uncalibrated{why}."
     of = "out-of-fold predictions" if found.crossed else "predictions"
     return (
@@ -30,6 +34,11 @@ def thresholds_sentence(found: Reported) -> str:
     own = found.record.thresholds
     if own is None:
         return ""
+    if own.values and len(own.not_tuned) == len(own.values):
+        return (
+            "Each label was given where it was more probable than not: there were too few images "
+            "to choose a threshold."
+        )
     of = "out of fold" if found.crossed else "on the validation images"
     text = f"Each label was given from the probability on that had the highest F1 {of}"
     if own.not_tuned:
@@ -37,16 +46,27 @@ def thresholds_sentence(found: Reported) -> str:
     return f"{text}."
 
 
+def promising_sets(found: Reported) -> PredictionSetsRecord | None:
+    """Return the prediction sets where they promise something for some class, else None."""
+    own = found.record.prediction_sets
+    if own is None or own.level is None or len(own.too_few) == len(found.record.data.classes):
+        return None
+    return own
+
+
 def sets_sentence(found: Reported) -> str:
     """Say what the prediction sets promise; empty where there are none."""
-    own = found.record.prediction_sets
-    if own is None or own.level is None:
+    known, own = found.record.prediction_sets, promising_sets(found)
+    if known is None or known.level is None:
         return ""
-    of = "out-of-fold predictions" if own.source == "out-of-fold" else "validation images"
+    kind = "class" if found.exclusive else "label"
+    if own is None:
+        return f"Prediction sets promise nothing: there were too few images of each {kind}."
+    of = "out-of-fold predictions" if known.source == "out-of-fold" else "validation images"
     text = (
-        f"Prediction sets were fitted class by class to the {of} by conformal "
-        f"prediction{cite('vovk2015')}, to hold the true class of {percent(own.level, 0)} of "
-        "further images"
+        f"Prediction sets were fitted {kind} by {kind} to the {of} by conformal "
+        f"prediction{cite('vovk2015')}, to hold each {kind} for {percent(known.level, 0)} of "
+        "further images that have it"
     )
     if own.too_few:
         few = name_classes(own.too_few)

@@ -125,9 +125,17 @@ def network_keys(name: str) -> tuple[list[str], list[str]]:
 
 
 def from_timm(name: str) -> bool:
-    """Whether timm builds a network, or a part of a joined one; else torchvision does."""
-    parts = (part.replace("-", "_") for part in name.split(_PLUS))
-    return any(part.startswith((_TIMM, "efficientnet_lite")) for part in parts)
+    """Whether timm builds a network, or a part of a joined one."""
+    return any(map(_is_timm, name.split(_PLUS)))
+
+
+def from_torchvision(name: str) -> bool:
+    """Whether torchvision builds a network, or a part of a joined one."""
+    return not all(map(_is_timm, name.split(_PLUS)))
+
+
+def _is_timm(part: str) -> bool:
+    return part.replace("-", "_").startswith((_TIMM, "efficientnet_lite"))
 
 
 @cache

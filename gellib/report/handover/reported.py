@@ -51,7 +51,7 @@ class Reported:
     sweep
         The folder around it, with what the check found.
     of_sweep
-        Whether it stands for a sweep, so that what is said of a choice holds.
+        Whether it stands for a sweep, so that files are named from the sweep's folder.
     """
 
     folder: RunFolder
@@ -82,7 +82,7 @@ class Reported:
                 "expected the folder of a finished run or of a sweep, such as runs/gel"
             )
         record = next(r for r in comparison.records if r.name == best.path.name)
-        return cls(best, record, comparison, sweep, len(comparison.records) > 1)
+        return cls(best, record, comparison, sweep, True)
 
     @classmethod
     def _of_run(cls, run: RunFolder) -> Reported:

@@ -11,6 +11,7 @@ from gellib.report.handover import data_sentences as data
 from gellib.report.handover import evaluation_sentences as judged
 from gellib.report.handover import limits
 from gellib.report.handover import model_sentences as model
+from gellib.report.handover.promise_sentences import promising_sets
 from gellib.report.handover.reported import Reported
 
 
@@ -84,7 +85,10 @@ def separation_answer(found: Reported) -> str:
     """Say what was fitted to which images."""
     own = found.record.calibration
     tuned = ["the temperature"] if own is not None and own.temperature != 1 else []
-    tuned += [] if found.record.thresholds is None else ["the thresholds of the labels"]
+    cut = found.record.thresholds
+    if cut is not None and len(cut.not_tuned) < len(cut.values):
+        tuned.append("the thresholds of the labels")
+    tuned += [] if promising_sets(found) is None else ["the prediction sets"]
     more = " and the further training images" * bool(found.record.data.extra.images)
     if not found.crossed:
         uses = join_and([*tuned, "all choices"])
@@ -189,10 +193,9 @@ def parameters_answer(found: Reported) -> str:
     own = found.record.parameters
     if own.total is None or own.trained is None:
         return ""
-    return (
-        f"Of {own.total:,} parameters, {own.trained:,} were trained, on "
-        f"{found.images + found.record.data.extra.images} images in all."
-    )
+    n = found.splits.get("cv" if found.crossed else "train", 0) + found.record.data.extra.images
+    images = f"{n}" if found.crossed else f"{n} training"
+    return f"Of {own.total:,} parameters, {own.trained:,} were trained, on {images} images."
 
 
 def configuration_answer(found: Reported) -> str:
