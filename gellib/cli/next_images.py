@@ -7,19 +7,13 @@ import sys
 
 import click
 
+from gellib.cli.shared import open_model, which_model
+
 
 @click.command("next")
 @click.argument("folder", type=click.Path(), metavar="UNLABELLED_DIR")
 @click.option("-n", "wanted", default=20, show_default=True, type=click.IntRange(1))
-@click.option("--run", "run_dir", type=click.Path(), help="Folder of a run. [default: the best]")
-@click.option(
-    "--runs",
-    "runs_dir",
-    type=click.Path(),
-    default="runs",
-    show_default=True,
-    help="Where to look for the best run.",
-)
+@which_model
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--csv", "table", type=click.Path(dir_okay=False), help="Also write a table.")
@@ -47,14 +41,12 @@ def next_images(
     from tqdm import tqdm
 
     from gellib.base.files import write_csv
-    from gellib.training_run.find_runs import find_best_run
     from gellib.training_run.next_images import choose_next
-    from gellib.training_run.predictor import Predictor
 
     def progress(items, total):
         return tqdm(items, total=total, unit=" batches", leave=False, disable=None)
 
-    predictor = Predictor(run_dir if run_dir else find_best_run(runs_dir))
+    predictor = open_model(run_dir, runs_dir)
     found = choose_next(predictor, folder, wanted, seed=seed, progress=progress)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))

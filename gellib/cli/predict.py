@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gellib.cli.shared import open_model, which_model
+
 if TYPE_CHECKING:
     from gellib.labsim.zeroshot import ZeroShot
     from gellib.training_run.prediction import Prediction
@@ -23,15 +25,7 @@ _AT_ONCE = 64
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(), metavar="IMAGE...")
-@click.option("--run", "run_dir", type=click.Path(), help="Folder of a run. [default: the best]")
-@click.option(
-    "--runs",
-    "runs_dir",
-    type=click.Path(),
-    default="runs",
-    show_default=True,
-    help="Where to look for the best run.",
-)
+@which_model
 @click.option("--zero-shot", is_flag=True, help="Gel or not, without training a model of your own.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--csv", "table", type=_FILE, help="Write a table instead of printing one.")
@@ -71,8 +65,7 @@ def predict(
     from tqdm import tqdm
 
     from gellib.labsim.zeroshot import ZeroShot
-    from gellib.training_run.find_runs import find_best_run
-    from gellib.training_run.predictor import Predictor, expand_files
+    from gellib.training_run.predictor import expand_files
 
     to_files = any((table, page, folder))
     if to_files and as_json:
@@ -89,7 +82,7 @@ def predict(
     if zero_shot:
         predictor = ZeroShot()
     else:
-        predictor = Predictor(run_dir if run_dir else find_best_run(runs_dir))
+        predictor = open_model(run_dir, runs_dir)
     if to_files:
         bar = partial(tqdm, unit=" images", disable=None, leave=False)
         try:

@@ -1,12 +1,15 @@
-"""What commands share: the option -p, and loading a sweep file."""
+"""What commands share: options, loading a sweep file, and finding the model that predicts."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from gellib.training_run.predictor import Predictor
 
 
 def parameters(help: str) -> Callable:
@@ -83,3 +86,28 @@ def load(
         return loaded
     overrides = {**overrides, "dataset_dir": f"dataset/{loaded.system}-quick"}
     return load_sweep(file, overrides=overrides, many=many, **options)
+
+
+def which_model(command: Callable) -> Callable:
+    """Add the options --run and --runs, the arguments of `open_model`, to a command."""
+    where = click.option(
+        "--runs",
+        "runs_dir",
+        type=click.Path(),
+        default="runs",
+        show_default=True,
+        help="Where to look for the best run.",
+    )
+    run = click.option(
+        "--run", "run_dir", type=click.Path(), help="Folder of a run. [default: the best]"
+    )
+    return run(where(command))
+
+
+def open_model(run_dir: str | None, runs_dir: str) -> Predictor:
+    """Open the model of a run; without one, of the best finished run."""
+    # Only here: torch takes seconds to import.
+    from gellib.training_run.find_runs import find_best_run
+    from gellib.training_run.predictor import Predictor
+
+    return Predictor(run_dir if run_dir else find_best_run(runs_dir))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 from jinja2 import Template
 
 from gellib.base.files import atomic_path
-from gellib.plots.base import percent
-from gellib.report.widgets.thumbnails import preview
+from gellib.report.predicted.predictions_page import shares_line
+from gellib.report.thumbnails import data_link, preview
 from gellib.training_run.images_to_label import NextImage, NextImages
-
-_MOST_CLASSES = 3
 
 PAGE = Template(
     """<!DOCTYPE html>
@@ -35,7 +32,7 @@ select, input, button { font: inherit; padding: 4px 8px; max-width: 100%; box-si
 <span id="done" role="status"></span></p>
 <div class="cards">
 {% for card in cards %}<article class="card">
-<img src="data:image/png;base64,{{ card.image }}" alt="{{ card.name }}">
+<img src="{{ card.image }}" alt="{{ card.name }}">
 <p><b>{{ card.rank }}. {{ card.name }}</b></p>
 <p>{{ card.reason }}</p>
 <p>{{ card.shares }}</p>
@@ -89,15 +86,13 @@ def write_next_page(found: NextImages, path: str | Path) -> Path:
 
 
 def _card(image: NextImage) -> dict[str, object]:
-    ordered = sorted(image.prediction.probabilities.items(), key=lambda item: -item[1])
-    shares = ", ".join(f"{name} {percent(share)}" for name, share in ordered[:_MOST_CLASSES])
     names = ", ".join(Path(file).name for file in image.copies)
     return {
         "rank": image.rank,
         "name": Path(image.file).name,
         "file": image.file,
-        "image": base64.b64encode(preview(image.file)).decode("ascii"),
+        "image": data_link(preview(image.file), "image/png"),
         "reason": "picked at random" if image.at_random else "the model is uncertain",
-        "shares": shares,
+        "shares": shares_line(image.prediction),
         "copies": f"the same image: {names}" if names else "",
     }

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
-from PIL import Image
 
 from gellib.base.files import atomic_path
 from gellib.base.markup import in_html
-from gellib.data.image_files import BadImageError, ImageLimits
-from gellib.data.images import read_image
+from gellib.data.image_files import ImageLimits
 from gellib.models.features import map_in_threads
 from gellib.plots.base import percent
 from gellib.report.predicted.tally import Tally
+from gellib.report.thumbnails import data_link, thumbnail
 from gellib.training_run.prediction import Prediction
 
 # More pictures than a person looks at, and a page of at most some 20 MB.
 MOST_SHOWN = 2000
 _MOST_CLASSES = 3
-_SIDE, _QUALITY = 224, 80
+_SIDE = 224
 
 # Each value passes through `in_html`.
 PAGE = Environment(finalize=in_html).from_string(  # nosec B701
@@ -62,7 +59,7 @@ uncertainty of the label.</p>
 {% endfor %}</select></label> <span id="count" role="status"></span></p>
 <div class="cards">
 {% for card in cards %}<article class="card{{ card.open }}" data-labels="{{ card.labels }}">
-{% if card.picture %}<img loading="lazy" src="data:image/jpeg;base64,{{ card.picture }}"
+{% if card.picture %}<img loading="lazy" src="{{ card.picture }}"
  alt="{{ card.name }}">
 {% endif %}<p><b>{{ card.statement }}</b></p>
 <p>{{ card.shares }}</p>
@@ -117,7 +114,7 @@ def write_predictions_page(
         Wraps the pictures while they are made.
     """
     numbers = {name: number for number, name in enumerate(classes)}
-    pictures = map_in_threads(lambda one: _picture(one.file, limits), shown, ahead=64)
+    pictures = map_in_threads(lambda one: thumbnail(one.file, _SIDE, limits), shown, ahead=64)
     cards = (
         _card(one, picture, numbers) for one, picture in zip(shown, progress(pictures), strict=True)
     )
@@ -143,29 +140,22 @@ def write_predictions_page(
             stream.writelines(parts)
 
 
-def _card(one: Prediction, picture: str, numbers: dict[str, int]) -> dict[str, str]:
+def shares_line(one: Prediction) -> str:
+    """Name the most probable classes with their probabilities."""
     ordered = sorted(one.probabilities.items(), key=lambda item: -item[1])
-    shares = ", ".join(f"{name} {percent(share)}" for name, share in ordered[:_MOST_CLASSES])
+    return ", ".join(f"{name} {percent(share)}" for name, share in ordered[:_MOST_CLASSES])
+
+
+def _card(one: Prediction, picture: bytes, numbers: dict[str, int]) -> dict[str, str]:
     file = Path(one.file)
     return {
         "open": "" if one.decided else " open",
         "labels": " ".join(str(numbers[name]) for name in one.labels),
-        "picture": picture,
+        # Without a picture where the file cannot be read any more.
+        "picture": data_link(picture, "image/jpeg") if picture else "",
         "statement": one.statement or "no label",
-        "shares": shares,
+        "shares": shares_line(one),
         "name": file.name,
         "folder": "" if str(file.parent) == "." else str(file.parent),
         "unlike": "yes" if one.ood else "",
     }
-
-
-def _picture(file: str, limits: ImageLimits) -> str:
-    """Return a small picture as JPEG in base64; empty where the file cannot be read any more."""
-    try:
-        image = Image.fromarray(read_image(file, color="rgb", limits=limits))
-    except BadImageError:
-        return ""
-    image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=_QUALITY)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")

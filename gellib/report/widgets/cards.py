@@ -6,10 +6,10 @@ from pathlib import Path
 
 from gellib.base.markup import in_html
 from gellib.plots.base import percent
+from gellib.report.thumbnails import PREVIEW_PX, image_tag
 from gellib.report.widgets.about_model import who
 from gellib.report.widgets.heat_map import Overlay
 from gellib.report.widgets.messages import box
-from gellib.report.widgets.thumbnails import PREVIEW_PX, image_tag
 from gellib.runs import Record
 from gellib.training_run.prediction import Prediction
 

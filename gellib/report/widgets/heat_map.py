@@ -11,7 +11,7 @@ from PIL import Image
 
 from gellib import plots
 from gellib.data.images import read_image
-from gellib.report.widgets.thumbnails import PREVIEW_PX, encode, image_tag
+from gellib.report.thumbnails import PREVIEW_PX, encode, image_tag
 from gellib.training_run.predictor import Prediction, Predictor, Source, named_source
 
 if TYPE_CHECKING:

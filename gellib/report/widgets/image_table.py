@@ -11,9 +11,9 @@ from jinja2 import Template
 from gellib.base.files import csv_text
 from gellib.base.markup import in_html
 from gellib.plots.base import percent
+from gellib.report.thumbnails import SMALL_PX, data_link, image_tag
 from gellib.report.widgets.cards import DO_NOT_RELY, bars, unlike
 from gellib.report.widgets.heat_map import Overlay
-from gellib.report.widgets.thumbnails import SMALL_PX, data_link, image_tag
 from gellib.training_run.prediction import Prediction, predictions_table
 
 PAGE = Template(

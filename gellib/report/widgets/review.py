@@ -11,7 +11,7 @@ from gellib.base.files import write_csv
 from gellib.base.markup import in_html
 from gellib.data import HEADER, REVIEWED, Decision, ImageSet, read_decisions
 from gellib.plots.base import percent
-from gellib.report.widgets.thumbnails import preview
+from gellib.report.thumbnails import preview
 
 _COLOURS = {"keep": "#00664B", "change": "#0072B2", "drop": "#B00000"}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from gellib.report.thumbnails import preview, thumbnail
 from gellib.report.widgets.cards import card
 from gellib.report.widgets.heat_map import Overlay
 from gellib.report.widgets.image_table import Row, downloads, image_table
 from gellib.report.widgets.messages import box
-from gellib.report.widgets.thumbnails import preview, thumbnail
 from gellib.runs import Record
 from gellib.training_run.predictor import Prediction, Source
 

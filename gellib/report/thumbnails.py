@@ -1,4 +1,4 @@
-"""Images as the form shows them: small, and within HTML as `data:` links."""
+"""Images as forms and pages show them: small, and within HTML as `data:` links."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 from PIL import Image
 
 from gellib.base.markup import in_html
-from gellib.data.image_files import BadImageError
+from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.images import read_image
 from gellib.training_run.predictor import Source
 
@@ -21,15 +21,15 @@ def preview(source: Source, side: int = PREVIEW_PX) -> bytes:
     return encode(_small(source, side), "PNG")
 
 
-def thumbnail(source: Source) -> bytes:
-    """Return an image as JPEG of a few kB, for tables of many; empty if it cannot be read."""
-    return encode(_small(source, SMALL_PX), "JPEG")
+def thumbnail(source: Source, side: int = SMALL_PX, limits: ImageLimits | None = None) -> bytes:
+    """Return an image as JPEG of a few kB, for many of them; empty if it cannot be read."""
+    return encode(_small(source, side, limits), "JPEG")
 
 
-def _small(source: Source, side: int) -> Image.Image | None:
+def _small(source: Source, side: int, limits: ImageLimits | None = None) -> Image.Image | None:
     content = source[1] if isinstance(source, tuple) else source
     try:
-        image = Image.fromarray(read_image(content, color="rgb"))
+        image = Image.fromarray(read_image(content, color="rgb", limits=limits))
     except BadImageError:
         return None
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
