@@ -11,6 +11,7 @@ import os
 import sys
 
 LOG_VARIABLE = "GELLIB_KERNEL_LOG"  # file that takes what a kernel prints outside its notebook
+INHERITED = "-"  # or this for the output of the process that starts it
 THREADS_VARIABLE = "GELLIB_THREADS"
 
 
@@ -25,9 +26,10 @@ def serve(connection_file: str, arguments: list[str]) -> None:
         Further arguments of ipykernel's command line.
     """
     log = os.environ.get(LOG_VARIABLE) or os.devnull
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for stream in (1, 2):
-        os.dup2(target, stream)
+    if log != INHERITED:
+        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for stream in (1, 2):
+            os.dup2(target, stream)
     if threads := os.environ.get(THREADS_VARIABLE):
         import torch
 

@@ -1,16 +1,11 @@
 """The form as a page: what visitors may do and see, and what a browser shows of it."""
 
-import contextlib
 import io
 import json
 import os
 import re
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from types import SimpleNamespace
@@ -21,14 +16,17 @@ import numpy as np
 import pytest
 from making.images import encode, make_flat_png
 from making.sweeps import make_sweep, make_sweep_file
+from making.visitors import Visitor, chromium, find_chromium, served
 from PIL import Image
 
 from gellib.data.image_files import ImageLimits
 from gellib.report.app import server, visitor_form
-from gellib.report.app.server import AppError, Served, page_head, serve
+from gellib.report.app.page_head import page_head
+from gellib.report.app.server import AppError, Served, serve
 from gellib.report.app.visitor_form import VARIABLE, AppLimits, VisitorForm, as_variable
 from gellib.report.widgets import UNTRAINED
 from gellib.report.widgets import form as form_module
+from gellib.runs import SweepFolder
 from gellib.training_run.find_runs import PredictorError
 from gellib.training_run.prediction import Prediction
 
@@ -167,12 +165,6 @@ def test_errors_name_no_path(form, tmp_path, caplog):
 # In a browser
 
 
-def free_port():
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        return own.getsockname()[1]
-
-
 def opened(url, seconds=5):
     with urllib.request.urlopen(url, timeout=seconds) as reply:
         return reply.status, reply.url, reply.read().decode()
@@ -188,88 +180,21 @@ def swept(tmp_path_factory):
     return folder
 
 
-@contextlib.contextmanager
-def served(folder, *options):
-    """Serve the runs of a folder; give the address when a kernel waits."""
-    port = free_port()
-    log = (folder / f"app-{port}.log").open("w+")
-    command = [sys.executable, "-m", "gellib", "app", str(folder / "small"), "--no-browser"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), *options], stdout=log, stderr=log, start_new_session=True
-    )
-
-    def said():
-        return (folder / f"app-{port}.log").read_text()
-
-    try:
-        until = time.monotonic() + 240
-        while "is filled with" not in said():
-            assert process.poll() is None and time.monotonic() < until, said()
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}/", said
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        log.close()
-
-
 @pytest.fixture(scope="module")
 def browser():
     pytest.importorskip("voila")
-    playwright = pytest.importorskip("playwright.sync_api")
-    file = shutil.which("chromium") or shutil.which("google-chrome")
-    if file is None:
+    pytest.importorskip("playwright.sync_api")
+    if find_chromium() is None:
         pytest.skip("needs Chromium")
-    with playwright.sync_playwright() as driver:
-        own = driver.chromium.launch(executable_path=file, args=["--no-sandbox"])
+    with chromium() as own:
         yield own
-        own.close()
-
-
-class Visitor:
-    """A page of its own, with what a visitor does."""
-
-    def __init__(self, browser, address, width=1000):
-        self.page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-        self.page.set_default_timeout(120_000)
-        self.wrong, self.asked = [], set()
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("requestfinished", lambda request: self.asked.add(request.url))
-        # What the page's policy forbids is not asked.
-        self.page.on(
-            "requestfailed",
-            lambda request: "csp" in (request.failure or "") or self.asked.add(request.url),
-        )
-        self.page.goto(address)
-        self.button.wait_for()
-
-    @property
-    def button(self):
-        return self.page.get_by_role("button", name="Upload images")
-
-    def upload(self, *files):
-        with self.page.expect_file_chooser() as chooser:
-            self.button.click()
-        kinds = [{"name": n, "mimeType": "image/png", "buffer": data} for n, data in files]
-        chooser.value.set_files(kinds)
-
-    def sees(self, text):
-        # Not what a closed list has.
-        self.page.get_by_text(text).locator("visible=true").first.wait_for()
-
-    @property
-    def text(self):
-        return self.page.inner_text("body")
 
 
 @pytest.mark.notebooks
 def test_visitors_upload_images_and_see_their_own_predictions_alone(swept, browser):
     image = (swept / "images" / "test" / "dots" / "00.png").read_bytes()
     deep = np.asarray(Image.open(io.BytesIO(image))).astype(np.uint16) * 200
-    with served(swept, "--max-mb", "2", "--max-mpx", "1") as (address, said):
+    with served(swept / "small", "--max-mb", "2", "--max-mpx", "1") as (address, said):
         one = Visitor(browser, address)
         one.upload(("first.png", image))
         one.sees("first.png")
@@ -278,14 +203,26 @@ def test_visitors_upload_images_and_see_their_own_predictions_alone(swept, brows
                    ("bad.png", b"no image"))  # fmt: skip
         for text in ("a.png", "b.tif", "not an image"):
             one.sees(text)
+        rows = one.page.locator("tbody tr", has_text="cannot be read")
+        assert rows.count() == 1 and "bad.png" in rows.first.inner_text()
         one.upload(("many pixels.png", make_flat_png(width=1100, height=1000)))
         one.sees("1.1 megapixels, the limit is 1")
         one.upload(("huge.png", b"x" * 2_500_000))
         one.sees("2.5 MB are too many: the limit is 2 MB at once.")
         one.upload(("again.png", image))
         one.sees("again.png")
+        first = re.search(r"predicted by .*(single|multi) head", one.text)[1]
+        other = {"single": "multi", "multi": "single"}[first]
         one.page.get_by_label("Model").first.select_option(index=1)
-        one.sees("again.png")
+        one.sees(re.compile(f"predicted by .*{other} head"))
+        assert "again.png" in one.text
+        for run in SweepFolder(swept / "small").run_folders():
+            run.model.rename(run.model.with_suffix(".away"))
+        one.page.get_by_label("Model").first.select_option(index=0)
+        one.sees("the log of the server says why")
+        assert "model.safetensors" in said() and "model.safetensors" not in one.text
+        for run in SweepFolder(swept / "small").run_folders():
+            run.model.with_suffix(".away").rename(run.model)
         two = Visitor(browser, address, width=360)
         two.upload(("mine.png", image))
         two.sees("mine.png")
@@ -307,7 +244,7 @@ def test_visitors_upload_images_and_see_their_own_predictions_alone(swept, brows
 @pytest.mark.notebooks
 def test_without_the_token_there_is_no_page(swept):
     pytest.importorskip("voila")
-    with served(swept, "--ip", "0.0.0.0", "--token", "lab secret") as (address, _):
+    with served(swept / "small", "--ip", "0.0.0.0", "--token", "lab secret") as (address, _):
         _, url, text = opened(address)
         assert "/login" in url and "Upload" not in text and "kernelId" not in text
         with pytest.raises(urllib.error.HTTPError, match="403"):

@@ -13,11 +13,11 @@ from typing import Any
 import nbformat
 
 from gellib.base.files import write_text
+from gellib.report.app.page_head import IDLE_S
 from gellib.report.app.visitor_form import VARIABLE, AppLimits, as_variable
+from gellib.sweeps import kernel_main, kernel_server
 from gellib.training_run.find_runs import PredictorError, list_runs, no_runs
 
-# A page that nobody has used for so long loses its kernel, of several hundred MB.
-IDLE_S = 30 * 60
 # Voilà's page links fonts and a drawing program of other servers: a page for the lab asks nobody.
 _POLICY = "; ".join(
     (
@@ -30,11 +30,17 @@ _POLICY = "; ".join(
         "frame-ancestors 'self'",
     )
 )
+# What a form imports beside what runs do.
+_NEEDED = (
+    "gellib.labsim.zeroshot",
+    "gellib.report.app.page_head",
+    "gellib.report.app.visitor_form",
+)
 # What surrounds the bytes of an upload in its message.
 _OVERHEAD = 1 << 20
 _PAGE = """
 from IPython.display import HTML, display
-from gellib.report.app.server import page_head
+from gellib.report.app.page_head import page_head
 from gellib.report.app.visitor_form import show_form
 display(HTML(page_head()))
 display(show_form())
@@ -112,6 +118,7 @@ class Served:
                 "file_allowlist": [],
             },
             "MappingKernelManager": {
+                "kernel_manager_class": "gellib.report.app.visitor_kernel.VisitorKernelManager",
                 "cull_idle_timeout": IDLE_S,
                 "cull_interval": 60,
                 "cull_connected": True,
@@ -137,6 +144,9 @@ def serve(served: Served) -> None:
     from voila.app import Voila
 
     os.environ[VARIABLE] = as_variable(served.runs.resolve(), served.limits)
+    os.environ[kernel_main.LOG_VARIABLE] = kernel_main.INHERITED
+    # What forms need is imported once: a kernel is a fork, up in a second.
+    kernel_server.start_server(_NEEDED)
     with tempfile.TemporaryDirectory(prefix="gellib-app-") as folder:
         notebook = Path(folder) / "gellib.ipynb"
         write_text(notebook, nbformat.writes(_notebook()))
@@ -147,38 +157,3 @@ def _notebook() -> nbformat.NotebookNode:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     cells = [nbformat.v4.new_code_cell(_PAGE.strip())]
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-
-
-def page_head() -> str:
-    """Return the heading, the style, and the check of sizes before anything is sent."""
-    import json
-
-    limits = AppLimits(**json.loads(os.environ[VARIABLE])["limits"])
-    return f"""
-<style>
-  body {{ max-width: 900px; margin: 0 auto !important; padding: 0 12px; }}
-  .jp-Cell, .jp-OutputArea-output, .widget-box {{ max-width: 100%; overflow-x: auto; }}
-  #gellib-refused {{ color: #B00000; font-weight: bold; }}
-</style>
-<h1 style="font-size:1.5em">What is in these images?</h1>
-<p>At most {limits.max_mb:g} MB at once, and {limits.max_mpx:g} megapixels per image. Nobody else
-sees your images; they are gone when you close this page, at the latest after
-{IDLE_S // 60} minutes without use.</p>
-<p id="gellib-refused" role="alert"></p>
-<script>
-const check = event => {{
-  const field = event.target;
-  const size = [...field.files].reduce((sum, file) => sum + file.size, 0);
-  const refused = size > {limits.max_bytes};
-  document.getElementById("gellib-refused").textContent = refused
-    ? (size / 1e6).toFixed(1) + " MB are too many: the limit is {limits.max_mb:g} MB at once." : "";
-  if (refused) {{ event.stopImmediatePropagation(); field.value = ""; }}
-}};
-// The field of the upload button is in no document: its own listener comes after this one.
-const click = HTMLInputElement.prototype.click;
-HTMLInputElement.prototype.click = function () {{
-  if (this.type === "file") this.addEventListener("change", check, true);
-  click.call(this);
-}};
-</script>
-"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # How the server tells its kernels what to show.
 VARIABLE = "GELLIB_APP"
+# What the log of the server says of each kernel.
+READY = "a page is ready for a visitor"
 _log = logging.getLogger(__name__)
 
 
@@ -107,9 +110,17 @@ class VisitorForm(PredictWidget):
 
 def show_form() -> widgets.Widget:
     """Make the form of a visitor from what the server said, with its model loaded."""
+    # Of the server: what goes to `sys.stderr` would be sent to the page.
+    log = logging.StreamHandler(sys.__stderr__)
+    log.setFormatter(logging.Formatter("[gellib app] %(message)s"))
+    logging.getLogger("gellib").addHandler(log)
+    _log.setLevel(logging.INFO)
+    # A kernel that is a fork imported this where no kernel was.
+    widgets.register_comm_target()
     given = json.loads(os.environ[VARIABLE])
     form = VisitorForm(given["runs"], AppLimits(**given["limits"]))
     form.warm_up()
+    _log.info(READY)
     return form.show()
 
 
