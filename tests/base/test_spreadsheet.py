@@ -4,32 +4,13 @@ import csv
 
 import pandas as pd
 import pytest
+from making.cells import FORMULAS, PLAIN
 
 from gellib.base.files import write_csv
 from gellib.base.spreadsheet import from_cell, to_cell
 from gellib.data.tables import read_table
 from gellib.runs import RunFolder
 from gellib.runs.table import REFERENCE_COLUMNS
-
-FORMULAS = (
-    "=cmd|' /C calc'!A0", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "'=1", "''=1",
-    '=HYPERLINK("http://127.0.0.1/","x")', "=1,2", "－1+1", "-x.png", "＝1", "--1", "-", "+",
-)  # fmt: skip
-PLAIN = (
-    "gel",
-    "a=b",
-    "not-gel",
-    "'",
-    "'x'",
-    "-1",
-    "+1.5",
-    "-1e-5",
-    "'-1",
-    "12 %",
-    "-3.5%",
-    "",
-    "é",
-)
 
 
 @pytest.mark.parametrize("text", FORMULAS)

@@ -1,19 +1,23 @@
 """A model as ONNX predicts as its run does, whatever the image, backbone, head and task."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from making.images import random_pixels
+from making.images import make_flat_png, random_pixels
 from making.models import make_model_run
 from making.sweeps import make_sweep
 
 from gellib.cli import main
 from gellib.data.pixels import to_uint8
+from gellib.evaluation import task_of_labels
 from gellib.models.backbones import Preprocessing
 from gellib.models.features import unaugmented_view, view_statistics
 from gellib.report.export import export_onnx
+from gellib.training_run.prediction import Prediction
 from gellib.training_run.predictor import Predictor
 
 onnx = pytest.importorskip("onnx")
@@ -77,6 +81,8 @@ def test_a_file_predicts_as_its_run(name, tmp_path):
     run = make_model_run(tmp_path, backbone, head, **more)
     found = export_onnx(run.path, tmp_path / "model.onnx")
     assert found.difference < 1e-5 and found.same == found.compared == 24 and found.own
+    assert found.same_sets == 24
+    assert found.same_unlike == (24 if more.get("detector", True) else None)
     predictor = Predictor(run)
     session = ort.InferenceSession(str(found.file))
     images = sorted((tmp_path / "data").rglob("*.png"))[::5]
@@ -122,18 +128,110 @@ def test_the_heat_map_is_grad_cam_and_smaller_weights_cost_little(tmp_path):
         sizes[precision] = len(content)
     assert sizes["fp16"] < 0.55 * sizes["fp32"] and sizes["int8"] < 0.35 * sizes["fp32"]
     wanted = predictor.predict(files)
+    limits, said = np.array(predictor.rule.thresholds), model.outputs
     for precision, largest in (("fp32", 1e-5), ("fp16", 0.02), ("int8", 0.2)):
+        clear = 0
         for found, one in zip(answers[precision], wanted, strict=True):
-            assert found[0] == pytest.approx([*one.probabilities.values()], abs=largest)
+            shares = np.array([*one.probabilities.values()])
+            assert found[0] == pytest.approx(shares, abs=largest)
+            if np.abs(shares - limits).min() > largest:
+                members = np.isin(predictor.classes, one.members)
+                assert (found[said.index("set")] == members).all(), precision
+                clear += 1
+            score = found[said.index("unlike")][shares.argmax()]
+            assert score == pytest.approx(one.ood_score, abs=max(largest, 5e-3)), precision
+        assert clear, "no set was compared"
     targets = [found[0].argmax() for found in answers["fp32"]]
     explained = explain_views(predictor.backbone, predictor.head, views, targets).maps
-    place = model.outputs.index("map")
+    place = said.index("map")
     for found, expected in zip(answers["fp32"], explained, strict=True):
         assert found[place] == pytest.approx(expected, abs=1e-3)
 
 
+def tiny_model(members, unlike):
+    """A model of a and b: NaN for a black image, 1/4 and 3/4 for others; the rest as given."""
+    from gellib.report.export.image_graph import IR_VERSION, OPSET
+
+    helper, array = onnx.helper, onnx.numpy_helper.from_array
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["pixels"], ["largest"], keepdims=0),
+        helper.make_node("Div", ["largest", "largest"], ["one"]),
+        helper.make_node("Mul", ["shares", "one"], ["probabilities"]),
+    ]
+    answers = {"labels": [False, True], "set": members, "unlike": np.float32(unlike)}
+    for name, value in answers.items():
+        nodes.append(helper.make_node("Constant", [], [name], value=array(np.array(value))))
+    kind = {"probabilities": 1, "labels": 9, "set": 9, "unlike": 1}
+    outputs = [helper.make_tensor_value_info(name, k, [2]) for name, k in kind.items()]
+    taken = helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, ["h", "w", 3])
+    shares = array(np.float32([0.25, 0.75]), "shares")
+    graph = helper.make_graph(nodes, "tiny", [taken], outputs, [shares])
+    opset = [helper.make_opsetid("", OPSET)]
+    made = helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION)
+    return made.SerializeToString()
+
+
+def compared(monkeypatch, images, members=(False, True), unlike=(2, 0.5)):
+    """Compare the tiny model with a run that says `b` of each image, and that it is like b."""
+    from gellib.report.export import verify
+
+    said = {"label": "b", "probabilities": {"a": 0.25, "b": 0.75}, "members": ("b",)}
+    run = SimpleNamespace(
+        classes=("a", "b"),
+        limits=None,
+        task=task_of_labels(False),
+        predict=lambda sources: [Prediction(name, ood_score=0.5, **said) for name, _ in sources],
+    )
+    named = [(f"{number}.png", image) for number, image in enumerate(images)]
+    monkeypatch.setattr(verify, "own_images", lambda run: named)
+    return verify.compare(tiny_model(members, unlike), run)
+
+
+GREY, BLACK = make_flat_png(90), make_flat_png(0)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [(BLACK,), (BLACK, GREY, GREY), (GREY, BLACK, GREY), (GREY, BLACK)],
+)
+def test_an_answer_that_is_not_a_number_is_refused(images, monkeypatch):
+    from gellib.report.export import onnx_file, outcome
+
+    found = compared(monkeypatch, images)
+    assert np.isnan(found.difference) and found.compared == len(images)
+    assert compared(monkeypatch, [GREY]).difference == 0
+    for difference in (found.difference, np.inf):
+        wrong = outcome.Exported(Path("x.onnx"), "r", difference, *found[1:], ("map",))
+        for precision in onnx_file.PRECISIONS:
+            with pytest.raises(outcome.ExportError, match="x.onnx was not written"):
+                outcome.refuse_if_wrong(wrong, precision)
+
+
+def test_nothing_compared_is_no_agreement(monkeypatch):
+    from gellib.report.export import verify
+
+    monkeypatch.setattr(verify, "_generated", list)
+    assert compared(monkeypatch, []) == (np.inf, 0, 0, False, None, None)
+
+
+@pytest.mark.parametrize(
+    ("members", "unlike", "sets", "alike"),
+    [
+        ((False, True), (2, 0.5), 2, 2),
+        ((False, True), (2, 0.99), 2, 2),
+        ((True, True), (2, 0.5), 0, 2),
+        ((False, False), (2, 0.5), 0, 2),
+        ((False, True), (2, 1.5), 2, 0),
+    ],
+)
+def test_sets_and_likeness_are_compared(members, unlike, sets, alike, monkeypatch):
+    found = compared(monkeypatch, [GREY, GREY], members, unlike)
+    assert (found.same, found.same_sets, found.same_unlike) == (2, sets, alike)
+
+
 def test_what_cannot_be_exported_is_said(tmp_path, monkeypatch):
-    from gellib.report.export import onnx_file
+    from gellib.report.export import outcome
 
     def shown(*arguments):
         return CliRunner().invoke(main, ["export", *map(str, arguments)])
@@ -143,10 +241,11 @@ def test_what_cannot_be_exported_is_said(tmp_path, monkeypatch):
     no_run = shown(tmp_path, "--onnx", tmp_path / "x.onnx")
     assert no_run.exit_code == 1 and "No finished run" in no_run.output
     assert shown(tmp_path, "--out", "x", "--onnx", "y").exit_code == 2
-    wrong = onnx_file.Exported(tmp_path / "x.onnx", "r", 2e-4, 3, 4, True, ("map",))
-    with pytest.raises(onnx_file.ExportError, match="not written: .* 2.0e-04, .* expected at most"):
-        onnx_file.refuse_if_wrong(wrong, "fp32")
-    onnx_file.refuse_if_wrong(wrong, "int8")
+    wrong = outcome.Exported(tmp_path / "x.onnx", "r", 2e-4, 3, 4, True, 2, 1, ("map",))
+    with pytest.raises(outcome.ExportError, match="not written: .* 2.0e-04, .* at most 0.0001"):
+        outcome.refuse_if_wrong(wrong, "fp32")
+    outcome.refuse_if_wrong(wrong, "int8")
+    assert "sets for 2, equally like or unlike the training images for 1" in wrong.sentence()
     sweep = make_sweep(
         tmp_path / "gel", tmp_path / "data", grid=(("cpu", "vgg16", "single", "sgd"),)
     )

@@ -1,23 +1,31 @@
-"""The page predicts as its run does: in Chromium, from a file, without a network."""
+"""The page reads pictures in Chromium and Firefox, and predicts as its run does in Chromium.
+
+From a file, without a network.
+"""
 
 import base64
 import csv
-import io
+import itertools
 import json
 import shutil
 import time
 
 import numpy as np
 import pytest
-import tifffile
-from making.images import encode, make_blobs, make_raw_png, random_pixels
+from click.testing import CliRunner
+from making.cells import FORMULAS, PLAIN
+from making.firefox import find_firefox, running_firefox
+from making.images import encode
 from making.models import make_model_run
-from PIL import Image
+from making.picture_files import BROKEN, COLOUR, EXACT, NEAR
 
+from gellib.base.spreadsheet import to_cell
+from gellib.cli import main
 from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
 from gellib.models.backbones import Preprocessing
 from gellib.models.features import unaugmented_view
+from gellib.training_run.prediction import Prediction
 from gellib.training_run.predictor import Predictor
 
 pytest.importorskip("onnx")
@@ -56,6 +64,25 @@ def opened(browser, file, **options):
     return page, wrong
 
 
+@pytest.fixture(scope="module", params=["Chromium", "Firefox"])
+def opens(request, tmp_path_factory):
+    """Open a page from its file, offline; returns it, and what tells what went wrong in it."""
+    if request.param == "Firefox":
+        pytest.importorskip("websocket")
+        if find_firefox() is None:
+            pytest.skip("needs Firefox")
+        with running_firefox(tmp_path_factory.mktemp("firefox") / "profile") as firefox:
+            yield firefox.open
+    else:
+        browser = request.getfixturevalue("browser")
+
+        def open_file(file):
+            page, wrong = opened(browser, file)
+            return page, lambda: wrong
+
+        yield open_file
+
+
 def until(page, expression, seconds=120):
     end = time.monotonic() + seconds
     while not page.evaluate(expression):
@@ -65,105 +92,6 @@ def until(page, expression, seconds=120):
 
 # -- reading ------------------------------------------------------------------------------------
 
-
-def tiff(pixels, **options):
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, pixels, **options)
-    return buffer.getvalue()
-
-
-def deep(*shape, seed=0):
-    """Numbers of 16 bits, most of them in a part of their range."""
-    rng = np.random.default_rng(seed)
-    return (3000 + 9000 * rng.random(shape) ** 3).astype(np.uint16)
-
-
-def turned_jpeg(orientation):
-    exif = Image.Exif()
-    exif[274] = orientation
-    return encode(make_blobs(3, 61, 87), "JPEG", exif=exif, quality=95)
-
-
-def pillow_png(mode, **options):
-    image = Image.fromarray(random_pixels(45, 60, 4), "RGBA")
-    if mode == "P":
-        image = image.convert("RGB").quantize(17)
-    return encode(image.convert(mode) if mode != "P" else image, "PNG", **options)
-
-
-def filtered_png(depth, kind, parts):
-    """A PNG whose rows have each of the five filters."""
-    rows = random_pixels(11, 1 + -(-9 * depth * parts // 8), seed=depth + kind)
-    rows[:, 0] = np.arange(11) % 5
-    return make_raw_png(9, 11, rows.tobytes(), depth, kind)
-
-
-GREY, COLOUR = make_blobs(1, 70, 55), random_pixels(53, 77, 3)
-EXACT = {
-    **{f"png {m}": pillow_png(m) for m in ("1", "L", "LA", "RGB", "RGBA", "P")},
-    "png palette with transparency": pillow_png("P", transparency=3),
-    "png grey with transparency": pillow_png("L", transparency=100),
-    "png colour with transparency": encode(COLOUR // 100 * 100, transparency=(0, 100, 200)),
-    "png of an alpha of zeros": encode(
-        Image.fromarray(np.dstack([COLOUR, np.zeros(COLOUR.shape[:2], np.uint8)]))
-    ),
-    "png 16 bits": encode(deep(40, 50)),
-    "png 16 bits, bytes in words": encode(deep(40, 50) % 200),
-    **{
-        f"png {depth} bits of kind {kind}": filtered_png(depth, kind, parts)
-        for depth, kind, parts in ((2, 0, 1), (4, 0, 1), (16, 2, 3), (16, 4, 2), (16, 6, 4))
-    },
-    **{
-        f"tiff {c or 'plain'}": tiff(GREY, compression=c) for c in (None, "lzw", "zlib", "packbits")
-    },
-    **{
-        f"tiff 16 bits, {c or 'plain'}, predictor {p}": tiff(
-            deep(50, 43), compression=c, predictor=p
-        )
-        for c, p in ((None, None), ("lzw", None), ("lzw", True), ("zlib", True))
-    },
-    "tiff big-endian": tiff(deep(31, 45), byteorder=">"),
-    "tiff tiles": tiff(deep(70, 90), tile=(32, 48), compression="zlib", predictor=True),
-    "tiff strips": tiff(COLOUR, rowsperstrip=7, compression="lzw"),
-    "tiff colour": tiff(COLOUR, photometric="rgb"),
-    "tiff colour 16 bits": tiff(deep(33, 44, 3), photometric="rgb"),
-    "tiff planes": tiff(np.moveaxis(COLOUR, -1, 0), photometric="rgb", planarconfig="separate"),
-    "tiff alpha": tiff(random_pixels(30, 40, 4), photometric="rgb", extrasamples=["unassalpha"]),
-    "tiff float": tiff(GREY.astype(np.float32) * 1e-3 - 0.05),
-    "tiff float with NaN": tiff(np.where(GREY > 200, np.nan, GREY * 0.3).astype(np.float32)),
-    "tiff float, predictor": tiff(GREY * np.float32(0.7), compression="zlib", predictor=True),
-    "tiff double": tiff(GREY * 0.7),
-    "tiff signed": tiff(deep(40, 41).astype(np.int16) - 9000),
-    "tiff 32 bits": tiff(deep(40, 41).astype(np.uint32) * 1000),
-    "tiff white is zero": tiff(GREY, photometric="miniswhite"),
-    "tiff white is zero, 16 bits": tiff(deep(40, 41), photometric="miniswhite"),
-    "tiff of one bit": tiff(GREY > 120, photometric="minisblack"),
-    "tiff palette": encode(Image.fromarray(COLOUR).quantize(40), "TIFF"),
-    "tiff turned": tiff(deep(30, 50), extratags=[(274, "H", 1, 6, True)]),
-    "tiff with a thumbnail first": b"",
-    "bmp": encode(COLOUR, "BMP"),
-    "gif": encode(GREY, "GIF"),
-    "tall": encode(random_pixels(300, 71, 3)),
-    "wide": encode(random_pixels(71, 300)),
-    "small": encode(random_pixels(5, 3)),
-}
-EXACT["tiff with a thumbnail first"] = tiff(GREY[:20, :20], subfiletype=1)
-NEAR = {
-    "jpeg": (encode(COLOUR, "JPEG", quality=90), 2),
-    "jpeg grey": (encode(GREY, "JPEG"), 0),
-    **{f"jpeg turned {n}": (turned_jpeg(n), 0) for n in range(1, 9)},
-    "webp": (encode(GREY, "WEBP", lossless=True), 0),
-}
-BROKEN = {
-    "empty.png": (b"", "empty"),
-    "text.png": (b"no picture at all", "foreign"),
-    "cut.png": (encode(random_pixels(50, 50))[:900], "damaged"),
-    "cut.tif": (tiff(deep(50, 50))[:2000], "damaged"),
-    "cut lzw.tif": (tiff(deep(50, 50), compression="lzw")[:2000], "damaged"),
-    "header.jpg": (b"\xff\xd8\xff\xe0 and no more", "damaged"),
-    "nan.tif": (tiff(np.full((9, 9), np.nan, np.float32)), "blank"),
-    "complex.tif": (tiff(np.ones((9, 9), np.complex64)), "rare"),
-}
 READ = """async ([content, facts]) => {
   const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
   try {
@@ -177,23 +105,32 @@ def facts_of(preprocessing, classes=("a", "b")):
 
     return {
         "title": classes[0], "classes": list(classes), "exclusive": True, "level": 0.95,
+        "unsupported": [],
         "preprocessing": preprocessing.to_dict(), "input": "view_pixels",
         "tall_down_first": takes_tall_images_down_first(),
         "max_bytes": 200_000_000, "max_pixels": 100_000_000,
     }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def reader(browser, tmp_path_factory):
-    """A page with no model, whose functions read pictures."""
+def page_without_model(folder):
     from gellib.report.export.page import render_page
 
-    file = tmp_path_factory.mktemp("reader") / "page.html"
+    file = folder / "page.html"
     pre = Preprocessing(48, 55, (0.5,), (0.5,))
     file.write_text(render_page(facts_of(pre, (HOSTILE, "b")), "<p>card</p>", b"no model"))
-    page, wrong = opened(browser, file)
+    return file
+
+
+def until_refused(page):
     until(page, "document.getElementById('status').textContent.includes('cannot run')")
-    assert page.title() == HOSTILE and not wrong, "a name is shown, and not run"
+
+
+@pytest.fixture(scope="module")
+def reader(opens, tmp_path_factory):
+    """A page with no model, whose functions read pictures."""
+    page, wrong = opens(page_without_model(tmp_path_factory.mktemp("reader")))
+    until_refused(page)
+    assert page.evaluate("document.title") == HOSTILE and not wrong(), "a name is shown, not run"
     return page
 
 
@@ -223,6 +160,261 @@ def test_broken_files_have_a_reason(reader):
         given = base64.b64encode(content).decode()
         assert reader.evaluate(READ, [given, facts]) == reason, name
         assert all(reason in own for own in texts.values())
+
+
+# -- what is said and written -------------------------------------------------------------------
+
+
+def said_by(statement, label):
+    """What the page says in English for a statement of a prediction of one label."""
+    if statement == label:
+        return f"This is {label}."
+    if statement == "none of these":
+        return "None of these: unlike all that it was trained on."
+    if "but unlike" in statement:
+        return f"{label}, but unlike the training images of that class: cannot say."
+    return f"{statement}."
+
+
+def test_verdicts_are_the_statements_of_predictions(reader):
+    sets = [None, (), ("a",), ("b",), ("a", "b")]
+    scores = [None, (0.5, 0.5), (2, 0.5), (0.5, 2), (2, 2)]
+    for members, unlike, best in itertools.product(sets, scores, (0, 1)):
+        label = "ab"[best]
+        expected = Prediction(
+            "x.png", label, {"a": 0.5, "b": 0.5}, members=members,
+            ood_score=unlike and unlike[best], unlike_all=bool(unlike and min(unlike) > 1),
+        )  # fmt: skip
+        own = {"label": label, "labels": [label], "members": members, "unlike": unlike,
+               "best": best, "name": "x", "probabilities": [0.5, 0.5]}  # fmt: skip
+        assert reader.evaluate("own => verdict(own)", own) == said_by(expected.statement, label)
+        reader.evaluate("own => showAnswer(own)", own)
+        warned = reader.evaluate("$('verdict').className") == "warn"
+        assert warned == (not expected.decided), own
+        # As the command line does, beside the label.
+        note = reader.evaluate("$('set').textContent")
+        assert (note == "Unlike the training images.") == (members is None and expected.ood)
+
+
+def test_verdicts_of_several_labels_are_the_statements(reader):
+    said = """own => {
+      facts.exclusive = false;
+      try { return [verdict(own), setText(own)]; } finally { facts.exclusive = true; }
+    }"""
+    for members, score in itertools.product([None, (), ("a",), ("a", "b")], [None, 0.5, 2]):
+        expected = Prediction(
+            "x.png", "a", {"a": 0.7, "b": 0.1}, thresholds={"a": 0.5, "b": 0.5}, members=members,
+            ood_score=score, unlike_all=bool(score and score > 1),
+        )  # fmt: skip
+        own = {"label": "a", "labels": ["a"], "members": members, "best": 0,
+               "unlike": score and [score]}  # fmt: skip
+        verdict, note = reader.evaluate(said, own)
+        assert (note == "Unlike the training images.") == (members is None and expected.ood)
+        if expected.statement == "none of these":
+            assert verdict == "None of these: unlike all that it was trained on."
+        else:
+            more = f" {expected.statement.replace('possible', 'Possible')}."
+            assert verdict == f"This has: a.{more if members else ''}"
+
+
+def test_a_share_below_one_is_never_shown_as_100_percent(reader):
+    for share in (0.9, 0.95, 0.99, 0.994, 0.999, 0.9994, 0.9995, 0.9999, 0.99999, 1 - 1e-12):
+        for digits in ("0", "1", "2", "0, 2"):
+            assert not reader.evaluate(f"percent({share}, {digits})").startswith("100"), share
+    levels = {0.9: "90 %", 0.95: "95 %", 0.995: "99.5 %", 0.999: "99.9 %", 0.9975: "99.75 %"}
+    said = """level => {
+      const before = facts.level;
+      facts.level = level;
+      try { return setText({members: ["b"]}); } finally { facts.level = before; }
+    }"""
+    for level, shown in levels.items():
+        assert f"of {shown} of the images" in reader.evaluate(said, level)
+    assert reader.evaluate("percent(1)") == "100.0 %"
+
+
+def test_classes_for_which_nothing_is_promised_are_named(reader):
+    said = """([few, name]) => {
+      const before = language;
+      facts.unsupported = few;
+      chooseLanguage(name);
+      try { return setText({members: ["b"]}); }
+      finally { facts.unsupported = []; chooseLanguage(before); }
+    }"""
+    for name, spoken in reader.evaluate("texts").items():
+        plain = reader.evaluate(said, [[], name])
+        for few in (["b"], ["b", "c"]):
+            names = spoken["and"].join(few)
+            more = spoken["unsupported"].replace("{label}", names)
+            assert names in more
+            assert reader.evaluate(said, [few, name]) == f"{plain} {more}"
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, *PLAIN])
+def test_cells_are_those_of_other_tables(reader, text):
+    quoted = to_cell(text).replace('"', '""')
+    assert reader.evaluate("text => cell(text)", text) == f'"{quoted}"'
+
+
+# -- many pictures ------------------------------------------------------------------------------
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
+PREPARE = """colours => {
+  facts.preprocessing.color = "rgb";
+  facts.classes = ["a", "b"];
+  Tensor = class {};
+  session = {run: async () => ({probabilities: {data: [0.25, 0.75]}, labels: {data: [0, 1]}})};
+  window.release = {};
+  window.made = {};
+  for (const [name, content] of Object.entries(colours)) {
+    const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
+    made[name] = new File([bytes], name);
+  }
+  window.hold = name => {
+    const gate = new Promise(resolve => { release[name] = resolve; });
+    made[name].arrayBuffer = () => gate.then(() => Blob.prototype.arrayBuffer.call(made[name]));
+  };
+}"""
+
+
+@pytest.fixture
+def answering(browser, tmp_path):
+    """A page whose model says the same of every picture, with pictures of one colour each."""
+    page, _ = opened(browser, page_without_model(tmp_path))
+    until_refused(page)
+    files = {
+        name: base64.b64encode(encode(np.full((40, 60, 3), colour, np.uint8))).decode()
+        for name, colour in COLOURS.items()
+    }
+    page.evaluate(PREPARE, files)
+    return page
+
+
+def add(page, *names):
+    page.evaluate("names => addFiles(names.map(name => made[name]))", list(names))
+
+
+def settle(page):
+    page.evaluate("() => queue")
+    page.evaluate("() => new Promise(resolve => setTimeout(resolve, 100))")
+
+
+def reopen(page, name):
+    """Choose a picture in the table."""
+    page.click(f"#table button >> text={name}")
+
+
+def drawn(page):
+    """The colour in the middle of the picture that is drawn; None where there is none."""
+    *colour, alpha = page.evaluate(
+        "() => [...$('canvas').getContext('2d').getImageData(30, 20, 1, 1).data]"
+    )
+    names = {colour: name for name, colour in COLOURS.items()}
+    return names[tuple(colour)] if alpha else None
+
+
+def names_of(page):
+    return page.evaluate("results.map(result => result.name)")
+
+
+def test_the_picture_is_that_of_the_verdict(answering):
+    page = answering
+    add(page, "red", "green", "blue")
+    settle(page)
+    assert drawn(page) == "blue" == page.inner_text("#name")
+    for other in ("green", "white"):
+        reopen(page, "blue")
+        settle(page)
+        assert drawn(page) == "blue"
+        page.evaluate("hold('red')")
+        reopen(page, "red")
+        assert page.inner_text("#name") == "red" and drawn(page) is None, "not that of another"
+        if other == "green":
+            reopen(page, "green")
+        else:
+            add(page, "white")
+        settle(page)
+        page.evaluate("release.red()")
+        settle(page)
+        assert page.inner_text("#name") == drawn(page) == other
+        reopen(page, "red")
+        settle(page)
+        assert page.inner_text("#name") == drawn(page) == "red"
+    reopen(page, "green")
+    page.evaluate("hold('red')")
+    reopen(page, "red")
+    page.click("#clear")
+    page.evaluate("release.red()")
+    settle(page)
+    assert page.is_hidden("#result") and drawn(page) is None
+
+
+def test_a_file_that_is_gone_shows_no_other_picture(answering):
+    page = answering
+    add(page, "red", "green")
+    settle(page)
+    page.evaluate("() => { made.red.arrayBuffer = () => Promise.reject(new Error('gone')); }")
+    reopen(page, "red")
+    settle(page)
+    assert page.inner_text("#name") == "red" and drawn(page) is None
+    assert page.inner_text("#verdict") == "This is b."
+
+
+def fail(page, name):
+    page.evaluate(
+        f"() => {{ window.before = {name}; {name} = () => {{ throw new Error('full'); }}; }}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("draw", None), ("thumbnailOf", None), ("session.run", "no_answer"), ("viewOf", "no_answer")],
+)
+def test_what_fails_for_one_picture_costs_no_other(answering, name, error):
+    page = answering
+    add(page, "red")
+    settle(page)
+    fail(page, name)
+    add(page, "green", "blue")
+    settle(page)
+    assert page.evaluate("results.map(result => result.error || null)") == [None, error, error]
+    assert page.is_hidden("#progress") and page.is_hidden("#stop")
+    if name == "draw":
+        assert drawn(page) is None
+    page.evaluate(f"() => {{ {name} = before; }}")
+    add(page, "white")
+    settle(page)
+    assert names_of(page) == ["red", "green", "blue", "white"]
+    assert drawn(page) == page.inner_text("#name") == "white"
+
+
+def test_what_cannot_go_on_is_said_and_the_next_pictures_are_answered(answering):
+    page = answering
+    fail(page, "tableRow")
+    add(page, "red", "green")
+    settle(page)
+    assert "cannot run in this browser: full" in page.inner_text("#status")
+    assert page.is_hidden("#progress") and page.is_hidden("#stop")
+    page.evaluate("() => { tableRow = before; }")
+    add(page, "blue")
+    settle(page)
+    assert names_of(page)[-1] == drawn(page) == "blue"
+    assert page.inner_text("#status").startswith("Ready")
+
+
+@pytest.mark.parametrize("way", ["clear", "stop"])
+def test_clear_and_stop_end_all_that_is_begun_and_no_more(answering, way):
+    page = answering
+    page.evaluate("hold('blue')")
+    add(page, "red", "green", "blue", "white")
+    until(page, "results.length === 2")
+    add(page, "white", "white")
+    page.click(f"#{way}")
+    add(page, "green")
+    page.evaluate("release.blue()")
+    settle(page)
+    assert names_of(page) == ["red", "green", "green"][2 if way == "clear" else 0 :]
+    assert page.is_hidden("#progress") and page.inner_text("#status").startswith("Ready")
+    assert drawn(page) == page.inner_text("#name") == "green"
 
 
 # -- predicting ---------------------------------------------------------------------------------
@@ -263,14 +455,7 @@ def test_the_page_predicts_as_its_run(browser, exported, tmp_path):
         assert own["label"] == expected.label and own["members"] == list(expected.members)
         best = own["probabilities"].index(max(own["probabilities"]))
         assert own["unlike"][best] == pytest.approx(expected.ood_score, abs=5e-3)
-        shown = expected.statement
-        if shown == expected.label:
-            shown = f"This is {expected.label}"
-        elif shown == "none of these":
-            shown = "None of these: unlike all that it was trained on"
-        elif expected.ood:
-            shown = f"{expected.label}, but unlike the training images of that class: cannot say"
-        assert said == f"{shown}."
+        assert said == said_by(expected.statement, expected.label)
     with page.expect_download() as download:
         page.click("#save")
     rows = list(csv.reader(open(download.value.path(), encoding="utf-8-sig")))
@@ -285,6 +470,35 @@ def test_the_page_predicts_as_its_run(browser, exported, tmp_path):
     assert page.evaluate("results.at(-1).error") is None
     page.click("#clear")
     assert page.evaluate("results.length") == 0 and not wrong, wrong
+
+
+def test_the_page_of_the_command_predicts_as_its_run(browser, exported, tmp_path):
+    from gellib.evaluation import PredictionSetRule
+    from gellib.report.export.description import page_facts
+
+    run, whole = exported
+    file = tmp_path / "page.html"
+    done = CliRunner().invoke(main, ["export", str(run.path), "--html", str(file)])
+    assert done.exit_code == 0 and "outside the browser" in done.output, done.output
+    assert "prediction sets for 24" in done.output
+    assert "training images for 24" in done.output
+    assert file.stat().st_size < 0.8 * whole.file.stat().st_size, "in half precision"
+    page, wrong = opened(browser, file)
+    until(page, "session !== null && !document.getElementById('choose').disabled")
+    assert "outside the browser" in page.evaluate("$('card').textContent")
+    files = sorted((run.path.parent / "data").rglob("*.png"))[::3]
+    page.set_input_files("#files", [str(file) for file in files])
+    until(page, f"results.length === {len(files)}")
+    predictor = Predictor(run)
+    results = page.evaluate("results.map(({file, ...own}) => own)")
+    for own, expected in zip(results, predictor.predict(files), strict=True):
+        assert own["probabilities"] == pytest.approx([*expected.probabilities.values()], abs=2e-3)
+        assert own["label"] == expected.label and own["members"] == list(expected.members)
+        assert own["unlike"][own["best"]] == pytest.approx(expected.ood_score, abs=5e-3)
+    assert not wrong
+    assert page_facts(predictor)["unsupported"] == []
+    predictor.rule = PredictionSetRule((0.3, 0.05), (24, 5))
+    assert page_facts(predictor)["unsupported"] == ["not_gel"]
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh"])

@@ -3,5 +3,10 @@
 import lazy_loader as _lazy
 
 __getattr__, __dir__, __all__ = _lazy.attach(
-    __name__, submod_attrs={"onnx_file": ["Exported", "export_onnx"], "page": ["export_page"]}
+    __name__,
+    submod_attrs={
+        "onnx_file": ["export_onnx"],
+        "outcome": ["Exported"],
+        "page": ["export_page"],
+    },
 )

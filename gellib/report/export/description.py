@@ -11,7 +11,8 @@ from onnx import helper
 from gellib import __version__
 from gellib.base.markup import in_markdown
 from gellib.report.export.image_graph import takes_tall_images_down_first
-from gellib.report.export.onnx_file import INPUT, Exported
+from gellib.report.export.onnx_file import INPUT
+from gellib.report.export.outcome import Exported
 from gellib.report.handover import model_card, to_html, to_markdown
 from gellib.report.handover.document import Block, Heading, Paragraph
 from gellib.training_run.predictor import Predictor
@@ -64,6 +65,7 @@ def page_facts(predictor: Predictor) -> dict[str, Any]:
         "classes": list(classes),
         "exclusive": predictor.task.exclusive,
         "level": rule.level if rule is not None else None,
+        "unsupported": [*rule.unsupported(classes)] if rule is not None else [],
         "preprocessing": predictor.backbone.preprocessing.to_dict(),
         "tall_down_first": takes_tall_images_down_first(),
         "max_bytes": predictor.limits.max_bytes,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gellib.base.files import atomic_path
 from gellib.base.paths import expand_user
+from gellib.report.export.outcome import Exported, refuse_if_wrong
 from gellib.report.trackers import ExportError
 from gellib.training_run.find_runs import find_best_run
 
@@ -23,60 +24,10 @@ if TYPE_CHECKING:
     from gellib.training_run.predictor import Predictor
 
 PRECISIONS = ("fp32", "fp16", "int8")
-# Largest difference of a probability that is taken for rounding in single precision.
-LARGEST_DIFFERENCE = 1e-4
 _MOST_BYTES = 1.9e9
 _INSTALL = "pip install 'gellib[export]'"
 # Not `view`: the exporter names nodes so.
 INPUT = "view_pixels"
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was written: the file, and how far its probabilities are from `gellib predict`.
-
-    Attributes
-    ----------
-    file
-        The file.
-    run
-        The run, as `gellib predict` names it.
-    difference
-        Largest difference of a probability.
-    same
-        How many of `compared` images get the same labels.
-    compared
-        Number of images compared.
-    own
-        Whether these are images of the run, and not generated ones.
-    outputs
-        Names of the outputs.
-    """
-
-    file: Path
-    run: str
-    difference: float
-    same: int
-    compared: int
-    own: bool
-    outputs: tuple[str, ...]
-
-    @classmethod
-    def measure(cls, file: Path, predictor: Predictor, built: Built) -> Exported:
-        """Compare a model with its run."""
-        from gellib.report.export.verify import compare
-
-        found = compare(built.whole.SerializeToString(), predictor)
-        return cls(file, predictor.name, *found, outputs=tuple(built.view.outputs))
-
-    def sentence(self) -> str:
-        """Say what was compared, and how far it agrees."""
-        what = "images of the run" if self.own else "generated images (those of the run are gone)"
-        text = (
-            f"compared with gellib predict on {self.compared} {what}: largest difference of a "
-            f"probability {self.difference:.1e}, the same labels for {self.same}"
-        )
-        return text if "map" in self.outputs else f"{text}; this network has no heat map"
 
 
 def export_onnx(folder: str | Path, out: str | Path, precision: str = "fp32") -> Exported:
@@ -98,7 +49,7 @@ def export_onnx(folder: str | Path, out: str | Path, precision: str = "fp32") ->
     ------
     ExportError
         When a package is missing, the network cannot be written as ONNX, or the file's
-        probabilities differ by more than 1e-4 in `fp32`.
+        probabilities are not finite, or differ by more than 1e-4 in `fp32`.
     PredictorError
         When there is no finished run.
     """
@@ -217,21 +168,6 @@ def _to_onnx(model: ViewModel) -> onnx.ModelProto:
         )
     program.model_proto.ir_version = IR_VERSION
     return program.model_proto
-
-
-def refuse_if_wrong(found: Exported, precision: str) -> None:
-    """Refuse an export in fp32 that does not predict as the run does.
-
-    Raises
-    ------
-    ExportError
-        When a probability differs by more than `LARGEST_DIFFERENCE`.
-    """
-    if precision == "fp32" and not found.difference <= LARGEST_DIFFERENCE:
-        raise ExportError(
-            f"{found.file} was not written: {found.sentence()}; expected at most "
-            f"{LARGEST_DIFFERENCE:g}. Please report it with the name of the network."
-        )
 
 
 @contextlib.contextmanager

@@ -16,7 +16,8 @@ from markupsafe import Markup
 
 from gellib.base.files import atomic_path
 from gellib.base.paths import expand_user
-from gellib.report.export.onnx_file import Exported, build_model, open_predictor, refuse_if_wrong
+from gellib.report.export.onnx_file import build_model, open_predictor
+from gellib.report.export.outcome import Exported, refuse_if_wrong
 
 _WEB = resources.files("gellib.report.export") / "web"
 _RUNTIME = "ort.wasm.bundle.min.mjs"
@@ -24,7 +25,10 @@ _WASM = "ort-wasm-simd-threaded.wasm.gz"
 
 
 def export_page(folder: str | Path, out: str | Path, precision: str = "fp16") -> Exported:
-    """Write the model of a run as a page, and compare it with `gellib predict`.
+    """Write the model of a run as a page, and compare the model with `gellib predict`.
+
+    Compared are gellib's reading of images and the model in ONNX Runtime on this machine, not the
+    page in a browser.
 
     Parameters
     ----------
@@ -46,7 +50,7 @@ def export_page(folder: str | Path, out: str | Path, precision: str = "fp16") ->
 
     predictor = open_predictor(folder, precision)
     built = build_model(predictor, precision)
-    result = Exported.measure(expand_user(out), predictor, built)
+    result = Exported.measure(expand_user(out), predictor, built, page=True)
     refuse_if_wrong(result, precision)
     text = render_page(
         page_facts(predictor), card_of(predictor, result), built.second.SerializeToString()

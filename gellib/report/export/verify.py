@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -18,32 +19,46 @@ _MOST = 24
 _GENERATED = 8
 
 
-def compare(model: bytes, predictor: Predictor) -> tuple[float, int, int, bool]:
-    """Predict the same images with an ONNX model and with its run.
+class Agreement(NamedTuple):
+    """How far an ONNX model agrees with its run; the fields are explained in `Exported`."""
 
-    Returns
-    -------
-    float, int, int, bool
-        The largest difference of a probability; how many images get the same labels, of how many;
-        and whether they are images of the run.
-    """
+    difference: float
+    same: int
+    compared: int
+    own: bool
+    same_sets: int | None
+    same_unlike: int | None
+
+
+def compare(model: bytes, predictor: Predictor) -> Agreement:
+    """Predict the same images with an ONNX model and with its run."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     sources: list[Source] = list(own_images(predictor))
     own = bool(sources)
     sources = sources or list(_generated())
-    difference, same, compared = 0.0, 0, 0
+    differences: list[float] = []
+    same: dict[str, list[bool]] = {"labels": [], "set": [], "unlike": []}
     for source, expected in zip(sources, predictor.predict(sources), strict=True):
         if expected.error:
             continue
         answers = ask(session, source, predictor)
         wanted = np.array([expected.probabilities[name] for name in predictor.classes])
-        difference = max(difference, float(np.abs(answers["probabilities"] - wanted).max()))
-        given = [name for name, on in zip(predictor.classes, answers["labels"], strict=True) if on]
-        same += tuple(given) == expected.labels
-        compared += 1
-    return difference if compared else np.inf, same, compared, own
+        differences.append(float(np.abs(answers["probabilities"] - wanted).max()))
+        for name, right in (("labels", expected.labels), ("set", expected.members)):
+            if name in answers:
+                chosen = zip(predictor.classes, answers[name], strict=True)
+                same[name].append(tuple(label for label, on in chosen if on) == right)
+        if "unlike" in answers:
+            unlike = answers["unlike"] > 1
+            place = wanted.argmax() if predictor.task.exclusive else 0
+            found = (bool(unlike[place]), bool(unlike.all()))
+            same["unlike"].append(found == (expected.ood, expected.unlike_all))
+    # np.max, unlike max, does not hide a NaN.
+    difference = float(np.max(differences)) if differences else np.inf
+    labels, sets, likeness = (sum(found) if found else None for found in same.values())
+    return Agreement(difference, labels or 0, len(differences), own, sets, likeness)
 
 
 def ask(

@@ -5,8 +5,8 @@ const $ = id => document.getElementById(id);
 const facts = JSON.parse($("facts").textContent), texts = JSON.parse($("texts").textContent);
 const MOST_SHOWN = 800, THUMBNAIL = 96, MAP_OPACITY = 0.65;
 const results = []; // of all pictures: {name, file, thumbnail, answers or error}
-let session = null, Tensor = null, shown = null, queue = Promise.resolve(), stopped = false;
-let language = "en";
+let session = null, Tensor = null, shown = null, language = "en";
+let queue = Promise.resolve(), lastBatch = 0, lastStopped = 0; // numbers of batches of pictures
 
 // -- texts ---------------------------------------------------------------------------------------
 
@@ -26,14 +26,14 @@ function chooseLanguage(name) {
   if (shown) showAnswer(shown);
 }
 
-/** Writes a share; what is not certain is never shown as 100 %. */
-function percent(share, digits = 1) {
-  const cut = share < 1 ? Math.min(share, 0.99949) : share;
+/** Writes a share; one below 1 is never shown as 100 %. */
+function percent(share, least = 1, most = least) {
+  const cut = share < 1 ? Math.min(share, 1 - 10 ** (-2 - most)) : share;
   return (cut * 100).toLocaleString(language, {
-    minimumFractionDigits: digits, maximumFractionDigits: digits}) + " %";
+    minimumFractionDigits: least, maximumFractionDigits: most}) + " %";
 }
 
-/** Says what the answers mean, as gellib.training_run.prediction does. */
+/** Says what the answers mean, as `statement` of gellib.training_run.prediction does. */
 function verdict({error, label, labels, members, unlike, best}) {
   if (error) return say("error", {reason: say(error)});
   if (!facts.exclusive) {
@@ -43,11 +43,17 @@ function verdict({error, label, labels, members, unlike, best}) {
     return members.length ? `${given} ${say("possible", {label: members.join(say("and"))})}`
       : say("none");
   }
+  if (!members) return say("sure", {label});
   if (unlike && unlike.every(score => score > 1)) return say("none");
   if (unlike && unlike[best] > 1) return say("odd", {label});
-  if (!members || (members.length === 1 && members[0] === label)) return say("sure", {label});
+  if (members.length === 1 && members[0] === label) return say("sure", {label});
   const others = members.length ? members.filter(name => name !== label) : [say("none_label")];
   return say("unclear", {label: [label, ...others].join(say("or"))});
+}
+
+/** Whether a picture is unlike, and the verdict, without prediction sets, does not say so. */
+function unlikeOnly({members, unlike, best}) {
+  return Boolean(!members && unlike && unlike[facts.exclusive ? best : 0] > 1);
 }
 
 // -- the model -----------------------------------------------------------------------------------
@@ -99,21 +105,33 @@ async function ask(picture) {
 function addFiles(files) {
   const all = [...files];
   if (!all.length || !session) return;
-  stopped = false;
-  queue = queue.then(() => answerAll(all));
+  const batch = ++lastBatch;
+  queue = queue.then(() => answerAll(all, batch)).catch(error => {
+    $("status").textContent = say("failed", {reason: error.message || String(error)});
+  });
 }
 
-async function answerAll(files) {
-  $("progress").max = files.length;
-  for (const name of ["progress", "stop"]) $(name).hidden = files.length < 2;
-  for (let i = 0; i < files.length && !stopped; i++) {
-    $("progress").value = i;
-    if (files.length > 1) $("status").textContent = say("progress", {done: i, total: files.length});
-    await answerOne(files[i]);
-    await new Promise(resolve => setTimeout(resolve)); // lets the page be drawn
+/** Stops the batches of pictures that are begun or wait. */
+function stopBatches() {
+  lastStopped = lastBatch;
+}
+
+async function answerAll(files, batch) {
+  try {
+    for (let i = 0; i < files.length && batch > lastStopped; i++) {
+      $("progress").max = files.length;
+      $("progress").value = i;
+      for (const name of ["progress", "stop"]) $(name).hidden = files.length < 2;
+      if (files.length > 1) $("status").textContent = say("progress", {done: i, total: files.length});
+      const {result, picture} = await answerOne(files[i]);
+      if (batch > lastStopped) add(result, picture);
+      else URL.revokeObjectURL(result.thumbnail);
+      await new Promise(resolve => setTimeout(resolve)); // lets the page be drawn
+    }
+  } finally {
+    for (const name of ["progress", "stop"]) $(name).hidden = true;
+    $("status").textContent = say("ready");
   }
-  for (const name of ["progress", "stop"]) $(name).hidden = true;
-  $("status").textContent = say("ready");
 }
 
 async function answerOne(file) {
@@ -122,16 +140,31 @@ async function answerOne(file) {
   try {
     picture = await readPicture(file, facts);
     Object.assign(result, await ask(picture));
-    result.thumbnail = await thumbnailOf(picture);
   } catch (error) {
-    result.error = error instanceof Unreadable ? error.message : "damaged";
+    result.error = error instanceof Unreadable ? error.message : picture ? "no_answer" : "damaged";
+    return {result, picture};
   }
+  try {
+    result.thumbnail = await thumbnailOf(picture);
+  } catch { /* the answer stands without it */ }
+  return {result, picture};
+}
+
+function add(result, picture) {
   results.push(result);
   $("all").hidden = results.length < 2;
   $("table").tBodies[0].append(tableRow(result));
   shown = result;
-  if (picture) draw(picture, result);
   showAnswer(result);
+  blank();
+  try {
+    if (!result.error) draw(picture, result);
+  } catch { /* the answer stands without the picture */ }
+}
+
+/** Takes a picture off that is not that of the answer. */
+function blank() {
+  $("canvas").getContext("2d").clearRect(0, 0, $("canvas").width, $("canvas").height);
 }
 
 /** Draws the picture, small, the frame that the model sees, and its heat map. */
@@ -192,7 +225,8 @@ function showAnswer(result) {
   $("result").hidden = false;
   $("name").textContent = result.name;
   $("verdict").textContent = verdict(result);
-  const doubtful = result.error || verdict(result) !== say("sure", {label: result.label});
+  const doubtful = result.error || unlikeOnly(result)
+    || verdict(result) !== say("sure", {label: result.label});
   $("verdict").className = doubtful && facts.exclusive ? "warn" : "";
   for (const id of ["bars", "set"]) $(id).hidden = Boolean(result.error);
   document.querySelector(".picture").hidden = Boolean(result.error);
@@ -209,14 +243,19 @@ function showAnswer(result) {
     row.lastChild.append(bar);
     return row;
   }));
-  $("set").hidden = !result.members;
-  if (result.members) {
-    const names = result.members.join(say("and")) || say("none_label");
-    $("set").textContent = say("set", {level: percent(facts.level, 0), label: names});
-  }
+  $("set").textContent = setText(result);
+  $("set").hidden = !$("set").textContent;
   $("map-label").hidden = !result.map;
   const help = say("map_help", {label: result.label});
   $("map-help").textContent = !result.map ? say("no_map") : $("map").checked ? help : "";
+}
+
+function setText(result) {
+  if (!result.members) return unlikeOnly(result) ? say("unlike") : "";
+  const names = result.members.join(say("and")) || say("none_label");
+  const said = say("set", {level: percent(facts.level, 0, 2), label: names});
+  const few = facts.unsupported.join(say("and"));
+  return few ? `${said} ${say("unsupported", {label: few})}` : said;
 }
 
 function tableRow(result) {
@@ -236,12 +275,15 @@ function tableRow(result) {
 }
 
 async function show(result) {
+  if (shown !== result) blank();
   shown = result;
   showAnswer(result);
-  try {
-    if (!result.error) draw(await readPicture(result.file, facts), result);
-  } catch { /* the file has been changed or deleted since: its answer is still shown */ }
   $("result").scrollIntoView({behavior: "smooth", block: "nearest"});
+  try {
+    const picture = result.error ? null : await readPicture(result.file, facts);
+    // Another may have been chosen, or all cleared, while this one was read.
+    if (picture && shown === result) draw(picture, result);
+  } catch { /* the file has been changed or deleted since: its answer is still shown */ }
 }
 
 // -- the table as a file -------------------------------------------------------------------------
@@ -249,7 +291,7 @@ async function show(result) {
 /** Writes a cell so that no spreadsheet runs it, as gellib.base.spreadsheet does. */
 function cell(value) {
   const text = String(value);
-  const runs = typeof value === "string" && /^'*[=+\-@\t\r]/.test(text)
+  const runs = typeof value === "string" && /^'*[=+\-@\t\r＝＋－＠]/.test(text)
     && !/^'*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?%?$/i.test(text);
   return `"${(runs ? `'${text}` : text).replaceAll('"', '""')}"`;
 }
@@ -281,6 +323,7 @@ function clearAll() {
   for (const {thumbnail} of results) if (thumbnail) URL.revokeObjectURL(thumbnail);
   results.length = 0;
   shown = null;
+  stopBatches();
   $("result").hidden = true;
   chooseLanguage(language);
   $("status").textContent = say("ready");
@@ -327,7 +370,7 @@ function listen() {
   $("take").addEventListener("click", takePhotograph);
   $("close").addEventListener("click", closeCamera);
   $("viewfinder").addEventListener("cancel", closeCamera);
-  $("stop").addEventListener("click", () => { stopped = true; });
+  $("stop").addEventListener("click", stopBatches);
   $("save").addEventListener("click", saveTable);
   $("clear").addEventListener("click", clearAll);
   $("map").addEventListener("change", () => { if (shown) show(shown); });
