@@ -212,6 +212,8 @@ def test_verdicts_of_several_labels_are_the_statements(reader):
         assert (note == "Unlike the training images.") == (members is None and expected.ood)
         if expected.statement == "none of these":
             assert verdict == "None of these: unlike all that it was trained on."
+        elif expected.statement == "none of the labels":
+            assert verdict == "None of the labels."
         else:
             more = f" {expected.statement.replace('possible', 'Possible')}."
             assert verdict == f"This has: a.{more if members else ''}"

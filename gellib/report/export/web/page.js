@@ -41,7 +41,7 @@ function verdict({error, label, labels, members, unlike, best}) {
     if (!members) return given;
     if (unlike && unlike[0] > 1) return say("none");
     return members.length ? `${given} ${say("possible", {label: members.join(say("and"))})}`
-      : say("none");
+      : say("nothing");
   }
   if (!members) return say("sure", {label});
   if (unlike && unlike.every(score => score > 1)) return say("none");
