@@ -79,15 +79,17 @@ class SweepResult:
         return load(self.folder)
 
     def _chosen(self) -> str:
-        from gellib.report.conclusions import chosen_sentence
+        from gellib.report.conclusions import choice_sentence
 
         if self.best is None:
             return "No run has finished."
-        return as_plain(chosen_sentence(self._summary.comparison))
+        return as_plain(choice_sentence(self._summary.comparison))
 
     def _rows(self) -> pd.DataFrame:
         models, score = self._summary.comparison.models, self._summary.comparison.score
-        scores = f"val_{score}", score, "roc_auc"
+        scores = [f"val_{score}", score, "roc_auc"]
+        if self._summary.comparison.adjective == "out-of-fold":
+            del scores[0]  # the images that choose are those that score
         columns = "model_id", "label", "status", *scores, "total_s"
         shown = models[[name for name in columns if name in models]].copy()
         for name in scores:

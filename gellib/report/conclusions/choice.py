@@ -68,6 +68,11 @@ def calibration_sentence(comparison: Comparison) -> str:
     found = next((r.calibration for r in comparison.records if r.name == name), None)
     if found is None:
         return ""
+    if found.n_val >= ENOUGH_IMAGES and found.temperature == 1:
+        return (
+            "Its probabilities are used as the model gives them: no correction fits "
+            f"{found.n_val} images better. Its calibration says how far they can be trusted."
+        )
     if found.n_val >= ENOUGH_IMAGES:
         return (
             f"Its probabilities are calibrated on {found.n_val} images: of predictions with 90 %, "

@@ -8,6 +8,7 @@ from gellib.base.markup import in_markdown
 from gellib.base.text import join_and
 from gellib.plots.base import three_digits
 from gellib.report.comparison import Comparison
+from gellib.report.comparison.network_weights import weights_sentence
 from gellib.report.conclusions.choice import (
     baseline_sentence,
     calibration_sentence,
@@ -36,10 +37,7 @@ def conclusions(comparison: Comparison) -> list[str]:
             "before everything that follows.**"
         )
     found = comparison.cross_validated
-    if found is not None:
-        sentences += [chosen_out_of_fold(comparison, found), calibration_sentence(comparison)]
-    else:
-        sentences += [chosen_sentence(comparison), calibration_sentence(comparison)]
+    sentences += [choice_sentence(comparison), calibration_sentence(comparison)]
     if len(done) == 1:
         alone = "Only one model has finished, so there is nothing to compare it with."
         return [text for text in (*sentences, baseline_sentence(comparison), alone) if text]
@@ -60,8 +58,17 @@ def conclusions(comparison: Comparison) -> list[str]:
     sentences.append(baseline_sentence(comparison))
     if found is None:
         sentences.append(_repeats(comparison))
+    sentences.append(weights_sentence(comparison.records))
     sentences += [*factor_sentences(comparison), *_never_named(comparison)]
     return [text for text in sentences if text] + _times(comparison)
+
+
+def choice_sentence(comparison: Comparison) -> str:
+    """Name the chosen configuration and what it is worth, by the images that say so."""
+    found = comparison.cross_validated
+    if found is not None:
+        return chosen_out_of_fold(comparison, found)
+    return chosen_sentence(comparison)
 
 
 def _tally(comparison: Comparison) -> str:

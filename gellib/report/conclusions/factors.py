@@ -9,6 +9,7 @@ from gellib.plots.base import percent
 from gellib.report.comparison import Comparison, words
 from gellib.report.comparison.differences import MOST_LEVELS
 from gellib.report.comparison.listed_runs import LISTED
+from gellib.report.comparison.network_weights import weights_of_networks
 from gellib.report.conclusions.cross_validated import would_decide
 from gellib.report.conclusions.wording import count, percentage_points
 
@@ -72,11 +73,14 @@ def _difference(comparison: Comparison, effect: Effect) -> str:
         a, b, sign = b, a, -1
     low, high = sorted((sign * effect.low, sign * effect.high))
     difference = percentage_points(sign * effect.difference, low, high)
+    alone = "this setting alone"
+    if effect.factor == "pretrained_model" and weights_of_networks(comparison.records):
+        alone = "this setting and in the weights that came with it"
     once = effect.seeds == 1 and comparison.cross_validated is None
     seed = " with this seed" if once else ""
     return (
         f"**{a} is better than {b}{seed}**: {difference} over {count(effect.pairs, 'pair')} of "
-        "runs that differ in this setting alone."
+        f"runs that differ in {alone}."
     )
 
 

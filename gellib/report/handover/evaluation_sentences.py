@@ -10,6 +10,7 @@ from gellib.base.text import join_and, join_some, shorten
 from gellib.plots.base import percent
 from gellib.report.baselines import MAJORITY, STATISTICS
 from gellib.report.comparison import words
+from gellib.report.comparison.network_weights import weights_of_networks, weights_text
 from gellib.report.comparison.reference import majority_of
 from gellib.report.conclusions.wording import count
 from gellib.report.handover.data_sentences import units
@@ -111,7 +112,9 @@ def _factors(found: Reported) -> str:
         listed.append(f"{words(name)} ({join_some(shown, _MOST_VALUES)})")
     if len(factors) > _MOST_FACTORS:
         listed.append(f"{len(factors) - _MOST_FACTORS} other parameters")
-    return f" that differed in {join_and(listed)}"
+    found_weights = weights_of_networks(comparison.records)
+    with_it = f", and with it in weights ({weights_text(found_weights)})" if found_weights else ""
+    return f" that differed in {join_and(listed)}{with_it}"
 
 
 def _value(value: object) -> str:

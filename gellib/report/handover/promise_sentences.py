@@ -21,7 +21,7 @@ def calibration_sentence(found: Reported) -> str:
         if found.crossed:
             # As records of earlier versions have it, whatever the images are.
             why = why.replace("validation images", "images")
-        return f"Probabilities were left uncalibrated{why}."
+        return f"Probabilities were left as the model gives them{why}."
     of = "out-of-fold predictions" if found.crossed else "predictions"
     return (
         f"Probabilities were calibrated by one temperature, {own.temperature:.2f}"

@@ -11,6 +11,7 @@ from gellib.evaluation import crossval
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison
 from gellib.report.comparison.cross_validated import CrossValidated
+from gellib.report.comparison.network_weights import weights_sentence
 from gellib.report.conclusions.choice import share
 from gellib.report.conclusions.cross_validated import (
     cheaper_sentence,
@@ -79,7 +80,9 @@ def find_answer(
         return Answer(())
     best = comparison.done.iloc[0]
     findings = findings or CheckFindings([], [], [])
+    compared = weights_sentence(comparison.records)
     careful = [*weights_warnings(comparison), *leak_warnings(comparison), *findings.careful]
+    careful += [compared] if compared else []
     lines = [
         ("Use", f"**{model_name(best)}**"),
         ("How good", _how_good(comparison)),
