@@ -59,7 +59,19 @@ class Exported:
     def measure(
         cls, file: Path, predictor: Predictor, built: Built, *, page: bool = False
     ) -> Exported:
-        """Compare a model with its run."""
+        """Compare a model with its run.
+
+        Parameters
+        ----------
+        file
+            The file that is written.
+        predictor
+            The run's own predictor.
+        built
+            The graph, and what it gives.
+        page
+            Whether the file is a page, and not ONNX.
+        """
         from gellib.report.export.verify import compare
 
         found = compare(built.whole.SerializeToString(), predictor)
