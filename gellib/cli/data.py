@@ -11,7 +11,7 @@ import click
 
 from gellib.base.paths import shown_path
 from gellib.base.text import join_and
-from gellib.cli.shared import parameters
+from gellib.cli.shared import parameters, say_waiting
 
 
 @click.command()
@@ -107,6 +107,7 @@ def check(
     The exit status is 0 when no problem was found, 1 when one was, and 2 when DIR could not be
     checked.
     """
+    say_waiting("looking at the images ...")
     from tqdm import tqdm
 
     from gellib.audit import check_dataset, doubtful_labels, report_text, write_groups, write_page

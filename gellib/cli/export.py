@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gellib.base.paths import shown_path
+from gellib.cli.shared import say_waiting
 
 
 @click.command()
@@ -46,6 +47,8 @@ def export(
         raise click.UsageError("--out is the folder of a tracker: give --to, or leave it out")
     if precision and not (html or onnx):
         raise click.UsageError("--precision is for --html and --onnx")
+    if onnx or html:
+        say_waiting("loading the model, and comparing what is exported with it ...")
     if onnx:
         from gellib.report.export import export_onnx
 

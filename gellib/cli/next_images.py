@@ -7,14 +7,27 @@ import sys
 
 import click
 
-from gellib.cli.shared import open_model, which_model
+from gellib.cli.shared import open_model, say_waiting, which_model
 
 
 @click.command("next")
 @click.argument("folder", type=click.Path(), metavar="UNLABELLED_DIR")
-@click.option("-n", "wanted", default=20, show_default=True, type=click.IntRange(1))
+@click.option(
+    "-n",
+    "wanted",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many images to choose.",
+)
 @which_model
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Draws the images that are picked at random.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--csv", "table", type=click.Path(dir_okay=False), help="Also write a table.")
 @click.option(
@@ -36,6 +49,7 @@ def next_images(
     random; of near-duplicates one. Images with a label already are left out. A file that cannot be
     read is named; the exit status is then 1.
     """
+    say_waiting("loading the model ...")
     from pathlib import Path
 
     from tqdm import tqdm

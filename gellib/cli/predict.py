@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gellib.cli.shared import open_model, which_model
+from gellib.cli.shared import open_model, say_waiting, which_model
 
 if TYPE_CHECKING:
     from gellib.labsim.zeroshot import ZeroShot
@@ -62,6 +62,7 @@ def predict(
 
     If one of the last three is stopped, the same command goes on where it was.
     """
+    say_waiting("loading the model ...")
     from tqdm import tqdm
 
     from gellib.labsim.zeroshot import ZeroShot

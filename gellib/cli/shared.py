@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from gellib.training_run.predictor import Predictor
 
 
+def say_waiting(text: str) -> None:
+    """Say in a terminal what takes some seconds, before anything slow is imported."""
+    if sys.stderr.isatty():
+        click.echo(text, err=True)
+
+
 def parameters(help: str) -> Callable:
     """Make the option -p NAME VALUE, which may be repeated, the argument `overrides`."""
     return click.option(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from gellib.config import RunConfig
+
 # Bytes from the start of a file that `sniff_type` needs.
 HEAD_BYTES = 512
 # Pixels from which images are decoded one at a time.
@@ -43,6 +45,11 @@ class ImageLimits:
 
     max_bytes: int = 200_000_000
     max_pixels: int = 100_000_000
+
+    @classmethod
+    def of(cls, config: RunConfig) -> ImageLimits:
+        """Return the limits that a configuration names."""
+        return cls(int(config.max_image_mb * 1e6), int(config.max_image_mpx * 1e6))
 
     def check(self, width: int, height: int, bytes_per_pixel: int = 1) -> None:
         """Refuse an image before it is decoded, by its size in pixels and in memory.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,16 @@ def examine_images(
         ImageInfo(paths[row], reason=reason, note=note, frames=frames)
         for row, reason, note, frames in found
     ]
+
+
+def unreadable_sentence(bad: Sequence[BadImageError], count: int) -> str:
+    """Say which of so many images cannot be read, why, and what to do."""
+    names = "\n".join(f"  {one}" for one in bad)
+    return (
+        f"{len(bad)} of {count} images cannot be read:\n{names}\n"
+        "Repair or remove them, or set skip_bad_images to go on without them "
+        "(-p skip_bad_images true)."
+    )
 
 
 def describe(infos: Iterable[ImageInfo]) -> pd.DataFrame:

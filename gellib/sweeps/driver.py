@@ -25,6 +25,7 @@ from gellib.sweeps.progress import Progress, print_line
 from gellib.sweeps.spec import Sweep
 from gellib.sweeps.summary_files import MadeSummary, make_summary
 from gellib.sweeps.sweep_file import SweepError
+from gellib.sweeps.unreadable import refuse_unreadable
 
 # The sweep has tried to download weights already; a run must not try again.
 RUN_ENV = {"GELLIB_WEIGHTS_TIMEOUT_S": "0"}
@@ -116,6 +117,7 @@ def run_sweep(
             for name in sweep.configs:
                 RunFolder(folder.path / name).clear()
         todo = plan(sweep, folder, images, machine.weights)
+        refuse_unreadable(todo.values())
         write_json(folder.sweep, sweep.describe())
         ready = _skip_impossible(folder, todo, machine, missing, progress)
         tasks = _tasks(folder, ready, machine, images)

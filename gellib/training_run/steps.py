@@ -21,7 +21,7 @@ from gellib.data.file_notes import (
 )
 from gellib.data.folds import Folds, merge_validation
 from gellib.data.image_files import BadImageError, ImageLimits
-from gellib.data.readable import examine_images
+from gellib.data.readable import examine_images, unreadable_sentence
 from gellib.data.run_parts import draw_folds_for_run, split_for_run
 from gellib.models.backbones import (
     NAMED_WEIGHTS,
@@ -132,11 +132,7 @@ def _readable(
     bad_images = [BadImageError(info.path, info.reason) for info in infos if info.reason]
     notes += page_sentences(infos, images.root) + blank_page_sentences(infos, images.root)
     if bad_images and not config.skip_bad_images:
-        names = "\n".join(f"  {bad}" for bad in bad_images)
-        raise TrainingRunError(
-            f"{len(bad_images)} of {len(images)} images cannot be read:\n{names}\n"
-            "Repair or remove them, or set skip_bad_images to go on without them."
-        )
+        raise TrainingRunError(unreadable_sentence(bad_images, len(images)))
     return drop_images(images, [bad.path for bad in bad_images]), bad_images
 
 
@@ -181,9 +177,7 @@ def cache_folder(config: RunConfig) -> Path:
 
 def limits_of(config: RunConfig) -> ImageLimits:
     """Return the limits on image files."""
-    return ImageLimits(
-        max_bytes=int(config.max_image_mb * 1e6), max_pixels=int(config.max_image_mpx * 1e6)
-    )
+    return ImageLimits.of(config)
 
 
 def check_network(config: RunConfig) -> None:

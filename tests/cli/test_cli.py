@@ -14,6 +14,7 @@ from making.sweeps import make_sweep_file
 
 from gellib.base.paths import PROJECT_ROOT
 from gellib.cli import main
+from gellib.cli.shared import say_waiting
 
 NOTEBOOK = PROJECT_ROOT / "notebooks" / "2_train.ipynb"
 
@@ -256,3 +257,11 @@ def test_a_module_of_ours_that_is_not_there_shows_itself(monkeypatch):
     monkeypatch.setattr("gellib.cli.sweeps.load", fail)
     with pytest.raises(ModuleNotFoundError):
         gellib("sweep", "x.yaml")
+
+
+def test_a_terminal_is_told_at_once_what_takes_time(monkeypatch, capsys):
+    say_waiting("loading the model ...")
+    assert capsys.readouterr().err == "", "a log or another program gets answers alone"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    say_waiting("loading the model ...")
+    assert capsys.readouterr() == ("", "loading the model ...\n")

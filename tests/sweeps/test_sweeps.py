@@ -204,6 +204,23 @@ def test_what_torchvision_does_not_know_ends_it_before_any_run(tmp_path, name, v
     assert not list(sweep.folder.glob("*/record.json"))
 
 
+def test_images_that_no_run_could_read_are_named_before_any_run(tmp_path):
+    file = make_sweep_file(tmp_path)
+    dots = tmp_path / "images" / "train" / "dots"
+    for name, content in (
+        ("broken.png", b"\x89PNG\r\n\x1a\n"),
+        ("phone.jpg", b"\0\0\0\x18ftypheic" + bytes(40)),
+    ):
+        (dots / name).write_bytes(content)
+    sweep = load_sweep(file)
+    with pytest.raises(SweepError) as refused:
+        run_sweep(sweep, log=lambda line: None)
+    said = str(refused.value)
+    assert said.startswith("2 of 30 images cannot be read:") and "skip_bad_images true" in said
+    assert "broken.png: " in said and "HEIC" in said
+    assert not list(sweep.folder.glob("*/record.json"))
+
+
 def test_failure_in_a_cell_is_on_record_with_its_notebook(tmp_path):
     file = make_sweep_file(tmp_path)
     (tmp_path / "images" / "train" / "dots" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
