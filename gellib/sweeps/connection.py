@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -103,6 +104,7 @@ def connect(
             dashboard_address="127.0.0.1:0",
             memory_limit=0,
             resources={"CPU": jobs * threads, "GPU": gpus},
+            silence_logs=logging.ERROR,  # it warns of tasks that end when a sweep is stopped
         ) as local,
         Client(local, set_as_default=False) as client,
     ):

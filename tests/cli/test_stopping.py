@@ -55,6 +55,7 @@ def test_a_sweep_that_is_stopped_early_says_how_it_goes_on(tmp_path, place, numb
     assert process.returncode == 128 + number, output
     assert output.endswith("\nstopped; the same command resumes where it was\n")
     assert "Traceback" not in output and "Aborted" not in output
+    assert "distributed" not in output
     for _ in range(50):
         if not list(place.iterdir()):
             break
