@@ -16,6 +16,9 @@ _NO_LABEL = frozenset(
 )
 _MAYBE_NO_LABEL = frozenset(["none"])  # of tumours, for one, it is a class
 _SEPARATORS = ",;/+&"
+# A class of so few images, and so many times rarer than another, may be that one misspelt; in
+# shorter names one letter is too much of a difference. No benchmark set these numbers.
+_FEW, _MANY_TIMES, _SHORTEST = 2, 10, 3
 _MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mrz|mai|okt|dez"
 _DATE = re.compile(
     rf"\d{{1,2}}[-./ ]+({_MONTH})[a-z]*\.?([-./ ]\d{{2,4}})?|({_MONTH})[a-z]*\.?[-/ ]\d{{2}}"
@@ -42,6 +45,12 @@ def name_problems(counts: Mapping[str, int]) -> list[str]:
             f"Classes whose names differ in spelling only: {shown}. They are taken for different "
             "classes. Expected one spelling per class: correct the labels, or the names of the "
             "folders."
+        )
+    for name, other in _misspelt(counts):
+        problems.append(
+            f"The class {name!r} ({'one image' if counts[name] == 1 else 'two images'}) is one letter from {other!r} "
+            f"({counts[other]} images), and rare: is it misspelt? It is taken for a class of its "
+            "own."
         )
     hidden = [name for name in counts if _invisible(name)]
     if hidden:
@@ -101,6 +110,30 @@ def _groups(counts: Mapping[str, int]) -> list[list[str]]:
     for name in counts:
         found[plain_name(name)].append(name)
     return [names for names in found.values() if len(names) > 1]
+
+
+def _misspelt(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Pair classes of one or two images with a frequent one that is one letter away."""
+    found = []
+    for name in counts:
+        frequent = [one for one in counts if counts[one] >= _MANY_TIMES * counts[name]]
+        near = [one for one in frequent if _one_letter_apart(plain_name(name), plain_name(one))]
+        if counts[name] <= _FEW and len(near) == 1:
+            found.append((name, near[0]))
+    return found
+
+
+def _one_letter_apart(one: str, other: str) -> bool:
+    """Whether a letter is too much, missing, another, or changed places with the next."""
+    if min(len(one), len(other)) < _SHORTEST or one == other:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    if start is None:  # one begins with the other
+        start = min(len(one), len(other))
+    a, b = one[start:], other[start:]
+    edits = ((a[1:], b), (a, b[1:]), (a[1:], b[1:]), (a[1:2] + a[:1] + a[2:], b))
+    changed = (a + b)[:1] if len(a) != len(b) else a[:1] + b[:1]
+    return any(x == y for x, y in edits) and changed.isalpha()
 
 
 def _invisible(name: str) -> bool:

@@ -43,6 +43,24 @@ DIFFERENT = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("rare", "frequent"),
+    [("yess", "yes"), ("ye", "yes"), ("gle", "gel"), ("not_gal", "not_gel"), ("tumor", "tumour"),
+     ("Normall", "normal"), ("ggel", "gel")],
+)  # fmt: skip
+def test_a_rare_class_that_is_one_letter_from_a_frequent_one_may_be_misspelt(rare, frequent):
+    said = " ".join(name_problems({frequent: 60, rare: 1, "else": 40}))
+    found = f"{rare!r} (one image) is one letter from {frequent!r} (60 images)" in said
+    assert found == (len(rare) > 2)
+    assert "one letter" not in " ".join(name_problems({frequent: 60, rare: 7, "else": 40}))
+
+
+@pytest.mark.parametrize("pair", [("T1a", "T2a"), ("gel1", "gel2"), ("stage 1", "stage 2"),
+                                  ("cat", "dog"), ("mild", "moderate")])  # fmt: skip
+def test_rare_classes_that_are_numbered_or_other_words_are_not_misspelt(pair):
+    assert name_problems({pair[0]: 60, pair[1]: 1}) == []
+
+
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_two_spellings_of_one_name(one, other):
     said = name_problems({one: 5, other: 3, "else": 2})
