@@ -47,10 +47,10 @@ def name_problems(counts: Mapping[str, int]) -> list[str]:
             "folders."
         )
     for name, other in _misspelt(counts):
+        own = "one image" if counts[name] == 1 else "two images"
         problems.append(
-            f"The class {name!r} ({'one image' if counts[name] == 1 else 'two images'}) is one letter from {other!r} "
-            f"({counts[other]} images), and rare: is it misspelt? It is taken for a class of its "
-            "own."
+            f"The class {name!r} ({own}) is one letter from {other!r} ({counts[other]} images), "
+            "and rare: is it misspelt? It is taken for a class of its own."
         )
     hidden = [name for name in counts if _invisible(name)]
     if hidden:
