@@ -116,10 +116,11 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
 def _is_tall(address: str) -> bool:
     """Whether a PNG within a page is a portrait, such as a grid of images: by its header."""
     kind, _, data = address.partition(";base64,")
-    if kind != "data:image/png":
+    try:
+        width, height = struct.unpack(">II", base64.b64decode(data[:32])[16:])
+    except (ValueError, struct.error):  # a damaged one, which the browser does not show either
         return False
-    width, height = struct.unpack(">II", base64.b64decode(data[:32])[16:])
-    return bool(height > 1.1 * width)
+    return kind == "data:image/png" and bool(height > 1.1 * width)
 
 
 def _as_shown(notebook: NotebookNode, *, parameters: bool) -> NotebookNode:
