@@ -16,6 +16,7 @@ from gellib.runs import RunFolder, read_sweep_predictions
 CHANGES = {
     "dataset_dir": "other",
     "test_dir": "other",
+    "extra_train_dir": "other",
     "max_images": 12,
     "max_image_mb": 0.5,
     "max_image_mpx": 0.5,
