@@ -112,8 +112,10 @@ def test_no_name_runs_in_a_sweep_or_in_what_is_made_of_it(tmp_path):
         for path in folder.rglob("*.html")
     }
     assert len(pages) >= 8, pages.keys()
-    for name in ("s/summary.html", "card.html", "p.html"):
-        assert "&lt;script&gt;" in pages[name] and "7 * 7" in pages[name], name
+    for name in ("s/summary.html", "card.html", "checklist.html", "p.html"):
+        assert "&lt;script&gt;" in pages[name], name
+    for name in ("s/summary.html", "check.html", "p.html"):
+        assert "7 * 7" in pages[name], name
     assert [path for path in tmp_path.rglob("pwned*") if len(path.name) < 8] == []
     pages["a page that runs something"] = "<p>" + HOSTILE[0]
     ran = opened(pages, tmp_path)
