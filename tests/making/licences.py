@@ -54,7 +54,9 @@ def licence(name: str, package: Distribution) -> str:
     first = stated.strip().split("\n")[0][:120]
     if first in ("", "UNKNOWN"):
         return KNOWN.get(name, "not stated")
-    return "NVIDIA's own" if _NVIDIA.match(name) and "nvidia" in first.lower() else first
+    # Some of its packages name it, others have but the kind of their licence.
+    nvidia = _NVIDIA.match(name) and re.search("nvidia|proprietary", first, re.IGNORECASE)
+    return "NVIDIA's own" if nvidia else first
 
 
 def is_allowed(name: str, text: str) -> bool:
