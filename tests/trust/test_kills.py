@@ -88,7 +88,9 @@ def problems_of(file: Path, whole: Path) -> list[str]:
 
 @pytest.mark.timeout(5000)
 def test_a_sweep_that_is_killed_again_and_again_ends_as_one_that_is_not(tmp_path, full):
-    seed = random.randrange(10**6) if full else 3
+    if not full:
+        pytest.skip("in full only: it takes minutes, and its length depends on what else runs")
+    seed = random.randrange(10**6)
     random_, killed, problems = random.Random(seed), Counter[str](), []
     with tempfile.TemporaryDirectory(prefix="t-") as place:
         temporary = Path(place)
@@ -96,10 +98,10 @@ def test_a_sweep_that_is_killed_again_and_again_ends_as_one_that_is_not(tmp_path
         began = time.monotonic()
         assert start(whole, temporary).wait() == 0
         length = time.monotonic() - began
-        for sweep in range(10 if full else 1):
+        for sweep in range(10):
             file, moments = make_two_runs(tmp_path / f"killed{sweep}"), []
             found: list[str] = []
-            for _ in range(5 if full else 2):
+            for _ in range(5):
                 process = start(file, temporary)
                 moments.append(round(random_.uniform(0, 0.8 * length), 2))
                 time.sleep(moments[-1])
