@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -149,3 +150,16 @@ def test_options_are_documented(name):
     for option in main.commands[name].params:
         if option.param_type_name == "option":
             assert f"| `{option.opts[0]}" in text, option.opts
+
+
+def test_every_progress_bar_says_what_it_counts():
+    nameless = []
+    for path in sorted((PROJECT_ROOT / "gellib").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = call.func.id if isinstance(call, ast.Call) and hasattr(call.func, "id") else ""
+            given = {word.arg for word in call.keywords} if name else set()
+            opens = name == "tqdm" or (name == "progress" and "total" in given)
+            # `None` is `**words`, with what the caller says.
+            if opens and not given & {"desc", None}:
+                nameless.append(f"{path.name}:{call.lineno}")
+    assert nameless == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,8 +46,9 @@ class Model:
             One row per image: `file`, `label`, `p_<class>` (calibrated probabilities, 0..1),
             `statement` (what can be said of it, such as `gel or not_gel: cannot say`: all are in
             docs/predict.md), `unlike_training` (whether it is unlike the training images of its
-            class; `<NA>` where that is not known) and `error` (why it could not be read; empty
-            where it could).
+            class; `<NA>` where that is not known), `training_image` (whether the model was trained
+            on this very image, so that what it says of it is no test; a warning counts them) and
+            `error` (why it could not be read; empty where it could).
 
         Raises
         ------
@@ -56,6 +58,7 @@ class Model:
             For a folder without images.
         """
         from gellib.training_run.prediction import predictions_table
+        from gellib.training_run.training_images import training_note
 
         sources: list[Any] = []
         alone = isinstance(images, ONE_IMAGE) or not isinstance(images, Iterable)
@@ -63,7 +66,10 @@ class Model:
         given: list[Any] = [images] if alone else list(listed)
         for number, image in enumerate(given, start=1):
             sources += sources_of(image, number)
-        return predictions_table(self._predictor.predict(sources), self.classes)
+        found = self._predictor.predict(sources)
+        if note := training_note(found):
+            warnings.warn(note, stacklevel=2)
+        return predictions_table(found, self.classes)
 
     def __repr__(self) -> str:
         return f"Model of {self.name}: {', '.join(self.classes)}"

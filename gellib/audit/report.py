@@ -193,7 +193,7 @@ def check_dataset(
     seed
         Seed of the splits with which shortcuts and near-duplicate clusters are measured.
     progress
-        Wraps an iterable and takes its `total`, as `tqdm` does.
+        Wraps an iterable and takes its `total`, `desc` and `unit`, as `tqdm` does.
 
     Raises
     ------

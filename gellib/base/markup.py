@@ -17,6 +17,8 @@ _UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 # Control characters, and the marks that turn the direction of what follows them.
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+_PLAIN_CODE = re.compile(r"<code>([\w ./:+=,@()-]+)</code>")
+
 
 def in_html(text: object) -> str:
     """Write a text from outside so that HTML shows it as it is, in elements and in attributes."""
@@ -48,3 +50,13 @@ def as_plain(sentence: str) -> str:
     """Turn a sentence with Markdown's bold and code into plain text, for a terminal."""
     sentence = re.sub(r"\*\*|`|</?(?:span|code)>", "", sentence)
     return html.unescape(sentence)
+
+
+def with_backticks(sentence: str) -> str:
+    """Write code in a sentence as Markdown does, where nothing in it acts on Markdown."""
+    return _PLAIN_CODE.sub(r"`\1`", sentence)
+
+
+def without_entities(text: str) -> str:
+    """Write Markdown for a reader's eyes alone: names as they are, without tags around them."""
+    return html.unescape(re.sub(r"</?(?:span|code)>", "", text))

@@ -116,8 +116,8 @@ def check(
     from gellib.data.image_files import ImageLimits
     from gellib.sweeps.foresee import parameter_problems
 
-    def progress(items, total):
-        return tqdm(items, total=total, unit=" images", leave=False, disable=None)
+    def progress(items, **words):
+        return tqdm(items, leave=False, disable=None, **words)
 
     try:
         config = RunConfig.check(overrides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ def card(run: str, out: str | None) -> None:
 @click.option(
     "--bib",
     type=click.Path(dir_okay=False),
-    help="Also write a BibTeX file of its own, such as gellib.bib.",
+    help="Write the references to a BibTeX file of their own, such as gellib.bib.",
 )
 def methods(run: str, out: str | None, bib: str | None) -> None:
     """Write a methods paragraph for a manuscript, with its references.
@@ -60,7 +61,7 @@ def methods(run: str, out: str | None, bib: str | None) -> None:
     if bib:
         check_bibliography(Path(bib))
     found = write_methods(Reported.find(run))
-    _give(found.blocks(), out)
+    _give(found.blocks(with_bibliography=not bib), out)
     if bib:
         write_text(Path(bib), found.bibliography())
         click.echo(f"wrote {shown_path(bib)}", err=True)
@@ -94,9 +95,12 @@ def checklist(run: str, out: str | None, names: tuple[str, ...]) -> None:
 
 def _give(blocks: Sequence[Any], out: str | None) -> None:
     """Print a document as Markdown, or write it to a file."""
+    from gellib.base.markup import without_entities
     from gellib.report.handover import to_markdown, write_document
 
     if out is None:
-        click.echo(to_markdown(blocks), nl=False)
+        text = to_markdown(blocks)
+        # A person reads it in a terminal; elsewhere it may become a page.
+        click.echo(without_entities(text) if sys.stdout.isatty() else text, nl=False)
     else:
         click.echo(f"wrote {shown_path(write_document(blocks, out))}", err=True)

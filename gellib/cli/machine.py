@@ -8,6 +8,10 @@ import sys
 
 import click
 
+from gellib.cli.shared import terminal_width
+
+_BESIDE_KIND = 20  # columns of count and size
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -49,7 +53,7 @@ def cache(folder: str, clear: bool, yes: bool) -> None:
     """
     from gellib.base.cache_files import CacheContents
     from gellib.base.paths import cache_folder, shown_path
-    from gellib.base.text import bytes_text
+    from gellib.base.text import bytes_text, shorten
 
     contents = CacheContents.of(cache_folder(folder))
     shown = shown_path(contents.folder)
@@ -58,9 +62,11 @@ def cache(folder: str, clear: bool, yes: bool) -> None:
         return
     free = bytes_text(shutil.disk_usage(contents.folder).free)
     click.echo(f"{shown}: {bytes_text(contents.size)}; {free} free on its disk")
-    width = max(len(kind) for kind in (*contents.kinds, ""))
+    most = max(terminal_width() - _BESIDE_KIND, 20) if terminal_width() else sys.maxsize
+    kinds = {kind: shorten(kind, most, middle=True) for kind in contents.kinds}
+    width = max(map(len, (*kinds.values(), "")))
     for kind, (count, size) in contents.kinds.items():
-        click.echo(f"  {kind:<{width}}  {count:>5}  {bytes_text(size):>9}")
+        click.echo(f"  {kinds[kind]:<{width}}  {count:>5}  {bytes_text(size):>9}")
     if not clear:
         return
     if not yes:

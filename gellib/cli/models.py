@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from gellib.base.text import shorten
+from gellib.cli.shared import terminal_width
+
+if TYPE_CHECKING:
+    from gellib.models.backbones.inventory import WeightsState
+
+_LEAST_ROOM = 16  # columns for a place, or none is printed
 
 
 @click.command()
@@ -39,18 +49,32 @@ def weights(names: tuple[str, ...], fetch: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(state) for state in found], indent=2))
     else:
-        width = max(len(state.name) for state in found)
-        click.echo(f"{'network':<{width}}  {'weights':<15}  {'MB':>6}  {'licence':<13} where")
-        for state in found:
-            size = f"{state.size_mb:.0f}" if state.size_mb else ""
-            more = "; simulated images: included" if state.labsim else ""
-            click.echo(
-                f"{state.name:<{width}}  {state.state:<15}  {size:>6}  {state.license:<13} "
-                f"{state.place}{more}"
-            )
+        _print_states(found)
     for problem in problems:
         click.echo(problem, err=True)
     sys.exit(1 if problems else 0)
+
+
+def _print_states(found: Sequence[WeightsState]) -> None:
+    """Print one row per network, in a terminal within its width."""
+    rows = [("network", "weights", "MB", "licence", "simulated", "where")]
+    for one in found:
+        size = f"{one.size_mb:.0f}" if one.size_mb else ""
+        labsim = "included" if one.labsim else ""
+        rows.append((one.name, one.state, size, one.license, labsim, one.place))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = terminal_width() - sum(widths[:5]) - 10
+    for *cells, place in rows:
+        name, state, size, licence, labsim = cells
+        line = f"{name:<{widths[0]}}  {state:<{widths[1]}}  {size:>{widths[2]}}  "
+        line += f"{licence:<{widths[3]}}  {labsim:<{widths[4]}}"
+        if not terminal_width():
+            line += f"  {place}"
+        elif room >= _LEAST_ROOM:
+            line += f"  {shorten(place, room, middle=True)}"
+        click.echo(line.rstrip())
+    if terminal_width() and max(len(one.place) for one in found) > room:
+        click.echo("\nWhole places: gellib weights --json")
 
 
 @click.command()

@@ -57,8 +57,8 @@ def next_images(
     from gellib.base.files import write_csv
     from gellib.training_run.next_images import choose_next
 
-    def progress(items, total):
-        return tqdm(items, total=total, unit=" batches", leave=False, disable=None)
+    def progress(items, **words):
+        return tqdm(items, leave=False, disable=None, **words)
 
     predictor = open_model(run_dir, runs_dir)
     found = choose_next(predictor, folder, wanted, seed=seed, progress=progress)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _AT_ONCE = 64
+_SAID = 11  # letters of a usual statement; a longer one keeps its gap
 
 
 @click.command()
@@ -92,13 +93,15 @@ def predict(
             kept = f"{outputs.begun} keeps what is predicted"
             click.echo(f"\n{kept}: the same command goes on from there", err=True)
             raise
-        unreadable = written.tally.unreadable + written.failed
+        unreadable, note = written.tally.unreadable + written.failed, written.tally.note
         for sentence in (written.tally.sentence(), *written.sentences):
             click.echo(sentence, err=True)
     else:
         width = max(len(str(file)) for file in files)
-        unreadable = _print(_predictions(predictor, files), width, as_json)
+        unreadable, note = _print(_predictions(predictor, files), width, as_json)
     click.echo(f"according to {predictor.name}", err=True)
+    if note:
+        click.echo(f"Note: {note}", err=True)
     sys.exit(1 if unreadable else 0)
 
 
@@ -108,27 +111,30 @@ def _predictions(predictor: Predictor | ZeroShot, files: Sequence[Path]) -> Iter
         yield from predictor.predict(files[start : start + _AT_ONCE])
 
 
-def _print(predictions: Iterable[Prediction], width: int, as_json: bool) -> int:
-    """Print predictions as they come; return how many files cannot be read."""
-    unreadable = 0
-    for number, one in enumerate(predictions):
+def _print(predictions: Iterable[Prediction], width: int, as_json: bool) -> tuple[int, str]:
+    """Print predictions as they come; return how many files cannot be read, and a note."""
+    from gellib.training_run.training_images import note_of
+
+    unreadable = trained_on = number = 0
+    for number, one in enumerate(predictions, start=1):
         unreadable += bool(one.error)
+        trained_on += one.trained_on
         if as_json:
             text = json.dumps(one.to_dict(), indent=2, ensure_ascii=False)
-            click.echo("," if number else "[\n", nl=bool(number))
+            click.echo("," if number > 1 else "[\n", nl=number > 1)
             click.echo(textwrap.indent(text, "  "), nl=False)
         else:
             click.echo(_line(one, width))
     if as_json:
         click.echo("\n]")
-    return unreadable
+    return unreadable, note_of(trained_on, number - unreadable)
 
 
 def _line(one: Prediction, width: int) -> str:
     if one.error:
         return f"{one.file:<{width}}  cannot be read: {one.error}"
     shares = "  ".join(f"{name} {share:.1%}" for name, share in one.probabilities.items())
-    nearest = f"  most like {near}" if (near := getattr(one, "nearest", "")) else ""
+    nearest = f"  most like {near}" if (near := getattr(one, "likeness", "")) else ""
     said = one.statement or "no label"
     unlike = "  unlike its training images" if one.ood else ""
-    return f"{one.file:<{width}}  {said:<12} {shares}{nearest}{unlike}"
+    return f"{one.file:<{width}}  {said:<{_SAID}}  {shares}{nearest}{unlike}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,21 @@ def say_waiting(text: str) -> None:
     """Say in a terminal what takes some seconds, before anything slow is imported."""
     if sys.stderr.isatty():
         click.echo(text, err=True)
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal; 0 where the output is no terminal, which has no width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
+def echo_wrapped(text: str, indent: int = 2) -> None:
+    """Print a paragraph within the width of the terminal; `indent` is that of its further lines."""
+    width = terminal_width()
+    lines = textwrap.wrap(
+        text, max(width, 40), subsequent_indent=" " * indent, break_long_words=False,
+        break_on_hyphens=False,
+    ) if width else [text]  # fmt: skip
+    click.echo("\n".join(lines))
 
 
 def parameters(help: str) -> Callable:

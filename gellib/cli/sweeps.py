@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from gellib.base.paths import shown_path
+from gellib.base.text import join_some
 from gellib.cli.data import write_simulated
-from gellib.cli.shared import load, parameters
+from gellib.cli.shared import echo_wrapped, load, parameters
 from gellib.cli.status import describe_counts, list_runs
 
 
@@ -98,6 +99,9 @@ def sweep(
     sys.exit(0 if outcome.ok else 1)
 
 
+_MOST_NETWORKS = 5
+
+
 @click.command("list")
 @click.argument("folder", type=click.Path(), default="runs")
 def list_(folder: str) -> None:
@@ -109,15 +113,19 @@ def list_(folder: str) -> None:
         raise click.ClickException(f"no sweep files (*.yaml) in {folder}")
     for path, sweep in sweeps.items():
         if isinstance(sweep, SweepError):
-            click.echo(f"{shown_path(path)}\n  cannot be read: {sweep}\n")
+            click.echo(shown_path(path))
+            echo_wrapped(f"  cannot be read: {sweep}")
+            click.echo()
             continue
         networks = dict.fromkeys(c.pretrained_model for c in sweep.configs.values())
         folders = dict.fromkeys(c.dataset_dir for c in sweep.configs.values())
         missing = sweep.missing_folders()
         images = ", ".join(f"{name} (not there)" if name in missing else name for name in folders)
         runs = f"{len(sweep.configs)} run{'s' if len(sweep.configs) > 1 else ''}"
-        click.echo(f"{shown_path(path)}  {runs}, {', '.join(networks)}; images: {images}")
-        click.echo(f"  {sweep.purpose or '(no purpose given)'}\n")
+        nets = join_some(networks, _MOST_NETWORKS)
+        echo_wrapped(f"{shown_path(path)}  {runs}, {nets}; images: {images}")
+        echo_wrapped(f"  {sweep.purpose or '(no purpose given)'}")
+        click.echo()
     broken = sum(isinstance(sweep, SweepError) for sweep in sweeps.values())
     sys.exit(1 if broken else 0)
 

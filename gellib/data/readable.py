@@ -28,11 +28,13 @@ def inspect_images(
 ) -> list[ImageInfo]:
     """Decode every image, in threads; return one `ImageInfo` per row of the table, in its order.
 
-    `progress` wraps an iterable and takes its `total`, as `tqdm` does.
+    `progress` wraps an iterable and takes its `total`, `desc` and `unit`, as `tqdm` does.
     """
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         infos = pool.map(lambda path: inspect_image(path, limits), imageset.table["path"])
-        return list(progress(infos, total=len(imageset)) if progress else infos)
+        if progress is None:
+            return list(infos)
+        return list(progress(infos, total=len(imageset), desc="reading", unit=" images"))
 
 
 def check_images(
@@ -81,7 +83,7 @@ def examine_images(
         Folder where the result is kept under the digests of the files, so that a set is decoded
         once and not by each of its runs. None: it is not kept.
     progress
-        Wraps an iterable and takes its `total`, as `tqdm` does.
+        Wraps an iterable and takes its `total`, `desc` and `unit`, as `tqdm` does.
     """
 
     def compute() -> list[tuple[int, str, str, int]]:

@@ -12,6 +12,7 @@ import numpy as np
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.images import read_image
 from gellib.labsim.pretraining import load_class_model, read_card
+from gellib.labsim.simulate.class_words import class_in_words
 from gellib.models.backbones.labsim_weights import shipped_weights
 from gellib.models.features import unaugmented_view
 from gellib.models.training import head_probabilities, view_features
@@ -26,6 +27,11 @@ class ZeroShotPrediction(Prediction):
     """Prediction of one image; `nearest` is the most probable simulated class."""
 
     nearest: str = ""
+
+    @property
+    def likeness(self) -> str:
+        """What the image is most like, in words; empty where it cannot be read."""
+        return class_in_words(self.nearest) if self.nearest else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return `file, label, probabilities, run, nearest`, or `file, error`."""

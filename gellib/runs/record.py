@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gellib.evaluation.task import Task
 
 SCHEMA = 1
+_ROUNDING = 1e-9
 Status = Literal["done", "failed", "skipped"]
 
 
@@ -160,7 +161,26 @@ class Record(Section):
             )
         if record.done and (wrong := record._wrong()):
             raise RecordError(f"{where}: the record is damaged: {wrong}")
+        if record.done and record.evaluation.method == "cv":
+            record._score_over_repeats()
         return record
+
+    def _score_over_repeats(self) -> None:
+        """Let the score out of fold be the mean over the repeats, as new records have it.
+
+        Earlier ones have that of the mean probabilities there, which is another number.
+        """
+        name, repeats = self.task.headline, self.val.get("repeats")
+        known = isinstance(repeats, list) and all(isinstance(own, (int, float)) for own in repeats)
+        if not repeats or not known or name not in self.val:
+            return
+        mean = math.fsum(repeats) / len(repeats)
+        if math.isfinite(mean) and abs(mean - self.val[name]) > _ROUNDING:
+            self.val[name] = mean
+            bounds = self.val.get("intervals")
+            ends = bounds.get(name) if isinstance(bounds, dict) else None
+            if isinstance(bounds, dict) and ends and None not in ends:
+                bounds[name] = [min(ends[0], mean), max(ends[1], mean)]
 
     def _wrong(self) -> str:
         """Say what of the parts that rank and name runs has a value of another kind."""

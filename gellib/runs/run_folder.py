@@ -79,6 +79,11 @@ class RunFolder:
         return self.path / "out_of_fold.csv"
 
     @property
+    def training_images(self) -> Path:
+        """One row per image that the model was trained on: file, split and sha256."""
+        return self.path / "training_images.csv"
+
+    @property
     def model(self) -> Path:
         """The trained model."""
         return self.path / "model.safetensors"

@@ -247,4 +247,6 @@ def _line(run: RunFolder) -> str:
     scores, task = record.scores, record.task
     value, what = scores[task.headline], f"{record.scored_on} {task.headline_words}"
     text = f"{record.timings.total_s:6.1f} s  {what} {value:6.1%}"
-    return f"{text} ({round(value * scores['n'])} of {scores['n']})" if task.exclusive else text
+    count = value * scores["n"]
+    about = "" if abs(count - round(count)) < 1e-6 * scores["n"] else "about "
+    return f"{text} ({about}{round(count)} of {scores['n']})" if task.exclusive else text

@@ -18,6 +18,7 @@ from gellib.evaluation import (
     calibration_record,
     fit_temperature,
 )
+from gellib.evaluation.crossval import score_interval
 from gellib.models.training import CrossValidation
 
 
@@ -31,7 +32,8 @@ class RunEvaluation:
         Whether images have one label or several.
     metrics
         By split, then by name. In a cross-validation `val` is of the out-of-fold predictions of all
-        images, and `test` is there only where the data set gives a test part.
+        images: the headline metric is the mean over its `repeats`, the others are of each image's
+        mean probabilities. `test` is there only where the data set gives a test part.
     predictions
         The table.
     truth
@@ -196,9 +198,15 @@ def evaluate_run(
         metrics[split] = task.evaluate(*given, **options)
         if split != "train":
             metrics[split] |= task.intervals(*given, **options, groups=groups[rows], seed=seed)
-    if repeats is not None:
-        each = (task.evaluate(truth[tuned], p[tuned], classes, **options) for p in repeats)
-        metrics["val"]["repeats"] = [found[task.headline] for found in each]
+    if crossed is not None and repeats is not None:
+        scores = _score_repeats(task, truth[tuned], repeats[:, tuned], cut, classes)
+        # Behind the images there may be those that are only trained on.
+        numbers, own = crossed.folds.numbers[:, : len(tuned)][:, tuned], metrics["val"]
+        found = score_interval(scores, numbers, groups[tuned])
+        # Of one head per image, as the final model is one, and as configurations are compared by;
+        # the other metrics are of the mean probabilities.
+        own["repeats"], own[task.headline] = scores.mean(axis=1).tolist(), float(scores.mean())
+        own["intervals"][task.headline] = [found.low, found.high]
     predictions = pd.DataFrame(
         {
             "file": images.table["file"].to_numpy(),
@@ -222,3 +230,26 @@ def evaluate_run(
         repeats,
         None if crossed is None else crossed.folds,
     )
+
+
+def _score_repeats(
+    task: Task, truth: np.ndarray, repeats: np.ndarray, cut: np.ndarray | None, classes: list[str]
+) -> np.ndarray:
+    """Score the prediction of each image in each repeat (R, N), whose mean is the headline metric.
+
+    Parameters
+    ----------
+    task
+        Whether images have one label or several.
+    truth
+        Targets of the N images.
+    repeats
+        (R, N, C) probabilities out of fold.
+    cut
+        Thresholds of the labels; None where there are none.
+    classes
+        Names of the C classes.
+    """
+    labels = name_labels(task.memberships(truth, len(classes)), classes)
+    given = [name_labels(task.decide(own, cut), classes) for own in repeats]
+    return np.array([list(map(task.score_prediction, labels, own)) for own in given])

@@ -128,8 +128,8 @@ def split_in_groups(
     )
 
 
-def _bar(items: Any, total: int) -> Any:
-    return tqdm(items, total=total, desc="duplicates", leave=False)
+def _bar(items: Any, **words: Any) -> Any:
+    return tqdm(items, leave=False, **words)
 
 
 def _given(images: ImageSet, groups: list[list[str]]) -> bool:

@@ -59,7 +59,7 @@ def choose_next(
     seed
         Seed of the random picks.
     progress
-        Wraps an iterable and takes its `total`, as `tqdm` does.
+        Wraps an iterable and takes its `total`, `desc` and `unit`, as `tqdm` does.
 
     Raises
     ------

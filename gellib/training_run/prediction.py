@@ -22,7 +22,8 @@ class Prediction:
     A run of a multi-label task has `thresholds`: the labels are those whose
     probability reaches its threshold, and `label` joins them by `|`. `members` are the classes of
     its prediction set; None where the model has no rule for it. `ood_score` compares it with the
-    training images of its class, `unlike_all` with those of every class.
+    training images of its class, `unlike_all` with those of every class. `trained_on` says that the
+    model was trained on this very image: what it says of it is no test.
     """
 
     file: str
@@ -34,6 +35,7 @@ class Prediction:
     ood_score: float | None = None
     unlike_all: bool = False
     members: tuple[str, ...] | None = None
+    trained_on: bool = False
 
     @property
     def ood(self) -> bool:
@@ -96,6 +98,7 @@ class Prediction:
             **shares,
             "statement": self.statement,
             "unlike_training": None if self.ood_score is None else self.ood,
+            "training_image": self.trained_on,
             "error": self.error,
         }
 
@@ -104,7 +107,7 @@ class Prediction:
 
         In a multi-label task also `labels` and `thresholds`; where the model has prediction sets,
         `set` and `statement`; where it knows what it was trained on, `ood` and `ood_score`, above 1
-        for an image unlike the training images of its class.
+        for an image unlike the training images of its class; `training_image` where it is one.
         """
         if self.error:
             return {"file": self.file, "error": self.error}
@@ -120,6 +123,7 @@ class Prediction:
             **({} if self.members is None else {"set": [*self.members]}),
             **({} if self.members is None else {"statement": self.statement}),
             **({} if self.ood_score is None else {"ood": self.ood, "ood_score": self.ood_score}),
+            **({"training_image": True} if self.trained_on else {}),
         }
 
 

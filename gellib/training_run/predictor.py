@@ -17,6 +17,7 @@ from gellib.data.layouts.folders import find_images
 from gellib.runs import RunFolder
 from gellib.training_run.find_runs import PredictorError
 from gellib.training_run.prediction import Prediction
+from gellib.training_run.training_images import TrainingImages
 
 # An image to be read: a file, its bytes, or its name and bytes.
 Source = str | Path | bytes | tuple[str, bytes]
@@ -54,6 +55,7 @@ class Predictor:
         self.backbone, self.head, self.metadata = found.backbone, found.head, found.metadata
         self.task, self.temperature = self.head.task, found.temperature
         self.detector, self.thresholds, self.rule = found.detector, found.thresholds, found.rule
+        self.training_images = TrainingImages.read(self.run, record)
         # The arithmetic of the run, so that predictions are equal to its own; a run of a GPU that
         # is not here predicts on the CPU, and agrees to rounding.
         here = not device_missing(config["hardware_type"])
@@ -73,11 +75,13 @@ class Predictor:
     ) -> tuple[list[Prediction], np.ndarray]:
         """Predict each source, and return the features (n, d) too; NaN where one is not readable.
 
-        `progress` wraps an iterable of batches and takes its `total`, as `tqdm` does.
+        `progress` wraps an iterable of batches and takes its `total`, `desc` and `unit`, as `tqdm`
+        does.
         """
         batches: Iterable[Any] = self._in_batches(sources)
         if progress:
-            batches = progress(batches, total=-(-len(sources) // _AT_ONCE))
+            count = -(-len(sources) // _AT_ONCE)
+            batches = progress(batches, total=count, desc="predicting", unit=" batches")
         results: list[Prediction] = []
         features = np.full((len(sources), self.head.in_features), np.nan, dtype=np.float32)
         for predictions, found in batches:
@@ -110,10 +114,12 @@ class Predictor:
         )
         rows = self._probabilities(list(views.values()), features)
         predicted = dict(zip(views, rows, strict=True))
+        contents = [content for _, content in named]
+        own = list(map_in_threads(self.training_images.has, contents, ahead=len(named)))
         predictions = [
             Prediction(name, error=errors[place])
             if place in errors
-            else self._prediction(name, *predicted[place])
+            else replace(self._prediction(name, *predicted[place]), trained_on=own[place])
             for place, (name, _) in enumerate(named)
         ]
         return predictions, dict(zip(views, features, strict=True))

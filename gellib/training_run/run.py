@@ -35,6 +35,7 @@ from gellib.training_run.steps import (
     load_backbone,
     load_images,
 )
+from gellib.training_run.training_images import write_training_images
 from gellib.training_run.uncertainty import measure_uncertainty
 
 
@@ -185,6 +186,7 @@ class TrainingRun(RunFigures):
             save_model(path, result.head, result.backbone, model, more)
         write_csv(folder.history, result.history)
         folder.write_predictions(predictions)
+        write_training_images(folder, self.loaded.with_extra)
         if evaluation.folds is not None:
             write_csv(folder.out_of_fold, evaluation.out_of_fold_table(images))
         write_csv(folder.class_history, result.class_history)

@@ -260,7 +260,7 @@ def speed(n: int = 10_000) -> None:
             path.parent.mkdir(exist_ok=True)
             Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(path, quality=85)
         started, cpu = time.perf_counter(), time.process_time()
-        report = check_dataset(folder, progress=lambda items, total: tqdm(items, total=total))
+        report = check_dataset(folder, progress=tqdm)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"{n} pictures: {seconds:.0f} s, {cpu:.0f} s of processors, {memory:.2f} GB at most")

@@ -501,7 +501,9 @@ class TestChecks:
 
     def test_bad_images_are_found(self, images):
         seen = []
-        errors = check_images(images, progress=lambda steps, total: seen.append(total) or steps)
+        errors = check_images(
+            images, progress=lambda steps, total, **words: seen.append(total) or steps
+        )
         assert [(error.path, error.reason.split(" (")[0]) for error in errors] == [
             (str(images.root / "b" / "empty.jpg"), "empty file"),
             (str(images.root / "b" / "page {2}.png"), "not an image"),

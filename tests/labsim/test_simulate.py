@@ -15,6 +15,7 @@ from gellib.labsim.simulate import (
     stream,
     write_gel,
 )
+from gellib.labsim.simulate.class_words import CLASS_WORDS, class_in_words
 
 DEMO = Path(__file__).parents[2] / "dataset" / "gel"
 
@@ -186,3 +187,12 @@ def test_progress_is_not_needed_and_the_seed_matters(tmp_path):
     write_gel(tmp_path / "b", train=2, test=0, seed=2)
     images = [sorted((tmp_path / name).rglob("*.*"))[0].read_bytes() for name in "ab"]
     assert images[0] != images[1]
+
+
+def test_every_class_has_words_of_its_own():
+    assert set(CLASS_WORDS) == set(CLASSES)
+    assert len(set(CLASS_WORDS.values())) == len(CLASSES)
+    for name, words in CLASS_WORDS.items():
+        assert "_" not in words and words[0].islower() or words.startswith("X"), name
+        assert not CLASSES[name] or "gel" in words or "blot" in words
+    assert class_in_words("a_class_of_mine") == "a class of mine"

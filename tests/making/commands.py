@@ -43,3 +43,28 @@ def end(process: subprocess.Popen[str], timeout_s: float = 500) -> tuple[int, st
 def gellib(*words: object, cwd: Path, **more) -> tuple[int, str]:
     """Run `gellib` with some words, as `start` and `end` do."""
     return end(start(*words, cwd=cwd, **more))
+
+
+def in_terminal(*words: object, columns: int, cwd: Path) -> tuple[int, str]:
+    """Run `gellib` in a terminal of so many columns; return its exit status and what it printed."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    own, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gellib", *map(str, words)], stdin=its, stdout=its, stderr=its,
+        cwd=cwd, env={**env, "PYTHONPATH": str(PROJECT_ROOT), "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(its)
+    said = b""
+    try:
+        while part := os.read(own, 1 << 16):
+            said += part
+    except OSError:  # Linux's end of a terminal
+        pass
+    os.close(own)
+    return process.wait(), said.decode("utf-8").replace("\r\n", "\n")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import re
 import subprocess
@@ -23,12 +24,30 @@ from gellib.data.image_files import ImageLimits
 from gellib.report.app import server, visitor_form
 from gellib.report.app.page_head import page_head
 from gellib.report.app.server import AppError, Served, serve
-from gellib.report.app.visitor_form import VARIABLE, AppLimits, VisitorForm, as_variable
+from gellib.report.app.server_log import WorthSaying
+from gellib.report.app.visitor_form import READY, VARIABLE, AppLimits, VisitorForm, as_variable
 from gellib.report.widgets import UNTRAINED
 from gellib.report.widgets import form as form_module
 from gellib.runs import SweepFolder
 from gellib.training_run.find_runs import PredictorError
 from gellib.training_run.prediction import Prediction
+
+
+@pytest.mark.parametrize(
+    "level, text, shown",
+    [
+        (logging.INFO, "Voilà is running at:\nhttp://127.0.0.1:8866/", True),
+        (logging.INFO, "Kernel started: a643f409", False),
+        (logging.INFO, "Storing connection files in /tmp/voila_1.", False),
+        (logging.WARNING, "Notebook gellib.ipynb is not trusted", False),
+        (logging.WARNING, "The websocket_ping_timeout (90000) cannot be longer", False),
+        (logging.WARNING, "Permission to listen on port 80 denied", True),
+        (logging.ERROR, "Error while preparing the next kernel", True),
+    ],
+)
+def test_the_terminal_shows_the_address_and_what_is_wrong(level, text, shown):
+    record = logging.LogRecord("Voila", level, "", 0, text, None, None)
+    assert WorthSaying().filter(record) == shown
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
@@ -234,7 +253,8 @@ def test_visitors_upload_images_and_see_their_own_predictions_alone(swept, brows
             assert not visitor.wrong
             places = {urlsplit(url).netloc for url in visitor.asked} - {""}
             assert places == {urlsplit(address).netloc}
-        assert said().count("Kernel started") >= 2
+        assert said().count(READY) >= 2
+        assert "running at" in said() and "WARNING" not in said()
         with pytest.raises(urllib.error.HTTPError):
             opened(f"{address}voila/files/gellib.ipynb")
         with pytest.raises(urllib.error.HTTPError):

@@ -168,11 +168,13 @@ def test_the_answer_comes_first_in_html_and_as_text(tmp_path):
         (0.9, 0.95, 0.99), (0.05, 0.03, 0.07),
     )  # fmt: skip
     page, text = summary.answer(), summary.answer_text()
-    headings = re.findall(r"<p[^>]*><b style='color:#\w+'>([\w ]+):</b>", page)
-    assert headings == ["Use", "How good", "Next", "Next", "Next", "To predict"]
+    headings = re.findall(r"<(?:p|div)[^>]*><b style='color:#\w+'>([\w ]+):</b>", page)
+    assert headings == ["Use", "How good", "Next", "To predict"] and page.count("<li>") == 3
     assert "How good: about 87 of 92 images right (" in text
     assert f"gellib next UNLABELLED_DIR --runs {sweep.path.as_posix()} chooses" in text
-    assert [line.split(":")[0] for line in text.splitlines()] == headings
+    lines = text.splitlines()
+    assert [line.split(":")[0] for line in lines if not line.startswith("  - ")] == headings
+    assert sum(line.startswith("  - ") for line in lines) == 3
     assert f"gellib predict IMAGES --runs {sweep.path.as_posix()}" in text
     assert "<b>" not in text and "**" not in page + text and "`" not in page + text
     expected = "with twice as many images, accuracy is expected between 90 % and 99 % (90 % band; "
@@ -198,9 +200,9 @@ def test_the_answer_tells_of_weights_and_of_subjects_on_both_sides(tmp_path):
     record["data"]["families"] = {"warning": "19 of 20 test images are near-duplicates of training"}
     file.write_text(json.dumps(record))
     page, text = Summary(sweep.path).answer(), Summary(sweep.path).answer_text()
-    assert "Careful:</b> random weights: accuracy means &lt;little&gt;" in page
-    assert "Careful: random weights: accuracy means <little>" in text
-    assert "Careful: 19 of 20 test images are near-duplicates of training" in text
+    assert "<li>random weights: accuracy means &lt;little&gt;" in page
+    assert "Careful:\n  - random weights: accuracy means <little>" in text
+    assert "\n  - 19 of 20 test images are near-duplicates of training" in text
 
 
 @pytest.mark.parametrize(

@@ -673,6 +673,10 @@ def test_commands_print_and_write(early, tmp_path):
     assert written.exit_code == 0, written.output
     assert "@inproceedings{he2016," in (tmp_path / "m.bib").read_text(encoding="utf-8")
     assert "He et al., 2016" in (tmp_path / "m.html").read_text(encoding="utf-8")
+    # The references stand in one place.
+    alone = run(main, ["methods", str(early.path), "--bib", paper[1]])
+    assert "He et al., 2016" in alone.stdout and "@inproceedings" not in alone.stdout
+    assert "@inproceedings{he2016," in run(main, ["methods", str(early.path)]).stdout
     wrong = run(main, ["card", str(early.path), "--out", str(tmp_path / "x.pdf")])
     assert wrong.exit_code == 1 and "got the suffix '.pdf', expected one of .md" in wrong.output
 
@@ -728,3 +732,19 @@ def test_the_summary_ends_with_the_card_of_the_best_model(early):
     assert shown.replace("\n### ", "\n## ") == card.partition("\n\n")[2]
     source = (PROJECT_ROOT / "notebooks" / "3_summary.ipynb").read_text(encoding="utf-8")
     assert "Markdown(summary.card())" in source
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_markdown_has_no_tags_where_names_are_plain(early, document):
+    text = to_markdown(DOCUMENTS[document](Reported.find(early.path)))
+    assert "<code>" not in text and "</code>" not in text
+    assert "`" in text or document == "methods"
+
+
+@pytest.mark.parametrize("name", ["plain.csv", "a`b", "a|b", "<b>", "a_b", "_a_", "$x$", "größe 2"])
+def test_code_is_read_as_it_is_by_eyes_and_by_markdown(name):
+    from gellib.base.markup import in_code, with_backticks, without_entities
+
+    shown = with_backticks(in_code(name))
+    assert Found(markdown(shown)).text.strip() == name
+    assert without_entities(shown) in (name, f"`{name}`")

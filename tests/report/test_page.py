@@ -474,7 +474,7 @@ def test_the_page_predicts_as_its_run(browser, exported, tmp_path):
     assert page.evaluate("results.length") == 0 and not wrong, wrong
 
 
-def test_the_page_of_the_command_predicts_as_its_run(browser, exported, tmp_path):
+def test_the_page_of_the_command_predicts_as_its_run(opens, exported, tmp_path):
     from gellib.evaluation import PredictionSetRule
     from gellib.report.export.description import page_facts
 
@@ -485,7 +485,7 @@ def test_the_page_of_the_command_predicts_as_its_run(browser, exported, tmp_path
     assert "prediction sets for 24" in done.output
     assert "training images for 24" in done.output
     assert file.stat().st_size < 0.8 * whole.file.stat().st_size, "in half precision"
-    page, wrong = opened(browser, file)
+    page, wrong = opens(file)
     until(page, "session !== null && !document.getElementById('choose').disabled")
     assert "outside the browser" in page.evaluate("$('card').textContent")
     files = sorted((run.path.parent / "data").rglob("*.png"))[::3]
@@ -497,7 +497,7 @@ def test_the_page_of_the_command_predicts_as_its_run(browser, exported, tmp_path
         assert own["probabilities"] == pytest.approx([*expected.probabilities.values()], abs=2e-3)
         assert own["label"] == expected.label and own["members"] == list(expected.members)
         assert own["unlike"][own["best"]] == pytest.approx(expected.ood_score, abs=5e-3)
-    assert not wrong
+    assert not wrong()
     assert page_facts(predictor)["unsupported"] == []
     predictor.rule = PredictionSetRule((0.3, 0.05), (24, 5))
     assert page_facts(predictor)["unsupported"] == ["not_gel"]
@@ -525,9 +525,9 @@ def test_every_language_fits_a_phone(browser, exported, language):
 
 
 @pytest.mark.real
-def test_real_photographs_agree(browser, exported, real_data):
+def test_real_photographs_agree(opens, exported, real_data):
     run, found = exported
-    page, wrong = opened(browser, found.file)
+    page, wrong = opens(found.file)
     until(page, "session !== null && !document.getElementById('choose').disabled")
     kinds = ("*.jpg", "*.JPG", "*.png", "*.tif*")
     files = sorted(file for kind in kinds for file in real_data.rglob(kind))
@@ -540,4 +540,4 @@ def test_real_photographs_agree(browser, exported, real_data):
         # Browser and Pillow decode JPEG to levels that differ by one here and there.
         assert own == pytest.approx(wanted, abs=1e-3), file
         assert np.argmax(own) == np.argmax(wanted) or abs(wanted[0] - 0.5) < 1e-3, file
-    assert not wrong
+    assert not wrong()

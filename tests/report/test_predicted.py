@@ -93,8 +93,8 @@ def test_the_table_has_a_row_per_file_in_order(tmp_path, files):
     rows = rows_of(table)
     assert [row["file"] for row in rows] == [str(file) for file in files]
     assert [*rows[0]] == [
-        "file", "label", "p_dark", "p_light", "statement", "unlike_training", "error",
-        "uncertainty", "run",
+        "file", "label", "p_dark", "p_light", "statement", "unlike_training",
+        "training_image", "error", "uncertainty", "run",
     ]  # fmt: skip
     assert rows[0]["label"] == "dark" and float(rows[0]["p_dark"]) == 1
     assert rows[75]["statement"] == "light or dark: cannot say"

@@ -216,7 +216,7 @@ def test_no_finished_runs_say_which_command_to_run(tmp_path):
     assert form.image_choice.layout.display == "none"
     form.upload_files(as_8([("a.png", png())]))
     said = words(form.results)
-    assert "gel, 88 %" in said and "most similar simulated class: <b>gel dim</b>" in said
+    assert "gel, 88 %" in said and "most like <b>a dim gel</b>" in said
     assert "predicted by labsim resnet18 (no training)" in said
 
 

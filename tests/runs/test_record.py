@@ -70,6 +70,22 @@ def test_an_old_record_is_read(tmp_path):
     assert tabulate([record])["accuracy"].tolist() == [0.5]
 
 
+@pytest.mark.parametrize("repeats", [[0.7, 0.8], [0.75], [], None, ["x"], [float("nan")]])
+@pytest.mark.parametrize("bounds", [[0.6, 0.74], [0.72, 0.9], [None, None], None])
+def test_an_old_score_out_of_fold_is_read_as_the_mean_over_the_repeats(repeats, bounds):
+    known = put("evaluation", {"method": "cv", "folds": 5, "repeats": 2})
+    known["metrics"] = {"val": {"n": 100, "accuracy": 0.71, "repeats": repeats}}
+    if bounds:
+        known["metrics"]["val"]["intervals"] = {"accuracy": [*bounds]}
+    record = Record.parse(known)
+    given = repeats in ([0.7, 0.8], [0.75])
+    assert record.val["accuracy"] == pytest.approx(0.75 if given else 0.71)
+    if bounds and None not in bounds:
+        low, high = record.val["intervals"]["accuracy"]
+        assert low <= record.val["accuracy"] <= high or not given
+        assert low <= bounds[0] and bounds[1] <= high
+
+
 def test_a_record_is_written_as_it_was_read():
     known = put("data", "a_key_of_later", [1, {"x": None}])
     wanted = json.loads(json.dumps(known))

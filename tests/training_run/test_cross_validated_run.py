@@ -90,8 +90,13 @@ class TestWithoutATestPart:
         mean = each.groupby("file")["p_dots"].mean()
         np.testing.assert_allclose(table.set_index("file")["p_dots"], mean, rtol=1e-12)
         assert (each.groupby(["file"])["repeat"].nunique() == 2).all()
-        accuracy = (table["label"] == table["predicted"]).mean()
-        assert run.folder.read_record().val["accuracy"] == accuracy
+        # The score is of each repeat, as the model that is kept is one head and no mean of several.
+        right = each["label"] == each["predicted"]
+        val = run.folder.read_record().val
+        assert val["accuracy"] == pytest.approx(right.mean(), abs=1e-12)
+        assert val["repeats"] == pytest.approx(right.groupby(each["repeat"]).mean().tolist())
+        wrong = (table["label"] != table["predicted"]).sum()
+        assert np.sum(val["confusion_matrix"]) - np.trace(val["confusion_matrix"]) == wrong
         assert table["entropy"].notna().all()
 
     def test_history_has_the_curves_of_the_images_held_out(self, finished):

@@ -82,7 +82,7 @@ def find_duplicates(
         Results of `summarise_images`, one per row of the table, so that no file is decoded again;
         or a function that returns them, which is called where the result is not kept yet.
     progress
-        Wraps an iterable and takes its `total`, as `tqdm` does.
+        Wraps an iterable and takes its `total`, `desc` and `unit`, as `tqdm` does.
     """
     table = imageset.table
     if not (table["digest"] != "").all():

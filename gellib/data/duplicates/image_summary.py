@@ -69,11 +69,13 @@ def summarise_images(
     traits
         Also measure the traits that shortcuts are found by, which duplicates do not need.
     progress
-        Wraps an iterable and takes its `total`, as `tqdm` does.
+        Wraps an iterable and takes its `total`, `desc` and `unit`, as `tqdm` does.
     """
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         summaries = pool.map(lambda path: _summarise(path, limits, traits), paths)
-        return list(progress(summaries, total=len(paths)) if progress else summaries)
+        if progress is None:
+            return list(summaries)
+        return list(progress(summaries, total=len(paths), desc="reading", unit=" images"))
 
 
 def _summarise(path: str, limits: ImageLimits | None, traits: bool = False) -> ImageSummary:

@@ -87,7 +87,7 @@ def part_pairs(
     candidates
         Further pairs to align: first, second, windows (n, 5), symmetry, negative.
     progress
-        Wraps an iterable and takes its `total`, as `tqdm` does.
+        Wraps an iterable and takes its `total`, `desc` and `unit`, as `tqdm` does.
 
     Returns
     -------
@@ -184,8 +184,10 @@ def _window_candidates(
         return column, rows[row], WINDOWS[window], best[row, column]
 
     blocks = batches(np.arange(n), _BLOCK)
-    results = in_threads(block, blocks)
-    found = list(progress(results, total=len(blocks)) if progress else results)
+    results: Iterable[Any] = in_threads(block, blocks)
+    if progress:
+        results = progress(results, total=len(blocks), desc="comparing parts", unit=" blocks")
+    found = list(results)
     first, second, windows, likeness = map(np.concatenate, zip(*found, strict=True))
     most = np.sort(np.argsort(-likeness, kind="stable")[:_MOST_PAIRS])
     first, second, windows = first[most], second[most], windows[most]

@@ -51,7 +51,7 @@ def near_pairs(
     aspects
         (n,) width divided by height before the resizing; None if unknown.
     progress
-        Wraps an iterable and takes its `total`, as `tqdm` does.
+        Wraps an iterable and takes its `total`, `desc` and `unit`, as `tqdm` does.
 
     Returns
     -------
@@ -140,8 +140,10 @@ def _candidates(
         return found
 
     blocks = batches(np.arange(n), _BLOCK)
-    parts = in_threads(block, blocks)
-    found = list(itertools.chain(*(progress(parts, total=len(blocks)) if progress else parts)))
+    parts: Iterable[Any] = in_threads(block, blocks)
+    if progress:
+        parts = progress(parts, total=len(blocks), desc="comparing", unit=" blocks")
+    found = list(itertools.chain(*parts))
     if not found:
         nothing = np.zeros(0, int)
         return nothing, nothing, nothing, nothing, nothing.astype(bool)

@@ -164,7 +164,7 @@ def _fit(
     every = max(1, steps // _MAX_HISTORY_ROWS)
     step = 0
     sizes = recipe.sizes(steps)
-    bar = tqdm(total=steps, unit="step", disable=not progress)
+    bar = tqdm(total=steps, unit="step", desc="pretraining", disable=not progress)
     with bar:
         for views, labels in pretraining_batches(seed, sizes, workers):
             for batch in range(0, len(views), recipe.batch):

@@ -14,6 +14,7 @@ import nbformat
 
 from gellib.base.files import write_text
 from gellib.report.app.page_head import IDLE_S
+from gellib.report.app.server_log import log_settings
 from gellib.report.app.visitor_form import VARIABLE, AppLimits, as_variable
 from gellib.sweeps import kernel_main, kernel_server
 from gellib.training_run.find_runs import PredictorError, list_runs, no_runs
@@ -101,6 +102,7 @@ class Served:
                 "ip": self.ip,
                 "port": self.port,
                 "open_browser": self.open_browser,
+                "logging_config": log_settings(),
                 # A larger message closes the connection: the page refuses such files before.
                 "tornado_settings": {
                     "websocket_max_message_size": largest,

@@ -11,8 +11,12 @@ from gellib.plots.sweep import id_ranges
 
 
 def in_images(share: float, n: int, what: str = "test images") -> str:
-    """Write a share of 0..1 in percent and as a count: `95.5 % = 21 of 22 test images`."""
-    return f"{percent(share)} = {round(share * n)} of {int(n)} {what}"
+    """Write a share of 0..1 in percent and as a count: `95.5 % = 21 of 22 test images`.
+
+    A mean over repeats need not be a whole number of images: `95.0 %, about 87 of 92 images`.
+    """
+    whole = abs(share * n - round(share * n)) < 1e-6 * max(n, 1)
+    return f"{percent(share)}{' =' if whole else ', about'} {round(share * n)} of {int(n)} {what}"
 
 
 def model_name(row: Any) -> str:

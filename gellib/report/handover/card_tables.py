@@ -51,7 +51,8 @@ def scores_tables(found: Reported) -> list[Block]:
     where = "test images" if record.scored_on == "test" else "images out of fold"
     one = f", one of {len(found.seeds)} seeds," if len(found.seeds) > 1 else ""
     averaged = record.scored_on != "test" and record.evaluation.repeats > 1
-    how = ", by the mean probability of each image over the repeats" if averaged else ""
+    how = ", by each image's mean probability over the repeats" if averaged else ""
+    how += f" ({found.metric}: the mean over the repeats)" if averaged else ""
     text = f"Scores of this run{one} on {scores['n']} {where}{how}:"
     return [Paragraph(text), Grid(("score", "value", "95 % interval"), tuple(rows))]
 

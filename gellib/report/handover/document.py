@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gellib.base.files import write_text
-from gellib.base.markup import as_html, as_plain, in_html
+from gellib.base.markup import as_html, as_plain, in_html, with_backticks
 from gellib.base.text import join_and
 
 _STYLE = """
@@ -115,6 +115,13 @@ def write_document(blocks: Sequence[Block], path: str | Path) -> Path:
 
 
 def _markdown(block: Block) -> str:
+    if isinstance(block, Verbatim):
+        ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
+        return f"{ticks}\n{block.text.rstrip()}\n{ticks}"
+    return with_backticks(_text(block))
+
+
+def _text(block: Heading | Paragraph | Bullets | Grid) -> str:
     if isinstance(block, Heading):
         return f"{'#' * block.level} {block.text}"
     if isinstance(block, Bullets):
@@ -122,9 +129,6 @@ def _markdown(block: Block) -> str:
     if isinstance(block, Grid):
         lines = [block.header, ("-",) * len(block.header), *block.rows]
         return "\n".join(f"| {' | '.join(cell or ' ' for cell in line)} |" for line in lines)
-    if isinstance(block, Verbatim):
-        ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
-        return f"{ticks}\n{block.text.rstrip()}\n{ticks}"
     return block.text
 
 

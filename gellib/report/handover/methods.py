@@ -73,8 +73,8 @@ class Methods:
         """Return the BibTeX entries."""
         return "\n\n".join(map(bibtex, self.keys())) + "\n"
 
-    def blocks(self) -> list[Block]:
-        """Return the document: paragraph, result, notes, BibTeX."""
+    def blocks(self, *, with_bibliography: bool = True) -> list[Block]:
+        """Return the document: paragraph, result, notes and, unless it is a file, the BibTeX."""
         notes = [
             *(
                 [f"Left out for its length: {join_and(self.left_out)} (`gellib card` has it)."]
@@ -88,6 +88,7 @@ class Methods:
             "Where the images and their labels come from, who may use them, and what was done "
             "outside of gellib is not on record: add it.",
         ]
+        entries = [Heading("BibTeX"), Verbatim(self.bibliography())]
         return [
             Heading("Methods", 1),
             Paragraph(self.paragraph()),
@@ -95,8 +96,7 @@ class Methods:
             Paragraph(" ".join(map(cited, self.results))),
             Heading("For the author"),
             Bullets(tuple(notes)),
-            Heading("BibTeX"),
-            Verbatim(self.bibliography()),
+            *(entries if with_bibliography else ()),
         ]
 
 

@@ -235,6 +235,10 @@ def imbalance_answer(found: Reported) -> str:
 def mistakes_answer(found: Reported) -> str:
     """Count the wrong predictions."""
     scores = found.record.scores
-    wrong = round((1 - scores["accuracy"]) * scores["n"])
+    # Of the predictions on file, where the accuracy is a mean over repeats.
+    if matrix := scores.get("confusion_matrix"):
+        wrong = sum(map(sum, matrix)) - sum(row[i] for i, row in enumerate(matrix))
+    else:
+        wrong = round((1 - scores["accuracy"]) * scores["n"])
     what = "wrongly" if found.exclusive else "with a wrong or missing label"
     return f"{wrong} of {scores['n']} images were predicted {what}; the file names each."

@@ -121,6 +121,7 @@ def write_predictions_page(
     left_out = tally.unreadable - len(tally.reasons)
     readable = tally.total - tally.unreadable
     notes = [
+        *([f"Note: {tally.note}."] if tally.note else []),
         *([f"{left_out:,} more files cannot be read."] if left_out else []),
         *([f"Shown are {len(shown):,} of {readable:,} images."] if len(shown) < readable else []),
     ]

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from gellib.training_run.prediction import Prediction
+from gellib.training_run.training_images import note_of
 
 _MOST_REASONS = 200
 
@@ -23,6 +24,8 @@ class Tally:
         are; the empty label is that of images without one.
     open
         Number of images of which the model cannot say what they are, whatever their labels.
+    trained_on
+        Number of images that the model was trained on.
     reasons
         The first files that cannot be read, with the reason.
     """
@@ -30,6 +33,7 @@ class Tally:
     total: int = 0
     unreadable: int = 0
     open: int = 0
+    trained_on: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     undecided: Counter[str] = field(default_factory=Counter)
     reasons: list[tuple[str, str]] = field(default_factory=list)
@@ -43,6 +47,7 @@ class Tally:
                 self.reasons.append((prediction.file, prediction.error))
             return
         self.open += not prediction.decided
+        self.trained_on += prediction.trained_on
         for label in prediction.labels or ("",):
             self.labels[label] += 1
             self.undecided[label] += not prediction.decided
@@ -54,3 +59,8 @@ class Tally:
         bad = [f"{self.unreadable:,} cannot be read"] if self.unreadable else []
         images = f"{self.total:,} image{'' if self.total == 1 else 's'}"
         return f"{images}: {'; '.join([', '.join(parts)] * bool(parts) + more + bad)}"
+
+    @property
+    def note(self) -> str:
+        """Say how many images the model was trained on; empty where it was on none."""
+        return note_of(self.trained_on, self.total - self.unreadable)

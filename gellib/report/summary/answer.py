@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from gellib.base.markup import as_html, as_plain, in_code, in_markdown
@@ -41,16 +42,34 @@ class Answer:
         """Return a box for a notebook; empty without lines."""
         if not self.lines:
             return ""
-        rows = "".join(
-            f"<p style='margin:.35em 0{_LINES.get(heading, '')}'><b style="
-            f"'color:{_COLOURS.get(heading, '#00507D')}'>{heading}:</b> {as_html(text)}</p>"
-            for heading, text in self.lines
-        ).replace(" %", "&nbsp;%")
-        return f"<blockquote style='{_STYLE}'>{rows}</blockquote>"
+        rows = "".join(_rows(heading, map(as_html, texts)) for heading, texts in self._grouped())
+        return f"<blockquote style='{_STYLE}'>{rows}</blockquote>".replace(" %", "&nbsp;%")
 
     def text(self) -> str:
         """Return lines for a terminal."""
-        return "\n".join(f"{heading}: {as_plain(text)}" for heading, text in self.lines)
+        said = []
+        for heading, texts in self._grouped():
+            plain = [as_plain(text) for text in texts]
+            listed = "".join(f"\n  - {text}" for text in plain)
+            said.append(f"{heading}: {plain[0]}" if len(plain) == 1 else f"{heading}:{listed}")
+        return "\n".join(said)
+
+    def _grouped(self) -> list[tuple[str, list[str]]]:
+        """Return each heading with its sentences, where several that follow have the same one."""
+        groups = groupby(self.lines, key=lambda line: line[0])
+        return [(heading, [text for _, text in lines]) for heading, lines in groups]
+
+
+def _rows(heading: str, texts: Iterable[str]) -> str:
+    """Write a heading with its sentence, or with a list of several, as HTML."""
+    first, *rest = texts
+    title = f"<b style='color:{_COLOURS.get(heading, '#00507D')}'>{heading}:</b>"
+    style = f"margin:.35em 0{_LINES.get(heading, '')}"
+    if not rest:
+        return f"<p style='{style}'>{title} {first}</p>"
+    items = "".join(f"<li>{text}</li>" for text in (first, *rest))
+    listed = f"<ul style='margin:.1em 0;padding-left:1.3em'>{items}</ul>"
+    return f"<div style='{style}'>{title}{listed}</div>"
 
 
 def find_answer(

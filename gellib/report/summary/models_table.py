@@ -93,12 +93,24 @@ def style_table(comparison: Comparison) -> Styler:
     parts = [
         f"Shaded: the model chosen by its {comparison.choice} {word}. Metrics are on the "
         f"{comparison.images_scored}.",
+        repeats_note(comparison),
         "Bold: the best of its column, if it is alone." if len(done) > 1 else "",
         f"All: {same}." if same else "",
         _time_note(done),
         f"{left} more are in results.csv." if left else "",
     ]
     return style.set_caption(" ".join(filter(None, parts)))
+
+
+def repeats_note(comparison: Comparison) -> str:
+    """Say which out-of-fold metrics are means over repeats, and which of mean probabilities."""
+    found, word = comparison.cross_validated, comparison.task.headline_words
+    if found is None or found.repeats < 2:
+        return ""
+    text = f"The out-of-fold {word} is the mean over {found.repeats} repeats"
+    if not comparison.out_of_fold:
+        return f"{text}."
+    return f"{text}; the other metrics are of each image's mean probability over them."
 
 
 def _time_note(done: pd.DataFrame) -> str:

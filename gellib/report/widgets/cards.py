@@ -68,10 +68,8 @@ def verdict(prediction: Prediction, record: Record | None, truth: str = "") -> s
     if truth:
         parts.append(truth_line(prediction, truth))
     parts.append(bars(prediction))
-    nearest = getattr(prediction, "nearest", "")
-    if nearest:
-        likeness = in_html(nearest.replace("_", " "))
-        parts.append(f"<div>most similar simulated class: <b>{likeness}</b></div>")
+    if likeness := getattr(prediction, "likeness", ""):
+        parts.append(f"<div>most like <b>{in_html(likeness)}</b></div>")
     model = who(record) if record else prediction.run
     parts.append(f"<div style='{_QUIET}'>predicted by {in_html(model)}</div>")
     return "".join(parts)

@@ -100,7 +100,9 @@ def _draw(
         [classes.index(name) for name in targets],
         replace(getattr(predictor, "compute", ON_CPU), precision="fp32"),
     )
-    pairs = zip(found.views, found.maps, targets, strict=True)
+    shown = [getattr(predictions[place], "likeness", "") for place in views]
+    named = [likeness or target for likeness, target in zip(shown, targets, strict=True)]
+    pairs = zip(found.views, found.maps, named, strict=True)
     drawn = [
         Overlay(Image.fromarray(plots.lay_over(m, v)), name, found.method) for v, m, name in pairs
     ]

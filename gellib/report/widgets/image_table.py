@@ -79,6 +79,8 @@ def _row(row: Row) -> str:
 
 def _said(p: Prediction) -> str:
     statement = in_html(p.statement or "no label")
+    if p.trained_on:
+        return f"<b>{statement}</b><br>a training image: no test"
     if not p.ood:
         return f"<b>{statement}</b>"
     style = "font-weight:bold;font-size:1.2em;color:#B00000;background:#FFF1E6;padding:0 6px"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from gellib.base.markup import in_html
 from gellib.report.thumbnails import preview, thumbnail
 from gellib.report.widgets.cards import card
 from gellib.report.widgets.heat_map import Overlay
@@ -12,6 +13,7 @@ from gellib.report.widgets.image_table import Row, downloads, image_table
 from gellib.report.widgets.messages import box
 from gellib.runs import Record
 from gellib.training_run.predictor import Prediction, Source
+from gellib.training_run.training_images import training_note
 
 # Jupyter drops a message to the browser of more than 3 MB, and a page to save is in it too: a row
 # takes at most 22 kB.
@@ -44,10 +46,12 @@ def show_predictions(
     overlays
         Heat maps of the first images, where asked for.
     """
+    note = training_note(predictions)
+    said = box(in_html(f"{note[0].upper()}{note[1:]}.")) if note else ""
     if len(predictions) == 1:
         overlay = overlays[0] if overlays else None
         image = preview(sources[0])
-        return card(predictions[0], image, record=record, truth=truth, overlay=overlay)
+        return said + card(predictions[0], image, record=record, truth=truth, overlay=overlay)
     shown = predictions[:MOST_ROWS]
     overlays = overlays[: len(shown)]
     rows = [
@@ -58,4 +62,4 @@ def show_predictions(
     rest = len(predictions) - len(shown)
     if rest:
         table += box(f"{rest} more are not shown; the CSV file has all of them.")
-    return downloads(predictions, about, table) + table
+    return said + downloads(predictions, about, said + table) + table
