@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from gellib.base.paths import shown_path
+from gellib.cli.shared import READING, says_if_slow
 
 _OUT = click.option(
     "--out",
@@ -21,6 +22,7 @@ _OUT = click.option(
 @click.command()
 @click.argument("run", type=click.Path(), metavar="RUN")
 @_OUT
+@says_if_slow(READING)
 def card(run: str, out: str | None) -> None:
     """Describe a model: data, scores, what it must not be used for.
 
@@ -43,6 +45,7 @@ def card(run: str, out: str | None) -> None:
     type=click.Path(dir_okay=False),
     help="Write the references to a BibTeX file of their own, such as gellib.bib.",
 )
+@says_if_slow(READING)
 def methods(run: str, out: str | None, bib: str | None) -> None:
     """Write a methods paragraph for a manuscript, with its references.
 
@@ -77,6 +80,7 @@ def methods(run: str, out: str | None, bib: str | None) -> None:
     metavar="GUIDELINE",
     help="reforms, dome, tripod-ai or claim; may be repeated. [default: all]",
 )
+@says_if_slow(READING)
 def checklist(run: str, out: str | None, names: tuple[str, ...]) -> None:
     """Fill reporting checklists from the records: REFORMS, DOME, TRIPOD+AI, CLAIM.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from gellib.base.paths import find_path, shown_path
+from gellib.cli.shared import says_if_slow
 
 
 @click.command()
 @click.argument("folder", type=click.Path(), metavar="FOLDER")
+@says_if_slow("making the page ...")
 def report(folder: str) -> None:
     """Write the results in FOLDER as one HTML page that needs no other file, and print its path.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,6 +36,37 @@ def echo_wrapped(text: str, indent: int = 2) -> None:
         break_on_hyphens=False,
     ) if width else [text]  # fmt: skip
     click.echo("\n".join(lines))
+
+
+@contextlib.contextmanager
+def said_if_slow(text: str, *, after_s: float = 5.0) -> Iterator[None]:
+    """Say what is waited for once that takes long, as for a network folder that does not answer."""
+    timer = threading.Timer(after_s, click.echo, (text,), {"err": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+READING = "reading the results; a network folder may be slow to answer ..."
+
+
+def says_if_slow(text: str) -> Callable[[Callable], Callable]:
+    """Make a command say in a terminal what it does, where that takes long."""
+
+    def with_words(command: Callable) -> Callable:
+        @functools.wraps(command)
+        def called(*args: Any, **options: Any) -> Any:
+            if not sys.stderr.isatty():
+                return command(*args, **options)
+            with said_if_slow(text):
+                return command(*args, **options)
+
+        return called
+
+    return with_words
 
 
 def parameters(help: str) -> Callable:

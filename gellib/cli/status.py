@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gellib.base.paths import shown_path
-from gellib.cli.shared import load, parameters
+from gellib.cli.shared import READING, load, parameters, says_if_slow
 
 
 @click.command()
@@ -13,6 +13,7 @@ from gellib.cli.shared import load, parameters
 @parameters("The parameters that the sweep FILE was given, if any.")
 @click.option("--out", type=click.Path(), help="Folder of the results of FILE. [default: beside]")
 @click.option("--quick", is_flag=True, help="Of the quick test of FILE.")
+@says_if_slow(READING)
 def status(file: str, overrides: dict[str, object], out: str | None, quick: bool) -> None:
     """Show what of a sweep is done, running, failed, skipped and to do, and what it does now.
 

@@ -10,7 +10,7 @@ import click
 from gellib.base.paths import shown_path
 from gellib.base.text import join_some
 from gellib.cli.data import write_simulated
-from gellib.cli.shared import echo_wrapped, load, parameters
+from gellib.cli.shared import READING, echo_wrapped, load, parameters, said_if_slow, says_if_slow
 from gellib.cli.status import describe_counts, list_runs
 
 
@@ -66,8 +66,10 @@ def sweep(
     from gellib.sweeps.outlook import describe_work
     from gellib.sweeps.progress import print_line
 
-    check_parameters(loaded, simulated=_stand_in_folder(loaded) if quick else "")
-    print_line(describe_work(loaded, fresh=fresh, scheduler=scheduler))
+    with said_if_slow(f"waiting for the folders of {shown_path(Path(file))} ..."):
+        check_parameters(loaded, simulated=_stand_in_folder(loaded) if quick else "")
+        work = describe_work(loaded, fresh=fresh, scheduler=scheduler)
+    print_line(work)
     # It imports what the runs need, while this process imports its own.
     start_server(loaded.modules())
     if quick:
@@ -104,6 +106,7 @@ _MOST_NETWORKS = 5
 
 @click.command("list")
 @click.argument("folder", type=click.Path(), default="runs")
+@says_if_slow(READING)
 def list_(folder: str) -> None:
     """List the sweeps in FOLDER [default: runs]: size, networks, purpose."""
     from gellib.sweeps import SweepError, list_sweeps

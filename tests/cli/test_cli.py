@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from making.sweeps import make_sweep_file
 
 from gellib.base.paths import PROJECT_ROOT
 from gellib.cli import main
-from gellib.cli.shared import say_waiting
+from gellib.cli.shared import said_if_slow, say_waiting, says_if_slow
 
 NOTEBOOK = PROJECT_ROOT / "notebooks" / "2_train.ipynb"
 
@@ -265,3 +266,17 @@ def test_a_terminal_is_told_at_once_what_takes_time(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     say_waiting("loading the model ...")
     assert capsys.readouterr() == ("", "loading the model ...\n")
+
+
+def test_what_takes_long_is_said_then_and_not_before(monkeypatch, capsys):
+    with said_if_slow("waiting for the folder ...", after_s=0.05):
+        time.sleep(0.3)
+    with said_if_slow("not said", after_s=0.3):
+        time.sleep(0.05)
+    time.sleep(0.4)
+    assert capsys.readouterr() == ("", "waiting for the folder ...\n")
+    quick = says_if_slow("not said")(lambda number, *, more: number + more)
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)  # noqa: B023
+        assert quick(1, more=2) == 3
+    assert capsys.readouterr() == ("", "")
