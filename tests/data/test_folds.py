@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gellib.data.folds import draw_folds, draw_validation, merge_validation, pool_images
+from gellib.data.folds import (
+    draw_folds,
+    draw_validation,
+    find_refusals,
+    merge_validation,
+    pool_images,
+)
 from gellib.data.imageset import make_imageset
 from gellib.data.splits import SplitError
 from gellib.evaluation import MULTILABEL, SINGLE_LABEL
@@ -157,3 +163,34 @@ def test_validation_images_of_a_fold_are_its_own(name):
         assert set(images.targets()[train]) == set(images.targets())
     again = draw_validation(images, rows[::-1], 0.2, **draw)
     assert all(np.array_equal(a, b) for a, b in zip(again, (train, val), strict=True))
+
+
+def test_two_groups_are_enough_for_two_folds():
+    images, folds = drawn(images_of([(0,), (0, 1), (1,)], ["p", "p", "q"]))
+    assert folds.count == folds.groups == 2 and "2 groups" in folds.note
+    assert folds.held_out(0, 0).tolist() in ([0, 1], [2])
+
+
+def test_what_a_run_would_refuse_is_said_before():
+    assert find_refusals(images_of([0, 1] * 5)) == find_refusals(images_of([0, 1] * 2)) == []
+    (said,) = find_refusals(images_of([0] * 9 + [1]))
+    assert said.startswith("A run would refuse these images: class 'b' has 1 image")
+
+
+@pytest.mark.parametrize("wanted", [2, 5, 6])
+def test_as_many_folds_as_wanted_where_there_are_as_many_groups(wanted):
+    labels = [0] * 6 + [1] * 12
+    for own in (labels, [(label,) for label in labels[6:]]):
+        _, folds = drawn(images_of(own), folds=wanted)
+        assert folds.count == wanted and not folds.note
+        assert set(folds.numbers[0]) == set(range(wanted))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_validation_takes_the_only_group_of_a_class(seed):
+    labels = [0] * 20 + [1] * 4
+    images = images_of(labels, [""] * 20 + ["g"] * 4)
+    draw = {"seed": seed, "repeat": 0, "fold": 0}
+    train, val = draw_validation(images, np.arange(24), 0.7, **draw)
+    assert set(train[train >= 20]) == {20, 21, 22, 23} and sorted([*train, *val]) == [*range(24)]
+    assert len(val) == 14

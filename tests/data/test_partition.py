@@ -4,7 +4,7 @@ import os
 
 import pytest
 from click.testing import CliRunner
-from making.folders import make_coarse_file
+from making.folders import list_counted, make_coarse_file
 from PIL import Image
 
 from gellib.cli import main
@@ -70,6 +70,22 @@ def test_tables_elsewhere_are_a_data_set_by_themselves(folder, tmp_path):
     there = load_imageset(tmp_path / "tables")
     assert sorted(there.table["path"]) == sorted(images.table["path"])
     assert set(load_imageset(folder).table["split"]) == {""}
+
+
+def test_what_is_not_given_is_a_tenth_each_and_seed_0(folder, tmp_path):
+    images, _ = partition(folder)
+    own = {"val": 0.1, "test": 0.1, "seed": 0, "method": "stratified", "group_duplicates": True}
+    again, _ = partition(folder, **own, out=tmp_path / "again")
+    assert table_of(images) == table_of(again)
+    assert images.counts()["test"].tolist() == images.counts()["val"].tolist() == [4, 6]
+
+
+def test_groups_are_counted_in_the_parts_that_have_them():
+    groups = ["p", "p", "q", "q", "", ""]
+    images = list_counted(3, 3, groups=groups, splits=["train"] * 4 + ["val", "test"])
+    table = partition_table(images)
+    assert table.loc["groups"].tolist() == [2, 0, 0, 2]
+    assert table.loc["images"].tolist() == [4, 1, 1, 6]
 
 
 def test_several_labels_and_groups(tmp_path):

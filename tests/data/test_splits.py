@@ -36,6 +36,16 @@ def test_stratified_shares():
     ]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_not_given_is_what_the_parameters_say(method):
+    images = list_counted(50, 100)
+    own = {"val_fraction": 0.2, "test_fraction": 0.2, "seed": 0, "folds": 5, "fold": 0}
+    assert parts(split_imageset(images, method=method)) == parts(
+        split_imageset(images, method=method, **own)
+    )
+    assert parts(split_imageset(images)) == parts(split_imageset(images, method="stratified"))
+
+
 def test_totals_are_right_with_odd_counts():
     split = split_imageset(list_counted(46, 46))
     assert [sum(column) for column in zip(*counts(split), strict=True)] == [59, 15, 18]

@@ -32,3 +32,35 @@ def test_colour_and_grey_of_the_same_picture_agree():
     grey = np.random.default_rng(0).integers(0, 256, (1, 50, 60), dtype=np.uint8)
     colour = np.repeat(grey, 3, axis=0)
     np.testing.assert_allclose(view_statistics(colour), view_statistics(grey), atol=1e-5)
+
+
+def wave(per_pixel, along=False, height=128, width=128, amplitude=60):
+    """A picture of a sine of some cycles per pixel, across or along."""
+    place = np.arange(height)[:, None] if along else np.arange(width)[None]
+    levels = 128 + amplitude * np.sin(2 * np.pi * per_pixel * place)
+    return np.broadcast_to(levels, (height, width)).round().astype(np.uint8)[None]
+
+
+@pytest.mark.parametrize("octave", range(6))
+@pytest.mark.parametrize("along", [False, True])
+def test_each_octave_has_a_number_and_a_direction(octave, along):
+    """Octaves from 1/128 cycles per pixel on; the power of the others is far lower."""
+    frequency = 2.0 ** (octave - 7) * 2**0.5
+    numbers = view_statistics(wave(frequency, along))
+    power, ways = numbers[5:11], numbers[11:16]
+    assert power.argmax() == octave
+    assert N_STATISTICS == len(numbers) == 5 + 6 + 5 + 1
+    if octave >= 1:
+        # Lines that stand have their frequency across.
+        assert ways[octave - 1] < -2 if along else ways[octave - 1] > 2
+
+
+def test_power_is_squared_and_edges_are_compared_with_the_average():
+    dim, bright = (view_statistics(wave(0.2, amplitude=a)) for a in (25, 50))
+    assert abs((bright - dim)[9] - np.log10(4)) < 0.05
+    flat = np.zeros((1, 64, 64), np.uint8)
+    flat[:, :, 32:] = 255  # one edge, of 63 steps per row: above the 99th percentile
+    steep = view_statistics(flat)[-1]
+    assert abs(steep - np.log10((1 + 1e-3) / (1 / 63 + 1e-3))) < 1e-4
+    ramp = np.tile(np.arange(64, dtype=np.uint8) * 3, (64, 1))[None]
+    assert abs(view_statistics(ramp)[-1]) < 1e-4
