@@ -264,12 +264,17 @@ def pairs_of_runs():
         "wilson": [ev.wilson(k, n) for k, n in ((0, 5), (3, 7), (99, 100), (4.5, 9.5))],
         "images": [ev.images_needed(*own) for own in ((0.2,), (0.2, 0.1), (0.0,), (0.05, 0.02))],
         "of many": [ev.images_needed(0.2, questions=k) for k in (2, 6, 30)],
-        "seeds": [ev.seeds_needed(*own) for own in ((0.04,), (0.2, 0.02), (5.0, 0.02), (0.0,))],
+        "seeds": [ev.seeds_needed(*own) for own in ((0.04,), (0.1, 0.04), (0.0,))],
         "seeds of many": [ev.seeds_needed(0.05, questions=k) for k in (2, 6)],
         "variance": [ev.variance_of_mean(*own) for own in ((many, 25), (many, 50), ([1], 1))],
         "groups": ev.group_numbers(["a", "", "b", "a", None, "b"], 6),
         "sums": ev.group_sums(whole, list("aabbccddee")),
     }  # fmt: skip
+
+
+@case
+def many_seeds():
+    return [ev.seeds_needed(0.2, 0.02), ev.seeds_needed(5.0, 0.02, questions=2)]
 
 
 @case
@@ -353,7 +358,12 @@ def same(value: Any, known: Any) -> bool:
     return bool(np.isclose(value, known, rtol=1e-6, atol=1e-9, equal_nan=True))
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = ["many_seeds"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES]
+)
 def test_numbers_stay_what_they_are(name):
     known = json.loads(FILE.read_text(encoding="utf-8"))[name]
     found = dict(flat(CASES[name]()))
