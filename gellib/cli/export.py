@@ -14,8 +14,8 @@ from gellib.cli.shared import say_waiting
 @click.option("--onnx", type=click.Path(dir_okay=False), help="ONNX file to write.")
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "fp16", "int8"]),
-    help="How weights are stored. [default: fp16 in the page, fp32 in ONNX]",
+    type=click.Choice(["fp32", "int16", "fp16", "int8"]),
+    help="How weights are stored. [default: int16 in the page, fp32 in ONNX]",
 )
 @click.option(
     "--to",
@@ -56,7 +56,7 @@ def export(
     if html:
         from gellib.report.export import export_page
 
-        _say(export_page(folder, html, precision or "fp16"))
+        _say(export_page(folder, html, precision or "int16"))
     if to:
         from gellib.report.trackers import export_sweep
 

@@ -17,6 +17,7 @@ from gellib.evaluation import task_of_labels
 from gellib.models.backbones import Preprocessing
 from gellib.models.features import unaugmented_view, view_statistics
 from gellib.report.export import export_onnx
+from gellib.report.export.onnx_file import PRECISIONS
 from gellib.training_run.prediction import Prediction
 from gellib.training_run.predictor import Predictor
 
@@ -119,7 +120,7 @@ def test_the_heat_map_is_grad_cam_and_smaller_weights_cost_little(tmp_path):
     pre = predictor.backbone.preprocessing
     views = np.stack([unaugmented_view(read_image(file), pre) for file in files])
     answers, sizes = {}, {}
-    for precision in ("fp32", "fp16", "int8"):
+    for precision in ("fp32", "int16", "fp16", "int8"):
         copy = onnx.ModelProto.FromString(proto.SerializeToString())
         content = shrink(copy, precision).SerializeToString()
         session = ort.InferenceSession(content)
@@ -127,9 +128,16 @@ def test_the_heat_map_is_grad_cam_and_smaller_weights_cost_little(tmp_path):
         answers[precision] = [session.run(None, {name: view[None]}) for view in views]
         sizes[precision] = len(content)
     assert sizes["fp16"] < 0.55 * sizes["fp32"] and sizes["int8"] < 0.35 * sizes["fp32"]
+    assert sizes["int16"] < 1.1 * sizes["fp16"]
+    exact = np.stack([found[0] for found in answers["fp32"]])
+    away = {
+        precision: np.abs(np.stack([own[0] for own in found]) - exact).mean()
+        for precision, found in answers.items()
+    }
+    assert away["int16"] < away["fp16"] / 3 < away["int8"]
     wanted = predictor.predict(files)
     limits, said = np.array(predictor.rule.thresholds), model.outputs
-    for precision, largest in (("fp32", 1e-5), ("fp16", 0.02), ("int8", 0.2)):
+    for precision, largest in (("fp32", 1e-5), ("int16", 1e-3), ("fp16", 0.02), ("int8", 0.2)):
         clear = 0
         for found, one in zip(answers[precision], wanted, strict=True):
             shares = np.array([*one.probabilities.values()])
@@ -252,3 +260,33 @@ def test_what_cannot_be_exported_is_said(tmp_path, monkeypatch):
     damaged = shown(sweep.path, "--onnx", tmp_path / "x.onnx")
     assert damaged.exit_code == 1 and "model.safetensors" in damaged.output
     assert not (tmp_path / "x.onnx").exists()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("shape", [(64, 32), (40, 8, 3, 3), (200, 1, 3, 3), (1500,), (3, 2)])
+@pytest.mark.parametrize("kind", ["usual", "zeros", "tiny", "huge", "one large"])
+def test_weights_of_any_form_come_back(precision, shape, kind):
+    from gellib.report.export.stored_weights import shrink
+
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 0.1, shape).astype(np.float32)
+    values *= {"zeros": 0, "tiny": 1e-6, "huge": 1e5}.get(kind, 1)
+    if kind == "one large":
+        values.reshape(-1)[0] = 1000
+    tensor = onnx.numpy_helper.from_array(values, "weights")
+    value = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, shape)
+    node = onnx.helper.make_node("Identity", ["weights"], ["out"])
+    graph = onnx.helper.make_graph([node], "g", [], [value], [tensor])
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10
+    )
+    session = ort.InferenceSession(shrink(model, precision).SerializeToString())
+    (found,) = session.run(["out"], {})
+    each = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True)
+    largest = {
+        "fp32": 0,
+        "int16": each / 32767 / 2,
+        "fp16": np.maximum(np.abs(values) / 2048, 6e-8) if kind != "huge" else np.inf,
+        "int8": np.where(values.ndim > 1, each / 127 / 2, np.inf),
+    }[precision]
+    assert np.isfinite(found).all() and (np.abs(found - values) <= largest * 1.001 + 1e-12).all()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gellib.report.export.view_model import ViewModel
     from gellib.training_run.predictor import Predictor
 
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "int16", "fp16", "int8")
 _MOST_BYTES = 1.9e9
 _INSTALL = "pip install 'gellib[export]'"
 # Not `view`: the exporter names nodes so.
@@ -43,7 +43,7 @@ def export_onnx(folder: str | Path, out: str | Path, precision: str = "fp32") ->
     out
         The file to write.
     precision
-        `fp32`; `fp16` and `int8` store the weights so, and compute in single precision.
+        `fp32`; `int16`, `fp16` and `int8` store the weights so, and compute in single precision.
 
     Raises
     ------

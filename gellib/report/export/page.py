@@ -24,7 +24,7 @@ _RUNTIME = "ort.wasm.bundle.min.mjs"
 _WASM = "ort-wasm-simd-threaded.wasm.gz"
 
 
-def export_page(folder: str | Path, out: str | Path, precision: str = "fp16") -> Exported:
+def export_page(folder: str | Path, out: str | Path, precision: str = "int16") -> Exported:
     """Write the model of a run as a page, and compare the model with `gellib predict`.
 
     Compared are gellib's reading of images and the model in ONNX Runtime on this machine, not the
