@@ -14,12 +14,14 @@ MOST_LINES = 25
 WIDTH = 100
 
 
-def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> str:
-    """Return a report as text, the verdict first, then what it rests on."""
+def report_text(
+    report: CheckReport, doubtful: pd.DataFrame | None = None, width: int = WIDTH
+) -> str:
+    """Return a report as text in lines of at most `width`, the verdict first."""
     sizes = ", ".join(f"{name} {n}" for name, n in report.classes.items())
     parts = [f"{len(report.images)} images in {len(report.classes)} classes: {sizes}"]
     parts.append(_verdict_text(report.verdict))
-    parts += [textwrap.fill(note, WIDTH) for note in report.notes]
+    parts += report.notes
     parts += _section("Cannot be read", [f"{f}: {why}" for f, why in report.unreadable])
     keep = set(report.keep)
     pairs = [f"{a}  =  {b}" for a, b in report.duplicates.exact]
@@ -51,17 +53,22 @@ def report_text(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
             for row in doubtful.itertuples(index=False)
         ]
         parts += _section("Doubtful labels", lines)
-    return "\n\n".join(parts)
+    lines = "\n\n".join(parts).split("\n")
+    return "\n".join(_wrap(line, width) for line in lines)
+
+
+def _wrap(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = {" ": "    ", "-": "  "}.get(line[0], "")
+    options = {"subsequent_indent": indent, "break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(line, width, **options)
 
 
 def _verdict_text(verdict: list[str]) -> str:
     if not verdict:
-        return "\n".join(["No problem was found.", textwrap.fill(LOOKED_FOR, WIDTH)])
-    lines = [
-        textwrap.fill(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
-        for sentence in verdict
-    ]
-    return "\n".join(["Verdict", *lines])
+        return f"No problem was found.\n{LOOKED_FOR}"
+    return "\n".join(["Verdict", *(f"- {sentence}" for sentence in verdict)])
 
 
 def verdict_table(report: CheckReport) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import click
 
 from gellib.base.paths import shown_path
 from gellib.base.text import join_and
-from gellib.cli.shared import parameters, say_waiting
+from gellib.cli.shared import parameters, say_waiting, terminal_width
 
 
 @click.command()
@@ -144,7 +144,8 @@ def check(
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
-        click.echo(report_text(report, doubtful))
+        width = {} if not terminal_width() else {"width": terminal_width()}
+        click.echo(report_text(report, doubtful, **width))
     if page:
         click.echo(f"wrote {write_page(report, page, doubtful)}", err=True)
     if groups_file:

@@ -8,8 +8,9 @@ import sys
 
 import click
 
-from gellib.cli.shared import terminal_width
+from gellib.cli.shared import echo_wrapped, terminal_width
 
+_BEFORE_FINDING = 13  # columns of mark and name
 _BESIDE_KIND = 20  # columns of count and size
 
 
@@ -29,14 +30,16 @@ def doctor(as_json: bool) -> None:
         findings.append(one)
         if not as_json:
             mark = "✗" if one.needed else "!" if one.to_do else "✓"
-            click.echo(f"{mark} {one.name:<10} {one.value}")
+            echo_wrapped(f"{mark} {one.name:<10} {one.value}", indent=_BEFORE_FINDING)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in findings], indent=2, ensure_ascii=False))
     else:
         wanted = [one for one in findings if one.to_do]
         click.echo("\nTo do:" if wanted else "\nNothing is missing.")
         for one in wanted:
-            click.echo(f"  {one.name}: {one.to_do}{'' if one.needed else ' (optional)'}")
+            echo_wrapped(
+                f"  {one.name}: {one.to_do}{'' if one.needed else ' (optional)'}", indent=4
+            )
     sys.exit(1 if any(one.needed for one in findings) else 0)
 
 

@@ -69,7 +69,10 @@ def test_text_says_what_was_found(report):
                   "Cannot be read (1)", "the file mode"):  # fmt: skip
         assert words in text, words
     assert text.index("Verdict") < text.index("a/00.png  =  a/copy.png"), "the verdict comes first"
-    assert max(map(len, text.splitlines())) < 130
+    for width in (80, 100, 120):
+        narrow = report_text(report, width=width)
+        assert max(map(len, narrow.splitlines())) <= width
+        assert narrow.split() == text.split(), "nothing is left out"
 
 
 @pytest.mark.slow
