@@ -80,11 +80,17 @@ def demo_predictions(
     heading = f"{n - bad} of {n} {where} predicted correctly"
     heading += "; mistakes (✗) have a red frame" if bad else ", no mistake"
     headline(fig, heading)
+    notes = []
     if len(shown) < n:
         kept = int(wrong.loc[shown.index].sum())
         rest = f"{len(shown) - kept} of the {n - bad}"
         shown_are = f"{kept} of the {bad} mistakes, {rest} others" if bad else f"{rest} images"
-        note(fig, f"Shown: {shown_are}.")
+        notes.append(f"Shown: {shown_are}.")
+    if "split" in test.columns and (test["split"] == "cv").any():
+        # The accuracy out of fold is another number: the mean over the repeats.
+        notes.append("Predicted by each image's mean probability out of fold.")
+    if notes:
+        note(fig, " ".join(notes))
     return fig
 
 

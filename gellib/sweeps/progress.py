@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,13 +27,17 @@ REFRESH_S = 0.5
 LINE_EVERY_S = 30.0
 _RUNS = "{desc} |{bar}| {n_fmt}/{total_fmt} runs, {elapsed} so far"
 _IMAGES = "{desc} |{bar}| {n_fmt}/{total_fmt} {unit}{postfix}"
+_FURTHER = " " * 11  # below what follows `[  1 of 24]`
 _SWEEP = "0-sweep.json"  # what the sweep itself does stands before what its tasks do
 
 
 def print_line(text: str) -> None:
     """Print a line above the bars of a terminal; elsewhere a line that begins with the time."""
     if sys.stdout.isatty():
-        tqdm.write(text)
+        width = shutil.get_terminal_size().columns
+        options = {"break_long_words": False, "break_on_hyphens": False}
+        lines = textwrap.wrap(text, width, subsequent_indent=_FURTHER, **options)
+        tqdm.write("\n".join(lines) if len(text) > width else text)
     else:
         print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 

@@ -178,7 +178,7 @@ def test_the_answer_comes_first_in_html_and_as_text(tmp_path):
     assert f"gellib predict IMAGES --runs {sweep.path.as_posix()}" in text
     assert "<b>" not in text and "**" not in page + text and "`" not in page + text
     expected = "with twice as many images, accuracy is expected between 90 % and 99 % (90 % band; "
-    assert expected + "now about 90 %): more images help." in text
+    assert expected + "the curve is at 90 % now): more images help." in text
     assert summary.figure_names("next") == ["more_images"]
     summary.figure("more_images")
     assert (sweep.path / "figures" / "more_images.png").is_file()

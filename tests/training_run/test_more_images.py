@@ -113,7 +113,7 @@ def found_with(gain, middle=0.88, width=0.05):
 def test_the_sentence(gain, says):
     text = more_images_sentence(found_with(gain), "accuracy")
     assert "with twice as many images, accuracy is expected between 83 % and 93 %" in text
-    assert "now about 88 %" in text
+    assert "the curve is at 88 % now" in text
     assert text.endswith(says) or says in text
 
 

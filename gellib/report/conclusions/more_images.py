@@ -26,8 +26,8 @@ def more_images_sentence(found: MoreImages, score: str = "accuracy") -> str:
     twice = len(expected.sizes) - 1
     low, high = percent(expected.low[twice], 0), percent(expected.high[twice], 0)
     text = (
-        f"with twice as many images, {score} is expected between {low} and {high} (90 % band; now "
-        f"about {percent(now, 0)})"
+        f"with twice as many images, {score} is expected between {low} and {high} (90 % band; the "
+        f"curve is at {percent(now, 0)} now)"
     )
     if expected.flat:
         return f"{text}. The curve is flat: other images or another backbone will help more."
