@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 
 import pandas as pd
 
 from gellib.audit.report import CheckReport
 from gellib.audit.shortcut_sentences import LOOKED_FOR
+from gellib.base.text import wrap_line
 
 MOST_LINES = 25
 WIDTH = 100
+# Of further lines, by how a line begins.
+_INDENTS = {" ": "    ", "-": "  "}
 
 
 def report_text(
@@ -54,15 +56,7 @@ def report_text(
         ]
         parts += _section("Doubtful labels", lines)
     lines = "\n\n".join(parts).split("\n")
-    return "\n".join(_wrap(line, width) for line in lines)
-
-
-def _wrap(line: str, width: int) -> str:
-    if len(line) <= width:
-        return line
-    indent = {" ": "    ", "-": "  "}.get(line[0], "")
-    options = {"subsequent_indent": indent, "break_long_words": False, "break_on_hyphens": False}
-    return textwrap.fill(line, width, **options)
+    return "\n".join(wrap_line(line, width, _INDENTS.get(line[:1], "")) for line in lines)
 
 
 def _verdict_text(verdict: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Iterable
 
 # Stands between the names where an image has several labels.
@@ -46,6 +47,19 @@ def shorten(text: str, most: int, *, middle: bool = False) -> str:
     if not middle:
         return f"{text[: most - 1]}…"
     return f"{text[: most // 2]}…{text[-(most - most // 2 - 1) :]}"
+
+
+def wrap_line(text: str, width: int, indent: str = "  ") -> str:
+    """Break a line that is longer than `width` at its spaces; further lines are indented."""
+    if len(text) <= width:
+        return text
+    return textwrap.fill(
+        text,
+        max(width, 2 * len(indent) + 20),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def join_labels(names: Iterable[str]) -> str:

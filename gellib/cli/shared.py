@@ -6,12 +6,13 @@ import contextlib
 import functools
 import shutil
 import sys
-import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from gellib.base.text import wrap_line
 
 if TYPE_CHECKING:
     from gellib.training_run.predictor import Predictor
@@ -31,11 +32,7 @@ def terminal_width() -> int:
 def echo_wrapped(text: str, indent: int = 2) -> None:
     """Print a paragraph within the width of the terminal; `indent` is that of its further lines."""
     width = terminal_width()
-    lines = textwrap.wrap(
-        text, max(width, 40), subsequent_indent=" " * indent, break_long_words=False,
-        break_on_hyphens=False,
-    ) if width else [text]  # fmt: skip
-    click.echo("\n".join(lines))
+    click.echo(wrap_line(text, width, " " * indent) if width else text)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from gellib.base.text import wrap_line
 from gellib.runs import SweepFolder
 from gellib.sweeps.live_state import (
     Activity,
@@ -34,10 +34,7 @@ _SWEEP = "0-sweep.json"  # what the sweep itself does stands before what its tas
 def print_line(text: str) -> None:
     """Print a line above the bars of a terminal; elsewhere a line that begins with the time."""
     if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-        options = {"break_long_words": False, "break_on_hyphens": False}
-        lines = textwrap.wrap(text, width, subsequent_indent=_FURTHER, **options)
-        tqdm.write("\n".join(lines) if len(text) > width else text)
+        tqdm.write(wrap_line(text, shutil.get_terminal_size().columns, _FURTHER))
     else:
         print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 

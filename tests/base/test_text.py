@@ -8,6 +8,7 @@ from gellib.base.text import (
     labels_of,
     quote_some,
     shorten,
+    wrap_line,
 )
 
 
@@ -24,6 +25,15 @@ def test_long_texts_are_cut_to_the_characters_that_fit():
     for most in (5, 6, 7):
         cut = shorten("IMG_2024_0017.png", most, middle=True)
         assert len(cut) == most and cut.startswith("IM") and cut.endswith("g")
+
+
+def test_a_line_is_broken_at_spaces_and_loses_nothing():
+    for text in ("a b", "word " * 50, "  two   spaces " * 9, "x" * 200, "a-b-c " * 40):
+        for width in (40, 80, 120):
+            lines = wrap_line(text, width, "    ").split("\n")
+            assert " ".join(lines).split() == text.split()
+            assert max(map(len, lines)) <= width or "x" * 200 in text
+            assert all(line.startswith("    ") for line in lines[1:])
 
 
 def test_the_nearest_word_is_named_where_one_is_near():
