@@ -22,7 +22,7 @@ SUMMARY = (
     "metrics",
     "accuracy",
     "heatmap",
-    "ranking",
+    "tied_models",
     "effects",
     "accuracy_by_pretrained_model",
     "pareto",

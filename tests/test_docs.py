@@ -39,7 +39,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert "gellib.api.sweep" in reference and "Parameters" in reference
     gallery = tmp_path / "gallery" / "index.html"
     shown = re.findall(r'src="([^"]+[.]png)"', gallery.read_text(encoding="utf-8"))
-    assert any(name.endswith("ranking.png") for name in shown)
+    assert any(name.endswith("tied_models.png") for name in shown)
     assert all((gallery.parent / name).is_file() for name in shown)
 
 

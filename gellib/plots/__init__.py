@@ -23,9 +23,9 @@ from gellib.plots.sweep import (
     metric_panels,
     metrics_heatmap,
     pareto,
-    ranking,
     search_3d,
     search_heatmap,
+    tied_models,
     time_by_architecture,
 )
 from gellib.plots.training import class_curves, learning_rate, loss_accuracy
@@ -62,7 +62,7 @@ __all__ = [
     "metrics_heatmap",
     "images_with_reasons",
     "pareto",
-    "ranking",
+    "tied_models",
     "reliability_diagram",
     "risk_coverage",
     "roc_curve",

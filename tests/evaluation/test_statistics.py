@@ -218,17 +218,17 @@ def test_levels_that_no_pair_shares_are_not_compared():
     assert factor_effects(table, ["x", "y"]) == []
 
 
-def test_the_ranking_keeps_ties_together_and_leaves_out_what_is_worse():
+def test_ties_stay_together_and_leaves_out_what_is_worse():
     table, scores = grid({"a": 0.6, "b": 0.95, "c": 0.95})
-    ranking = find_indistinguishable(scores)
-    tied = {name for name, is_tied in zip(ranking.names, ranking.tied, strict=True) if is_tied}
+    ties = find_indistinguishable(scores)
+    tied = {name for name, is_tied in zip(ties.names, ties.tied, strict=True) if is_tied}
     assert tied == {name for name in table["name"] if not name.startswith("a")}
-    assert (np.diff(ranking.means) <= 1e-12).all() and ranking.p_adjusted[0] == 1
-    assert find_indistinguishable(scores).names == ranking.names
-    assert (find_indistinguishable(scores).p_adjusted == ranking.p_adjusted).all()
+    assert (np.diff(ties.means) <= 1e-12).all() and ties.p_adjusted[0] == 1
+    assert find_indistinguishable(scores).names == ties.names
+    assert (find_indistinguishable(scores).p_adjusted == ties.p_adjusted).all()
 
 
-def test_a_ranking_of_near_copies_is_by_groups():
+def test_ties_of_near_copies_is_by_groups():
     values = np.zeros((40, 2))
     values[:, 0] = 1
     values[:8, 1] = 1

@@ -127,7 +127,7 @@ def pages(name: str) -> dict[str, str]:
         ),
     }  # fmt: skip
     for key, table in (("effects", tables.effects_table(comparison)),
-                       ("ranking", tables.ranking_table(comparison))):  # fmt: skip
+                       ("tied_models", tables.tied_models_table(comparison))):  # fmt: skip
         if table is not None:
             shown[key] = table.to_html()
     shown["summary.html"] = render_notebook_page(_summary_notebook(name, comparison, box))

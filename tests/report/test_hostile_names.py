@@ -39,7 +39,7 @@ def test_every_page_shows_a_name_and_runs_none(name):
     for key, page in shown.items():
         found = Found(page)
         assert not found.unknown, (key, found.unknown)
-        assert line in found.text or key in ("effects", "ranking"), (key, found.text)
+        assert line in found.text or key in ("effects", "tied_models"), (key, found.text)
 
 
 def test_a_terminal_shows_names_without_markup_or_control_characters():

@@ -1,7 +1,7 @@
-"""The figures of a sweep: models, factors, ranking, search, classes."""
+"""The figures of a sweep: models, factors, tied models, search, classes."""
 
 from gellib.plots.sweep.classes import class_scores, confusion_matrices, losses
-from gellib.plots.sweep.compare import effects, ranking
+from gellib.plots.sweep.compare import effects, tied_models
 from gellib.plots.sweep.configurations import metric_bars, metrics_heatmap
 from gellib.plots.sweep.factors import accuracy_by, time_by_architecture
 from gellib.plots.sweep.names import (
@@ -30,7 +30,7 @@ __all__ = [
     "metrics_of",
     "model_labels",
     "pareto",
-    "ranking",
+    "tied_models",
     "search_3d",
     "search_heatmap",
     "time_by_architecture",

@@ -1,4 +1,4 @@
-"""Comparison of models: the ranking with its ties, and differences with their verdicts."""
+"""Comparison of models: models with their ties, and differences with their verdicts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from gellib.plots.sweep.names import MOST_MODELS, finished, model_labels, said
 _COLOURS = {BETTER: BLUE, NO_EVIDENCE: GREY, NOT_ENOUGH: GREY, PRACTICALLY_SAME: GREEN}
 
 
-def ranking(
+def tied_models(
     table: pd.DataFrame, tied: dict[int, bool], score: str, *, chosen: int | None = None
 ) -> Figure:
     """Models from the highest score down; those that do not differ from the highest in orange.
@@ -39,7 +39,7 @@ def ranking(
     table
         One row per model, with `<score>_low` and `<score>_high`, 0..1.
     tied
-        By number of the model, in the order of the ranking: whether there is no evidence of a
+        By number of the model, in the order of the scores: whether there is no evidence of a
         difference from the highest.
     score
         Column of the score, 0..1.

@@ -1,4 +1,4 @@
-"""The comparison of a sweep's runs: repeats combined, factors, ranking, baselines."""
+"""The comparison of a sweep's runs: repeats combined, factors, ties, baselines."""
 
 from gellib.report.comparison.compare import Comparison
 from gellib.report.comparison.configurations import (

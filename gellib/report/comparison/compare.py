@@ -41,7 +41,7 @@ from gellib.runs.record_sections import DataRecord
 
 
 class Comparison:
-    """The runs of a sweep compared: configurations, factors, ranking, baselines.
+    """The runs of a sweep compared: configurations, factors, ties, baselines.
 
     Parameters
     ----------

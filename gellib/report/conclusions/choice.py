@@ -95,15 +95,15 @@ def tied_sentences(comparison: Comparison) -> list[str]:
     first = done[done["model_id"] == winners[0]].iloc[0]
     text = f"Highest test {comparison.task.headline_words}: {share(comparison, first)}, "
     text += f"by {models(winners)}{', a tie' if len(winners) > 1 else ''}. "
-    ranking = comparison.indistinguishable
-    if ranking is None:
+    ties = comparison.indistinguishable
+    if ties is None:
         text += "Which models differ from it cannot be tested without the predictions of the runs."
         return [text]
-    ids = np.array([int(name) for name in ranking.names])
-    tied = sorted(set(ids[ranking.tied]) - set(winners))
-    out = sorted(ids[~ranking.tied])
-    over = count(ranking.groups, "test image" if ranking.groups == ranking.images else "group")
-    over += " of test images" if ranking.groups != ranking.images else ""
+    ids = np.array([int(name) for name in ties.names])
+    tied = sorted(set(ids[ties.tied]) - set(winners))
+    out = sorted(ids[~ties.tied])
+    over = count(ties.groups, "test image" if ties.groups == ties.images else "group")
+    over += " of test images" if ties.groups != ties.images else ""
     over += f" and {count(comparison.seeds, 'seed')}" if comparison.seeds > 1 else ""
     if tied:
         text += f"{models(tied).capitalize()} cannot be distinguished from it"

@@ -177,9 +177,9 @@ def tests_sentence(found: Reported) -> str:
             f"{units(found)} (maximum over the pairs), with a margin of "
             f"{100 * crossed.margin:g} percentage points."
         )
-    ranking = comparison.indistinguishable
-    if ranking is not None:
-        single = ranking.groups == ranking.images
+    ties = comparison.indistinguishable
+    if ties is not None:
+        single = ties.groups == ties.images
         tested = "test images" if single else "groups of test images"
         paper = cite("nadeau2003") if comparison.seeds > 1 and comparison.ratio else ""
         seeds = f" and in a test that allows for seeds{paper}" if comparison.seeds > 1 else ""

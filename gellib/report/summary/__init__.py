@@ -8,7 +8,7 @@ from gellib.report.summary.overview import absent_runs, as_markdown, warning_box
 from gellib.report.summary.summary import Summary
 from gellib.report.summary.tables import (
     effects_table,
-    ranking_table,
+    tied_models_table,
 )
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "conclusions",
     "effects_table",
     "image_root",
-    "ranking_table",
+    "tied_models_table",
     "style_table",
     "listed_runs_table",
     "warning_box",

@@ -170,10 +170,10 @@ def _as_good(comparison: Comparison) -> str:
             within = f"{100 * found.margin:g} percentage points"
             return f"{models(same)} (practically the same: within {within})."
         return ""
-    ranking = comparison.indistinguishable
-    if found is not None or ranking is None:
+    ties = comparison.indistinguishable
+    if found is not None or ties is None:
         return ""
-    ids = [int(name) for name, tied in zip(ranking.names, ranking.tied, strict=True) if tied]
+    ids = [int(name) for name, tied in zip(ties.names, ties.tied, strict=True) if tied]
     chosen = int(comparison.done["model_id"].iloc[0])
     others = sorted(set(ids) - {chosen})
     if not others or chosen not in ids:

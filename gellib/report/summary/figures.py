@@ -101,7 +101,7 @@ class Figures:
         c = self.comparison
         several = len(c.done) > 1
         return {
-            **({"ranking": self._ranking} if several else {}),
+            **({"tied_models": self._tied_models} if several else {}),
             **({"effects": self._effects} if c.effects else {}),
         }
 
@@ -135,15 +135,15 @@ class Figures:
         references = c.baselines.means if metric == c.score else {}
         return plots.metric_bars(c.models, metric, references=references)
 
-    def _ranking(self) -> Figure:
+    def _tied_models(self) -> Figure:
         c = self.comparison
         if c.cross_validated is not None:
             return self._against_chosen()
         if c.indistinguishable is None:
-            return plots.ranking(c.models, {}, c.score)
+            return plots.tied_models(c.models, {}, c.score)
         ids = [int(name) for name in c.indistinguishable.names]
         tied = dict(zip(ids, c.indistinguishable.tied.tolist(), strict=True))
-        return plots.ranking(c.models, tied, c.score, chosen=int(c.done["model_id"].iloc[0]))
+        return plots.tied_models(c.models, tied, c.score, chosen=int(c.done["model_id"].iloc[0]))
 
     def _against_chosen(self) -> Figure:
         c = self.comparison

@@ -30,7 +30,7 @@ from gellib.report.summary.overview import (
 )
 from gellib.report.summary.tables import (
     effects_table,
-    ranking_table,
+    tied_models_table,
     verdicts_table,
 )
 from gellib.runs import RunFolder, SweepFolder, best_run
@@ -134,12 +134,12 @@ class Summary:
         return as_markdown(conclusions(self.comparison))
 
     def tables(self) -> list[Styler]:
-        """Return the tables behind the conclusions: listed runs, effects of factors, ranking."""
+        """Return the tables behind the conclusions: listed runs, effects of factors, ties."""
         found = (
             listed_runs_table(self.comparison, self._drawn.losses()),
             verdicts_table(self.comparison),
             effects_table(self.comparison),
-            ranking_table(self.comparison),
+            tied_models_table(self.comparison),
         )
         return [table for table in found if table is not None]
 

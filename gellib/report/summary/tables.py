@@ -1,4 +1,4 @@
-"""The tables behind the conclusions of a summary: ranking, verdicts, effects of factors."""
+"""The tables behind the conclusions of a summary: tied models, verdicts, effects of factors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from gellib.report.summary.cells import (
 )
 
 
-def ranking_table(comparison: Comparison) -> Styler | None:
-    """Show the models by test score, with the ties; None where there is no ranking."""
-    ranking = comparison.indistinguishable
-    if ranking is None or comparison.cross_validated is not None:
+def tied_models_table(comparison: Comparison) -> Styler | None:
+    """Show the models by test score, with the ties; None where there is no ties."""
+    ties = comparison.indistinguishable
+    if ties is None or comparison.cross_validated is not None:
         return None
     models = comparison.models.set_index("model_id")
-    ids = [int(name) for name in ranking.names]
+    ids = [int(name) for name in ties.names]
     rows = models.loc[ids]
     score = comparison.score
     shown = pd.DataFrame(
@@ -38,22 +38,22 @@ def ranking_table(comparison: Comparison) -> Styler | None:
                 interval_cell(low, high)
                 for low, high in zip(rows[f"{score}_low"], rows[f"{score}_high"], strict=True)
             ] if f"{score}_low" in rows else "–",
-            "p": [p_cell(p) for p in ranking.p],
-            "p, adjusted for all pairs": [p_cell(p) for p in ranking.p_adjusted],
+            "p": [p_cell(p) for p in ties.p],
+            "p, adjusted for all pairs": [p_cell(p) for p in ties.p_adjusted],
             "against the highest": [
                 "the highest" if i == 0 else "no evidence of a difference" if tied else "worse"
-                for i, tied in enumerate(ranking.tied)
+                for i, tied in enumerate(ties.tied)
             ],
         }
     )  # fmt: skip
-    style = styled(shown.head(MOST_ROWS), "ranking")
+    style = styled(shown.head(MOST_ROWS), "tied_models")
     style = style.set_table_styles(COMPACT)
-    tied = shown.index[ranking.tied][:MOST_ROWS]
+    tied = shown.index[ties.tied][:MOST_ROWS]
     style = style.set_properties(subset=pd.IndexSlice[tied, :], **SHADED)
-    unit = "test images" if ranking.groups == ranking.images else "groups of test images"
+    unit = "test images" if ties.groups == ties.images else "groups of test images"
     return style.set_caption(
         "Shaded: the highest, and models without evidence of a difference from it, over "
-        f"{ranking.groups} {unit}."
+        f"{ties.groups} {unit}."
     )
 
 
