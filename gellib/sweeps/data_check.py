@@ -14,7 +14,7 @@ from typing import Any
 
 from gellib.base.files import write_json
 from gellib.runs import SweepFolder
-from gellib.sweeps.kernel_server import python_path
+from gellib.sweeps.server_start import python_path
 
 # Longest wait when the runs are done. A sample of 300 images takes seconds; on a network folder a
 # minute.

@@ -18,25 +18,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import forkserver, resource_tracker, spawn
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
-from gellib.base.paths import PROJECT_ROOT, SHIPPED
-from gellib.base.temporary import socket_folder, temporary_folder
+from gellib.base.temporary import socket_folder
+from gellib.sweeps.server_start import nowhere, server_environment, uninterrupted, without_main
 
 CAN_FORK = sys.platform.startswith("linux")
-SERVER_VARIABLE = "GELLIB_KERNEL_SERVER"  # set in the process that does nothing but fork
-MODULES_VARIABLE = "GELLIB_PRELOAD"  # what else that process imports, separated by spaces
-
-# Large allocations come from the heap, which keeps its memory, in huge pages where it can:
-# by default glibc maps each one anew, and page faults take a quarter of vgg16's time.
-ALLOCATOR = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
-    "MALLOC_TOP_PAD_": str(256 << 20),
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-}
 
 # In the server and its forks: why a library could not be loaded. A second try would say only that
 # it is one.
@@ -60,7 +49,7 @@ class ForkedProcess:
         context = _fork_context()
         theirs, self._lifeline = context.Pipe()
         self._process = context.Process(target=_in_fork, args=(theirs, os.getcwd(), target, args))
-        with _starting, _children_allowed(), _without_main():
+        with _starting, _children_allowed(), without_main():
             self._process.start()
         theirs.close()
         self.pid = self._process.pid
@@ -100,7 +89,7 @@ def start_server(more: Sequence[str] = ()) -> None:
     """
     if CAN_FORK:
         _fork_context()
-        with _starting, _server_environment(more), _nowhere(), _uninterrupted():
+        with _starting, server_environment(more), nowhere(), uninterrupted():
             forkserver.ensure_running()
 
 
@@ -182,72 +171,6 @@ def _fork_context() -> Any:
 
 
 @contextlib.contextmanager
-def _server_environment(more: Sequence[str]) -> Iterator[None]:
-    """Set what must be in the environment when the server starts and imports its modules.
-
-    It is gone again for this process and for the kernels, which get the environment of the sweep.
-    """
-    ours = {
-        SERVER_VARIABLE: "1",
-        MODULES_VARIABLE: " ".join(more),
-        # Its forks keep it: what a killed kernel leaves there goes with the folder.
-        "TMPDIR": temporary_folder(),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's advice to who starts one
-        "PYTHONPATH": os.pathsep.join(python_path()),
-        # Threads that wait sleep: spinning ones take the cores from the other runs.
-        "OMP_WAIT_POLICY": "PASSIVE",
-        # The user's own settings of the allocator take precedence.
-        **{name: value for name, value in ALLOCATOR.items() if name not in os.environ},
-    }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def python_path() -> list[str]:
-    """Let the server import what this process does, though it is started from another folder."""
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    ours = [str(PROJECT_ROOT)] if SHIPPED == PROJECT_ROOT else []
-    return [*ours, *(os.path.abspath(path) for path in given if path)]
-
-
-@contextlib.contextmanager
-def _nowhere() -> Iterator[None]:
-    """Start the server from the root folder: `python -c` imports from the current one first."""
-    if getattr(forkserver._forkserver, "_forkserver_pid", None) is not None:
-        yield
-        return
-    here = os.getcwd()
-    os.chdir(os.sep)
-    try:
-        yield
-    finally:
-        os.chdir(here)
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let a Ctrl-C at the terminal, which goes to all processes there, reach this one alone.
-
-    The server inherits that it is blocked; it would end in a traceback while it imports.
-    """
-    resource_tracker.ensure_running()  # of multiprocessing: it would unblock signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
 def _children_allowed() -> Iterator[None]:
     """Let a daemonic process (a Dask worker under its nanny) start processes.
 
@@ -261,25 +184,6 @@ def _children_allowed() -> Iterator[None]:
     finally:
         if daemonic is not None:
             config["daemon"] = daemonic
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Keep multiprocessing from running the caller's script again in the process that starts.
-
-    What is called there is named in gellib. So scripts need no `if __name__ == "__main__"`.
-    """
-    prepare = spawn.get_preparation_data
-
-    def without(name: str) -> dict[str, Any]:
-        data = prepare(name)
-        return {key: data[key] for key in data if not key.startswith("init_main_from_")}
-
-    spawn.get_preparation_data = without
-    try:
-        yield
-    finally:
-        spawn.get_preparation_data = prepare
 
 
 @atexit.register

@@ -22,6 +22,7 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from gellib.base.temporary import socket_folder
 from gellib.sweeps import kernel_main, kernel_server
+from gellib.sweeps.server_start import python_path
 
 
 class ForkProvisioner(LocalProvisioner):
@@ -58,7 +59,7 @@ class ScriptProvisioner(LocalProvisioner):
         connection_file, arguments = _split_command(cmd)
         script = [sys.executable, os.path.abspath(kernel_main.__file__), "-f", connection_file]
         env = dict(kwargs.pop("env", None) or os.environ)
-        env["PYTHONPATH"] = os.pathsep.join(kernel_server.python_path())
+        env["PYTHONPATH"] = os.pathsep.join(python_path())
         return await super().launch_kernel([*script, *arguments], env=env, **kwargs)
 
 

@@ -13,7 +13,8 @@ import gc
 import importlib
 import os
 
-from gellib.sweeps.kernel_server import MODULES_VARIABLE, SERVER_VARIABLE, failed_imports
+from gellib.sweeps.kernel_server import failed_imports
+from gellib.sweeps.server_start import MODULES_VARIABLE, SERVER_VARIABLE
 
 # None of them may start threads or touch CUDA on import, nor look for a running IPython then, as
 # matplotlib_inline does: figures would not show.

@@ -314,21 +314,22 @@ class TestPredict:
         none = time_inference(trained.backbone, trained.head, images, rows=[])
         assert none.seconds == 0
 
+    @pytest.mark.parametrize("each_s, sizes", [(0.04, [1, 8, 16]), (0.1, [1, 4, 8]), (0.3, [1, 2])])
     def test_of_many_images_as_many_are_timed_as_half_a_second_holds(
-        self, trained, images, monkeypatch
+        self, trained, images, monkeypatch, each_s, sizes
     ):
         asked = []
 
         def predict(*_, rows, **__):
             asked.append(list(rows))
-            time.sleep(0.04 * len(rows))
+            time.sleep(each_s * len(rows))
 
         monkeypatch.setattr("gellib.models.training.inference.predict_proba", predict)
         timed = time_inference(trained.backbone, trained.head, images, rows=range(0, 4000, 2))
-        assert [len(rows) for rows in asked] == [1, 8, 16]
-        seen = sorted(sum(asked[1:], []))
-        assert len(set(seen)) == 24 and max(np.diff(seen)) < 2 * 4000 / 24
-        assert timed.images_per_s == pytest.approx(25, rel=0.1)
+        assert [len(rows) for rows in asked] == sizes
+        seen, timed_images = sorted(sum(asked[1:], [])), sum(sizes[1:])
+        assert len(set(seen)) == timed_images and max(np.diff(seen)) < 2 * 4000 / timed_images
+        assert timed.images_per_s == pytest.approx(1 / each_s, rel=0.1)
         assert timed.seconds == pytest.approx(2000 / timed.images_per_s)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import gellib
 from gellib.base.paths import PROJECT_ROOT
-from gellib.sweeps import kernel_server, kernels
+from gellib.sweeps import kernel_server, kernels, server_start
 from gellib.sweeps.engine import NotebookError
 from gellib.sweeps.execute import execute
 
@@ -208,8 +208,8 @@ def test_kernel_can_be_interrupted_and_restarted():
 
 @forks
 def test_server_has_the_allocator_settings_and_nobody_else(tmp_path):
-    names = sorted(kernel_server.ALLOCATOR)
-    assert kernel_server.call("os:getenv", names[0]) == kernel_server.ALLOCATOR[names[0]]
+    names = sorted(server_start.ALLOCATOR)
+    assert kernel_server.call("os:getenv", names[0]) == server_start.ALLOCATOR[names[0]]
     assert not set(names) & set(os.environ)
     source = notebook(tmp_path / "a.ipynb", f"import os\n[n for n in {names} if n in os.environ]")
     execute(source, tmp_path / "out.ipynb", {})
@@ -287,7 +287,7 @@ def test_threads_that_start_processes_leave_the_environment_as_it_was(monkeypatc
 def test_other_processes_of_the_script_know_its_main_module():
     """Only what is started here does without it, and the module itself stays."""
     main, prepare = sys.modules["__main__"], spawn.get_preparation_data
-    with kernel_server._without_main():
+    with server_start.without_main():
         assert sys.modules["__main__"] is main
         data = spawn.get_preparation_data("x")
         assert not [key for key in data if key.startswith("init_main")] and "sys_path" in data

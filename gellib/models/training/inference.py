@@ -16,7 +16,7 @@ from gellib.models.features import extract_stream, unaugmented_view, unaugmented
 from gellib.models.heads import Head
 
 _ROWS_AT_ONCE = 4096
-_FIRST_TIMED, _TIMED_S = 8, 0.5
+_LEAST_TIMED, _FIRST_TIMED, _TIMED_S = 2, 8, 0.5
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -133,9 +133,10 @@ def time_inference(
 ) -> InferenceTime:
     """Measure how long predictions take from files to probabilities, without the cache.
 
-    One image is predicted first and not timed, because the first prediction sets up the network.
-    Then 8, 16, 32 and so on are timed, evenly spread over the images, until half a second has
-    passed or all are predicted; the time of the others is extrapolated.
+    One image is predicted first and does not count, because the first prediction sets up the
+    network. Then 8, 16, 32 and so on are timed (fewer of a network that needs over 60 ms for an
+    image), evenly spread over the images, until half a second has passed or all are predicted; the
+    time of the others is extrapolated.
 
     Parameters
     ----------
@@ -157,8 +158,11 @@ def time_inference(
     def predict(some: np.ndarray) -> None:
         predict_proba(backbone, head, imageset, compute, rows=some, cached=False)
 
+    started = time.perf_counter()
     predict(spread[:1])
-    timed, more, seconds, started = 0, _FIRST_TIMED, 0.0, time.perf_counter()
+    fit = int(_TIMED_S / (time.perf_counter() - started))
+    timed, more, seconds = 0, min(max(fit, _LEAST_TIMED), _FIRST_TIMED), 0.0
+    started = time.perf_counter()
     while timed < count and seconds < _TIMED_S:
         predict(spread[timed : timed + more])
         timed, more = min(timed + more, count), 2 * more
