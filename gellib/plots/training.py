@@ -132,7 +132,8 @@ def learning_rate(rates: pd.DataFrame) -> Figure:
     axes.set_ylim(0, 1.08 * float(rates["learning_rate"].max()) or 1)
     axes.set_xlim(0, int(rates["step"].max()) or 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3), useMathText=True)
+    # Plain numbers: setting up matplotlib's reader of formulas takes half a second.
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
     axes.set_xlabel(f"optimiser step, {int(rates['epoch'].max())} epochs")
     axes.set_ylabel("learning rate")
     title(axes, "Learning rate by step")
