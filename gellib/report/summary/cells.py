@@ -15,10 +15,10 @@ from gellib.base.text import shorten
 if TYPE_CHECKING:
     from pandas.io.formats.style_render import CSSDict
 
-# Narrow cells, so that a table of thirteen columns fits on a page.
+# Narrow cells, so that a table of sixteen columns fits on a page.
 COMPACT: list[CSSDict] = [
-    {"selector": "td", "props": "white-space: nowrap; font-size: 90%; padding: 3px 6px"},
-    {"selector": "th", "props": "font-size: 90%; padding: 3px 6px"},
+    {"selector": "td", "props": "white-space: nowrap; font-size: 84%; padding: 3px"},
+    {"selector": "th", "props": "font-size: 84%; padding: 3px"},
 ]
 # Longer tables are for `results.csv`, which has every run.
 MOST_ROWS = 100
