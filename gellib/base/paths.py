@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 PACKAGE_DIR = Path(__file__).resolve().parents[1]
@@ -78,6 +79,16 @@ def cache_folder(given: str | Path = "") -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("gellib", appauthor=False))
+
+
+def in_shell(path: str | Path) -> str:
+    """Write a path as one word of a command that is to be typed or copied."""
+    text = Path(path).as_posix()
+    # Or it would be an option.
+    text = f"./{text}" if text.startswith("-") else text
+    if os.name != "nt":
+        return shlex.quote(text)
+    return f'"{text}"' if set(text) & set(" &()^;,=%!'") else text
 
 
 def shown_path(path: str | Path) -> str:

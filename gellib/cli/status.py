@@ -82,4 +82,6 @@ def describe_counts(counts: dict[str, int]) -> str:
     """Say how many runs have each status."""
     order = ("done", "running", "failed", "skipped", "to do")
     total = sum(counts.values())
-    return f"{total} runs: " + ", ".join(f"{counts[s]} {s}" for s in order if counts.get(s))
+    return f"{total} run{'' if total == 1 else 's'}: " + ", ".join(
+        f"{counts[s]} {s}" for s in order if counts.get(s)
+    )

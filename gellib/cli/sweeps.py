@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gellib.base.paths import shown_path
+from gellib.base.paths import in_shell, shown_path
 from gellib.base.text import join_some
 from gellib.cli.data import write_simulated
 from gellib.cli.shared import READING, echo_wrapped, load, parameters, said_if_slow, says_if_slow
@@ -90,7 +90,7 @@ def sweep(
     if outcome.summary:
         click.echo(f"summary:  {shown_path(outcome.page or outcome.summary)}")
         # With the folder: the best of all sweeps may be a model of other images.
-        folder = shown_path(outcome.results.parent)
+        folder = in_shell(shown_path(outcome.results.parent))
         click.echo(f"predict:  gellib predict IMAGE --runs {folder}, or notebooks/4_predict.ipynb")
     if outcome.problem:
         click.echo(f"Error: {outcome.problem}", err=True)
@@ -149,7 +149,7 @@ def new(folder: str, images: str | None) -> None:
     click.echo(f"wrote {len(written)} files to {shown_path(folder)}")
     if images is None:
         click.echo(f"put your images into {shown_path(Path(folder, 'dataset', 'my_images'))}, then")
-    click.echo(f"  cd {shown_path(folder)}")
+    click.echo(f"  cd {in_shell(shown_path(folder))}")
     click.echo("  gellib sweep runs/my_images.yaml")
 
 

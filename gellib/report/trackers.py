@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from gellib.base.paths import expand_user, find_path
+from gellib.base.paths import expand_user, find_path, in_shell
 from gellib.runs import Record, RunFolder, SweepFolder
 
 TRACKERS = ("mlflow", "tensorboard")
@@ -50,7 +50,7 @@ def export_sweep(sweep_dir: str | Path, to: str, out: str | Path | None = None) 
     if not records:
         raise ExportError(
             f"{sweep.path} has no finished run; expected the folder of a sweep. Run it first: "
-            f"gellib sweep {Path(sweep_dir).as_posix().rstrip('/')}.yaml"
+            f"gellib sweep {in_shell(f'{Path(sweep_dir)}.yaml')}"
         )
     folder = expand_user(out).resolve() if out else sweep.path / to
     folder.mkdir(parents=True, exist_ok=True)

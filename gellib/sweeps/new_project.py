@@ -9,14 +9,14 @@ from pathlib import Path
 import yaml
 
 from gellib.base.files import write_text
-from gellib.base.paths import SHIPPED, expand_user
+from gellib.base.paths import SHIPPED, expand_user, in_shell
 from gellib.sweeps.sweep_file import SweepError
 
 _SWEEP = """\
 # Which small pretrained network sees most in these images? 3 runs, judged by all images: each is
 # predicted by heads that did not see it. A network without weights on this machine is skipped.
 #
-#   gellib check {images}
+#   gellib check {typed}
 #   gellib sweep runs/{name}.yaml
 #   gellib predict NEW_IMAGE --runs runs/{name}
 #
@@ -63,8 +63,13 @@ def make_project(folder: str | Path, images: str | Path | None = None) -> list[P
     place = "dataset/my_images"
     if images is not None:
         place = _name_from(expand_user(images), folder)
+    # A line break would end the comment.
+    typed = in_shell(place) if place.isprintable() else "IMAGES"
     sweep = folder / "runs" / "my_images.yaml"
-    write_text(sweep, _SWEEP.format(name="my_images", images=yaml.safe_dump(place).split("\n")[0]))
+    write_text(
+        sweep,
+        _SWEEP.format(name="my_images", images=yaml.safe_dump(place).split("\n")[0], typed=typed),
+    )
     return [*written, sweep]
 
 

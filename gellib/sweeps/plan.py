@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gellib.base.paths import in_shell
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps.spec import Sweep
@@ -148,7 +149,8 @@ def find_images(sweep: Sweep) -> dict[tuple[str, str, str], FoundImages]:
         hint = ""
         if sweep.system and (missing := sweep.missing_folders()):
             hint = (
-                f" Or make simulated ones: gellib simulate {sweep.system} --out {missing[0]}; "
+                " Or make simulated ones: "
+                f"gellib simulate {sweep.system} --out {in_shell(missing[0])}; "
                 "--quick makes a few by itself."
             )
         raise SweepInputError(f"the images cannot be used: {err}{hint}") from err

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from gellib.base.markup import as_html, as_plain, in_code, in_markdown
+from gellib.base.paths import in_shell
 from gellib.evaluation import crossval
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison
@@ -109,7 +110,7 @@ def find_answer(
         *(("Careful", text) for text in careful),
         *(("Check", text) for text in findings.other),
         *(("Next", text) for text in _next(comparison, folder, next_steps, more_help)),
-        ("To predict", in_code(f"gellib predict IMAGES --runs {folder.as_posix()}")),
+        ("To predict", in_code(f"gellib predict IMAGES --runs {in_shell(folder)}")),
     ]
     return Answer(tuple((heading, text) for heading, text in lines if text))
 
@@ -203,7 +204,7 @@ def _next(comparison: Comparison, folder: Path, steps: Sequence[str], more_help:
     unclear = _undecided(comparison)
     texts = [*unclear, *steps]
     if unclear or more_help:
-        command = in_code(f"gellib next UNLABELLED_DIR --runs {folder.as_posix()}")
+        command = in_code(f"gellib next UNLABELLED_DIR --runs {in_shell(folder)}")
         texts.append(f"{command} chooses which images to label.")
     return texts
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gellib.base.markup import in_code, in_markdown
+from gellib.base.paths import in_shell
 from gellib.base.text import join_and
 from gellib.plots.base import percent
 from gellib.report.comparison import Comparison
@@ -134,6 +134,6 @@ def _tell(found: list[dict[str, Any]]) -> str:
 
 
 def _more(entry: Mapping[str, Any]) -> str:
-    name = Path(str(entry.get("dataset_dir", ""))).as_posix()
-    command = in_code(f"gellib check {name} --html check.html")
+    name = str(entry.get("dataset_dir", ""))
+    command = in_code(f"gellib check {in_shell(name)} --html check.html")
     return f"{command} shows which class has what, and what to do."

@@ -12,7 +12,7 @@ from pandas.io.formats.style import Styler
 
 from gellib import plots
 from gellib.base.markup import in_code, in_markdown
-from gellib.base.paths import find_path
+from gellib.base.paths import find_path, in_shell
 from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
 from gellib.report.conclusions.more_images import more_images_sentence
@@ -73,7 +73,7 @@ class Summary:
         if not self.records:
             raise FileNotFoundError(
                 f"{self.sweep.path} has no record of a run; expected the folder of a sweep. "
-                f"Run it first: gellib sweep {Path(sweep_dir).as_posix().rstrip('/')}.yaml"
+                f"Run it first: gellib sweep {in_shell(f'{Path(sweep_dir)}.yaml')}"
             )
         self.table = self.comparison.table
         name = best_run(self.table)
@@ -160,7 +160,7 @@ class Summary:
         return (
             f"Run **{in_markdown(self.best.path.name)}**, chosen by {by}. {rest} below is on the "
             f"{self.comparison.images_scored}. Its card says what it was trained on and what it "
-            f"must not be used for: {in_code(f'gellib card {self._named.as_posix()}')}."
+            f"must not be used for: {in_code(f'gellib card {in_shell(self._named)}')}."
         )
 
     def card(self) -> str:
