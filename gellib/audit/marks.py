@@ -1,7 +1,9 @@
 """Marks inside images: how well levels, sharpness or edges alone tell the classes apart.
 
-Each detector is a linear classifier of one kind of trait, cross-validated. The permutation test is
-over all detectors and classes together, so that the share of false alarms holds for the whole.
+Levels, sharpness and grain are single numbers of an image, so nothing is trained: a rank-sum test
+of each. Edges are a map: the cells in which the classes differ count. The permutation test is over
+everything that is looked at and all classes together, so that the share of false alarms holds for
+the whole.
 """
 
 from __future__ import annotations
@@ -10,24 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import median_filter
 from scipy.stats import rankdata
 
+from gellib.audit.mark_values import edge_cells, scaled, single_numbers
 from gellib.data.duplicates.image_traits import CELLS, ImageTraits
 
-# Share of the cells that a classifier of cells uses: those that differ most between the classes.
-_CELL_SHARE = {"overlay": 0.01, "area": 0.01}
-# Rows and columns of cells of the areas, such as a line of text; they overlap by half.
-_AREAS = ((3, 10), (6, 6), (10, 3))
-# Cells around one with whose median it is compared, so that content, which is wider, cancels out.
-_AROUND = 7
-# Ridge, as a share of the mean variance of a trait.
-_RIDGE = 0.01
-# A cell's spread is at least this share of the spread of all cells, so that a corner that is empty
-# in all images does not count as a perfect witness.
-_LEAST_SPREAD = 0.1
+# Deviations from which a cell counts, and the share of the cells that then predict the class: for
+# what is wide, such as a watermark, and for what is in few cells, such as a date.
+_CELLS = ((2.0, 0.05), (3.0, 0.01))
 # Permutations: at first, where the p of these is small, and for all classes together.
-_FIRST_DRAWS, _DRAWS, _DRAWS_OF_CLASSES = 99, 499, 2000
+_FIRST_DRAWS, _DRAWS, _DRAWS_OF_CLASSES = 99, 999, 4000
 _WORTH_MORE = 0.1
 # More images are sampled: a mark that a thousand do not show is none that a network would learn.
 MOST_IMAGES = 1000
@@ -37,9 +31,10 @@ MOST_IMAGES = 1000
 class Mark:
     """How well one kind of trait tells one class from the others.
 
-    `auc` is the cross-validated ROC AUC; `p` the share of random permutations of the labels in
-    which any kind of trait does as well for any class, in standard deviations; `label` the class.
-    `weights`, (48, 48), says for cells how much each counts, above 0 where `label` has more.
+    `auc` is the ROC AUC of the best single number of the kind; of edges it is cross-validated. `p`
+    is the share of random permutations of the labels in which any kind of trait does as well for
+    any class, in standard deviations; `label` the class. `weights`, (48, 48), says for cells how
+    much each counts, above 0 where `label` has more.
     """
 
     name: str
@@ -51,7 +46,7 @@ class Mark:
 
 def find_marks(traits: Sequence[ImageTraits], labels: np.ndarray, fold: np.ndarray,
                rng: np.random.Generator) -> list[Mark]:  # fmt: skip
-    """Measure each kind of trait as a classifier.
+    """Measure each kind of trait.
 
     Parameters
     ----------
@@ -60,30 +55,37 @@ def find_marks(traits: Sequence[ImageTraits], labels: np.ndarray, fold: np.ndarr
     labels
         (n,): class numbers 0, 1, ..., each with images in every fold or nearly.
     fold
-        (n,): fold of each image; its class is predicted from the images of the others.
+        (n,): fold of each image; by cells its class is predicted from the images of the others.
     rng
         Draws the permutations.
     """
-    kinds = _traits_by_kind(traits)
+    numbers, cells = single_numbers(traits), edge_cells(traits)
     n_classes = int(labels.max()) + 1
     targets = [1] if n_classes == 2 else list(range(n_classes))
     draws = int(np.clip(_DRAWS_OF_CLASSES // len(targets), _FIRST_DRAWS, _DRAWS))
-    aucs = _aucs(kinds, labels[:, None], targets, fold)
-    chance = _aucs(kinds, permutations(_FIRST_DRAWS, labels, fold, rng), targets, fold)
-    if min(_adjusted(aucs, chance)[1]) <= _WORTH_MORE:
+    found = _evidence(numbers, cells, labels[:, None], targets)
+    shuffled = permutations(_FIRST_DRAWS, labels, fold, rng)
+    chance = _evidence(numbers, cells, shuffled, targets)
+    if _adjusted(found, chance)[1].min() <= _WORTH_MORE:
         more = permutations(draws - _FIRST_DRAWS, labels, fold, rng)
-        chance = np.concatenate([chance, _aucs(kinds, more, targets, fold)], axis=2)
-    found = []
-    places, p_values = _adjusted(aucs, chance)
-    for kind, (name, place, p) in enumerate(zip(kinds, places, p_values, strict=True)):
-        label, weights = targets[place], None
-        if name in _CELL_SHARE:
-            own = (labels == label)[:, None]
-            weights = _weights(_scaled(kinds[name]), own, _CELL_SHARE[name])
-            weights = _as_cells(name, weights[:, 0])
-        auc = round(float(aucs[kind, place, 0]), 4)
-        found.append(Mark(name, auc, round(p, 4), label, weights))
-    return found
+        chance = np.concatenate([chance, _evidence(numbers, cells, more, targets)], axis=2)
+    deviations, p_values = _adjusted(found, chance)
+    kinds = [name for name, values in numbers.items() for _ in values.T] + ["overlay"] * len(_CELLS)
+    marks = []
+    for kind in dict.fromkeys(kinds):
+        rows = np.flatnonzero([name == kind for name in kinds])
+        best = int(deviations[rows].argmax())
+        row, place = int(rows[best // len(targets)]), best % len(targets)
+        own, weights = labels == targets[place], None
+        if kind == "overlay":
+            share = _CELLS[row - len(kinds)][1]
+            auc = fold_aucs(_cell_scores(cells, own[:, None], fold, share), own[:, None], fold)[0]
+            weights = _weights(cells, own[:, None], share)[:, 0].reshape(CELLS, CELLS)
+        else:
+            auc = number_auc(numbers[kind][:, row - rows[0]], own)
+        p = round(float(p_values[row, place]), 4)
+        marks.append(Mark(kind, round(float(auc), 4), p, targets[place], weights))
+    return marks
 
 
 def permutations(
@@ -105,17 +107,16 @@ def permutations(
     np.ndarray
         Shuffled labels, (n, draws).
     """
-    drawn = [permute(labels, fold, rng) for _ in range(draws)]
-    return np.stack(drawn, axis=1) if drawn else np.empty((len(labels), 0), labels.dtype)
+    shuffled = np.tile(labels[:, None], (1, draws))
+    for place in range(int(fold.max()) + 1):
+        rows = np.flatnonzero(fold == place)
+        shuffled[rows] = rng.permuted(shuffled[rows], axis=0)
+    return shuffled
 
 
 def permute(labels: np.ndarray, fold: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Shuffle the labels within folds, so that each keeps its share of the classes."""
-    shuffled = labels.copy()
-    for place in range(int(fold.max()) + 1):
-        rows = np.flatnonzero(fold == place)
-        shuffled[rows] = rng.permutation(labels[rows])
-    return shuffled
+    return permutations(1, labels, fold, rng)[:, 0]
 
 
 def fold_aucs(scores: np.ndarray, own: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -133,120 +134,65 @@ def fold_aucs(scores: np.ndarray, own: np.ndarray, fold: np.ndarray) -> np.ndarr
     return total / folds if folds else np.full(scores.shape[1], 0.5)
 
 
-def _aucs(
-    kinds: dict[str, np.ndarray], labels: np.ndarray, targets: list[int], fold: np.ndarray
+def _evidence(
+    numbers: dict[str, np.ndarray],
+    cells: np.ndarray,
+    labels: np.ndarray,
+    targets: list[int],
 ) -> np.ndarray:
-    """Return the AUC of each kind of trait, target class and column, (kinds, targets, m).
+    """Return the evidence of each number, and of the cells, for each target and column of labels.
 
     Parameters
     ----------
-    kinds
-        (n, d) values of each kind.
+    numbers, cells
+        What `single_numbers` and `edge_cells` return.
     labels
         (n, m): class numbers, in columns.
     targets
         Classes that are told from all others.
-    fold
-        (n,): fold of each image.
+
+    Returns
+    -------
+    np.ndarray
+        (numbers and sums of cells, targets, m).
     """
-    own = np.concatenate([labels == label for label in targets], axis=1)
-    found = []
-    for name, values in kinds.items():
-        if name in _CELL_SHARE:
-            scores = _cell_scores(values, own, fold, _CELL_SHARE[name])
-        else:
-            scores = _linear_scores(values, own, fold)
-        found.append(fold_aucs(scores, own, fold).reshape(len(targets), -1))
-    return np.stack(found)
+    own = np.concatenate([labels == label for label in targets], axis=1).astype(np.float32)
+    own -= own.mean(axis=0)
+    own /= np.maximum(np.linalg.norm(own, axis=0), 1e-6)
+    ranks = rankdata(np.concatenate(list(numbers.values()), axis=1).round(6), axis=0)
+    found = [np.abs(scaled(ranks, 0).T @ own)]
+    apart = np.abs(cells.T @ own)
+    for least, _ in _CELLS:
+        beyond = np.maximum(apart - least, 0)
+        found.append(np.log1p(np.einsum("cm,cm->m", beyond, beyond))[None])
+    return np.concatenate(found).reshape(-1, len(targets), labels.shape[1])
 
 
-def _adjusted(aucs: np.ndarray, chance: np.ndarray) -> tuple[list[int], list[float]]:
-    """Return for each kind the target that stands out most, and p over all kinds and targets.
+def _adjusted(found: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the deviations of each kind of evidence and target, and p adjusted for all of them.
 
-    An AUC counts in standard deviations of the permutations: kinds of many traits vary more.
+    Evidence counts in standard deviations of the permutations: that of cells varies more.
     """
     middle, spread = chance.mean(axis=2, keepdims=True), chance.std(axis=2, keepdims=True) + 1e-9
     best_by_chance = ((chance - middle) / spread).max(axis=(0, 1))
-    deviations = ((aucs - middle) / spread)[:, :, 0]
-    as_good = (best_by_chance >= deviations.max(axis=1)[:, None] - 1e-9).sum(axis=1)
-    places = [int(place) for place in deviations.argmax(axis=1)]
-    return places, [float(p) for p in (as_good + 1) / (len(best_by_chance) + 1)]
+    deviations = ((found - middle) / spread)[:, :, 0]
+    as_good = (best_by_chance >= deviations[:, :, None] - 1e-9).sum(axis=2)
+    return deviations, (as_good + 1) / (len(best_by_chance) + 1)
 
 
-def _traits_by_kind(traits: Sequence[ImageTraits]) -> dict[str, np.ndarray]:
-    """Return (n, d) values of each kind; cells are compared with those around."""
-    around = (1, _AROUND, _AROUND)
-    edges = np.log1p(np.array([one.edges for one in traits], np.float32))
-    local = edges - median_filter(edges, around)
-    edges = edges - np.median(edges, axis=(1, 2), keepdims=True)
-    return {
-        "levels": np.array([one.levels for one in traits], float),
-        "sharpness": np.array([one.bands for one in traits], float),
-        "grain": np.array([one.grain for one in traits], float),
-        "overlay": local.reshape(len(traits), -1),
-        "area": _area_means(edges),
-    }
+def number_auc(values: np.ndarray, own: np.ndarray) -> float:
+    """Return the ROC AUC of a number for a class, in the direction in which it is above 0.5."""
+    ranks = rankdata(values.round(6))
+    return 0.5 + abs(float(ranks[own].mean() - ranks[~own].mean())) / len(own)
 
 
-def _areas() -> np.ndarray:
-    """Return first row, end row, first column and end column of each area, (areas, 4)."""
-    return np.array(
-        [
-            (row, row + high, column, column + wide)
-            for high, wide in _AREAS
-            for row in range(0, CELLS - high + 1, high // 2)
-            for column in range(0, CELLS - wide + 1, wide // 2)
-        ]
-    )
-
-
-def _area_means(cells: np.ndarray) -> np.ndarray:
-    """Return the mean of each area of (n, side, side) cells, (n, areas)."""
-    sums = np.pad(cells.cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
-    top, bottom, left, right = _areas().T
-    total = sums[:, bottom, right] - sums[:, top, right]
-    total = total - sums[:, bottom, left] + sums[:, top, left]
-    return total / ((bottom - top) * (right - left))
-
-
-def _as_cells(name: str, weights: np.ndarray) -> np.ndarray:
-    """Return weights of cells or areas as a map of cells, (side, side)."""
-    if name != "area":
-        return weights.reshape(CELLS, CELLS)
-    found = np.zeros((CELLS, CELLS), np.float32)
-    for weight, (top, bottom, left, right) in zip(weights, _areas(), strict=True):
-        found[top:bottom, left:right] += weight
-    return found
-
-
-def _linear_scores(values: np.ndarray, own: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Predict every column of `own` (n, m) by ridge regression on values (n, d)."""
-    values = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-9)
-    scores = np.zeros(own.shape)
-    for number in range(int(fold.max()) + 1):
-        test = fold == number
-        known = values[~test] - values[~test].mean(axis=0)
-        products = known.T @ known
-        ridge = _RIDGE * np.trace(products) / len(products) + 1e-9
-        wanted = own[~test] - own[~test].mean(axis=0)
-        weights = np.linalg.solve(products + ridge * np.eye(len(products)), known.T @ wanted)
-        scores[test] = values[test] @ weights
-    return scores
-
-
-def _cell_scores(values: np.ndarray, own: np.ndarray, fold: np.ndarray, share: float) -> np.ndarray:
+def _cell_scores(cells: np.ndarray, own: np.ndarray, fold: np.ndarray, share: float) -> np.ndarray:
     """Predict every column of `own` (n, m) by the few cells (n, cells) that differ most."""
-    cells = _scaled(values)
     scores = np.zeros(own.shape, np.float32)
     for number in range(int(fold.max()) + 1):
         test = fold == number
         scores[test] = cells[test] @ _weights(cells[~test], own[~test], share)
     return scores
-
-
-def _scaled(values: np.ndarray) -> np.ndarray:
-    spread = values.std(axis=0) + _LEAST_SPREAD * values.std() + 1e-6
-    return ((values - values.mean(axis=0)) / spread).astype(np.float32)
 
 
 def _weights(cells: np.ndarray, own: np.ndarray, share: float) -> np.ndarray:

@@ -146,12 +146,11 @@ _DUPLICATES = (
 )
 _SHORTCUTS = (
     "Each property of the files alone, and all of them together, as a classifier, and what is in "
-    "the images without looking at the subject: cross-validated ROC AUC, and how often any of them "
+    "the images without looking at the subject: ROC AUC, and how often any of them "
     "does as well when the labels are shuffled (p)."
 )
 _WHERE = {
     "overlay": "Where edges tell the classes apart",
-    "area": "The area that tells the classes apart",
 }
 
 

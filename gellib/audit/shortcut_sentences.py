@@ -27,7 +27,6 @@ _ADVICE = {
     "sharpness": f"{_SETTINGS} (focus, resolution, resizing, smoothing).",
     "grain": f"{_SETTINGS} (exposure, denoising, JPEG quality).",
     "overlay": _LOOK,
-    "area": _LOOK,
 }
 
 
@@ -57,15 +56,8 @@ def sentences(shortcuts: Sequence[Shortcut]) -> list[str]:
             f"File type, size, tint, brightness and border together separate the classes (AUC "
             f"{together.auc:.2f}, p = {together.p:.3f}), but none of them alone."
         )
-    result += [inside_sentence(s) for s in _marks(shortcuts)]
+    result += [inside_sentence(s) for s in shortcuts if s.high and s.name in INSIDE]
     return [sentence[0].upper() + sentence[1:] for sentence in result]
-
-
-def _marks(shortcuts: Sequence[Shortcut]) -> list[Shortcut]:
-    """Return what is reported of the images; of edges and an area, the better one."""
-    found = [s for s in shortcuts if s.high and s.name in INSIDE]
-    placed = [s for s in found if s.name in ("overlay", "area")]
-    return [s for s in found if s not in placed[1:]]
 
 
 def inside_sentence(shortcut: Shortcut) -> str:

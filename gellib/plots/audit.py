@@ -92,7 +92,7 @@ def shortcut_bars(shortcuts: Sequence[Shortcut]) -> Chart:
     axes.invert_yaxis()
     axes.set_xlim(0.5, 1.15)
     axes.set_xticks([0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
-    axes.set_xlabel("cross-validated AUC, 0.5 is chance; orange: reported")
+    axes.set_xlabel("AUC, 0.5 is chance; orange: reported")
     tidy(axes, "x")
     title(axes, heading)
     return fig

@@ -1,12 +1,13 @@
 """How often the check for duplicates errs, how often clean sets raise an alarm, how long it takes.
 
-python tests/benchmarks/duplicates.py twins     simulated pictures and their changed copies
+python tests/benchmarks/duplicates.py all [FOLDER]  kinds, lab, twins and families; under 15 minutes
 python tests/benchmarks/duplicates.py kinds     pairs of each kind of change
 python tests/benchmarks/duplicates.py kinds 40 21 FOLDER    the same on real images too
 python tests/benchmarks/duplicates.py lab       different gels of one lab: margin, caption, layout
+python tests/benchmarks/duplicates.py twins     simulated images with all changes at once
 python tests/benchmarks/duplicates.py families  slices of subjects: how many clusters are found
 python tests/benchmarks/duplicates.py quiet     clean simulated gel sets, seeds 0 to 99
-python tests/benchmarks/duplicates.py speed     10,000 pictures: seconds and memory
+python tests/benchmarks/duplicates.py speed     10,000 different gels: seconds, memory, false pairs
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from gellib.audit import check_dataset
-from gellib.data.duplicates import find_clusters, near_pairs
+from gellib.audit.file_properties import image_properties
+from gellib.audit.shortcuts import find_shortcuts
+from gellib.data.duplicates import find_clusters, near_pairs, summarise_images
 from gellib.data.duplicates.groups import find_near
-from gellib.data.duplicates.image_summary import summarise_pixels
+from gellib.data.duplicates.image_summary import ImageSummary, summarise_pixels
 from gellib.data.image_files import ImageInfo
 from gellib.labsim.simulate import CLASSES, draw_image
 from gellib.labsim.simulate.write import write_gel
@@ -142,6 +147,7 @@ KINDS = {
     "turned by 3 to 5 degrees": turned(3, 5),
     "20 % of each side cut off": part(0.2, 0.2),
     "30 % of each side cut off": part(0.3, 0.3),
+    "mirrored, 20 to 30 % cut off": lambda grey, rng: part(0.2, 0.3)(grey[:, ::-1], rng),
     "a panel of 2 x 2": panel(2, 2, 12),
     "a panel of 3 in black strips": panel(1, 3, 8, 0),
     "a panel of 2, no strip": panel(1, 2, 0),
@@ -154,9 +160,12 @@ def resave(grey: np.ndarray) -> np.ndarray:
     return np.asarray(Image.open(stream))
 
 
-def compare(images: list[np.ndarray]) -> set[tuple[int, int]]:
+def summarise(images: list[np.ndarray]) -> list[ImageSummary]:
+    return [summarise_pixels(ImageInfo(""), np.ascontiguousarray(grey)) for grey in images]
+
+
+def compare(summaries: list[ImageSummary]) -> set[tuple[int, int]]:
     """Compare images as a check does, but for files, equal ones and oversized groups."""
-    summaries = [summarise_pixels(ImageInfo(""), np.ascontiguousarray(grey)) for grey in images]
     return {(i, j) for i, j, _ in find_near(summaries)}
 
 
@@ -166,10 +175,11 @@ def kinds(n: int = 40, seed: int = 21, folder: str = "") -> None:
         paths = sorted(p for p in Path(folder).rglob("*") if p.is_file())
         sets["real"] = [np.asarray(Image.open(path).convert("L")) for path in paths]
     for name, images in sets.items():
-        known = compare(images)
+        originals = summarise(images)
+        known = compare(originals)
         print(f"{name}: {len(images)} images, {len(known)} pairs among them")
         padded = [np.pad(g, round(0.15 * max(g.shape)), constant_values=255) for g in images]
-        print(f"  with one margin around all: {len(compare(padded))} pairs")
+        print(f"  with one margin around all: {len(compare(summarise(padded)))} pairs")
         right = other = compared = 0
         for kind, change in KINDS.items():
             rng = np.random.default_rng([seed, len(kind)])
@@ -177,7 +187,7 @@ def kinds(n: int = 40, seed: int = 21, folder: str = "") -> None:
             copies = [resave(change(images[row], rng)) for row in rows]
             # A pair counts as wrong unless the images, or those that they were made of, are copies.
             origin = [*range(len(images)), *rows]
-            found = compare([*images, *copies])
+            found = compare([*originals, *summarise(copies)])
             hits = {j for i, j in found if j >= len(images) and origin[j] == origin[i]}
             wrong = [
                 (i, j)
@@ -206,7 +216,7 @@ def lab(n: int = 60, seed: int = 5) -> None:
             for lane in range(8):
                 pen.text((40 + lane * 32, 26), str(lane + 1), fill=0)
             images.append(np.asarray(sheet))
-        found = len(compare(images))
+        found = len(compare(summarise(images)))
         print(f"  {name:<30} {found} false", flush=True)
         false, pairs = false + found, pairs + n * (n - 1) // 2
     print(f"false: {false} of {pairs} pairs of different gels of one lab")
@@ -249,25 +259,41 @@ def quiet(first: int = 0, end: int = 100) -> None:
 
 
 def speed(n: int = 10_000) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        rng = np.random.default_rng(5)
-        for i in tqdm(range(n), desc="making"):
-            # Drawn in no time: smooth blobs with grain.
-            coarse = Image.fromarray(rng.normal(120, 45, (10, 14)).clip(0, 255).astype(np.uint8))
-            grey = np.asarray(coarse.resize((400, 300), Image.Resampling.BICUBIC), np.float32)
-            grey = grey + rng.normal(0, 8, (150, 200)).repeat(2, 0).repeat(2, 1)
-            path = Path(folder) / "ab"[i % 2] / f"{i:05d}.jpg"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(path, quality=85)
+    """Read and compare n different gels; each pair that is found is a false one."""
+    took = {}
+
+    def timed(what: str, function: Callable[[], Any]) -> Any:
         started, cpu = time.perf_counter(), time.process_time()
-        report = check_dataset(folder, progress=tqdm)
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        result = function()
+        took[what] = time.perf_counter() - started, time.process_time() - cpu
+        print(f"{what:<30} {took[what][0]:7.1f} s {took[what][1]:7.1f} s of processors", flush=True)
+        return result
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder) / f"{i:05d}.jpg") for i in range(n)]
+        for i, path in enumerate(tqdm(paths, desc="drawing")):
+            Image.fromarray(draw_gel(np.random.default_rng([9, i]))).save(path, quality=90)
+        summaries = timed("read and summarise", lambda: summarise_images(paths, traits=True))
+    pairs = timed("compare", lambda: find_near(summaries))
+    thumbnails, labels = np.array([one.thumbnail for one in summaries]), np.arange(n) % 2
+    timed("near-duplicate clusters", lambda: find_clusters(thumbnails, labels))
+    traits = [one.traits for one in summaries if one.traits is not None]
+    facts = image_properties(summaries)
+    timed("shortcuts", lambda: find_shortcuts(facts, labels, traits=traits))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"{n} pictures: {seconds:.0f} s, {cpu:.0f} s of processors, {memory:.2f} GB at most")
-    print(f"{len(report.duplicates.groups())} groups of duplicates")
+    wall, cpu = (sum(values) for values in zip(*took.values(), strict=True))
+    print(f"{n} images: {wall:.0f} s, {cpu:.0f} s of processors, {memory:.2f} GB at most")
+    print(f"{len(pairs)} false of {n * (n - 1) // 2} pairs")
+
+
+def everything(folder: str = "") -> None:
+    kinds(40, 21, folder)
+    lab()
+    twins(300)
+    families()
 
 
 if __name__ == "__main__":
     jobs = {"twins": twins, "kinds": kinds, "lab": lab, "quiet": quiet, "speed": speed}
-    jobs["families"] = families
+    jobs |= {"families": families, "all": everything}
     jobs[sys.argv[1]](*(int(word) if word.isdigit() else word for word in sys.argv[2:]))

@@ -1,18 +1,19 @@
 """How often shortcuts planted in one class are found, and how often clean sets raise an alarm.
 
-    python tests/benchmarks/shortcuts.py [--sets 10] [--kinds "date stamp" ...] [--folder FOLDER]
+    python tests/benchmarks/shortcuts.py [--sets 20] [--kinds "date stamp" ...] [--folder FOLDER]
 
 Sets of 60 images in two classes of 30. A mark is planted in all images of one class (100 %), or in
 80 % of one and 20 % of the other. The images are simulated gels, or those of one class in FOLDER;
 labels are drawn at random, so that nothing else tells the classes apart. A clean set alarms if the
-check reports any shortcut at all, of the files or in the images.
+check reports any shortcut at all, of the files or in the images. Sets share a pool of images that
+are measured once per kind.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from gellib.audit.file_properties import image_properties
 from gellib.audit.shortcuts import find_shortcuts
-from gellib.data.duplicates import summarise_images
+from gellib.data.duplicates import ImageSummary, summarise_images
 from gellib.labsim.simulate import CLASSES, draw_image
 
 N = 60
@@ -29,14 +30,21 @@ CLEAN_GOAL = 0.05
 Plant = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
-def draw_gels(n: int, seed: int) -> list[np.ndarray]:
-    """Draw simulated gels of all kinds and of several sizes."""
-    gels, drawn = [name for name in CLASSES if CLASSES[name]], []
+def draw_images(n: int, seed: int, *, gels: bool = True) -> list[np.ndarray]:
+    """Draw simulated gels, or other images, of all kinds and of several sizes."""
+    names, drawn = [name for name in CLASSES if CLASSES[name] == gels], []
     for i in range(n):
         rng = np.random.default_rng([seed, i])
-        name = gels[int(rng.integers(len(gels)))]
+        name = names[int(rng.integers(len(names)))]
         drawn.append(draw_image(name, rng, *(int(side) for side in rng.integers(200, 420, 2))))
     return drawn
+
+
+def read_small(path: Path) -> np.ndarray:
+    """Read an image as grey, of 600 pixels at most."""
+    image = Image.open(path).convert("L")
+    image.thumbnail((600, 600))
+    return np.asarray(image)
 
 
 def _ink(place: np.ndarray) -> int:
@@ -145,64 +153,103 @@ PLANTED: dict[str, Plant] = {
 }
 
 
-def find_planted(pool: list[np.ndarray], kind: str, share: float, seed: int) -> list[str]:
+class Pool:
+    """Grey images and, measured once per planted kind, what the check knows of them."""
+
+    def __init__(self, images: Sequence[np.ndarray]) -> None:
+        self.images = list(images)
+        self._measured: dict[str, list[ImageSummary]] = {}
+
+    def summaries(self, kind: str = "") -> list[ImageSummary]:
+        """Return the summary of each image with a mark of `PLANTED`, or without one, as a JPEG."""
+        if kind not in self._measured:
+            with tempfile.TemporaryDirectory() as folder:
+                paths = []
+                for number, grey in enumerate(self.images):
+                    rng = np.random.default_rng([number, len(kind)])
+                    marked = PLANTED[kind](grey, rng) if kind else grey
+                    paths.append(str(Path(folder) / f"{number}.jpg"))
+                    Image.fromarray(marked).save(paths[-1], quality=90)
+                self._measured[kind] = summarise_images(paths, traits=True)
+        return self._measured[kind]
+
+
+def find_planted(pool: Pool, kind: str, share: float, seed: int) -> list[str]:
     """Plant a mark in images of a pool and return the names of what the check reports.
 
     Parameters
     ----------
     pool
-        Grey images, (height, width) uint8 each.
+        The images.
     kind
         A key of `PLANTED`; empty: a clean set.
     share
         Share of the images of one class that have it; of the other 1 minus this.
     seed
-        Seed of the choice of images, the labels and the marks.
+        Seed of the choice of images and the labels.
     """
     rng = np.random.default_rng([seed, len(kind)])
-    n = min(N, len(pool))
-    chosen, labels = rng.choice(len(pool), n, replace=False), rng.permutation(np.arange(n) % 2)
+    n = min(N, len(pool.images))
+    chosen, labels = (
+        rng.choice(len(pool.images), n, replace=False),
+        rng.permutation(np.arange(n) % 2),
+    )
     has = np.zeros(n, bool)
     marked = seed % 2  # the class that has it
     for label in (0, 1):
         rows = rng.permutation(np.flatnonzero(labels == label))
         has[rows[: round(len(rows) * (share if label == marked else 1 - share))]] = bool(kind)
-    with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for row, index in enumerate(chosen):
-            grey = PLANTED[kind](pool[index], rng) if has[row] else pool[index]
-            paths.append(str(Path(folder) / f"{row}.jpg"))
-            Image.fromarray(grey).save(paths[-1], quality=90)
-        summaries = summarise_images(paths, traits=True)
+    summaries = [pool.summaries(kind if own else "")[i] for i, own in zip(chosen, has, strict=True)]
+    return reported(summaries, labels, seed)
+
+
+def reported(summaries: Sequence[ImageSummary], labels: np.ndarray, seed: int) -> list[str]:
+    """Return the names of the shortcuts that the check reports."""
     traits = [summary.traits for summary in summaries if summary.traits is not None]
     found = find_shortcuts(image_properties(summaries), labels, seed=seed, traits=traits)
     return [shortcut.name for shortcut in found if shortcut.high]
 
 
+def unlike_classes(gels: Pool, others: Pool, seed: int) -> list[str]:
+    """Return what is reported of 30 gels and 30 images of other things, made in the same way."""
+    rng = np.random.default_rng([seed, 3])
+    summaries = [
+        pool.summaries()[i]
+        for pool in (gels, others)
+        for i in rng.choice(len(pool.images), N // 2, replace=False)
+    ]
+    return reported(summaries, np.arange(N) // (N // 2), seed)
+
+
+def show(what: str, found: list[list[str]], goal: float) -> None:
+    by = ", ".join(sorted({name for names in found for name in names}))
+    print(f"{what:<34} {sum(map(bool, found)):>3} of {len(found):<4} {goal:<6.0%} {by}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=int, default=10)
-    parser.add_argument("--clean", type=int, default=40, help="clean sets")
+    parser.add_argument("--sets", type=int, default=20)
+    parser.add_argument("--clean", type=int, default=100, help="clean sets")
+    parser.add_argument("--pool", type=int, default=120, help="simulated images")
     parser.add_argument("--kinds", nargs="*", default=list(PLANTED))
     parser.add_argument("--folder", default="", help="images of one class, instead of gels")
     args = parser.parse_args()
     if args.folder:
         paths = sorted(path for path in Path(args.folder).iterdir() if path.is_file())
-        pool = [np.asarray(Image.open(path).convert("L")) for path in paths]
+        pool = Pool([read_small(path) for path in paths])
     else:
-        pool = draw_gels(120, seed=31)
-    print(f"{'planted':<28} {'of':<8} {'found':<10} goal      by")
+        pool = Pool(draw_images(args.pool, seed=31))
+    print(f"{'planted':<34} {'found':<11} {'goal':<6} by")
     for kind in args.kinds:
         for share, goal in GOALS.items():
-            names = [find_planted(pool, kind, share, seed) for seed in range(args.sets)]
-            by = ", ".join(sorted({name for found in names for name in found}))
-            hits = sum(map(bool, names))
-            print(f"{kind:<28} {share:<8.0%} {hits:>2} of {args.sets:<4} {goal:<8.0%}  {by}",
-                  flush=True)  # fmt: skip
+            found = [find_planted(pool, kind, share, seed) for seed in range(args.sets)]
+            show(f"{kind}, {share:.0%}", found, goal)
     alarms = [find_planted(pool, "", 0, seed) for seed in range(args.clean)]
-    by = ", ".join(sorted({name for found in alarms for name in found}))
-    hits = sum(map(bool, alarms))
-    print(f"{'none (clean)':<37} {hits:>2} of {args.clean:<4} {CLEAN_GOAL:<8.0%}  {by}")
+    show("none (clean)", alarms, CLEAN_GOAL)
+    if not args.folder:
+        others = Pool(draw_images(args.pool, seed=31, gels=False))
+        alarms = [unlike_classes(pool, others, seed) for seed in range(args.sets)]
+        show("none, gels and other images", alarms, CLEAN_GOAL)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -32,10 +34,9 @@ def detail(images: np.ndarray, side: int) -> np.ndarray:
     """
     n, factor = len(images), FULL // side
     small = images.reshape(n, side, factor, side, factor).mean(axis=(2, 4), dtype=np.float32)
-    small = gaussian_filter(small, (0, 0.7, 0.7), mode="nearest")
-    wide = (0, side / 10, side / 10)
-    small -= gaussian_filter(small, wide, mode="nearest")
-    power = gaussian_filter(small**2, wide, mode="nearest")
+    small = blur(small, 0.7)
+    small -= blur(small, side / 10)
+    power = blur(small**2, side / 10)
     small /= np.sqrt(power + 0.1 * power.mean(axis=(1, 2), keepdims=True) + 1e-6)
     small -= small.mean(axis=(1, 2), keepdims=True)
     length = np.sqrt(np.einsum("nij,nij->n", small, small))[:, None, None]
@@ -85,22 +86,27 @@ def agreement(
     result = np.full(len(first), -1.0, np.float32)
     windows = start.astype(np.float32)
 
-    def align(rows: np.ndarray) -> None:
-        window = windows[rows]
-        for side in SIDES:
-            a = transform(details[side][first[rows]], symmetry[rows], negative[rows])
-            b = details[side][second[rows]]
-            value, window = _optimise_window(a, b, window, STEPS[side])
-            on = value >= MIN_AGREEMENT.get(side, -1)
-            rows, window = rows[on], window[on]
+    def begin(rows: np.ndarray) -> np.ndarray:
+        return at_side(rows, SIDES[0])
+
+    def finish(rows: np.ndarray) -> None:
+        for side in SIDES[1:]:
+            rows = at_side(rows, side)
             if not len(rows):
                 return
-        warped, mask = _warp(images[second[rows]], window)
+        warped, mask = _warp(images[second[rows]], windows[rows])
         a = transform(images[first[rows]], symmetry[rows], negative[rows])
         result[rows] = local_correlation(a, warped, mask)
-        windows[rows] = window
 
-    list(in_threads(align, batches(np.arange(len(first)), BATCH)))
+    def at_side(rows: np.ndarray, side: int) -> np.ndarray:
+        a = transform(details[side][first[rows]], symmetry[rows], negative[rows])
+        b = details[side][second[rows]]
+        value, windows[rows] = _optimise_window(a, b, windows[rows], STEPS[side])
+        return rows[value >= MIN_AGREEMENT.get(side, -1)]
+
+    kept = list(in_threads(begin, batches(np.arange(len(first)), BATCH)))
+    if kept:
+        list(in_threads(finish, batches(np.concatenate(kept), BATCH // 4)))
     return result, windows
 
 
@@ -110,13 +116,13 @@ def local_correlation(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> np.ndar
     A border, a caption or a gradient of light that two images share makes them agree only there.
     """
     fine = [_band_pass(image.astype(np.float32), 0.7, 2.5) * mask for image in (a, b)]
-    share = _blur(mask, 2.5) + 1e-6
-    mean = [_blur(image, 2.5) / share for image in fine]
+    share = blur(mask, 2.5) + 1e-6
+    mean = [blur(image, 2.5) / share for image in fine]
     power = [
-        np.maximum(_blur(image**2, 2.5) / share - middle**2, 0)
+        np.maximum(blur(image**2, 2.5) / share - middle**2, 0)
         for image, middle in zip(fine, mean, strict=True)
     ]
-    both = _blur(fine[0] * fine[1], 2.5) / share - mean[0] * mean[1]
+    both = blur(fine[0] * fine[1], 2.5) / share - mean[0] * mean[1]
     # The constant keeps rounding to 8 bits from counting as agreement.
     local = both / np.sqrt(power[0] * power[1] + 0.02)
     return (local * mask).sum(axis=(1, 2)) / mask.sum(axis=(1, 2))
@@ -192,9 +198,17 @@ def _gradients(
     return gx, gy
 
 
-def _blur(images: np.ndarray, sigma: float) -> np.ndarray:
-    return gaussian_filter(images, (0, sigma, sigma), mode="nearest")
+@cache
+def blur_matrix(size: int, sigma: float) -> np.ndarray:
+    """Return the matrix that blurs columns of `size` pixels by a Gaussian."""
+    return gaussian_filter(np.eye(size, dtype=np.float32), (sigma, 0), mode="nearest")
+
+
+def blur(images: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur square images (n, side, side): matrix products take a fifth of the time of a filter."""
+    matrix = blur_matrix(images.shape[1], sigma)
+    return matrix @ images @ matrix.T
 
 
 def _band_pass(images: np.ndarray, fine: float, coarse: float) -> np.ndarray:
-    return _blur(images, fine) - _blur(images, coarse)
+    return blur(images, fine) - blur(images, coarse)

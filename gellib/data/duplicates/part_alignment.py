@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
-from gellib.data.duplicates.align import local_correlation
+from gellib.data.duplicates.align import blur, blur_matrix, local_correlation
 from gellib.data.duplicates.threads import batches, in_threads
 from gellib.data.duplicates.variants import transform
 from gellib.data.duplicates.warp import IDENTITY, centres, compose, follow, sample
@@ -25,7 +23,7 @@ _LIMITS = {16: 0.13, 32: 0.08, 64: 0.04}
 _STEPS = {16: (3, 3), 32: (3, 2), 64: (2,)}
 # Least share of the first image that must lie in the second.
 _MIN_COVER = 0.7
-_BATCH = 64
+_BATCH = 32
 
 
 def halve(images: np.ndarray) -> np.ndarray:
@@ -90,7 +88,7 @@ def align_parts(
             maps[rows[use]] = found
         values[rows[use]] = _agreement(a[use], b[use], maps[rows[use]])
 
-    kept = list(in_threads(begin, batches(np.arange(len(first)), 4 * _BATCH)))
+    kept = list(in_threads(begin, batches(np.arange(len(first)), 8 * _BATCH)))
     if kept:
         list(in_threads(finish, batches(np.concatenate(kept), _BATCH)))
     return values, maps
@@ -100,7 +98,7 @@ def _quartered(images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Reduce n square images to a quarter of their side."""
     parts = [
         halve(halve(np.stack([images[row] for row in rows])))
-        for rows in batches(np.arange(len(images)), 4 * _BATCH)
+        for rows in batches(np.arange(len(images)), 8 * _BATCH)
     ]
     return np.concatenate(parts)
 
@@ -114,8 +112,7 @@ def _changed(images: np.ndarray, symmetry: np.ndarray, negative: np.ndarray) -> 
 def _agreement(small: np.ndarray, large: np.ndarray, maps: np.ndarray) -> np.ndarray:
     """Compare images (n, 64, 64) with parts of others (n, 128, 128)."""
     u, v = centres(64)
-    soft = gaussian_filter(large, (0, 0.7, 0.7), mode="nearest")
-    part, inside = sample(soft, *follow(maps, u, v))
+    part, inside = sample(blur(large, 0.7), *follow(maps, u, v))
     mask = inside.reshape(small.shape).astype(np.float32)
     value = local_correlation(small, part.reshape(small.shape), mask)
     return np.where(mask.mean(axis=(1, 2)) >= _MIN_COVER, value, -1)
@@ -215,12 +212,6 @@ def _contrast(images: np.ndarray, side: int) -> np.ndarray:
     small = small - wide @ small @ wide.T
     power = wide @ small**2 @ wide.T
     return small / np.sqrt(power + 0.1 * power.mean(axis=(1, 2), keepdims=True) + 1e-6)
-
-
-@cache
-def blur_matrix(size: int, sigma: float) -> np.ndarray:
-    """Return the matrix that blurs columns of `size` pixels."""
-    return gaussian_filter(np.eye(size, dtype=np.float32), (sigma, 0), mode="nearest")
 
 
 def _standardised(values: np.ndarray, mask: np.ndarray) -> np.ndarray:

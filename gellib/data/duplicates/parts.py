@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from scipy.fft import dct
 
-from gellib.data.duplicates.part_alignment import align_parts, blur_matrix, halve
-from gellib.data.duplicates.threads import batches, in_threads
+from gellib.data.duplicates.align import blur_matrix
+from gellib.data.duplicates.part_alignment import align_parts, halve
+from gellib.data.duplicates.threads import TILE, batches, in_threads, tiles
 from gellib.data.duplicates.warp import centres, follow, sample, window_maps
 
 # Sets of more images are not searched for parts: the time grows with the square of their number.
@@ -171,13 +172,17 @@ def _window_candidates(
     progress: Callable[..., Iterable[Any]] | None,
 ) -> tuple[np.ndarray, ...]:
     """Return pairs: first, second, the window of the second, and no symmetry and no negative."""
-    n = len(thumbnails)
+    n, flat = len(thumbnails), np.ascontiguousarray(whole.T)
 
     def block(rows: np.ndarray) -> tuple[np.ndarray, ...]:
         parts = _window_waves(halve(thumbnails[rows]), aspects[rows])
         best = np.full((len(rows), n), -1, np.float32)
-        for part in parts:
-            np.maximum(best, part @ whole.T, out=best)
+        space = np.empty((len(rows), TILE), np.float32)
+        for columns in tiles(n):
+            tile = best[:, columns]
+            product = space[:, : tile.shape[1]]
+            for part in parts:
+                np.maximum(tile, np.matmul(part, flat[:, columns], out=product), out=tile)
         best[np.arange(len(rows)), rows] = -1
         row, column = _nearest(best, _NEIGHBOURS, _COARSE)
         window = np.einsum("wpk,pk->wp", parts[:, row], whole[column]).argmax(axis=0)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.fft import dctn
 
 from gellib.data.duplicates.align import SIDES, agreement, crop, detail
-from gellib.data.duplicates.threads import batches, in_threads
+from gellib.data.duplicates.threads import TILE, batches, in_threads, tiles
 from gellib.data.duplicates.variants import SYMMETRIES
 
 # Agreement from which a pair counts as one image. Chosen on simulated images and their changed
@@ -111,22 +111,31 @@ def _candidates(
     n = len(thumbnails)
     most = min(NEIGHBOURS, n - 1)
     whole = [_by_parity(coarse), _by_parity(coarse.transpose(0, 2, 1))]
+    # Rows of columns: products with them take half of the time of those with transposed rows.
+    flat = [[np.ascontiguousarray(part.T) for part in others] for others in whole]
 
     def block(rows: np.ndarray) -> list[tuple[np.ndarray, ...]]:
         found = []
         cuts = [_by_parity(detail(crop(thumbnails[rows], window), SIDES[0])) for window in CROPS]
         plain = np.full((len(rows), n), -1, np.float32)
         changed = np.full((len(rows), n), -1, np.float32)
-        for cut in cuts:
-            for turned, others in enumerate(whole):
-                ee, eo, oe, oo = (a @ b.T for a, b in zip(cut, others, strict=True))
+        space = np.empty((6, len(rows), TILE), np.float32)
+        for columns in tiles(n):
+            best, other = plain[:, columns], changed[:, columns]
+            ee, eo, oe, oo, upper, lower = space[:, :, : best.shape[1]]
+            for cut, (turned, others) in itertools.product(cuts, enumerate(flat)):
+                for a, b, product in zip(cut, others, (ee, eo, oe, oo), strict=True):
+                    np.matmul(a, b[:, columns], out=product)
+                np.add(ee, eo, out=upper)
+                np.add(oe, oo, out=lower)
                 if not turned:
-                    np.maximum(plain, ee + eo + oe + oo, out=plain)
-                upright = np.abs(ee + eo) + np.abs(oe + oo)
-                np.maximum(changed, upright, out=changed)
+                    np.maximum(best, upper + lower, out=best)
                 ee -= eo
                 oe -= oo
-                np.maximum(changed, np.abs(ee) + np.abs(oe), out=changed)
+                for left, right in ((upper, lower), (ee, oe)):
+                    np.abs(left, out=left)
+                    left += np.abs(right, out=right)
+                    np.maximum(other, left, out=other)
         for best, is_plain in ((plain, True), (changed, False)):
             best[np.arange(len(rows)), rows] = -1
             near = np.argpartition(-best, most - 1, axis=1)[:, :most]

@@ -10,6 +10,8 @@ from typing import TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+# Columns that are worked on together.
+TILE = 512
 Block = TypeVar("Block")
 Result = TypeVar("Result")
 
@@ -28,3 +30,8 @@ def in_threads(function: Callable[[Block], Result], blocks: Sequence[Block]) -> 
 def batches(rows: np.ndarray, size: int) -> list[np.ndarray]:
     """Cut an array into pieces of `size` rows, the last one shorter."""
     return [rows[at : at + size] for at in range(0, len(rows), size)]
+
+
+def tiles(n: int) -> list[slice]:
+    """Cut n columns into pieces, so that a block of rows and columns fits into the fast memory."""
+    return [slice(at, at + TILE) for at in range(0, n, TILE)]
