@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +45,23 @@ def test_it_says_what_there_is_and_deletes_only_that(tmp_path):
     )
     fill(folder)
     assert CacheContents.of(folder).kinds["resnet18 features"][0] == 2
+
+
+def test_notes_go_first_and_locks_last(tmp_path, monkeypatch):
+    """Whoever is stopped in between leaves no array that seems to be complete."""
+    for key in "ab":
+        for suffix in ("npy", "lock", "json"):
+            (tmp_path / f"{key * 40}.{suffix}").write_text("{}")
+    gone, real = [], Path.unlink
+
+    def unlink(path, **options):
+        gone.append((path.name[0], path.suffix))
+        real(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    CacheContents.of(tmp_path).clear()
+    order = [(key, suffix) for key in "ab" for suffix in (".json", ".npy", ".lock")]
+    assert [one for one in gone if one in order] == order
 
 
 def test_a_damaged_note_and_no_folder_are_no_error(tmp_path):

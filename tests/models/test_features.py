@@ -28,6 +28,8 @@ from gellib.models.features import (
 )
 from gellib.models.features import store as store_module
 from gellib.models.features.cache import cached_array
+from gellib.models.features.extraction import _items_ahead, rebatch
+from gellib.models.features.image_bars import progress_bar
 
 STEPS = "random_resized_crop horizontal_flip rotation(10)"
 
@@ -387,6 +389,54 @@ class TestStore:
         assert not second.needs_calibration
         features = store.unaugmented(images, second)
         assert 0.01 < np.std(features) < 100
+
+
+def test_a_store_that_was_asked_for_nothing_has_cost_nothing(tmp_path):
+    store = FeatureStore(tmp_path / "cache")
+    assert store.seconds == 0 and store.files == [] and not (tmp_path / "cache").exists()
+
+
+def test_a_bar_is_drawn_where_it_is_wanted(capsys):
+    for wanted in (False, True):
+        with progress_bar(wanted, 8, "features", unit="views") as bar:
+            bar.update(3)
+            assert bar.disable is not wanted
+    drawn = capsys.readouterr().err
+    assert "features" in drawn and "0/8" in drawn and "views" in drawn
+    with progress_bar(bar, 5, "again") as same:
+        assert same is bar
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 7, 30])
+@pytest.mark.parametrize("blocks", [[1] * 12, [12], [5, 0, 7], [3, 4, 5], [11, 1]])
+def test_batches_are_full_but_for_the_last_whatever_comes_in(size, blocks):
+    rows = np.arange(12)
+    given = np.split(rows, np.cumsum(blocks)[:-1])
+    taken = []
+
+    def source():
+        for block in given:
+            taken.append(len(block))
+            yield block
+
+    lengths, whole = [], []
+    for batch in rebatch(source(), size):
+        # None waits for more than it needs.
+        assert sum(taken) - sum(lengths) < size + max(blocks)
+        lengths.append(len(batch))
+        whole += batch.tolist()
+    assert whole == rows.tolist()
+    assert lengths == [size] * (12 // size) + [12 % size] * (12 % size > 0)
+
+
+@pytest.mark.parametrize(
+    ("size", "color", "views", "ahead"),
+    [(224, "rgb", 1, 64), (224, "rgb", 32, 13), (224, "grey", 32, 41), (4096, "rgb", 32, 0)],
+)
+def test_views_that_wait_take_64_mb_at_most(backbone, size, color, views, ahead):
+    given = replace(backbone.preprocessing, image_size=size, color=color)
+    assert _items_ahead(given, views) == ahead
+    assert ahead * views * size**2 * (3 if color == "rgb" else 1) <= 64 << 20
 
 
 def test_threads_keep_the_order_and_pass_errors_on():
