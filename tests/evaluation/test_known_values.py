@@ -29,6 +29,7 @@ from gellib.evaluation.crossval import (
     score_interval,
 )
 from gellib.evaluation.extrapolation import extrapolate
+from gellib.evaluation.label_savings import try_choice
 from gellib.evaluation.learning_curve import LearningCurve, measure_learning_curve
 from gellib.evaluation.resampling import bca, roc_auc_interval
 
@@ -266,10 +267,18 @@ def pairs_of_runs():
         "of many": [ev.images_needed(0.2, questions=k) for k in (2, 6, 30)],
         "seeds": [ev.seeds_needed(*own) for own in ((0.04,), (0.1, 0.04), (0.0,))],
         "seeds of many": [ev.seeds_needed(0.05, questions=k) for k in (2, 6)],
-        "variance": [ev.variance_of_mean(*own) for own in ((many, 25), (many, 50), ([1], 1))],
+        "variance": [ev.variance_of_mean(many, n) for n in (25, 50)],
+        "of few": [ev.variance_of_mean(own, len(own)) for own in ([1], [1, 3])],
         "groups": ev.group_numbers(["a", "", "b", "a", None, "b"], 6),
         "sums": ev.group_sums(whole, list("aabbccddee")),
     }  # fmt: skip
+
+
+@case
+def labels_saved():
+    rng = np.random.default_rng(18)
+    y = np.arange(90) % 2
+    return try_choice(rng.normal(size=(90, 4)) + y[:, None], y, np.arange(90), trials=2)
 
 
 @case
@@ -286,6 +295,7 @@ def resampling():
     return {
         "areas": [
             roc_auc_interval(truth, p, own), roc_auc_interval(truth[:, :1], p[:, :1], own // 2),
+            roc_auc_interval(truth[:, :1], p[:, :1], own % 2),
             roc_auc_interval(truth[:, :1], perfect, own),
             roc_auc_interval(truth[:, :1], 1 - perfect, own),
             roc_auc_interval(truth[:, :1], perfect, own, effect=2.0),
@@ -358,7 +368,7 @@ def same(value: Any, known: Any) -> bool:
     return bool(np.isclose(value, known, rtol=1e-6, atol=1e-9, equal_nan=True))
 
 
-SLOW = ["many_seeds"]
+SLOW = ["labels_saved", "many_seeds"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from gellib.evaluation.extrapolation import extrapolate
 from gellib.evaluation.learning_curve import (
     LearningCurve,
+    _decide,
     _interleave,
     measure_learning_curve,
 )
@@ -81,6 +82,12 @@ def test_labels_of_their_own_are_scored_by_f1():
 @pytest.mark.parametrize(("n", "per_group"), [(12, 1), (30, 6), (5, 1)])
 def test_too_few_images_give_no_curve(n, per_group):
     assert measure_learning_curve(*make_features(n=n, per_group=per_group)) is None
+
+
+@pytest.mark.parametrize("label", [0, 1, 4])
+def test_a_subset_of_one_class_predicts_that_class(label):
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    assert _decide(x, np.full(6, label), x[:4]).tolist() == [label] * 4
 
 
 @pytest.mark.parametrize("per_group", [1, 2])
