@@ -120,12 +120,14 @@ def _interleave(
 ) -> list[np.ndarray]:
     """Order units, each the rows of one group, at random, but so that any prefix has all classes.
 
-    A unit belongs to the rarest class among its images.
+    A unit belongs to the class that it has the largest part of, so that a few images of another
+    class in a group do not make it one of that class.
     """
     order = np.argsort(groups, kind="stable")
     units = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    sizes = np.bincount(strata)
-    own = np.array([min(strata[unit], key=lambda c: (sizes[c], c)) for unit in units])
+    sizes = np.maximum(np.bincount(strata), 1)
+    counts = [np.bincount(strata[unit], minlength=len(sizes)) for unit in units]
+    own = (np.array(counts) / sizes).argmax(axis=1)
     place = np.empty(len(units))
     for stratum in np.unique(own):
         members = rng.permutation(np.flatnonzero(own == stratum))

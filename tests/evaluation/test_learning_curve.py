@@ -102,6 +102,16 @@ def test_every_subset_has_all_classes(per_group):
         np.testing.assert_allclose(counts, size * np.array([0.75, 1 / 6, 1 / 12]), atol=2.1)
 
 
+def test_a_group_with_a_few_images_of_another_class_is_not_taken_for_one_of_it():
+    groups = np.repeat(np.arange(95), 5)
+    y = (groups >= 60).astype(int)
+    y[:300:5] = 1  # in every group of class 0; class 1 is rarer all the same
+    assert y.sum() < (y == 0).sum()
+    units = _interleave(y, groups, np.random.default_rng(0))
+    of_1 = np.cumsum([groups[unit[0]] >= 60 for unit in units])
+    assert np.abs(of_1 - np.arange(1, 96) * 35 / 95).max() < 1.5
+
+
 @pytest.mark.parametrize("c", [0.3, 0.5])
 @pytest.mark.slow
 def test_a_law_is_followed(c):
