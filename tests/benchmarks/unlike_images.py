@@ -60,9 +60,13 @@ Arrays = dict[str, np.ndarray]
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def draw_sets(real: Path | None) -> tuple[dict[str, list[np.ndarray]], Arrays]:
-    """Draw or read the images of each set, and the classes of the sets that train."""
+def draw_sets(real: Path | None, share: float = 1.0) -> tuple[dict[str, list[np.ndarray]], Arrays]:
+    """Draw or read the images of each set, and the classes of the sets that train.
+
+    `share` is that of the simulated images that are drawn: a sample takes fewer.
+    """
     rng = np.random.default_rng(1)
+    few, gels, brains = round(60 * share), round(600 * share), round(500 * share)
     sets: dict[str, list[np.ndarray]] = {}
     labels: Arrays = {}
     for name in ("gel", "brain_mri") if real else ():
@@ -73,23 +77,25 @@ def draw_sets(real: Path | None) -> tuple[dict[str, list[np.ndarray]], Arrays]:
     kinds = [
         [name for name, is_gel in CLASSES.items() if is_gel is first] for first in (True, False)
     ]
-    labels["sim_gel"] = np.arange(600) % 2
+    labels["sim_gel"] = np.arange(gels) % 2
     sets["sim_gel"] = [
         draw_image(kinds[c][rng.integers(len(kinds[c]))], rng, 300, 260) for c in labels["sim_gel"]
     ]
-    labels["sim_mri"] = np.arange(500) % 2
+    labels["sim_mri"] = np.arange(brains) % 2
     sets["sim_mri"] = [
         np.asarray(brain_mri.draw_image(("no", "yes")[c], rng, 240, 240)) for c in labels["sim_mri"]
     ]
-    sets["text_pages"] = [draw_image("text", rng, 300, 300) for _ in range(60)]
-    sets["photographs"] = [crop_photograph(rng, i) for i in range(60)]
-    sets["sim_scenes"] = [draw_image(name, rng, 300, 260) for name in SCENES for _ in range(10)]
-    sets["noise"] = [noise(rng, even=i % 2 == 0) for i in range(60)]
-    sets["blank"] = [blank(rng) for _ in range(60)]
+    sets["text_pages"] = [draw_image("text", rng, 300, 300) for _ in range(few)]
+    sets["photographs"] = [crop_photograph(rng, i) for i in range(few)]
+    sets["sim_scenes"] = [
+        draw_image(name, rng, 300, 260) for name in SCENES for _ in range(few // len(SCENES))
+    ]
+    sets["noise"] = [noise(rng, even=i % 2 == 0) for i in range(few)]
+    sets["blank"] = [blank(rng) for _ in range(few)]
     for name in ("gel",) if real else ():
         of_gels = np.flatnonzero(labels[name] == 0)
         sets["inverted_gel"] = [255 - sets[name][i] for i in of_gels]
-    sets["coomassie"] = [draw_image("gel_coomassie", rng, 300, 260) for _ in range(60)]
+    sets["coomassie"] = [draw_image("gel_coomassie", rng, 300, 260) for _ in range(few)]
     return sets, labels
 
 
@@ -118,10 +124,10 @@ def blank(rng: np.random.Generator) -> np.ndarray:
     return np.clip(page, 0, 255).astype(np.uint8)
 
 
-def describe(network: str, weights: str, real: Path | None) -> Arrays:
+def describe(network: str, weights: str, real: Path | None, share: float = 1.0) -> Arrays:
     """Describe the sets: `f_` features, `s_` statistics, `g_` groups, `l_` classes of each."""
     backbone = build_backbone(network, weights=weights)
-    sets, labels = draw_sets(real)
+    sets, labels = draw_sets(real, share)
     found: Arrays = {f"l_{name}": values for name, values in labels.items()}
     for name, images in sets.items():
         views = np.stack([unaugmented_view(image, backbone.preprocessing) for image in images])

@@ -120,6 +120,17 @@ def test_images_unlike_the_training_images_are_told():
         assert (detector.score(*described(strange)) > 1).all()
 
 
+@pytest.mark.slow
+def test_images_of_other_kinds_are_marked_and_those_of_the_same_source_are_not():
+    """A sample of tests/benchmarks/unlike_images.py: simulated brain MRI, pretrained weights."""
+    from tests.benchmarks import unlike_images as benchmark
+
+    described = benchmark.describe("mobilenet-v3", "labsim", None, share=0.2)
+    shares = benchmark.measure(described, "sim_mri", 50, splits=4)["gellib: by class"]
+    assert 0 < shares["right"] < 0.1  # of about 190 images
+    assert min(shares[name] for name in ("text_pages", "photographs", "noise", "blank")) > 0.8
+
+
 def test_an_image_is_compared_with_the_class_that_it_is_given():
     rng = np.random.default_rng(0)
     lying, standing = make_wave_views(rng, 80), make_wave_views(rng, 80).swapaxes(2, 3)
