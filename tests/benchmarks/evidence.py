@@ -139,8 +139,37 @@ def line(row: dict[str, float]) -> str:
     return " | ".join(parts)
 
 
+HEADINGS = (
+    "images", "groups of", "sweeps per cell", "false better or worse (highest)",
+    "false same (highest)", "corrected score held", "cells of it in 93-97", "one score held",
+    "seen of 10 points", "by a split",
+)  # fmt: skip
+
+
+def summary(rows: list[dict[str, float]]) -> str:
+    """One row of the table in docs/results.md: all cells of a number of images and size of groups.
+
+    Rates in percent: means with the highest in brackets, or the lowest to the highest.
+    """
+
+    def rates(name: str) -> np.ndarray:
+        return np.array([100 * row[name] for row in rows])
+
+    corrected, of_10 = rates("corrected"), [row for row in rows if row["points"] == 10]
+    near = (np.round(corrected, 1) >= 93) & (np.round(corrected, 1) <= 97)
+    cells = [f"{rows[0]['n']:.0f}", f"{rows[0]['group']:.0f}", f"{rows[0]['sweeps']:.0f}"]
+    cells += [
+        f"{rates(name).mean():.1f} ({rates(name).max():.1f})" for name in ("false", "false same")
+    ]
+    cells += [f"{corrected.min():.0f} to {corrected.max():.0f}", f"{near.sum()} of {len(near)}"]
+    cells += [f"{rates('single').min():.0f} to {rates('single').max():.0f}"]
+    for name in ("seen", "holdout"):
+        cells.append(" / ".join(f"{100 * row[name]:.1f}" for row in of_10))
+    return "| " + " | ".join(cells) + " |"
+
+
 def main() -> None:
-    """Print the goals, and a line for each cell."""
+    """Print the goals, a line for each cell, and the table of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweeps", type=int, default=300)
     parser.add_argument("--images", type=int, nargs="*", default=[40, 92, 250, 1000])
@@ -153,13 +182,17 @@ def main() -> None:
         args.sweeps, args.images, args.counts, args.points = 100, [40, 92], [3, 12], [0, 5, 10]
     for name, (what, _, _) in GOALS.items():
         print(f"{name}: {what}")
+    table = ["| " + " | ".join(HEADINGS) + " |", "|-" * len(HEADINGS) + "|"]
     for images in args.images:
         for group in args.groups:
+            rows = []
             for points in args.points:
                 started = time.process_time()
-                for row in measure(images, group, points / 100, args.sweeps, tuple(args.counts)):
-                    print(line(row), flush=True)
+                rows += measure(images, group, points / 100, args.sweeps, tuple(args.counts))
+                print(*map(line, rows[-len(args.counts) :]), sep="\n", flush=True)
                 print(f"  CPU {time.process_time() - started:.0f} s", flush=True)
+            table.append(summary(rows))
+    print(*table, sep="\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from gellib.evaluation.crossval import (
     corrected_score,
     score_interval,
 )
+from gellib.evaluation.resampling import wilson
 
 
 def scored(shares, images=200, repeats=3, seed=0, alike=0.5):
@@ -87,6 +88,18 @@ def test_all_right_is_no_proof(images, right):
     found = score_interval(values, np.zeros((5, images), int))
     assert found.score == right and found.low < found.high
     assert 0 <= found.low and found.high <= 1
+
+
+@pytest.mark.parametrize("images", [1, 10, 92])
+@pytest.mark.parametrize("shares", [[1.0, 1.0], [1.0, 0.8, 0.7], [0.0, 0.0], [0.9] * 12])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_corrected_score_is_never_without_a_width(images, shares, grouped):
+    values, folds = scored(shares, images)
+    groups = [f"g{i // 5}" for i in range(images)] if grouped else None
+    found = corrected_score(values, folds, groups)
+    assert 0 <= found.low <= found.score <= found.high <= 1
+    low, high = wilson(found.seen * images, images)
+    assert found.high - found.low > 0.4 * (high - low), "about that of as many single images"
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ from gellib.evaluation.crossval.verdicts import choose
 from gellib.evaluation.resampling import TAILS, Z, wilson
 
 _DRAWS = 2000
-_FEW_WRONG = 5.0  # fewer wrong predictions say little about the design effect
+_FEW_WRONG = 2.0  # fewer wrong predictions say little about the design effect
+# The highest of 30 independent scores has this part of the variance of a single one.
+_NARROWEST = 0.25
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def score_interval(
     """
     folded = fold_scores(np.asarray(values, dtype=float)[None], folds, groups)
     score = float(folded.means[0])
-    return ScoreInterval(score, *_around(folded, 0, score), folded.images, folded.groups)
+    return ScoreInterval(score, *_around(folded, score), folded.images, folded.groups)
 
 
 def corrected_score(
@@ -98,18 +100,20 @@ def corrected_score(
     folded = fold_scores(values, folds, groups)
     chosen = choose(folded.means, losses)
     seen = float(folded.means[chosen])
-    score, narrower = seen, 1.0
-    if len(folded.means) > 1:
-        optimism, narrower = _optimism(folded, chosen, seed)
-        score = float(np.clip(seen - optimism, 0.0, seen))
-    # The correction errs as well, and more often by too much: the upper bound is that of halfway.
-    low, _ = _around(folded, chosen, score, narrower**0.5)
-    _, high = _around(folded, chosen, (score + seen) / 2, narrower**0.5)
+    if len(folded.means) == 1:
+        low, high = _around(folded, seen)
+        return Corrected(chosen, seen, low, high, seen, folded.images, folded.groups)
+    optimism, narrower = _optimism(folded, chosen, seed)
+    score = float(np.clip(seen - optimism, 0.0, seen))
+    # The correction errs, too, and is too large where one configuration stands out: so the lower
+    # bound has the root of what it is narrower by, and the upper one is that of the score as seen.
+    low, _ = _around(folded, score, narrower**0.5)
+    _, high = _around(folded, seen)
     return Corrected(chosen, score, low, high, seen, folded.images, folded.groups)
 
 
 def _optimism(folded: FoldedScores, chosen: int, seed: int) -> tuple[float, float]:
-    """By how much the highest score flatters, and its variance as a share of that of one alone.
+    """By how much the highest score flatters, and its variance as a share of that of a single one.
 
     Groups that were not drawn are judged by models of the same training sets: the luck of these is
     in what the bootstrap takes for the truth. How much of it follows from the variances of both,
@@ -131,9 +135,10 @@ def _optimism(folded: FoldedScores, chosen: int, seed: int) -> tuple[float, floa
     t = of_training / over_groups if over_groups > 1e-15 else UNSEEN
     hidden = t / np.sqrt((1 + t) * (2 + t))
     optimism = (folded.means[chosen] - found[images > 0].mean()) / (1 - hidden)
-    single = drawn[:, chosen].var()
-    narrower = min(drawn.max(axis=1).var() / single, 1.0) if single > 1e-15 else 1.0
-    return max(float(optimism), 0.0), float(narrower)
+    # That of all, because a chosen one without a mistake has none.
+    single = drawn.var(axis=0).mean()
+    narrower = drawn.max(axis=1).var() / single if single > 1e-15 else 1.0
+    return max(float(optimism), 0.0), float(np.clip(narrower, _NARROWEST, 1.0))
 
 
 @lru_cache(maxsize=2)
@@ -144,18 +149,20 @@ def _counts(groups: int, seed: int) -> np.ndarray:
     return np.bincount(drawn.ravel(), minlength=_DRAWS * groups).reshape(_DRAWS, groups)
 
 
-def _around(
-    folded: FoldedScores, place: int, score: float, narrower: float = 1.0
-) -> tuple[float, float]:
-    """Wilson's interval for as many images as the score's variance amounts to."""
-    contrast = np.eye(len(folded.means))[[place]]
-    mean, n = float(folded.means[place]), folded.images
-    ideal = mean * (1 - mean) / n
+def _around(folded: FoldedScores, score: float, narrower: float = 1.0) -> tuple[float, float]:
+    """Wilson's interval for as many images as the variance of the scores amounts to.
+
+    How many images count as one is estimated from all configurations together: where the chosen one
+    has hardly a mistake, it says little of that.
+    """
+    means, n = folded.means, folded.images
+    ideal = float((means * (1 - means)).mean()) / n
     most = folded.kish * (1 + UNSEEN)
     effect = most
     if ideal > 1e-12:
-        over_groups, of_training = folded.variances(contrast)
-        effect = max(float(over_groups[0] + of_training[0]) / ideal, 1e-3)
+        over_groups, of_training = folded.variances(np.eye(len(means)))
+        effect = max(float((over_groups + of_training).mean()) / ideal, 1e-3)
+        mean = float(means.mean())
         trust = min(1.0, n * min(mean, 1 - mean) / folded.kish / _FEW_WRONG)
         effect = effect**trust * most ** (1 - trust)
     effect *= narrower * (student.ppf(TAILS[1], max(folded.groups - 1, 1)) / Z) ** 2
