@@ -17,9 +17,8 @@ WHOLE = np.array([0.0, 1.0, 0.0, 1.0], np.float32)
 # Largest distance of an edge of one image from the same edge of the other, as a share of the side.
 # No benchmark set it: it leaves room for the crops of up to 10 % per side that count as copies.
 MAX_SHIFT = np.float32(0.15)
-# A pair that agrees less than this at a size is not compared at the next. Of 1,300 copies that an
-# alignment finds (`tests/benchmarks/duplicates.py kinds`), 2 agree less, and of other pairs nearly
-# half end at 16 pixels.
+# A pair that agrees less than this at a size is not compared at the next. Chosen by hand;
+# `tests/benchmarks/duplicates.py kinds` measures what is missed.
 MIN_AGREEMENT = {16: 0.62, 32: 0.65}
 BATCH = 128
 _CENTRES = {side: ((np.arange(side) + 0.5) / side).astype(np.float32) for side in SIDES}
