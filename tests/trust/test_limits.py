@@ -1,10 +1,14 @@
-"""Too little memory and full file systems: one sentence, and nothing is lost."""
+"""Too little memory, full and read-only places, a clock that goes back: a sentence, no loss."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import subprocess
 import sys
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -80,3 +84,81 @@ def test_a_place_that_is_full(tmp_path, what, size, full):
         assert status == 0 or any(word in output for word in words), output
         enlarge()
         check_complete(file)
+
+
+def as_ordinary_user() -> None:
+    """Take from root what lets it write and read everything."""
+    if os.geteuid() == 0:
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    file = make_two_runs(tmp_path_factory.mktemp("finished"))
+    status, output = gellib("sweep", file, "--jobs", "1", cwd=file.parent)
+    assert status == 0, output
+    return file
+
+
+@contextlib.contextmanager
+def read_only(folder: Path):
+    inside = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    for path in inside:
+        path.chmod(0o555)
+    try:
+        yield
+    finally:
+        for path in inside:
+            path.chmod(0o755)
+
+
+def test_a_finished_sweep_is_read_by_who_may_not_write_there(finished, tmp_path):
+    folder = finished.parent / "small"
+    image = next((finished.parent / "images").rglob("*.png"))
+    with read_only(folder), read_only(finished.parent / "images"):
+        for words in (
+            ["status", folder],
+            ["card", folder],
+            ["methods", folder],
+            ["predict", image, "--runs", folder],
+            ["check", finished.parent / "images"],
+        ):
+            status, output = gellib(*words, cwd=tmp_path, before=as_ordinary_user)
+            assert status == 0 or words[0] == "check" and status == 1, (words, output)
+        status, output = sweep(finished, before=as_ordinary_user)
+    assert status == 1 and "Error: " in output and str(folder) in output, output
+    assert "Permission denied" in output
+
+
+# A day behind from the start; in each process, an hour more after it was asked fifty times.
+_CLOCK = """
+import time
+asked, real = [0], time.time
+def behind():
+    asked[0] += 1
+    return real() - 86400 - (3600 if asked[0] > 50 else 0)
+time.time = behind
+"""
+
+
+def test_a_clock_that_is_set_back(finished, tmp_path):
+    """What was written seems to be of the future: it counts all the same, and nothing is lost."""
+    folder = SweepFolder(finished.parent / "small")
+    (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(_CLOCK))
+    future = time.time() + 400 * 86400
+    for path in (*finished.parent.rglob("*"), finished.parent):
+        os.utime(path, (future, future))
+    first, second = (run for run in folder.run_folders())
+    before = first.record.read_bytes()
+    second.record.unlink()
+    results = folder.results.read_text().splitlines()
+    words = ["sweep", finished, "--jobs", "1"]
+    status, output = gellib(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert status == 0 and "1 done before, 1 to do" in output, output
+    assert first.record.read_bytes() == before
+    assert [record.done for record in folder.records()] == [True, True]
+    assert all(record.timings.total_s > 0 for record in folder.records())
+    again = folder.results.read_text().splitlines()
+    assert again[:2] == results[:2] and len(again) == 3
+    assert second.path.name in folder.page.read_text() and folder.page.stat().st_mtime < future
