@@ -103,6 +103,7 @@ def _public_functions(tree):
             yield from (inner for inner in node.body if isinstance(inner, ast.FunctionDef))
 
 
+@pytest.mark.slow
 def test_functions_of_four_parameters_or_more_document_them():
     files = sorted((PROJECT_ROOT / "gellib").rglob("*.py"))
     missing = []

@@ -355,6 +355,7 @@ def test_classes_that_look_alike_are_no_clusters():
         assert abs(found.nn_random - found.nn_grouped) < 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_re_saved_gels_are_found(real_data):
     images = load_imageset(real_data / "gel")

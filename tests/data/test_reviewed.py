@@ -11,6 +11,8 @@ from gellib.data import DatasetError, load_imageset, read_decisions
 from gellib.data.duplicates import Duplicates, find_duplicates, summarise_images
 from gellib.report.widgets import ReviewWidget
 
+pytestmark = pytest.mark.slow
+
 
 def review(root, *rows, header="file,decision,label"):
     (root / "labels_reviewed.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ def test_choosing_finds_rare_unclear_images():
     assert found.labels == round(0.6 * found.all_labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("size", [1, 3])
 def test_labels_by_chance_make_random_images_as_good(classes, size):

@@ -220,6 +220,7 @@ def test_weights_of_timm_are_fetched_once_and_used(hub, weights):
     assert again == info and asked == ["HEAD", "GET"]
 
 
+@pytest.mark.slow
 def test_without_server_and_cache_timm_has_no_weights(tmp_path, monkeypatch):
     from huggingface_hub import constants
 

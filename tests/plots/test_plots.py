@@ -221,6 +221,7 @@ def test_roc_curve_of_several_classes_and_of_one():
     assert "at least two classes" in texts(one.axes[0])[0]
 
 
+@pytest.mark.slow
 def test_demo_predictions_frame_the_mistakes_alone(sweep):
     best = sweep.best()
     predictions = best.read_predictions()

@@ -454,6 +454,7 @@ def test_images_of_another_folder_are_on_record(early, tmp_path, folder):
     assert not folder or f"only the test images of {folder} are on record" in said
 
 
+@pytest.mark.slow
 def test_a_sweep_with_one_finished_run_is_reported_as_a_sweep(tmp_path, monkeypatch):
     grid = (("cpu", "resnet18", "single", "adam"), ("cpu", "vgg16", "multi", "sgd"))
     for number, own in enumerate((grid[:1], grid)):

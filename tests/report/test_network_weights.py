@@ -14,6 +14,9 @@ from gellib.report.summary.answer import find_answer
 NETS = tuple({"pretrained_model": net} for net in ("vgg16", "resnet18", "mobilenet-v3"))
 
 
+pytestmark = pytest.mark.slow
+
+
 def change_records(sweep, changes):
     for name, change in zip(sweep.read_sweep()["runs"], changes, strict=True):
         file = sweep.path / name / "record.json"

@@ -33,6 +33,7 @@ def test_names_from_the_source_are_those_that_can_be_built():
     assert ALIASES == backbones.ALIASES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "words"),
     [

@@ -17,6 +17,7 @@ def test_bandit_finds_nothing():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_bandit_is_asked_for_what_matters(tmp_path):
     pytest.importorskip("bandit")
     file = tmp_path / "bad.py"
