@@ -12,7 +12,9 @@ import atexit
 import gc
 import importlib
 import os
+from collections.abc import Iterable
 
+from gellib.base.without_compiler import COMPILER, without_compiler
 from gellib.sweeps.kernel_server import failed_imports
 from gellib.sweeps.server_start import MODULES_VARIABLE, SERVER_VARIABLE
 
@@ -31,22 +33,30 @@ MODULES = (
     "scipy.stats",
     "torch",
     "torchvision",
-    "torchvision.transforms.v2",
     "captum.attr",  # left out where it is not installed
     "gellib.sweeps.prepare",
     "gellib.plots",
     "gellib.report.summary",
 )
 
-gc.disable()
-try:
-    for _name in (*MODULES, *os.environ.get(MODULES_VARIABLE, "").split()):
+
+def _load(names: Iterable[str]) -> None:
+    for name in names:
         try:
-            importlib.import_module(_name)
+            importlib.import_module(name)
         except ModuleNotFoundError:
             pass
         except (ImportError, MemoryError) as err:
-            failed_imports.append(f"{_name} cannot be loaded: {err or 'out of memory'}")
+            failed_imports.append(f"{name} cannot be loaded: {err or 'out of memory'}")
+
+
+gc.disable()
+try:
+    _more = os.environ.get(MODULES_VARIABLE, "").split()
+    with without_compiler():
+        _load([*MODULES, *(_name for _name in _more if _name != COMPILER)])
+    if COMPILER in _more:
+        _load([COMPILER])
     gc.freeze()
 finally:
     gc.enable()

@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from torch import nn
-from torchvision.models import get_model, get_model_weights, list_models
 
 from gellib.base.text import did_you_mean
+from gellib.base.without_compiler import without_compiler
+
+# The first import of torchvision in the package.
+with without_compiler():
+    import torchvision
+    from torchvision.models import get_model, get_model_weights, list_models
 
 ALIASES = {
     "mobilenet-v3": "mobilenet_v3_large",  # a name of the reference gel system

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from gellib.base.text import did_you_mean
+from gellib.base.without_compiler import without_compiler
 from gellib.models.backbones.sources import (
     TIMM,
     BackboneError,
@@ -180,7 +181,7 @@ def check_timm_name(name: str) -> str:
     BackboneError
         For a name or tag that timm does not have, with the nearest one.
     """
-    import timm
+    timm = _import_timm()
 
     wanted = name.removeprefix(TIMM)
     architecture, _, tag = wanted.partition(".")
@@ -201,8 +202,14 @@ def check_timm_name(name: str) -> str:
     return name
 
 
+def _import_timm() -> Any:
+    with without_compiler():
+        import timm
+    return timm
+
+
 def _configuration(name: str) -> Any:
-    import timm
+    timm = _import_timm()
 
     cfg = timm.models.get_pretrained_cfg(name.removeprefix(TIMM), allow_unregistered=False)
     if cfg is None:
@@ -211,14 +218,15 @@ def _configuration(name: str) -> Any:
 
 
 def _make(architecture: str, image_size: int) -> nn.Module:
-    import timm
+    timm = _import_timm()
 
     options: dict[str, Any] = {}
     cfg = timm.models.get_pretrained_cfg(architecture.partition(".")[0])
     if cfg is not None and cfg.fixed_input_size:
         options["img_size"] = image_size
     try:
-        network = timm.create_model(architecture, pretrained=False, **options)
+        with without_compiler():  # initial weights without memory are drawn by way of it
+            network = timm.create_model(architecture, pretrained=False, **options)
     except (ValueError, RuntimeError, AssertionError, TypeError) as err:
         raise BackboneError(
             f"image_size: got {image_size}, which timm's {architecture} does not accept ({err}); "

@@ -1,0 +1,46 @@
+"""Import torchvision and timm without torch's compiler, which takes as long as all the rest.
+
+torchvision imports `torch._dynamo` for one function, of the alignment of regions, and to mark a few
+of its own as not to be compiled; timm sets one of its options. gellib compiles nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+COMPILER, _UTILS = "torch._dynamo", "torch._dynamo.utils"
+
+
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """Let a stand-in take the compiler's place while libraries are imported.
+
+    It is gone afterwards: who compiles imports the real one then. Where the compiler is imported
+    already, nothing changes.
+    """
+    if COMPILER in sys.modules:
+        yield
+        return
+    compiler, utils = ModuleType(COMPILER), ModuleType(_UTILS)
+    compiler.__path__ = []  # a package, so that parts of it are looked for
+    vars(compiler).update(disable=_unchanged, config=ModuleType("config"), utils=utils)
+    vars(utils)["is_compile_supported"] = _is_compile_supported
+    sys.modules |= {COMPILER: compiler, _UTILS: utils}
+    try:
+        yield
+    finally:
+        for name in (COMPILER, _UTILS):
+            del sys.modules[name]
+
+
+def _unchanged(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
+    return function
+
+
+def _is_compile_supported(device_type: str) -> bool:
+    return bool(importlib.import_module(_UTILS).is_compile_supported(device_type))

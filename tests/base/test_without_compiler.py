@@ -1,0 +1,51 @@
+"""What does not compile does not import torch's compiler; what does gets the real one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from gellib.base.paths import PROJECT_ROOT
+
+WITHOUT = """
+import sys
+import torch
+from gellib.models.backbones import build_backbone
+backbone = build_backbone({name!r}, weights="none", image_size=64)
+backbone.calibrated = True
+backbone.extract(torch.zeros(2, 1, 64, 64, dtype=torch.uint8))
+assert "torch._dynamo" not in sys.modules, "the compiler was imported"
+"""
+REAL = """
+import torch._dynamo
+assert torch._dynamo.__file__ and torch._dynamo.utils.__file__
+from torchvision import ops, tv_tensors
+boxes = [torch.tensor([[0.0, 0.0, 4.0, 4.0]])]
+assert ops.roi_align(torch.rand(1, 1, 8, 8), boxes, 2).shape == (1, 1, 2, 2)
+image = tv_tensors.wrap(torch.rand(3, 8, 8), like=tv_tensors.Image(torch.rand(3, 4, 4)))
+assert isinstance(image, tv_tensors.Image)
+double = torch.compile(lambda x: 2 * x, backend="eager")
+assert torch.equal(double(torch.ones(2)), torch.full((2,), 2.0))
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))]).zero_grad()
+"""
+
+
+def run(code):
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet-lite0", "timm/lcnet_050"])
+def test_features_need_no_compiler_and_who_compiles_gets_it(name):
+    run(WITHOUT.format(name=name) + REAL)
+
+
+@pytest.mark.slow
+def test_a_compiler_that_is_imported_already_stays():
+    kept = "import torch._dynamo as first\n"
+    imported = "import sys\nimport gellib.models.backbones\n"
+    run(
+        kept + imported + 'assert sys.modules["torch._dynamo"] is first\n' + "import torch\n" + REAL
+    )
