@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_winograd.py [--out FILE]
 
 One thread, 16 images, layers as they stand in VGG and ResNet; then whole networks as features are
-extracted. Seconds of processor time, the shortest of five, the two in turn. `error` is the
+extracted. Seconds of processor time, the shortest of three, the two in turn. `error` is the
 relative difference.
 """
 
@@ -20,7 +20,7 @@ from torch import nn
 from gellib.models.backbones import build_backbone, winograd
 from gellib.models.backbones.devices import fast_copy
 
-IMAGES, TIMES = 16, 5
+IMAGES, TIMES = 16, 3
 # Channels before and after, side in pixels.
 VGG = [(64, 128, 112), (128, 128, 112), (128, 256, 56), (256, 256, 56), (512, 512, 28)]
 RESNET = [(64, 64, 56), (128, 128, 28), (256, 256, 14), (512, 512, 7)]
