@@ -34,7 +34,7 @@ def test_what_reaches_the_network_stands_beside_the_score(tmp_path):
     first, second = say(tmp_path, [STAMP, MODE, SIZE])
     assert first.startswith("**The accuracy is 100.0 %, but edges at one place (AUC 0.97) and the "
                             "height (AUC 0.80) alone tell the classes apart:")  # fmt: skip
-    assert "my &lt;images&gt; --html" in first
+    assert "'my &lt;images&gt;' --html" in first
     assert second == ("The file mode (AUC 1.00) alone tells the classes apart; these runs read the "
                       "images as grey, which removes it.")  # fmt: skip
 
