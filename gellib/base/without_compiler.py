@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +22,7 @@ def without_compiler() -> Iterator[None]:
     """Let a stand-in take the compiler's place while libraries are imported.
 
     It is gone afterwards: who compiles imports the real one then. Where the compiler is imported
-    already, nothing changes.
+    already, nothing changes; where a library asks for something else of it, the real one comes.
     """
     if COMPILER in sys.modules:
         yield
@@ -30,12 +31,26 @@ def without_compiler() -> Iterator[None]:
     compiler.__path__ = []  # a package, so that parts of it are looked for
     vars(compiler).update(disable=_unchanged, config=ModuleType("config"), utils=utils)
     vars(utils)["is_compile_supported"] = _is_compile_supported
-    sys.modules |= {COMPILER: compiler, _UTILS: utils}
+    stand_ins = {COMPILER: compiler, _UTILS: utils}
+
+    def leave() -> None:
+        for name, module in stand_ins.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+
+    def look_up(module: str, attribute: str) -> Any:
+        if attribute.startswith("__"):  # what the import system asks of every module
+            raise AttributeError(attribute)
+        leave()
+        return getattr(importlib.import_module(module), attribute)
+
+    for name, module in stand_ins.items():
+        vars(module)["__getattr__"] = partial(look_up, name)
+    sys.modules |= stand_ins
     try:
         yield
     finally:
-        for name in (COMPILER, _UTILS):
-            del sys.modules[name]
+        leave()
 
 
 def _unchanged(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:

@@ -49,3 +49,17 @@ def test_a_compiler_that_is_imported_already_stays():
     run(
         kept + imported + 'assert sys.modules["torch._dynamo"] is first\n' + "import torch\n" + REAL
     )
+
+
+@pytest.mark.slow
+def test_what_a_library_asks_of_it_beyond_that_comes_from_the_real_one():
+    run(
+        "import sys\nimport torch\n"
+        "from gellib.base.without_compiler import without_compiler\n"
+        "with without_compiler():\n"
+        "    import torch._dynamo.utils as utils, torch._dynamo as compiler\n"
+        "    assert not hasattr(compiler, '__file__')\n"
+        "    assert callable(compiler.is_compiling) and callable(utils.counters.clear)\n"
+        "    assert sys.modules['torch._dynamo'] is not compiler\n"
+        f"import gellib.models.backbones\n{REAL}"
+    )
