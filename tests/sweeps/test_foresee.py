@@ -106,7 +106,7 @@ def test_networks_that_there_are(name):
 def test_what_would_be_refused_is_said(tmp_path, params, words):
     result = dry_run(tmp_path, params)
     assert result.exit_code == 2
-    assert words in result.stderr and "1 runs: 1 to do" in result.stdout
+    assert words in result.stderr and "1 run: 1 to do" in result.stdout
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: the sweep would be refused: ")
 
