@@ -40,6 +40,9 @@ def served(runs, *options):
             assert process.poll() is None and time.monotonic() < until, said()
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}/", said
+    except AssertionError:
+        print(said())
+        raise
     finally:
         os.killpg(process.pid, signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -71,7 +74,8 @@ class Visitor:
     def __init__(self, browser, address, width=1000):
         self.page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
         self.page.set_default_timeout(120_000)
-        self.wrong, self.asked = [], set()
+        self.wrong, self.asked, self.said = [], set(), []
+        self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("requestfinished", lambda request: self.asked.add(request.url))
         # What the page's policy forbids is not asked.
@@ -80,7 +84,7 @@ class Visitor:
             lambda request: "csp" in (request.failure or "") or self.asked.add(request.url),
         )
         self.page.goto(address)
-        self.button.wait_for()
+        self._wait(self.button)
 
     @property
     def button(self):
@@ -94,7 +98,22 @@ class Visitor:
 
     def sees(self, text):
         # Not what a closed list has.
-        self.page.get_by_text(text).locator("visible=true").first.wait_for()
+        self._wait(self.page.get_by_text(text).locator("visible=true").first)
+
+    def waits_for(self, done, seconds=120):
+        """Wait, as a visitor who looks at the page, until something is done."""
+        until = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < until, self.text
+            self.page.wait_for_timeout(200)
+
+    def _wait(self, shown):
+        try:
+            shown.wait_for()
+        except Exception as err:
+            # What the page has in its place, and what its scripts say of it.
+            said = [*self.said, *self.wrong]
+            raise AssertionError(f"{err}\n{self.text}\n{self.page.content()}\n{said}") from None
 
     @property
     def text(self):

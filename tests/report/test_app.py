@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -181,6 +182,42 @@ def test_errors_name_no_path(form, tmp_path, caplog):
     assert "model.safetensors" in caplog.text
 
 
+def damage(run):
+    run.predictions.write_text('"')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "lose, said",
+    [
+        (lambda run: run.model.unlink(missing_ok=True), "No trained model is here at the moment"),
+        (lambda run: shutil.rmtree(run.path), "No trained model is here at the moment"),
+        (lambda run: run.predictions.unlink(missing_ok=True), "Test images cannot be listed"),
+        (damage, "Test images cannot be listed"),
+        (lambda run: run.predictions.write_text("a,b\n1,2\n"), "Test images cannot be listed"),
+        (lambda run: run.record.write_text("{"), "No trained model is here at the moment"),
+    ],
+)
+def test_a_page_comes_though_files_were_lost_since_the_server_started(
+    tmp_path, monkeypatch, lose, said, caplog
+):
+    """A kernel that waits for a visitor starts later than the server, at any moment of a sweep."""
+    monkeypatch.setattr(visitor_form, "Predictor", FakePredictor)
+    sweep = make_sweep(tmp_path / "secret" / "gel", tmp_path / "data")
+    first = sweep.run_folders()[0]
+    monkeypatch.setattr(visitor_form, "load_untrained", lambda: FakePredictor(kept))
+    record = first.read_record()
+    kept = SimpleNamespace(path=first.path, read_record=lambda: record)
+    for run in sweep.run_folders():
+        lose(run)
+    form = VisitorForm(sweep.path)
+    form.warm_up()
+    shown = "".join(w.value for w in every(form.view) if isinstance(w, ipywidgets.HTML))
+    assert said in shown and "secret" not in shown and "secret" in caplog.text
+    form.upload_files(uploaded(("a.png", make_flat_png())))
+    assert "gel" in form.results.value and form.predictions
+
+
 # In a browser
 
 
@@ -235,6 +272,8 @@ def test_visitors_upload_images_and_see_their_own_predictions_alone(swept, brows
         one.page.get_by_label("Model").first.select_option(index=1)
         one.sees(re.compile(f"predicted by .*{other} head"))
         assert "again.png" in one.text
+        # What waits for the next visitor has found the models.
+        one.waits_for(lambda: said().count(READY) >= 2)
         for run in SweepFolder(swept / "small").run_folders():
             run.model.rename(run.model.with_suffix(".away"))
         one.page.get_by_label("Model").first.select_option(index=0)
@@ -253,7 +292,6 @@ def test_visitors_upload_images_and_see_their_own_predictions_alone(swept, brows
             assert not visitor.wrong
             places = {urlsplit(url).netloc for url in visitor.asked} - {""}
             assert places == {urlsplit(address).netloc}
-        assert said().count(READY) >= 2
         assert "running at" in said() and "WARNING" not in said()
         with pytest.raises(urllib.error.HTTPError):
             opened(f"{address}voila/files/gellib.ipynb")

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from gellib.base.files import write_text
+from gellib.base.notebook_files import nbformat
 from gellib.report.app.page_head import IDLE_S
 from gellib.report.app.server_log import log_settings
 from gellib.report.app.visitor_form import VARIABLE, AppLimits, as_variable

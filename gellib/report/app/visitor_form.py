@@ -18,6 +18,7 @@ from gellib.report.widgets.controls import what_is_read
 from gellib.report.widgets.form import load_untrained
 from gellib.report.widgets.messages import box
 from gellib.runs import RunFolder
+from gellib.training_run.find_runs import no_runs
 from gellib.training_run.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class VisitorForm(PredictWidget):
 
     def warm_up(self) -> None:
         """Load the first model, so that the first visitor's image need not wait for it."""
-        self.predictor = self._load(lambda: self._make_predictor(self.runs[0]))
+        if self.runs:  # without any, the untrained one was loaded when it was chosen
+            self.predictor = self._load(lambda: self._make_predictor(self.runs[0]))
         if self.predictor is not None:
             self.predictor.predict([("warm-up.png", _BLANK)])
 
@@ -102,6 +104,10 @@ class VisitorForm(PredictWidget):
             super()._show()
         finally:
             self.sources = kept
+
+    def _no_model(self, runs_dir: str | Path) -> str:
+        _log.error(no_runs(runs_dir))
+        return "No trained model is here at the moment: load this page again later."
 
     def _fail(self, what: str, why: object) -> None:
         _log.error("%s: %s", what, why)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import ipywidgets as widgets
 
 from gellib.base.markup import in_html
-from gellib.base.paths import find_path
+from gellib.base.paths import find_path, shown_path
 from gellib.report.summary import image_root
 from gellib.report.widgets.about_model import about, about_untrained
 from gellib.report.widgets.controls import (
@@ -94,7 +94,7 @@ class PredictWidget:
         images = [self._bar, self.path, self.image_choice, self.heat_map, self.read]
         rows = [self.run_choice, self.about, *images, self.status, self.results]
         if not self.runs:
-            rows.insert(0, widgets.HTML(box(in_html(no_runs(runs_dir)))))
+            rows.insert(0, widgets.HTML(box(in_html(self._no_model(runs_dir)))))
         self.view = widgets.VBox(rows)
         self.choose_run(self.run_choice.value)
         self.run_choice.observe(lambda change: self.choose_run(change["new"]), names="value")
@@ -119,9 +119,16 @@ class PredictWidget:
             return
         self.about.value = about(record)
         self._root = image_root(record)
-        predictions = run.read_predictions()
-        test = predictions[predictions["split"] == "test"].sort_values("file")
-        self._labels = dict(zip(test["file"], test["label"], strict=True))
+        try:
+            predictions = run.read_predictions()
+            test = predictions[predictions["split"] == "test"].sort_values("file")
+            self._labels = dict(zip(test["file"], test["label"], strict=True))
+        except (*_FAILURES, KeyError) as err:
+            self._labels = {}
+            self._offer([])
+            why = f"no column {err}" if isinstance(err, KeyError) else str(err)
+            self._fail("Test images cannot be listed", f"{shown_path(run.predictions)}: {why}")
+            return
         there = [name for name in self._labels if (self._root / name).is_file()]
         self._offer(there)
         options = ((NOTHING, ""), *((name, name) for name in there))
@@ -156,6 +163,9 @@ class PredictWidget:
             _log.warning("the model cannot be loaded", exc_info=True)
             self._fail("This model cannot be loaded", err)
             return None
+
+    def _no_model(self, runs_dir: str | Path) -> str:
+        return no_runs(runs_dir)
 
     def _fail(self, what: str, why: object) -> None:
         self.predictions, self.results.value = [], box(f"{what}: {in_html(why)}")
