@@ -6,6 +6,9 @@ import os
 import threading
 from typing import Any
 
+import gellib.base.notebook_files  # noqa: F401 - before papermill, which imports nbformat
+
+# isort: split
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 

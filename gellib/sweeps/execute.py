@@ -16,7 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nbformat
+from gellib.base.notebook_files import nbformat
+
+# isort: split
 import papermill
 from jupyter_core.utils import ensure_event_loop
 from papermill.exceptions import PapermillExecutionError

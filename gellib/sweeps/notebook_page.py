@@ -7,11 +7,12 @@ import copy
 import struct
 from pathlib import Path
 
-import nbformat
+from gellib.base.files import write_text
+from gellib.base.notebook_files import nbformat
+
+# isort: split
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-
-from gellib.base.files import write_text
 
 # Cells with this tag are for those who have the notebook itself.
 NOTEBOOK_ONLY = "notebook-only"
