@@ -38,7 +38,7 @@ def read_image(
     """Read the first page of an image as uint8, (H, W) for grey or (H, W, 3) for rgb.
 
     The content decides the file type, never the extension. Pages of reduced resolution are passed
-    over. EXIF rotation is applied and alpha is composited over white, but an alpha that is zero
+    over. EXIF rotation is applied and alpha is composited over white, but an alpha that is the same
     everywhere is ignored. Images of more than 8 bits, grey or colour, are scaled so that their
     `pixels.LOW_PERCENTILE` and `HIGH_PERCENTILE` (of all channels together) become 0 and 255;
     integers that fit in 0..255 are 8-bit data in a larger container and stay as they are; a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import threading
@@ -22,7 +23,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from gellib.data.image_files import ImageLimits, large_alone
+from gellib.data.image_files import ImageLimits, RefusedError, large_alone
 from gellib.data.native_output import native_output_caught
 from gellib.data.pixels import deep_to_uint8, is_blank, to_uint8, turn
 
@@ -37,6 +38,11 @@ _FORMATS: dict[str, Any] = {
     "WEBP": WebPImagePlugin.WebPImageFile,
 }
 _ORIENTATION = 0x0112
+# A JPEG needs a bit for each 8 x 8 block at least; one of more pixels per byte has a damaged size.
+_MOST_PIXELS = 8 * 64
+# What Pillow says of long texts in a PNG, such as the history of its making, and their chunks.
+_TEXT_LIMIT = re.compile("MAX_TEXT_CHUNK|text chunks")
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _pillow_limit_lock = threading.Lock()
 
 
@@ -63,8 +69,21 @@ def decode_with_pillow(
     Exception
         Of any type, by Pillow, if the file is damaged; `RefusedError` if it is too large.
     """
+    try:
+        return _decode(kind, stream, color, limits, facts)
+    except ValueError as err:
+        if kind != "PNG" or not _TEXT_LIMIT.search(str(err)):
+            raise
+        return _decode(kind, _without_texts(stream), color, limits, facts)
+
+
+def _decode(
+    kind: str, stream: BinaryIO, color: str, limits: ImageLimits, facts: dict[str, Any]
+) -> np.ndarray:
     with _open(kind, stream, limits) as image:
         facts.update(_header_facts(image))
+        if kind == "JPEG" and image.width * image.height > _MOST_PIXELS * facts.get("bytes", 1e12):
+            raise RefusedError("truncated or damaged JPEG file")
         deep = image.format == "PNG" and facts["bit_depth"] == 16 and not image.mode.startswith("I")
         channels = len(image.getbands())
         limits.check(image.width, image.height, channels * (2 if deep else 1))
@@ -78,6 +97,19 @@ def decode_with_pillow(
             if facts["frames"] > 1 and is_blank(pixels):
                 facts["note"] = _about_blank(image, facts["frames"])
             return pixels
+
+
+def _without_texts(stream: BinaryIO) -> BinaryIO:
+    """Copy a PNG without its texts and colour profile."""
+    stream.seek(0)
+    data = stream.read()
+    kept, at = [data[:8]], 8
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] not in _TEXTS:
+            kept.append(data[at:end])
+        at = end
+    return io.BytesIO(b"".join(kept))
 
 
 def _read_deep_png(image: Image.Image, stream: BinaryIO, color: str) -> np.ndarray | None:

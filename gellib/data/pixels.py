@@ -26,34 +26,46 @@ _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 def to_uint8(image: Image.Image, color: str) -> np.ndarray:
     """Convert an image to uint8, (H, W) for grey or (H, W, 3) for rgb.
 
-    Alpha is composited over white, unless it is zero everywhere: such a channel was never filled.
+    Alpha is composited over white, its largest number as opaque; the same everywhere, it says
+    nothing and is ignored: such a channel was never filled, or with another number for opaque.
     One-channel images of more than 8 bits are scaled as by `stretch`.
     """
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return deep_to_uint8(np.asarray(image), color)
+        values, key = np.asarray(image), image.info.get("transparency")
+        clear = values == key if isinstance(key, int) else None
+        return deep_to_uint8(values, color, alpha=None if clear is None else ~clear)
     if image.mode == "L" and "transparency" not in image.info and color == "grey":
         return np.array(image)
     width, height = image.size
     out = np.empty((height, width) + ((3,) if color == "rgb" else ()), np.uint8)
     rows = max(1, _BLOCK // width)
     blocks = [(top, min(height, top + rows)) for top in range(0, height, rows)]
-    empty = has_alpha(image) and not any(
-        _with_alpha(image.crop((0, top, width, end))).getchannel("A").getextrema()[1]
-        for top, end in blocks
-    )
+    least, most = _alpha_range(image, blocks) if has_alpha(image) else (255, 255)
     for top, end in blocks:
         block = image.crop((0, top, width, end))
-        if empty:
+        if least == most:
             block.info.pop("transparency", None)
             block = _with_alpha(block) if block.mode in ("La", "RGBa") else block
             block = block.convert("RGB")
         elif has_alpha(image):
             block = _with_alpha(block)
+            if most < 255:
+                block.putalpha(block.getchannel("A").point([a * 255 // most for a in range(256)]))
             block = Image.alpha_composite(Image.new("RGBA", block.size, "white"), block)
         if color == "grey" and block.mode not in ("1", "L"):
             block = block.convert("RGB")
         out[top:end] = np.asarray(block.convert("L" if color == "grey" else "RGB"))
     return out
+
+
+def _alpha_range(image: Image.Image, blocks: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return the least and the largest alpha in blocks of rows."""
+    alphas = (
+        np.asarray(_with_alpha(image.crop((0, top, image.width, end))))[..., 3]
+        for top, end in blocks
+    )
+    ranges = [(int(alpha.min()), int(alpha.max())) for alpha in alphas]
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
 def has_alpha(image: Image.Image) -> bool:

@@ -17,7 +17,7 @@ from gellib.data.imageset import ImageSet
 from gellib.data.reading_libraries import reading_versions
 
 # Raised whenever other images can be read than before.
-_VERSION = 4
+_VERSION = 5
 
 
 def inspect_images(

@@ -29,12 +29,14 @@ from gellib.data.tiff_samples import (
     alpha_kind,
     channel_note,
     interpret_samples,
+    name_colors,
 )
 
 # Pages whose tags are looked at; a file of more pages is counted, but not searched further.
 _MOST_PAGES = 64
 _REDUCED, _MASK = 1, 4  # bits of the tag NewSubfileType
 _SUBFILE_TYPE, _OLD_SUBFILE_TYPE, _ORIENTATION = 254, 255, 274
+_STRIP_BYTES, _TILE_BYTES = 279, 325
 _OJPEG, _JPEG = 6, 7
 # Decoded bytes per stored byte that a compression (none, LZW, deflate, PackBits) can reach; a file
 # that promises more has a damaged size.
@@ -97,6 +99,11 @@ def full_pages(tif: tifffile.TiffFile) -> tuple[list[TiffPage], int]:
         full = [page for page in inner if not _is_reduced(page)] or looked[:1]
     while len(full) > 1 and _is_thumbnail_of(full[0], full[1]):
         full = full[1:]
+    below = getattr(full[0], "pages", None) or []
+    larger = [sub for sub in below if not _is_reduced(sub) and _is_thumbnail_of(full[0], sub)]
+    full = larger[:1] + full[1:] if larger else full
+    for page in full:
+        name_colors(page)
     frames = len(full) + max(0, total - _MOST_PAGES)
     # ImageJ writes the tags of the first page alone if a stack is large.
     stack = re.match(r"ImageJ=[\s\S]*?\bimages=(\d+)", full[0].description or "")
@@ -118,6 +125,8 @@ def _is_thumbnail_of(page: TiffPage, other: TiffPage) -> bool:
 
 
 def _page_facts(page: TiffPage, frames: int) -> dict[str, Any]:
+    if isinstance(page.bitspersample, tuple):
+        raise RefusedError(f"a TIFF whose channels differ in their number of bits: {_ADVICE}")
     bits = int(page.bitspersample)
     mode = {PALETTE: "P", CMYK: "CMYK"}.get(page.photometric, "")
     if not mode and page.samplesperpixel == 1:
@@ -136,8 +145,13 @@ def _page_facts(page: TiffPage, frames: int) -> dict[str, Any]:
 
 
 def _needs_pillow(page: TiffPage) -> bool:
-    """Whether libtiff knows a kind that tifffile does not: old JPEG, brightness with colour."""
-    return page.compression == _OJPEG or (page.photometric == YCBCR and page.compression != _JPEG)
+    """Whether libtiff knows a kind that tifffile does not: old JPEG, brightness with colour.
+
+    It also finds out how long compressed strips are where the tags do not say.
+    """
+    unknown = page.compression != 1 and not {_STRIP_BYTES, _TILE_BYTES} & set(page.tags.keys())
+    brightness = page.photometric == YCBCR and page.compression != _JPEG
+    return page.compression == _OJPEG or brightness or unknown
 
 
 def _decode_with_libtiff(

@@ -6,11 +6,20 @@ import numpy as np
 from PIL import Image
 from tifffile import TiffPage
 
+from gellib.data.image_files import RefusedError
 from gellib.data.pixels import deep_to_uint8, to_uint8
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
-_COLOR_MAP = 320
+_PHOTOMETRIC, _COLOR_MAP, _NO_DATA = 262, 320, 42113
+_FAX = (2, 3, 4)
 _PREMULTIPLIED, _STRAIGHT, _COREL = 1, 2, 999
+
+
+def name_colors(page: TiffPage) -> None:
+    """Give a page that does not say what its numbers mean the colours that libtiff gives it."""
+    if _PHOTOMETRIC not in page.tags:
+        grey = WHITE_IS_ZERO if page.compression in _FAX else BLACK_IS_ZERO
+        page.photometric = RGB if page.samplesperpixel >= 3 else grey
 
 
 def interpret_samples(page: TiffPage, samples: np.ndarray, color: str) -> np.ndarray:
@@ -21,22 +30,24 @@ def interpret_samples(page: TiffPage, samples: np.ndarray, color: str) -> np.nda
     uint8, (H, W) for the colour `grey` or (H, W, 3) for `rgb`.
     """
     kind, bits = page.photometric, page.bitspersample
-    inverted = kind == WHITE_IS_ZERO
     if kind == PALETTE:
         return to_uint8(Image.fromarray(_look_up(page, samples[0])), color)
     colors = _colors(page, len(samples))
+    # Ink without black: more of it is darker.
+    inverted = kind == WHITE_IS_ZERO or (kind == CMYK and colors < 4)
     alpha = alpha_kind(page)
     if bits < 8 and page.sampleformat == 1:  # few shades, as black and white: the whole range
         samples = (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
     if samples.dtype != np.uint8:
         opacity = samples[colors] if alpha else None
         values = np.moveaxis(samples[:colors], 0, -1) if colors > 1 else samples[0]
-        if kind == CMYK:
+        values = _fill_holes(page, values)
+        if kind == CMYK and colors == 4:
             values, opacity = _ink_to_light(values), None
         return deep_to_uint8(values, color, alpha=opacity, inverted=inverted)
     if inverted:
         samples = np.concatenate([255 - samples[:colors], samples[colors:]])
-    mode = "CMYK" if kind == CMYK else "RGB" if colors == 3 else "L"
+    mode = {4: "CMYK", 3: "RGB"}.get(colors, "L")
     if alpha and kind != CMYK and samples[colors].any():  # never filled where it is zero
         colors += 1
         mode = {"RGB": "RGBA", "L": "LA"}[mode]
@@ -50,8 +61,8 @@ def interpret_samples(page: TiffPage, samples: np.ndarray, color: str) -> np.nda
 
 def _colors(page: TiffPage, channels: int) -> int:
     """Count the channels that are colours; further ones are not of the picture."""
-    if page.photometric == CMYK and channels >= 4:
-        return 4
+    if page.photometric == CMYK and channels >= 3:
+        return min(channels, 4)
     if channels >= 3 and page.photometric in (RGB, YCBCR):
         return 3
     # Three channels without a word on colour: what programs write that know only of arrays.
@@ -74,7 +85,21 @@ def _look_up(page: TiffPage, indices: np.ndarray) -> np.ndarray:
     table = np.asarray(page.tags.valueof(_COLOR_MAP), np.uint16).reshape(3, -1)
     # The tag has 16 bits; some programs write 8.
     colors = (table >> 8 if table.max() > 255 else table).astype(np.uint8)
-    return np.moveaxis(colors[:, np.minimum(indices, table.shape[1] - 1)], 0, -1)
+    if indices.max() >= colors.shape[1]:
+        raise RefusedError("truncated or damaged TIFF file")
+    return np.moveaxis(colors[:, indices.astype(np.intp)], 0, -1)
+
+
+def _fill_holes(page: TiffPage, values: np.ndarray) -> np.ndarray:
+    """Give pixels without a measurement, by the number that GDAL's tag names, the least of all."""
+    try:
+        hole = float(page.tags.valueof(_NO_DATA, default=""))
+    except (TypeError, ValueError):
+        return values
+    seen = values != hole
+    if seen.all() or not seen.any():
+        return values
+    return np.where(seen, values, np.fmin.reduce(values[seen]))
 
 
 def _ink_to_light(ink: np.ndarray) -> np.ndarray:

@@ -32,7 +32,9 @@ def make_flat_png(value: int = 90, width: int = 8, height: int = 8) -> bytes:
     return encode(np.full((height, width), value, np.uint8))
 
 
-def make_raw_png(width, height, data=b"", depth=8, color_type=0, interlace=0) -> bytes:
+def make_raw_png(
+    width, height, data=b"", depth=8, color_type=0, interlace=0, extra=(), behind=()
+) -> bytes:
     """Put together a PNG by hand, for what Pillow does not write.
 
     Parameters
@@ -41,6 +43,8 @@ def make_raw_png(width, height, data=b"", depth=8, color_type=0, interlace=0) ->
         Rows before compression, each with its filter byte in front; may be too few.
     depth, color_type, interlace
         Bits per sample, colour type and interlacing, as the PNG header has them.
+    extra, behind
+        Names and contents of further chunks, before and behind the pixels.
     """
 
     def chunk(name, body):
@@ -48,8 +52,8 @@ def make_raw_png(width, height, data=b"", depth=8, color_type=0, interlace=0) ->
         return struct.pack(">I", len(body)) + name + body + crc
 
     header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, interlace)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
+    parts = [(b"IHDR", header), *extra, (b"IDAT", zlib.compress(data)), *behind, (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
 def random_pixels(*shape: int, seed: int = 0) -> np.ndarray:

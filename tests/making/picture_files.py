@@ -41,6 +41,11 @@ def filtered_png(depth, kind, parts):
     return make_raw_png(9, 11, rows.tobytes(), depth, kind)
 
 
+def rows_of(values):
+    """Rows of a PNG of 16 bits, without a filter."""
+    return b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+
+
 GREY, COLOUR = make_blobs(1, 70, 55), random_pixels(53, 77, 3)
 EXACT = {
     **{f"png {m}": pillow_png(m) for m in ("1", "L", "LA", "RGB", "RGBA", "P")},
@@ -49,6 +54,18 @@ EXACT = {
     "png colour with transparency": encode(COLOUR // 100 * 100, transparency=(0, 100, 200)),
     "png of an alpha of zeros": encode(
         Image.fromarray(np.dstack([COLOUR, np.zeros(COLOUR.shape[:2], np.uint8)]))
+    ),
+    "png 16 bits with transparency": make_raw_png(
+        50, 40, rows_of(deep(40, 50) // 3000 * 3000), 16, 0, extra=((b"tRNS", b"\x0b\xb8"),)
+    ),
+    **{
+        f"png of an alpha of {alpha}": encode(
+            Image.fromarray(np.dstack([GREY, np.full_like(GREY, alpha)]), "LA")
+        )
+        for alpha in (1, 128)
+    },
+    "png of an alpha of 0 and 1": encode(
+        Image.fromarray(np.dstack([GREY, (GREY > 90).astype(np.uint8)]), "LA")
     ),
     "png 16 bits": encode(deep(40, 50)),
     "png 16 bits, bytes in words": encode(deep(40, 50) % 200),
@@ -75,6 +92,10 @@ EXACT = {
     "tiff float": tiff(GREY.astype(np.float32) * 1e-3 - 0.05),
     "tiff float with NaN": tiff(np.where(GREY > 200, np.nan, GREY * 0.3).astype(np.float32)),
     "tiff float, predictor": tiff(GREY * np.float32(0.7), compression="zlib", predictor=True),
+    "tiff with holes": tiff(
+        np.where(GREY > 200, -9999, GREY * 0.3).astype(np.float32),
+        extratags=[(42113, "s", 0, "-9999", True)],
+    ),
     "tiff double": tiff(GREY * 0.7),
     "tiff signed": tiff(deep(40, 41).astype(np.int16) - 9000),
     "tiff 32 bits": tiff(deep(40, 41).astype(np.uint32) * 1000),

@@ -17,7 +17,7 @@ from gellib.data.duplicates.image_summary import ImageSummary
 from gellib.data.reading_libraries import reading_versions
 
 # Raised whenever the same images give other families than before, so that old files are not used.
-_VERSION = 2
+_VERSION = 3
 # Sets of several labels that fewer images have share one number: they are too rare to compare.
 _RARE = 5
 

@@ -73,7 +73,7 @@ function pngColors(samples, {depth, kind, channels, chunks}) {
   }
   if (channels === 2 || channels === 4) return separateAlpha(samples, channels);
   let alpha = null;
-  if (key && !(depth === 16 && kind === 0)) {
+  if (key) {
     const clear = Array.from({length: channels}, (_, c) => 256 * key[2 * c] + key[2 * c + 1]);
     alpha = new Uint8Array(samples.length / channels);
     for (let i = 0; i < alpha.length; i++) {
@@ -289,7 +289,9 @@ function tiffColors(samples, tags, {channels, depth, format, photometric, width,
   };
   let values = pick(0, colors);
   const alpha = known ? pick(colors, 1) : null, inverted = photometric === 0;
-  if (depth > 8 || format !== 1) return {colors, values, alpha, deep: true, inverted};
+  if (depth > 8 || format !== 1) {
+    return {colors, values: withoutHoles(values, tags[42113]), alpha, deep: true, inverted};
+  }
   if (depth < 8) values = values.map(value => Math.floor(value * 255 / (2 ** depth - 1)));
   if (inverted) values = values.map(value => 255 - value);
   if (alpha && extra[0] === 1) { // colours were multiplied by alpha
@@ -301,11 +303,20 @@ function tiffColors(samples, tags, {channels, depth, format, photometric, width,
   return {colors, values, alpha, deep: false};
 }
 
+/** Gives pixels without a measurement, by the number that GDAL's tag names, the least of all. */
+function withoutHoles(values, text) {
+  const word = String.fromCharCode(...(text || [])).replace(/\0/g, "").trim();
+  const hole = word ? Number(word) : NaN;
+  const least = values.reduce((low, value) => value !== hole && value < low ? value : low, Infinity);
+  return hole === hole && least < Infinity ? values.map(v => v === hole ? least : v) : values;
+}
+
 function palette(samples, table, channels) {
   const count = table.length / 3, deep = table.some(value => value > 255);
   const values = new Uint8Array(samples.length / channels * 3);
   for (let i = 0; i < samples.length / channels; i++) {
-    const index = Math.min(samples[i * channels], count - 1);
+    const index = samples[i * channels];
+    if (index >= count) throw new Unreadable("damaged");
     for (let c = 0; c < 3; c++) {
       const value = table[c * count + index];
       values[3 * i + c] = deep ? value >> 8 : value;

@@ -86,11 +86,12 @@ function toLevels(picture, channels) {
   return {width, height, channels, data};
 }
 
-/** Composites 8-bit values over white, as Pillow does; an alpha of zeros was never filled. */
+/** Composites 8-bit values over white, as Pillow does; a constant alpha says nothing. */
 function flatLevels({values, alpha, colors}) {
-  if (!alpha || !alpha.some(a => a > 0)) return values;
+  const {least, most} = extremes(alpha || []);
+  if (!alpha || least === most) return values;
   return values.map((value, place) => {
-    const a = alpha[Math.floor(place / colors)];
+    const a = Math.floor(alpha[Math.floor(place / colors)] * 255 / most);
     const mixed = (value * a + 255 * (255 - a)) * 128 + (128 << 7);
     return (((mixed >> 8) + mixed) >> 8) >> 7;
   });
