@@ -1,8 +1,10 @@
 """The prediction form, driven without a browser through the methods that the browser calls."""
 
 import base64
+import gc
 import io
 import re
+from collections import Counter
 from pathlib import Path
 
 import ipywidgets
@@ -167,6 +169,22 @@ def test_the_same_image_again_works(form):
         assert "gel, 97 %" in words(form.results)
         assert form.upload is not button, "a used button keeps its files"
         assert form._bar.children[0] is form.upload
+
+
+def test_an_upload_leaves_no_widget_behind(form):
+    """A new button comes for each: it was 2 widgets more, here and in the page."""
+
+    def living():
+        gc.collect()
+        kinds = (type(one) for one in gc.get_objects())
+        return Counter(kind.__name__ for kind in kinds if issubclass(kind, ipywidgets.Widget))
+
+    form.upload_files(as_8([("a.png", png())]))
+    before = living()
+    assert before["FileUpload"] >= 1 and before["Layout"] >= 1
+    for number in range(3):
+        form.upload_files(as_8([(f"{number}.png", png())]))
+    assert living() == before
 
 
 def test_a_bad_file_gives_a_message_and_the_others_go_on(form):

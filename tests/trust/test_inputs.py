@@ -1,18 +1,15 @@
 """Whatever stands in a file: it is read, or refused by an error of ours with its name."""
 
-import io
 import json
 import warnings
 from dataclasses import fields
 
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making.images import random_pixels
+from making.damaged_files import DECODER_WORDS, ENCODED, damaged
 from making.records import make_record
-from PIL import Image
 
 from gellib.config import ConfigError, RunConfig
 from gellib.data.image_files import BadImageError, ImageLimits
@@ -24,61 +21,6 @@ from gellib.runs import Record, RunFolder
 from gellib.sweeps import SweepError, load_sweep
 
 LIMITS = ImageLimits(max_pixels=4_000_000)
-_DECODER_WORDS = ("Traceback", "PIL.", "struct.", "NoneType", "object has no", "Errno", "libtiff")
-
-
-def encoded() -> dict[str, bytes]:
-    """Small images of every file type that is read."""
-    grey, rgb = random_pixels(24, 20), random_pixels(24, 20, 3)
-    found = {}
-    for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"):
-        for name, pixels in (("grey", grey), ("rgb", rgb)):
-            stream = io.BytesIO()
-            Image.fromarray(pixels).save(stream, kind)
-            found[f"{kind} {name}"] = stream.getvalue()
-    for name, pixels, options in (
-        ("u16", grey.astype(np.uint16) * 200, {}),
-        ("f32", grey.astype(np.float32), {}),
-        ("lzw", rgb, {"compression": "lzw", "photometric": "rgb"}),
-        ("deflate", grey, {"compression": "deflate", "predictor": True}),
-        ("tiles", random_pixels(48, 48), {"tile": (16, 16)}),
-        ("big", grey, {"bigtiff": True, "byteorder": ">"}),
-        ("planes", rgb, {"photometric": "rgb", "planarconfig": "separate"}),
-        ("pages", np.stack([grey] * 3), {"photometric": "minisblack"}),
-    ):
-        stream = io.BytesIO()
-        tifffile.imwrite(stream, pixels, **options)
-        found[f"TIFF {name}"] = stream.getvalue()
-    return found
-
-
-ENCODED = encoded()
-
-
-@st.composite
-def damaged(draw, contents: list[bytes], head: int = 400) -> bytes:
-    """A file with some bytes changed, cut out, repeated or put in; most of them near its start."""
-    data = bytearray(draw(st.sampled_from(contents)))
-    for _ in range(draw(st.integers(0, 6))):
-        near = min(head, len(data)) if draw(st.booleans()) else len(data)
-        at = draw(st.integers(0, max(near - 1, 0)))
-        match draw(st.sampled_from(("flip", "set", "word", "cut", "drop", "repeat", "insert"))):
-            case "flip" if data:
-                data[at] ^= 1 << draw(st.integers(0, 7))
-            case "set" if data:
-                data[at] = draw(st.sampled_from((0, 1, 127, 128, 255)))
-            case "word":
-                word = draw(st.sampled_from((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff")))
-                data[at : at + 4] = word
-            case "cut":
-                del data[at:]
-            case "drop":
-                del data[at : at + draw(st.integers(1, 64))]
-            case "repeat":
-                data[at:at] = data[at : at + draw(st.integers(1, 64))]
-            case "insert":
-                data[at:at] = draw(st.binary(max_size=16))
-    return bytes(data)
 
 
 @pytest.mark.slow
@@ -88,7 +30,7 @@ def test_an_image_is_read_or_refused(data, color):
     try:
         pixels = read_image(data, color=color, limits=LIMITS, name="a.png")
     except BadImageError as err:
-        assert "a.png" in str(err) and not any(word in str(err) for word in _DECODER_WORDS), err
+        assert "a.png" in str(err) and not any(word in str(err) for word in DECODER_WORDS), err
     else:
         assert pixels.dtype == np.uint8 and pixels.size > 0
         assert pixels.ndim == 2 if color == "grey" else pixels.shape[2:] == (3,)

@@ -41,10 +41,17 @@ def heat_map_box() -> widgets.Checkbox:
     return found
 
 
-def upload_button(opened: Callable[[Any], None]) -> widgets.FileUpload:
-    """Make the button that uploads images; `opened` takes its value."""
+def upload_button(
+    opened: Callable[[Any], None], replaces: widgets.FileUpload | None = None
+) -> widgets.FileUpload:
+    """Make the button that uploads images; `opened` takes its value.
+
+    It has the layout and style of the one that it replaces: a button that is closed leaves both
+    behind, in the kernel and in the page.
+    """
+    kept = {} if replaces is None else {"layout": replaces.layout, "style": replaces.style}
     button = widgets.FileUpload(
-        accept=",".join(READ_SUFFIXES), multiple=True, description="Upload images"
+        accept=",".join(READ_SUFFIXES), multiple=True, description="Upload images", **kept
     )
     button.layout.width = "auto"
     button.observe(lambda change: opened(change["new"]), names="value")

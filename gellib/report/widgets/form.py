@@ -221,7 +221,7 @@ class PredictWidget:
 
     def _new_upload(self) -> None:
         # A used button keeps its files, so the same file again would be no change: make a new one.
-        old, self.upload = self.upload, upload_button(self.upload_files)
+        old, self.upload = self.upload, upload_button(self.upload_files, replaces=self.upload)
         self._bar.children = [self.upload]
         old.close()
 
