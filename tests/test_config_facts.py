@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, Field
 
-from gellib.config import FACTS, OUTPUT_FIELDS, REPEATS, STAGES, RunConfig, config_key
+from gellib.config import FACTS, OUTPUT_FIELDS, REPEAT_PARAMETERS, STAGES, RunConfig, config_key
 from gellib.config.param import read_facts
 from gellib.sweeps.feature_tasks import feature_key
 
@@ -74,8 +74,8 @@ def test_a_parameter_without_a_stage_is_refused():
 
 
 def test_repeats_and_outputs_are_no_factors():
-    assert set(REPEATS) == {"seed", "fold"}
-    assert not any(FACTS[name].factor for name in (*REPEATS, *OUTPUT_FIELDS, "model_id"))
+    assert set(REPEAT_PARAMETERS) == {"seed", "fold"}
+    assert not any(FACTS[name].factor for name in (*REPEAT_PARAMETERS, *OUTPUT_FIELDS, "model_id"))
     assert FACTS["learning_rate"].factor
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gellib.audit.file_properties import KINDS
+from gellib.audit.file_properties import CATEGORICAL
 from gellib.audit.marks import Mark
 from gellib.data.duplicates.image_traits import ImageTraits
 
@@ -43,12 +43,12 @@ def per_class(
     usual = []
     for number, label in enumerate(classes[:_MOST_CLASSES]):
         own = values[labels == number]
-        if name in KINDS:
+        if name in CATEGORICAL:
             kinds, counts = np.unique(own, return_counts=True)
             usual.append(f"{label} {kinds[counts.argmax()]} in {counts.max() / len(own):.0%}")
         else:
             usual.append(f"{label} {np.median(own):.3g}")
-    return ("" if name in KINDS else "median ") + ", ".join(usual)
+    return ("" if name in CATEGORICAL else "median ") + ", ".join(usual)
 
 
 def describe_mark(

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from gellib.audit.marks import permute
 from gellib.data.duplicates import ImageSummary
 
-KINDS = ("file_type", "mode", "bit_depth")
+CATEGORICAL = ("file_type", "mode", "bit_depth")
 _DRAWS = 999
 _MAX_CELLS = 4e7
 _ENOUGH = 10
@@ -78,7 +78,7 @@ def _bin(name: str, values: np.ndarray) -> np.ndarray:
     """Bin the values: one bin per distinct value, or bins with about as many images each."""
     kinds, cut = np.unique(values, return_inverse=True)
     most = int(np.clip(len(values) // 15, 2, 10))
-    if name in KINDS or len(kinds) <= most:
+    if name in CATEGORICAL or len(kinds) <= most:
         return cut
     edges = np.unique(np.quantile(values, np.linspace(0, 1, most + 1)[1:-1]))
     return np.searchsorted(edges, values, side="right")

@@ -11,7 +11,7 @@ from gellib.base.paths import cache_folder
 from gellib.data import drop_images
 from gellib.data.image_files import ImageLimits
 
-COLUMNS = ("file", "label", "p_label", "suggested", "p_suggested")
+SUSPECT_COLUMNS = ("file", "label", "p_label", "suggested", "p_suggested")
 
 
 def doubtful_labels(
@@ -50,7 +50,7 @@ def doubtful_labels(
     limits = limits or ImageLimits()
     images = drop_images(report.images, [file for file, _ in report.unreadable])
     if not images.task.exclusive or images.counts().sum(axis=1).min() < 2:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=list(SUSPECT_COLUMNS))
     if network:
         backbone = build_backbone(network, weights="auto")
         store = FeatureStore(cache_folder(cache_dir or ""), limits)

@@ -24,7 +24,7 @@ _CELLS = ((2.0, 0.05), (3.0, 0.01))
 _FIRST_DRAWS, _DRAWS, _DRAWS_OF_CLASSES = 99, 999, 4000
 _WORTH_MORE = 0.1
 # More images are sampled: a mark that a thousand do not show is none that a network would learn.
-MOST_IMAGES = 1000
+MOST_COMPARED = 1000
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from gellib.audit.class_traits import class_means, describe_mark, per_class
 from gellib.audit.file_properties import measure_properties
-from gellib.audit.marks import MOST_IMAGES, find_marks
+from gellib.audit.marks import MOST_COMPARED, find_marks
 from gellib.data.duplicates.image_traits import ImageTraits
 
 # Properties of the file or the whole image; each name maps to its name in a sentence.
@@ -49,7 +49,7 @@ _MIN_CONTENT_AUC = 0.75
 # grain reaches 0.78 in simulated sets, edges at one place 0.65 in most.
 _MIN_INSIDE_AUC = {"levels": 0.67, "sharpness": 0.7, "grain": 0.8, "overlay": 0.66}
 _MAX_INSIDE_P = 0.03
-FOLDS = 5
+SHORTCUT_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -152,10 +152,10 @@ def _inside(
     """Measure what is in the images, of at most a thousand of them."""
     rng = np.random.default_rng([seed, len(labels), 1])
     rows = np.arange(len(labels))
-    if len(rows) > MOST_IMAGES:
-        rows = np.sort(rng.permutation(rows)[:MOST_IMAGES])
+    if len(rows) > MOST_COMPARED:
+        rows = np.sort(rng.permutation(rows)[:MOST_COMPARED])
         # A class that the sample nearly misses would have no folds.
-        few = np.bincount(labels[rows], minlength=len(texts)) < FOLDS
+        few = np.bincount(labels[rows], minlength=len(texts)) < SHORTCUT_FOLDS
         rows = np.union1d(rows, np.flatnonzero(few[labels]))
     labels, traits = labels[rows], [traits[int(row)] for row in rows]
     return [
@@ -173,7 +173,7 @@ def _inside(
 
 def _folds(labels: np.ndarray, seed: int) -> np.ndarray:
     """Return the fold of each image; every fold has its share of each class."""
-    n_folds = min(FOLDS, int(np.bincount(labels).min()))
+    n_folds = min(SHORTCUT_FOLDS, int(np.bincount(labels).min()))
     splits = StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(labels, labels)
     fold = np.empty(len(labels), int)
     for place, (_, test) in enumerate(splits):

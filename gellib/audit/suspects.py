@@ -18,7 +18,7 @@ from gellib.data.duplicates import Duplicates, ImageSummary, group_images
 from gellib.models.backbones import Backbone
 from gellib.models.features import FeatureStore
 
-FOLDS = 5
+SUSPECT_FOLDS = 5
 _STATISTICS_SIDE = 4
 
 
@@ -107,7 +107,7 @@ def out_of_fold(
     grouped = group_images(images, duplicates) if duplicates else images
     names = [group or file for group, file in grouped.table[["group", "file"]].to_numpy()]
     groups = pd.factorize(pd.Series(names))[0]
-    folds = min(FOLDS, len(set(groups)), int(np.bincount(labels).min()))
+    folds = min(SUSPECT_FOLDS, len(set(groups)), int(np.bincount(labels).min()))
     if folds < 2:
         raise ValueError(
             "labels cannot be checked: some class has a single image or group. Expected two or "

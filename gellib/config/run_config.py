@@ -144,7 +144,7 @@ class RunConfig(Parameters):
 FACTS: dict[str, Facts] = {n: read_facts(n, field) for n, field in RunConfig.model_fields.items()}
 OUTPUT_FIELDS = tuple(name for name, facts in FACTS.items() if facts.stage == "output")
 # Repeats of a configuration differ in these alone.
-REPEATS = tuple(name for name, facts in FACTS.items() if facts.repeat)
+REPEAT_PARAMETERS = tuple(name for name, facts in FACTS.items() if facts.repeat)
 
 
 def config_key(values: Mapping[str, Any], upto: Stage = "head") -> str:

@@ -23,7 +23,7 @@ SPLITS = ("train", "val", "test")
 CV = "cv"
 # The split of further training images: trained on in every fold, and never predicted or scored.
 EXTRA = "extra"
-COLUMNS = ("file", "path", "label", "split", "group", "digest")
+IMAGE_COLUMNS = ("file", "path", "label", "split", "group", "digest")
 # Images kept of a class in a split, so that it can be split further. No benchmark set it.
 _MIN_KEPT = 6
 # Names of negative classes: `not_gel`, `no`, `NonDemented`, `0`.
@@ -159,7 +159,7 @@ def make_imageset(
             "Expected names that every program can write. Rename these files or their folder."
         )
     rows = sorted(rows, key=lambda row: (row.get("split", ""), row["file"]))
-    table = pd.DataFrame({name: [row.get(name, "") for row in rows] for name in COLUMNS})
+    table = pd.DataFrame({name: [row.get(name, "") for row in rows] for name in IMAGE_COLUMNS})
     return ImageSet(root, table, classes, task, labels_digest)
 
 

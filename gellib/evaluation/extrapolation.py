@@ -19,7 +19,7 @@ from scipy import special, stats
 from gellib.evaluation.crossval.folded import UNSEEN, fold_scores
 from gellib.evaluation.learning_curve import LearningCurve
 
-LEVEL = 0.9
+BAND_LEVEL = 0.9
 # From nearly flat to as fast as a rule is learned without noise.
 _EXPONENTS = np.linspace(0.1, 1.0, 10)
 _GROWTHS = np.linspace(0.05, 0.75, 8)
@@ -68,7 +68,7 @@ class Extrapolation:
 
 
 def extrapolate(
-    curve: LearningCurve, sizes: np.ndarray, *, level: float = LEVEL, seed: int = 0
+    curve: LearningCurve, sizes: np.ndarray, *, level: float = BAND_LEVEL, seed: int = 0
 ) -> Extrapolation:
     """Extrapolate a learning curve.
 

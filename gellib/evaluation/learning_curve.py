@@ -14,11 +14,11 @@ from scipy.linalg import eigh
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-FOLDS = 5
+CURVE_FOLDS = 5
 # Twenty draws of each size, four of which test each image.
-REPEATS = 4
+CURVE_REPEATS = 4
 # Shares of the training images, each about 1.4 times the one before.
-SHARES = (0.125, 0.177, 0.25, 0.354, 0.5, 0.707, 1.0)
+CURVE_SHARES = (0.125, 0.177, 0.25, 0.354, 0.5, 0.707, 1.0)
 LEAST_IMAGES = 10
 # With fewer sizes there is no curve to be seen.
 LEAST_SIZES = 4
@@ -65,7 +65,7 @@ def measure_learning_curve(
     targets: np.ndarray,
     groups: np.ndarray,
     *,
-    repeats: int = REPEATS,
+    repeats: int = CURVE_REPEATS,
     seed: int = 0,
 ) -> LearningCurve | None:
     """Measure the score at growing numbers of training images.
@@ -90,20 +90,20 @@ def measure_learning_curve(
     """
     groups = np.unique(groups, return_inverse=True)[1].reshape(-1)
     strata = targets if targets.ndim == 1 else np.zeros(len(targets), int)
-    if groups.max(initial=-1) + 1 < 2 * FOLDS:
+    if groups.max(initial=-1) + 1 < 2 * CURVE_FOLDS:
         return None
-    pool = len(targets) * (1 - 1 / FOLDS)
-    shares = [share for share in SHARES if round(share * pool) >= LEAST_IMAGES]
+    pool = len(targets) * (1 - 1 / CURVE_FOLDS)
+    shares = [share for share in CURVE_SHARES if round(share * pool) >= LEAST_IMAGES]
     if len(shares) < LEAST_SIZES:
         return None
     rng = np.random.default_rng([seed, _STREAM])
     scores = np.zeros((len(shares), repeats, len(targets)))
-    sizes = np.zeros((len(shares), repeats, FOLDS))
+    sizes = np.zeros((len(shares), repeats, CURVE_FOLDS))
     features = np.asarray(features, dtype=np.float64)
     with threadpool_limits(1):  # the result must not depend on the number of threads
         for repeat in range(repeats):
             folds = _deal(_interleave(strata, groups, rng), groups)
-            for fold in range(FOLDS):
+            for fold in range(CURVE_FOLDS):
                 test = np.flatnonzero(folds == fold)
                 train = np.flatnonzero(folds != fold)
                 order = train[_rows_by_unit(_interleave(strata[train], groups[train], rng))]
@@ -141,7 +141,7 @@ def _rows_by_unit(units: list[np.ndarray]) -> np.ndarray:
 
 def _deal(units: list[np.ndarray], groups: np.ndarray) -> np.ndarray:
     """Deal units out to folds, each to the smallest so far; return the fold of each row."""
-    folds, held = np.empty(len(groups), int), np.zeros(FOLDS, int)
+    folds, held = np.empty(len(groups), int), np.zeros(CURVE_FOLDS, int)
     for unit in units:
         fold = int(held.argmin())
         folds[unit] = fold

@@ -23,7 +23,7 @@ from gellib.evaluation.task import task_of_targets
 
 SET_LEVEL = 0.95
 NONE_OF_THESE = "none of these"
-NO_LABEL = "none of the labels"
+NONE_OF_LABELS = "none of the labels"
 # Probabilities that should be equal differ in their last digits between machines.
 _TOLERANCE = 1e-9
 
@@ -172,7 +172,7 @@ def set_text(label: str, members: Sequence[str], *, exclusive: bool = True) -> s
         Whether one class excludes the others.
     """
     if not exclusive:
-        return f"possible: {', '.join(members)}" if members else NO_LABEL
+        return f"possible: {', '.join(members)}" if members else NONE_OF_LABELS
     if list(members) == [label]:
         return label
     others = [name for name in members if name != label] if members else [NONE_OF_THESE]

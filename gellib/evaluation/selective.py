@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from gellib.evaluation.resampling import roc_auc_interval, wilson
 
-SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+DEFERRED_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:
@@ -60,11 +60,11 @@ def error_detection(uncertainty: np.ndarray, right: np.ndarray) -> dict[str, Any
     curve = risk_coverage(uncertainty, right)
     both = right.any() and not right.all()
     alone = np.arange(len(right))
-    places = [round(share * len(right)) for share in SHARES]
+    places = [round(share * len(right)) for share in DEFERRED_SHARES]
     return {
         "auroc": float(roc_auc_score(~right, uncertainty)) if both else None,
         "interval": roc_auc_interval(~right[:, None], np.asarray(uncertainty)[:, None], alone),
         "aurc": float((1 - curve["accuracy"]).mean()),
-        "handed_over": list(SHARES),
+        "handed_over": list(DEFERRED_SHARES),
         "accuracy": [float(curve["accuracy"][min(i, len(right) - 1)]) for i in places],
     }

@@ -21,7 +21,7 @@ class Head(nn.Sequential):
     Parameters
     ----------
     kind
-        One of `KINDS`.
+        One of `HEADS`.
     in_features
         Number of features per image.
     n_classes
@@ -35,7 +35,7 @@ class Head(nn.Sequential):
     def __init__(
         self, kind: str, in_features: int, n_classes: int, task: Task, dropout: float
     ) -> None:
-        super().__init__(*KINDS[kind](in_features, n_classes, dropout))
+        super().__init__(*HEADS[kind](in_features, n_classes, dropout))
         self.kind = kind
         self.in_features = in_features
         self.n_classes = n_classes
@@ -80,7 +80,7 @@ def build_head(
     Parameters
     ----------
     kind
-        One of `KINDS`.
+        One of `HEADS`.
     in_features
         Number of features per image.
     n_classes
@@ -98,8 +98,8 @@ def build_head(
     ValueError
         For an unknown kind or task, and for less than two classes that exclude each other.
     """
-    if kind not in KINDS:
-        raise ValueError(f"classifier_head: got {kind!r}, expected one of {', '.join(KINDS)}")
+    if kind not in HEADS:
+        raise ValueError(f"classifier_head: got {kind!r}, expected one of {', '.join(HEADS)}")
     task = find_task(task) if isinstance(task, str) else task
     if n_classes < 2 and task.exclusive:
         raise ValueError(f"a head needs at least two classes, got {n_classes}")
@@ -195,7 +195,7 @@ class ChannelAttention(nn.Module):
         return x * self.weigh(x)
 
 
-KINDS: dict[str, Callable[[int, int, float], list[nn.Module]]] = {
+HEADS: dict[str, Callable[[int, int, float], list[nn.Module]]] = {
     "single": _single,
     "multi": _multi,
     "dense": _dense,

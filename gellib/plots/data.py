@@ -39,7 +39,7 @@ SPLIT_LABELS = {
     "test": "test",
     "all": "not split yet",
 }
-THUMBNAIL_PX = 240
+_THUMBNAIL_PX = 240
 SIZE_TICKS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000]
 
 
@@ -184,7 +184,7 @@ def show_image(axes: Axes, path: str) -> None:
         text.set_in_layout(False)  # a long word would push the columns apart
         axes.set_aspect("equal")
         return
-    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
     side = max(image.size)
     square = Image.new("RGB", (side, side), "#F4F4F4")
     square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))

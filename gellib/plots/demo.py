@@ -18,9 +18,9 @@ from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
 from gellib.plots.base import INK, Chart, headline, message, note, percent, short_name
 
-THUMBNAIL_PX = 150
+_THUMBNAIL_PX = 150
 TILE, GAP, LINE = 1.6, 0.2, 0.16  # inches
-MAX_LABELS_SHOWN = 3
+_MAX_LABELS_SHOWN = 3
 LINE_CHARACTERS = 22  # as many as a tile is wide
 
 
@@ -118,7 +118,7 @@ def _tile(
     try:
         image = Image.fromarray(read_image(root / str(row["file"]), color="rgb"))
         # Shrunk first, which keeps the notebook small, and padded to a square, so that rows align.
-        square = ImageOps.pad(image, (THUMBNAIL_PX, THUMBNAIL_PX), color="#F1F1F1")
+        square = ImageOps.pad(image, (_THUMBNAIL_PX, _THUMBNAIL_PX), color="#F1F1F1")
         place = (x, x + TILE, y + TILE, y)
         axes.imshow(np.asarray(square), extent=place, interpolation="nearest")
     except (BadImageError, OSError):
@@ -146,10 +146,10 @@ def _texts(row: pd.Series) -> tuple[str, str]:
     names = _labels(row, str(row["predicted"]))
     mark = "" if str(row["label"]) == str(row["predicted"]) else "✗ "
     said = [_with_percent(name, float(row[f"p_{name}"]), len(mark)) for name in names]
-    if len(said) > MAX_LABELS_SHOWN:
-        said[MAX_LABELS_SHOWN - 1 :] = [f"and {len(said) - MAX_LABELS_SHOWN + 1} more"]
+    if len(said) > _MAX_LABELS_SHOWN:
+        said[_MAX_LABELS_SHOWN - 1 :] = [f"and {len(said) - _MAX_LABELS_SHOWN + 1} more"]
     truth = [short_name(name) for name in _labels(row, str(row["label"]))] or ["no label"]
-    below = textwrap.fill(f"true: {', '.join(truth)}", 27, max_lines=MAX_LABELS_SHOWN)
+    below = textwrap.fill(f"true: {', '.join(truth)}", 27, max_lines=_MAX_LABELS_SHOWN)
     return mark + ("\n".join(said) or "no label"), below
 
 

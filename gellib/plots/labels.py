@@ -32,7 +32,7 @@ from gellib.plots.base import (
 
 # Beyond this ratio of the largest to the smallest class, the small bars would vanish.
 LOG_RATIO = 50
-MAX_TEXT_CLASSES = 15
+_MAX_TEXT_CLASSES = 15
 _SCORES = {
     "precision": ("precision", BLUE),
     "recall": ("recall", ORANGE),
@@ -94,7 +94,7 @@ def co_occurrence(imageset: ImageSet) -> Figure:
     top = max(float(np.nanmax(share, initial=0)), 0.01)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=top)
     axes.set_facecolor("#F1F1F1")
-    if n <= MAX_TEXT_CLASSES:
+    if n <= _MAX_TEXT_CLASSES:
         for row, column in np.ndindex(n, n):
             value = share[row, column]
             if row == column or not together[row, column]:
@@ -103,7 +103,7 @@ def co_occurrence(imageset: ImageSet) -> Figure:
             text = "<1" if value < 0.01 else f"{100 * value:.0f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
     names = [short_name(name, 28) for name in imageset.classes]
-    size = 9 if n <= MAX_TEXT_CLASSES else 7.5
+    size = 9 if n <= _MAX_TEXT_CLASSES else 7.5
     axes.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=size)
     rows = [f"{name} ({count})" for name, count in zip(names, own, strict=True)]
     axes.set_yticks(range(n), rows, fontsize=size)

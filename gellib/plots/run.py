@@ -24,10 +24,8 @@ from gellib.plots.base import (
     title,
 )
 
-THUMBNAIL_PX = 150
-MAX_TEXT_CLASSES = 12
+_MAX_TEXT_CLASSES = 12
 MAX_LEGEND_INSIDE = 5
-MAX_LABELS_SHOWN = 3
 
 
 def confusion_matrix(
@@ -66,7 +64,7 @@ def confusion_matrix(
 
 def _cell(axes: Axes, row: int, column: int, count: float, share: float, n: int) -> None:
     colour = "white" if share > 0.55 else INK
-    if n > MAX_TEXT_CLASSES:
+    if n > _MAX_TEXT_CLASSES:
         if count:
             axes.text(column, row, f"{count:.0f}", ha="center", va="center", color=colour, size=7)
         return

@@ -34,7 +34,7 @@ _SIDE = 128
 _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 _SCALES = (0.0, 1.0, 2.0, 4.0)
 # Reading more images than this would delay the summary too long.
-MOST_IMAGES = 20_000
+_MOST_IMAGES = 20_000
 
 
 def image_statistics(image: np.ndarray) -> np.ndarray:
@@ -177,9 +177,9 @@ class Baselines:
         return found
 
     def _read(self, files: Sequence[str], root: str | Path, color: Color) -> np.ndarray | None:
-        if len(files) > MOST_IMAGES:
+        if len(files) > _MOST_IMAGES:
             self.problem = (
-                f"{len(files)} images are more than the {MOST_IMAGES} that a summary reads"
+                f"{len(files)} images are more than the {_MOST_IMAGES} that a summary reads"
             )
             return None
         if not Path(root).is_dir():

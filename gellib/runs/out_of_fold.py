@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gellib.base.spreadsheet import from_cell
-from gellib.config import OUTPUT_FIELDS, REPEATS
+from gellib.config import OUTPUT_FIELDS, REPEAT_PARAMETERS
 from gellib.evaluation import Task
 from gellib.runs.record import Record
 from gellib.runs.run_folder import RunFolder
@@ -119,7 +119,7 @@ def read_sweep_out_of_fold(folder: Path, records: Sequence[Record]) -> OutOfFold
 
 
 def _configuration(record: Record) -> str:
-    apart = {*OUTPUT_FIELDS, *REPEATS}
+    apart = {*OUTPUT_FIELDS, *REPEAT_PARAMETERS}
     values = {name: value for name, value in record.config.items() if name not in apart}
     return json.dumps(values, sort_keys=True)
 

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gellib.config import OUTPUT_FIELDS, REPEATS
+from gellib.config import OUTPUT_FIELDS, REPEAT_PARAMETERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Return the finished rows of a table of runs or of configurations, best first."""
     done = table[table["status"] == "done"]
     columns = [done[name] for name in ("model_id", score_column(table), "val_loss")]
-    repeats = [done[name].fillna(0) for name in REPEATS]
+    repeats = [done[name].fillna(0) for name in REPEAT_PARAMETERS]
     rows = zip(*columns, *repeats, strict=True)
     candidates = [
         Candidate(model, float(score), float(loss), (model, *repeat))
@@ -97,7 +97,7 @@ def rank_runs(runs: Sequence[tuple[RunFolder, Record]]) -> list[RunFolder]:
 
 
 def _candidate(folder: RunFolder, record: Record) -> Candidate:
-    apart = {*OUTPUT_FIELDS, *REPEATS}
+    apart = {*OUTPUT_FIELDS, *REPEAT_PARAMETERS}
     config = {name: value for name, value in record.config.items() if name not in apart}
     validation = record.val
     score = validation.get(record.task.headline, math.nan)

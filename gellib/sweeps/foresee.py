@@ -16,16 +16,15 @@ from gellib.config.expressions import (
     check_schedule,
     check_trainable,
 )
+from gellib.config.known_names import BACKBONE_ALIASES, NAMED_WEIGHTS
 from gellib.models.known_layers import has_layers
-from gellib.sweeps.network_names import ALIASES, find_network_problem
+from gellib.sweeps.network_names import find_network_problem
 from gellib.sweeps.spec import Sweep
 from gellib.sweeps.sweep_file import SweepInputError
 
 if TYPE_CHECKING:
     from gellib.data import ImageSet
 
-# As in `gellib.models.backbones`; a test compares them.
-NAMED_WEIGHTS = ("auto", "pretrained", "imagenet", "labsim", "none")
 _TEXTS: dict[str, Callable[[str], Any]] = {
     "augmentation": check_augmentation,
     "schedule": check_schedule,
@@ -117,7 +116,7 @@ def _layer_problem(network: str, image_size: int, text: str) -> str:
         word, rest = check_trainable(text)
         if word in ("head", "all") and "+" not in network:
             return ""
-        known = has_layers(ALIASES.get(network, network), word, rest)
+        known = has_layers(BACKBONE_ALIASES.get(network, network), word, rest)
         if word == "head" or known or find_network_problem(network):
             return ""
         from gellib.models.backbones import check_layers

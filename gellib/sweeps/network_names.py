@@ -12,18 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gellib.base.text import did_you_mean
+from gellib.config.known_names import BACKBONE_ALIASES
 
-# Our own names, and the networks that they stand for; as in `gellib.models.backbones`.
-ALIASES = {
-    "mobilenet-v3": "mobilenet_v3_large",
-    "efficientnet-b0": "efficientnet_b0",
-    "efficientnet-b2": "efficientnet_b2",
-    "efficientnet-lite0": "efficientnet_lite0",
-    "efficientnet-lite1": "efficientnet_lite1",
-    "efficientnet-lite2": "efficientnet_lite2",
-    "vit-b-16": "vit_b_16",
-}
-_OWN = frozenset((*ALIASES, "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"))
+_OWN = frozenset(
+    (*BACKBONE_ALIASES, "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+)
 _NO_LINEAR_LAYER = frozenset(("squeezenet1_0", "squeezenet1_1"))
 _TIMM = "timm/"
 _REGISTERED = re.compile(
@@ -38,7 +31,7 @@ def find_network_problem(name: str) -> str:
     if "" in parts:
         return "expected names of networks around each '+', such as resnet18+efficientnet-lite0"
     problems = [problem for part in parts if (problem := _find_problem(part))]
-    if not problems and len({ALIASES.get(part, part) for part in parts}) < len(parts):
+    if not problems and len({BACKBONE_ALIASES.get(part, part) for part in parts}) < len(parts):
         return "it names a network twice; name each once"
     return "; ".join(problems)
 

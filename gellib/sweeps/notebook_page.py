@@ -65,7 +65,7 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
         When nbconvert is not installed, as in an environment of an earlier gellib, or fails.
     """
     # Only here: they take half a second to import, and a sweep needs them at its end.
-    from gellib.sweeps.notebook_page_template import CELLS, PAGE
+    from gellib.sweeps.notebook_page_template import CELLS_TEMPLATE, PAGE_TEMPLATE
 
     try:
         from bs4 import BeautifulSoup
@@ -81,7 +81,7 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
             TagRemovePreprocessor={"enabled": True, "remove_cell_tags": [NOTEBOOK_ONLY]},
         ),
         template_name="base",
-        raw_template=CELLS,
+        raw_template=CELLS_TEMPLATE,
     )
     try:
         html, _ = exporter.from_notebook_node(_as_shown(notebook, parameters=bool(run)))
@@ -105,7 +105,7 @@ def render_notebook_page(notebook: NotebookNode, *, run: str = "") -> str:
         # A table that is wider than the screen scrolls, and not the page with it.
         table.wrap(soup.new_tag("div", attrs={"class": "wide", "tabindex": "0"}))
     title = soup.select_one("h1")
-    return PAGE.render(
+    return PAGE_TEMPLATE.render(
         title=": ".join(filter(None, (run, title.get_text() if title else ""))) or "Notebook",
         run=run,
         contents=contents,

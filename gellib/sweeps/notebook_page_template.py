@@ -5,7 +5,7 @@ from __future__ import annotations
 from jinja2 import Template
 
 # For nbconvert: the outputs of cells, and the texts between them.
-CELLS = """
+CELLS_TEMPLATE = """
 {%- extends 'display_priority.j2' -%}
 {%- from 'celltags.j2' import celltags -%}
 {%- block codecell -%}
@@ -80,7 +80,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 }
 """
 
-PAGE = Template(
+PAGE_TEMPLATE = Template(
     """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
@@ -102,4 +102,4 @@ PAGE = Template(
 """,
     autoescape=True,
 )
-PAGE.globals["style"] = _STYLE
+PAGE_TEMPLATE.globals["style"] = _STYLE

@@ -12,7 +12,7 @@ from yaml.composer import Composer
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.resolver import Resolver
 
-MOST_BYTES = 1_000_000
+_MOST_CHARACTERS = 1_000_000
 MOST_NODES = 100_000  # with each alias counted as often as it is used
 MOST_DEPTH = 20
 
@@ -88,8 +88,10 @@ def read_yaml(text: str) -> Any:
         For what is not YAML, more than one document, keys that stand twice, tags, values that
         other readers take otherwise (`yes`, `010`), and more than the bounds allow.
     """
-    if len(text) > MOST_BYTES:
-        raise StrictYamlError(f"it has {len(text):,} characters, expected at most {MOST_BYTES:,}")
+    if len(text) > _MOST_CHARACTERS:
+        raise StrictYamlError(
+            f"it has {len(text):,} characters, expected at most {_MOST_CHARACTERS:,}"
+        )
     try:
         try:
             return _read(_FastLoader(text))

@@ -15,14 +15,14 @@ from gellib.data import ImageSet
 from gellib.evaluation import group_numbers
 from gellib.runs import Record
 from gellib.training_run.steps import (
-    cache_folder,
     choose_compute,
     load_backbone,
     load_images,
+    run_cache_folder,
 )
 
 # More images would take minutes, and show nothing that these do not.
-MOST_IMAGES = 5000
+_MOST_IMAGES = 5000
 
 
 def from_labelled_features(
@@ -66,7 +66,7 @@ def from_labelled_features(
         return None
     images = loaded.images
     rows = np.flatnonzero((images.table["split"] != "test").to_numpy())
-    if loaded.fingerprint != record.data.fingerprint or len(rows) > MOST_IMAGES:
+    if loaded.fingerprint != record.data.fingerprint or len(rows) > _MOST_IMAGES:
         return None
     facts = {
         "version": version,
@@ -75,7 +75,10 @@ def from_labelled_features(
         "weights": record.weights.sha256,
     }
     found: dict[str, Any] | None = cached_json(
-        Path(cache_folder(config)), name, facts, lambda: _measured(config, images, rows, measure)
+        Path(run_cache_folder(config)),
+        name,
+        facts,
+        lambda: _measured(config, images, rows, measure),
     )
     return found
 

@@ -13,7 +13,7 @@ from gellib.runs import Record
 from gellib.training_run.labelled_features import from_labelled_features
 
 _POINTS = 25
-VERSION = 1  # increased when the same images get another curve than before
+_VERSION = 1  # increased when the same images get another curve than before
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def expect_more_images(record: Record) -> MoreImages | None:
         None where layers of the backbone or further images were trained on, the images have changed
         since or are gone, and where there are too few of them, or too many.
     """
-    found = from_labelled_features(record, "more_images", VERSION, _measure)
+    found = from_labelled_features(record, "more_images", _VERSION, _measure)
     if found is None:
         return None
     # JSON has lists for what are tuples.

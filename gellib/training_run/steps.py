@@ -12,6 +12,7 @@ from gellib.base import paths
 from gellib.base.paths import expand_user
 from gellib.base.text import did_you_mean
 from gellib.config import ConfigError, RunConfig
+from gellib.config.known_names import NAMED_WEIGHTS
 from gellib.data import ImageSet, append_images, drop_images, limit_images, load_imageset
 from gellib.data.file_notes import (
     blank_page_sentences,
@@ -24,7 +25,6 @@ from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.readable import examine_images, unreadable_sentence
 from gellib.data.run_parts import draw_folds_for_run, split_for_run
 from gellib.models.backbones import (
-    NAMED_WEIGHTS,
     Backbone,
     build_backbone,
     check_backbone,
@@ -94,7 +94,7 @@ def load_images(config: RunConfig) -> LoadedImages:
         config,
         images,
         partial(_readable, config, notes=notes),
-        cache_dir=cache_folder(config),
+        cache_dir=run_cache_folder(config),
         limits=limits_of(config),
     )
     notes += [] if extra is None else [*extra.images.notes, extra.sentence()]
@@ -103,7 +103,7 @@ def load_images(config: RunConfig) -> LoadedImages:
     images, grouping = split_in_groups(
         merge_validation(images) if cv else images,
         partial(split_for_run, config),
-        cache_dir=cache_folder(config),
+        cache_dir=run_cache_folder(config),
         limits=limits_of(config),
         duplicates=config.group_duplicates,
         families=config.group_families,
@@ -128,7 +128,7 @@ def _readable(
     config: RunConfig, images: ImageSet, notes: list[str]
 ) -> tuple[ImageSet, list[BadImageError]]:
     """Leave out the images that cannot be read; add to the notes what is read in part."""
-    infos = examine_images(images, limits_of(config), cache_dir=cache_folder(config))
+    infos = examine_images(images, limits_of(config), cache_dir=run_cache_folder(config))
     bad_images = [BadImageError(info.path, info.reason) for info in infos if info.reason]
     notes += page_sentences(infos, images.root) + blank_page_sentences(infos, images.root)
     if bad_images and not config.skip_bad_images:
@@ -151,7 +151,7 @@ def load_backbone(config: RunConfig) -> Backbone:
 
 def feature_store(config: RunConfig) -> FeatureStore:
     """Open the store of features that a configuration names."""
-    return FeatureStore(cache_folder(config), limits_of(config))
+    return FeatureStore(run_cache_folder(config), limits_of(config))
 
 
 def choose_compute(config: RunConfig) -> Compute:
@@ -170,7 +170,7 @@ def choose_compute(config: RunConfig) -> Compute:
     )
 
 
-def cache_folder(config: RunConfig) -> Path:
+def run_cache_folder(config: RunConfig) -> Path:
     """Return the folder of what runs share."""
     return paths.cache_folder(config.cache_dir)
 

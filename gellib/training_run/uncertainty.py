@@ -17,7 +17,7 @@ from gellib.evaluation import (
     group_numbers,
 )
 from gellib.models.explain import (
-    MOST_IMAGES,
+    MOST_REFERENCES,
     OutOfDistribution,
     Uncertainty,
     fit_out_of_distribution,
@@ -198,13 +198,13 @@ def _unlike(
 
 
 def _evenly(rows: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """Choose at most `MOST_IMAGES`, or of each class `MOST_OF_CLASS` where that is more."""
-    if len(rows) <= MOST_IMAGES:
+    """Choose at most `MOST_REFERENCES`, or of each class `MOST_OF_CLASS` where that is more."""
+    if len(rows) <= MOST_REFERENCES:
         return rows
     if labels is None:
-        return _spread(rows, MOST_IMAGES)
+        return _spread(rows, MOST_REFERENCES)
     classes = [rows[labels[rows] == number] for number in np.unique(labels[rows])]
-    each = max(MOST_IMAGES // len(classes), MOST_OF_CLASS)
+    each = max(MOST_REFERENCES // len(classes), MOST_OF_CLASS)
     return np.sort(np.concatenate([_spread(of_class, each) for of_class in classes]))
 
 

@@ -49,7 +49,8 @@ def test_notebooks_are_checked_as_before():
         "from gellib.base.notebook_files import nbformat\n"
         "from nbformat.v4 import new_notebook\n"
         "try:\n    nbformat.validate(new_notebook(cells=[{}]))\n"
-        "except nbformat.ValidationError as err:\n    assert 'any of the given schemas' in str(err)\n"
+        "except nbformat.ValidationError as err:\n"
+        "    assert 'any of the given schemas' in str(err)\n"
         "else:\n    raise SystemExit('an invalid notebook passed')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,7 +20,7 @@ import numpy as np
 
 from gellib.evaluation.extrapolation import extrapolate
 from gellib.evaluation.learning_curve import (
-    FOLDS,
+    CURVE_FOLDS,
     _interleave,
     _score,
     _whole_groups,
@@ -58,7 +58,7 @@ SETS = {
 
 def truth_of_population(arguments, seed: int) -> float:
     n, d, gap, noise, per_group = arguments
-    size = round(n * (1 - 1 / FOLDS))
+    size = round(n * (1 - 1 / CURVE_FOLDS))
     scores = []
     for i in range(20):
         x, y, _ = simulate(size, d, gap, noise, per_group, seed * 1000 + i)
@@ -123,7 +123,7 @@ def main() -> None:
     if not options.features:
         for number, (name, arguments) in enumerate(SETS.items()):
             n, d, gap, noise, per_group = arguments
-            truth, size = truth_of_population(arguments, number), round(n * (1 - 1 / FOLDS))
+            truth, size = truth_of_population(arguments, number), round(n * (1 - 1 / CURVE_FOLDS))
 
             def sample(share, i, arguments=arguments, number=number):
                 n, *rest = arguments
@@ -134,7 +134,7 @@ def main() -> None:
         data = np.load(path)
         x, y = data["x"].astype(float), data["y"]
         groups = np.unique(data["groups"], return_inverse=True)[1]
-        size = round(len(y) / 2 * (1 - 1 / FOLDS))
+        size = round(len(y) / 2 * (1 - 1 / CURVE_FOLDS))
 
         def sample(share, i, x=x, y=y, groups=groups):
             return draw(x, y, groups, share / 2, np.random.default_rng([i, 77]))

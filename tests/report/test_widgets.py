@@ -23,7 +23,7 @@ from gellib.data.images import read_image
 from gellib.labsim.zeroshot import ZeroShotPrediction
 from gellib.report.widgets import (
     MOST_MAPS,
-    MOST_ROWS,
+    MOST_SHOWN,
     UNTRAINED,
     PredictWidget,
     preview,
@@ -319,19 +319,19 @@ def test_the_largest_table_comes_through_to_the_browser(form, monkeypatch):
         lambda _, sources, *args, **more: [Overlay(noise, "gel", "Grad-CAM")] * len(sources),
     )
     form.heat_map.value = True
-    form.upload_files(as_8([(f"{i}.png", buffer.getvalue()) for i in range(MOST_ROWS)]))
-    assert len(table_rows(form)) == MOST_ROWS
+    form.upload_files(as_8([(f"{i}.png", buffer.getvalue()) for i in range(MOST_SHOWN)]))
+    assert len(table_rows(form)) == MOST_SHOWN
     assert form.results.value.count("alt='Heat map") == MOST_MAPS
     assert len(form.results.value.encode()) < MOST_BYTES
 
 
 def test_very_many_images_are_not_all_shown(form):
     small = png(8)
-    form.upload_files(as_8([(f"{i}.png", small) for i in range(MOST_ROWS + 3)]))
-    assert len(table_rows(form)) == MOST_ROWS
+    form.upload_files(as_8([(f"{i}.png", small) for i in range(MOST_SHOWN + 3)]))
+    assert len(table_rows(form)) == MOST_SHOWN
     assert "3 more are not shown" in form.results.value
     table = pd.read_csv(io.BytesIO(linked(form, "predictions.csv")))
-    assert len(table) == MOST_ROWS + 3 and table["p_gel"].eq(0.97).all()
+    assert len(table) == MOST_SHOWN + 3 and table["p_gel"].eq(0.97).all()
 
 
 @pytest.mark.parametrize("name", HOSTILE)

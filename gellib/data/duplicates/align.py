@@ -12,7 +12,7 @@ from gellib.data.duplicates.variants import transform
 
 FULL = 64
 SIDES = (16, 32, FULL)
-STEPS = {16: 8, 32: 6, FULL: 4}
+_STEPS = {16: 8, 32: 6, FULL: 4}
 WHOLE = np.array([0.0, 1.0, 0.0, 1.0], np.float32)
 # Largest distance of an edge of one image from the same edge of the other, as a share of the side.
 # No benchmark set it: it leaves room for the crops of up to 10 % per side that count as copies.
@@ -100,7 +100,7 @@ def agreement(
     def at_side(rows: np.ndarray, side: int) -> np.ndarray:
         a = transform(details[side][first[rows]], symmetry[rows], negative[rows])
         b = details[side][second[rows]]
-        value, windows[rows] = _optimise_window(a, b, windows[rows], STEPS[side])
+        value, windows[rows] = _optimise_window(a, b, windows[rows], _STEPS[side])
         return rows[value >= MIN_AGREEMENT.get(side, -1)]
 
     kept = list(in_threads(begin, batches(np.arange(len(first)), BATCH)))

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from gellib.data.duplicates.groups import components
 
 SIDE = 32
-FOLDS = 5
+CLUSTER_FOLDS = 5
 # No benchmark set the five thresholds below: they were chosen by hand. Two things guard them.
 # tests/data/test_duplicates.py has simulated subjects that must be found and classes that must
 # not; `tests/benchmarks/duplicates.py quiet` counts false alarms on 100 clean simulated sets.
@@ -94,18 +94,18 @@ def find_clusters(
     numbers = np.asarray(labels)
     n = len(numbers)
     counts = np.bincount(numbers) if n else np.zeros(0, int)
-    if n < 2 * FOLDS or (counts > 0).sum() < 2:
+    if n < 2 * CLUSTER_FOLDS or (counts > 0).sum() < 2:
         return Clusters()
     chance = float(counts.max() / n)
     vectors = _vectors(thumbnails)
     own = _group_numbers(n, duplicates)
     links = _similar_pairs(vectors, numbers)
     connected = components([*links, *_pairs_of(duplicates)])
-    random = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    if counts[counts > 0].min() < FOLDS:
+    random = StratifiedKFold(CLUSTER_FOLDS, shuffle=True, random_state=seed)
+    if counts[counts > 0].min() < CLUSTER_FOLDS:
         return Clusters(chance=chance)
     nn_random = _nearest_accuracy(vectors, numbers, _fold_of(random.split(vectors, numbers), n))
-    grouped = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    grouped = StratifiedGroupKFold(CLUSTER_FOLDS, shuffle=True, random_state=seed)
 
     def accuracy(groups: np.ndarray) -> float:
         return _nearest_accuracy(

@@ -9,7 +9,7 @@ from gellib.base.text import quote_some
 from gellib.data.imageset import DatasetError, sort_classes
 from gellib.data.tables import find_table, one_line, read_table
 
-EXPECTED = "Expected two columns, `label` as in the table of images and `name`, one row per class."
+_EXPECTED = "Expected two columns, `label` as in the table of images and `name`, one row per class."
 
 
 def class_names_file(root: Path) -> Path | None:
@@ -49,12 +49,12 @@ def _read(path: Path) -> dict[str, str]:
     header = [cell.casefold() for cell in table.columns]
     if sorted(header) != ["label", "name"]:
         got = list(table.columns) or ""
-        raise DatasetError(f"{path}: got the first row {got!r}. {EXPECTED}")
+        raise DatasetError(f"{path}: got the first row {got!r}. {_EXPECTED}")
     label, name = header.index("label"), header.index("name")
     rows = [[one_line(cell, row, path) for cell in row.cells] for row in table.rows]
     names = {row[label]: row[name] for row in rows}
     if len(set(names.values())) < len(rows) or "" in (*names, *names.values()):
-        raise DatasetError(f"{path}: got empty or repeated labels or names. {EXPECTED}")
+        raise DatasetError(f"{path}: got empty or repeated labels or names. {_EXPECTED}")
     return names
 
 

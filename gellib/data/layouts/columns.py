@@ -14,13 +14,13 @@ from gellib.data.imageset import DatasetError
 from gellib.data.tables import Table, one_line
 
 # Names of columns in other data sets; letter case does not matter.
-ALIASES = {
+COLUMN_ALIASES = {
     "file": ("file", "filename", "file_name", "image", "path", "name", "id", "image_id"),
     "label": ("label", "labels", "class", "target", "category"),
     "split": ("split", "set", "part", "partition"),
     "group": ("group", "groups", "patient", "patient_id", "subject", "subject_id"),
 }
-EXPECTED = "Expected the columns file,label[,split][,group]."
+EXPECTED_COLUMNS = "Expected the columns file,label[,split][,group]."
 # Rows of which the files are looked for to choose among columns; no benchmark set it.
 _LOOKED_AT = 200
 
@@ -45,7 +45,7 @@ def our_columns(table: Table, is_image: Callable[[str], bool]) -> pd.DataFrame:
     path, names = table.path, table.columns
     plain = [_plain(name) for name in names]
     result, used = pd.DataFrame(index=range(len(table.rows))), set()
-    for ours, aliases in ALIASES.items():
+    for ours, aliases in COLUMN_ALIASES.items():
         found = [plain.index(alias) for alias in aliases if alias in plain]
         if ours == "file" and len(found) > 1:
             found.sort(key=lambda place: -_count_images(table, place, is_image))  # stable
@@ -59,18 +59,18 @@ def our_columns(table: Table, is_image: Callable[[str], bool]) -> pd.DataFrame:
         for i, name in enumerate(names)
         if i not in used and name and not name.startswith("Unnamed:")
     ]
-    lacking = [name for name in ALIASES if name not in result]
+    lacking = [name for name in COLUMN_ALIASES if name not in result]
     for name in extra:
         near = difflib.get_close_matches(name.casefold(), lacking, n=1, cutoff=0.7)
         if near:
             raise DatasetError(
-                f"{path}: got an unknown column {name!r}; did you mean {near[0]!r}? {EXPECTED} "
-                "Rename the column, or remove it."
+                f"{path}: got an unknown column {name!r}; did you mean {near[0]!r}? "
+                f"{EXPECTED_COLUMNS} Rename the column, or remove it."
             )
     if "file" in lacking or "label" in lacking:
         need = " and ".join(repr(name) for name in ("file", "label") if name in lacking)
         raise DatasetError(
-            f"{path}: got the columns {quote_some(names, 20)}, without {need}. {EXPECTED} "
+            f"{path}: got the columns {quote_some(names, 20)}, without {need}. {EXPECTED_COLUMNS} "
             f"{_advice(names, is_image)}"
         )
     if extra:
@@ -84,7 +84,7 @@ def our_columns(table: Table, is_image: Callable[[str], bool]) -> pd.DataFrame:
 def _advice(names: tuple[str, ...], is_image: Callable[[str], bool]) -> str:
     if any(is_image(name) for name in names):
         return "The first row is of an image: put the names of the columns above it."
-    known = {alias for aliases in ALIASES.values() for alias in aliases}
+    known = {alias for aliases in COLUMN_ALIASES.values() for alias in aliases}
     words = set(re.split(r"[^a-z_]+", " ".join(names).casefold()))
     if len([name for name in names if name]) == 1 and len(words & known) > 1:
         return (

@@ -19,7 +19,7 @@ from gellib.data.imageset import (
     make_imageset,
 )
 from gellib.data.layouts.class_names import name_classes, with_names
-from gellib.data.layouts.columns import EXPECTED, our_columns
+from gellib.data.layouts.columns import EXPECTED_COLUMNS, our_columns
 from gellib.data.layouts.file_finder import FileFinder
 from gellib.data.layouts.folders import SPLIT_NAMES
 from gellib.data.tables import find_tables, read_table
@@ -168,7 +168,7 @@ def _some_with_hints(missing: list[str], files: FileFinder) -> str:
 def _read(path: Path) -> pd.DataFrame:
     table = read_table(path)
     if not table.rows:
-        raise DatasetError(f"{path}: got no rows. {EXPECTED} Add one row per image.")
+        raise DatasetError(f"{path}: got no rows. {EXPECTED_COLUMNS} Add one row per image.")
     return our_columns(table, FileFinder(path).is_image)
 
 

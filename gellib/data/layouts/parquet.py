@@ -13,12 +13,12 @@ from gellib.base.files import atomic_folder
 from gellib.base.text import quote_some
 from gellib.data.image_files import HEAD_BYTES, file_digest, sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
-from gellib.data.layouts.columns import ALIASES
+from gellib.data.layouts.columns import COLUMN_ALIASES
 from gellib.data.layouts.folders import SPLIT_NAMES
 from gellib.evaluation.task import task_of_labels
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture")
-EXPECTED = (
+_EXPECTED = (
     "Expected a column `image` with the bytes of an image file, and a column `label`, as the "
     "datasets of Hugging Face have them."
 )
@@ -49,7 +49,7 @@ def load_parquet(root: Path, files: list[Path]) -> ImageSet:
     task = task_of_labels(any(isinstance(label, list) for label in cells))
     values = {v for cell in cells for v in (cell if isinstance(cell, list) else [cell])}
     if None in values:
-        raise DatasetError(f"{root}: got rows without a label. {EXPECTED} Remove these rows.")
+        raise DatasetError(f"{root}: got rows without a label. {_EXPECTED} Remove these rows.")
     ordered = sorted(values, key=lambda value: (isinstance(value, str), value))
     wrong = [value for value in ordered if names and value not in range(len(names))]
     if wrong:
@@ -92,14 +92,14 @@ def _open(path: Path) -> Any:
     try:
         return pq.ParquetFile(path)
     except (OSError, ValueError) as err:  # pyarrow's errors are among them
-        raise DatasetError(f"{path} cannot be read as Parquet: {err}. {EXPECTED}") from err
+        raise DatasetError(f"{path} cannot be read as Parquet: {err}. {_EXPECTED}") from err
 
 
 def _read_labels(path: Path) -> dict[str, Any]:
     with _open(path) as file:
         columns = file.schema_arrow.names
-        label = _column(columns, ALIASES["label"], path, "label")
-        group = next((name for name in columns if name.casefold() in ALIASES["group"]), None)
+        label = _column(columns, COLUMN_ALIASES["label"], path, "label")
+        group = next((name for name in columns if name.casefold() in COLUMN_ALIASES["group"]), None)
         table = file.read([label, *([group] if group else [])])
         groups = table.column(group).to_pylist() if group else [""] * len(table)
         return {
@@ -120,7 +120,7 @@ def _unpack(path: Path, folder: Path) -> None:
                 if not kind:
                     raise DatasetError(
                         f"{path}: row {index + 1} of the column {image!r} holds no image. "
-                        f"{EXPECTED} Store the bytes of the files, not their paths."
+                        f"{_EXPECTED} Store the bytes of the files, not their paths."
                     )
                 suffix = "jpg" if kind == "jpeg" else kind
                 (folder / f"{index:07d}.{suffix}").write_bytes(data or b"")
@@ -131,7 +131,7 @@ def _column(columns: list[str], names: tuple[str, ...], path: Path, what: str) -
     found = [name for name in columns if name.casefold() in names]
     if not found:
         raise DatasetError(
-            f"{path}: got the columns {quote_some(columns, 20)}, without {what!r}. {EXPECTED}"
+            f"{path}: got the columns {quote_some(columns, 20)}, without {what!r}. {_EXPECTED}"
         )
     return found[0]
 

@@ -19,7 +19,7 @@ from gellib.models.backbones.labsim_weights import FACTS_KEY, pretrained_facts
 from gellib.models.backbones.network_parts import last_linear
 from gellib.models.heads import Head, build_head
 
-SCHEMA = 1
+_SCHEMA = 1
 # Squares of small numbers, which half precision would lose.
 _FULL_PRECISION = ("running_var", "running_mean")
 
@@ -54,7 +54,7 @@ def write_weights(path: Path, network: nn.Module, name: str) -> None:
 def write_card(path: Path, name: str, made: dict[str, Any]) -> None:
     """Write the card of a file: its contents, then how it was made, as `made` says."""
     card = {
-        "schema": SCHEMA,
+        "schema": _SCHEMA,
         "backbone": name,
         "sha256": file_sha256(path),
         "bytes": path.stat().st_size,

@@ -13,10 +13,10 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gellib.base.text import did_you_mean
+from gellib.config.known_names import BACKBONE_ALIASES
 from gellib.labsim.pretraining.batches import BATCH_VIEWS
 from gellib.labsim.simulate import CLASSES
 from gellib.models.backbones.labsim_weights import PRETRAINABLE, make_classifier
-from gellib.models.backbones.sources import ALIASES
 
 
 class PretrainError(ValueError):
@@ -91,7 +91,7 @@ def check_pretrainable(backbone: str) -> str:
     PretrainError
         If there is no recipe for the backbone.
     """
-    name = ALIASES.get(backbone, backbone)
+    name = BACKBONE_ALIASES.get(backbone, backbone)
     if name in PRETRAINABLE:
         return name
     known = ["resnet18", "mobilenet-v3", "vgg16"]

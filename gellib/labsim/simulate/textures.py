@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from gellib.labsim.simulate.draw import Canvas, chance, mix, pick, ramps, resized
 
 BANK_PX = 512
-KINDS = ("cloud", "rough", "fine", "cells", "ridges", "fibres", "foliage")
+TEXTURES = ("cloud", "rough", "fine", "cells", "ridges", "fibres", "foliage")
 
 
 def field(rng: np.random.Generator, width: int, height: int, cells: float = 4) -> np.ndarray:
@@ -33,7 +33,7 @@ def field(rng: np.random.Generator, width: int, height: int, cells: float = 4) -
 @cache
 def _bank(kind: str) -> np.ndarray:
     """Draw the three textures of one kind (3, 512, 512), mean 0.5 and about 0.25 spread."""
-    rng = np.random.default_rng([20, KINDS.index(kind)])
+    rng = np.random.default_rng([20, TEXTURES.index(kind)])
     size = BANK_PX
     down, across = np.fft.fftfreq(size)[:, None] * size, np.fft.rfftfreq(size)[None, :] * size
     made = []
@@ -75,12 +75,12 @@ def texture(
     Parameters
     ----------
     kind
-        One of `KINDS`; drawn if not given.
+        One of `TEXTURES`; drawn if not given.
     zoom
         Size of its grains: 1 shows a third of the texture across the image.
     """
     if kind is None:
-        kind = KINDS[rng.integers(len(KINDS))]
+        kind = TEXTURES[rng.integers(len(TEXTURES))]
     source = _bank(kind)[rng.integers(3)]
     window = float(np.clip(BANK_PX / 3 / zoom, 24, BANK_PX))
     across, down = window * width / max(width, height), window * height / max(width, height)

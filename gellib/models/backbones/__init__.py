@@ -28,14 +28,12 @@ from gellib.models.backbones.preprocessing import (
     stretch_contrast,
 )
 from gellib.models.backbones.sources import (
-    ALIASES,
     BackboneError,
     check_backbone,
     find_source,
     list_backbones,
 )
 from gellib.models.backbones.weights import (
-    NAMED_WEIGHTS,
     TIMEOUT_ENV,
     WeightsError,
     WeightsInfo,
@@ -46,7 +44,6 @@ from gellib.models.backbones.weights import (
 )
 
 __all__ = [
-    "ALIASES",
     "CONTRASTS",
     "INPUT_ADAPTERS",
     "TIMEOUT_ENV",
@@ -56,7 +53,6 @@ __all__ = [
     "JoinedNetwork",
     "Preprocessing",
     "WeightsError",
-    "NAMED_WEIGHTS",
     "WeightsInfo",
     "WeightsMissing",
     "list_blocks",

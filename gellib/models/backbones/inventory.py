@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gellib.config.known_names import BACKBONE_ALIASES
 from gellib.models.backbones.labsim_weights import has_shipped_weights
 from gellib.models.backbones.sources import (
-    ALIASES,
     PLUS,
     BackboneError,
     check_backbone,
@@ -52,7 +52,7 @@ def weights_states(names: Sequence[str] = ()) -> list[WeightsState]:
 
 def _state(name: str) -> WeightsState:
     name = check_backbone(name)
-    shown = next((alias for alias, own in ALIASES.items() if own == name), name)
+    shown = next((alias for alias, own in BACKBONE_ALIASES.items() if own == name), name)
     labsim = has_shipped_weights(name)
     try:
         known = find_source(name).weights_file(name)

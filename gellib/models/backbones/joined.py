@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from gellib.config.known_names import NAMED_WEIGHTS
 from gellib.models.backbones.preprocessing import Preprocessing
 from gellib.models.backbones.sources import PLUS
 from gellib.models.backbones.weights import (
-    NAMED_WEIGHTS,
     WeightsError,
     WeightsInfo,
     resolve_weights,

@@ -9,8 +9,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from gellib.config.known_names import BACKBONE_ALIASES
 from gellib.models.backbones.network_parts import last_linear, replace_layer
-from gellib.models.backbones.sources import ALIASES, BackboneError, find_source
+from gellib.models.backbones.sources import BackboneError, find_source
 
 WEIGHTS_DIR = Path(__file__).resolve().parents[2] / "labsim" / "weights"
 FACTS_KEY = "gellib_pretrained"  # in the metadata of a safetensors file
@@ -28,7 +29,7 @@ def shipped_weights(name: str) -> Path:
     """
     files = _shipped()
     try:
-        return files[ALIASES.get(name, name)]
+        return files[BACKBONE_ALIASES.get(name, name)]
     except KeyError:
         shipped = ", ".join(sorted(file.stem for file in files.values())) or "none"
         raise BackboneError(
@@ -39,7 +40,7 @@ def shipped_weights(name: str) -> Path:
 
 def has_shipped_weights(name: str) -> bool:
     """Whether gellib includes weights for a backbone (a name or an alias)."""
-    return ALIASES.get(name, name) in _shipped()
+    return BACKBONE_ALIASES.get(name, name) in _shipped()
 
 
 def shipped_card(name: str) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def shipped_card(name: str) -> dict[str, Any]:
 
 def _shipped() -> dict[str, Path]:
     files = WEIGHTS_DIR.glob("*.safetensors")
-    return {ALIASES.get(file.stem, file.stem): file for file in files}
+    return {BACKBONE_ALIASES.get(file.stem, file.stem): file for file in files}
 
 
 def pool_features(network: nn.Module) -> nn.Module:

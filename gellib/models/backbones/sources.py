@@ -20,21 +20,13 @@ from torch import nn
 
 from gellib.base.text import did_you_mean
 from gellib.base.without_compiler import without_compiler
+from gellib.config.known_names import BACKBONE_ALIASES
 
 # The first import of torchvision in the package.
 with without_compiler():
     import torchvision
     from torchvision.models import get_model, get_model_weights, list_models
 
-ALIASES = {
-    "mobilenet-v3": "mobilenet_v3_large",  # a name of the reference gel system
-    "efficientnet-b0": "efficientnet_b0",
-    "efficientnet-b2": "efficientnet_b2",
-    "efficientnet-lite0": "efficientnet_lite0",
-    "efficientnet-lite1": "efficientnet_lite1",
-    "efficientnet-lite2": "efficientnet_lite2",
-    "vit-b-16": "vit_b_16",
-}
 TIMM = "timm/"
 PLUS = "+"  # between the names of backbones whose features are joined
 # These are trained with an auxiliary classifier and would normalise their input themselves.
@@ -196,7 +188,7 @@ def list_backbones() -> list[str]:
     """
     from gellib.models.backbones.timm_source import PACKAGED
 
-    return [*ALIASES, *PACKAGED, *_torchvision_names()]
+    return [*BACKBONE_ALIASES, *PACKAGED, *_torchvision_names()]
 
 
 def check_backbone(name: str) -> str:
@@ -230,7 +222,7 @@ def check_backbone(name: str) -> str:
             "efficientnet_b0, vit_b_16; all: gellib.models.backbones.list_backbones(); "
             "those of timm: timm/<name>"
         )
-    return ALIASES.get(name, name)
+    return BACKBONE_ALIASES.get(name, name)
 
 
 def check_joined_names(name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from gellib.base.paths import expand_user
+from gellib.config.known_names import NAMED_WEIGHTS
 from gellib.models.backbones.download import download, short_reason
 from gellib.models.backbones.hashes import file_sha256
 from gellib.models.backbones.labsim_weights import (
@@ -27,7 +28,6 @@ from gellib.models.backbones.sources import (
 
 TIMEOUT_ENV = "GELLIB_WEIGHTS_TIMEOUT_S"
 DEFAULT_TIMEOUT_S = 3.0
-NAMED_WEIGHTS = ("auto", "pretrained", "imagenet", "labsim", "none")
 _PACKAGE = "package "  # what the source of installed weights begins with
 
 

@@ -5,7 +5,7 @@ from gellib.models.explain.grad_cam import explained_layers
 from gellib.models.explain.maps import Explanation, explain_views
 from gellib.models.explain.monte_carlo import Uncertainty, has_dropout, uncertainty
 from gellib.models.explain.out_of_distribution import (
-    MOST_IMAGES,
+    MOST_REFERENCES,
     OutOfDistribution,
     fit_out_of_distribution,
 )
@@ -13,7 +13,7 @@ from gellib.models.explain.rollout import is_vision_transformer
 from gellib.models.explain.spatial_layer import ExplainError, last_spatial_layer
 
 __all__ = [
-    "MOST_IMAGES",
+    "MOST_REFERENCES",
     "EarlierDetector",
     "ExplainError",
     "Explanation",

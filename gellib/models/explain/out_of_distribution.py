@@ -25,7 +25,7 @@ from sklearn.covariance import LedoitWolf
 from gellib.evaluation.conformal import conformal_limit, fewest_groups
 
 RATE = 0.05  # share of images like the training images that are flagged nevertheless
-MOST_IMAGES = 500
+MOST_REFERENCES = 500
 ALL = "all"
 NEAREST = 3
 _FOLDS = 10

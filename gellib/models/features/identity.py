@@ -13,7 +13,7 @@ from gellib.data.reading_libraries import reading_versions, versions_of
 from gellib.models.backbones import Backbone
 
 # Increased whenever the same input has other features than before, so that old files are not used.
-VERSION = 6
+FEATURES_VERSION = 6
 # What prepares an image and computes: another version may round otherwise.
 _COMPUTING = ("torch", "torchvision", "timm")
 
@@ -41,7 +41,7 @@ def feature_facts(
         Where features are computed; only its type counts.
     """
     return {
-        "version": VERSION,
+        "version": FEATURES_VERSION,
         "libraries": library_versions(),
         "images": list(digests),
         "backbone": backbone.identity(),

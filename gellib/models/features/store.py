@@ -19,7 +19,7 @@ from gellib.models.features.cache import cache_key, cached_array, delete_entries
 from gellib.models.features.extraction import unaugmented_views
 from gellib.models.features.fill import fill_augmented, fill_unaugmented, join_shards
 from gellib.models.features.identity import (
-    VERSION,
+    FEATURES_VERSION,
     ensure_digests,
     feature_facts,
     library_versions,
@@ -126,7 +126,7 @@ class FeatureStore:
         """Get `view_statistics` of the unaugmented views of some rows: (len(rows), N) float32."""
         table = ensure_digests(imageset).table.iloc[list(rows)]
         facts = {
-            "version": VERSION,
+            "version": FEATURES_VERSION,
             "libraries": library_versions(),
             "images": list(table["digest"]),
             "preprocessing": backbone.preprocessing.to_dict(),

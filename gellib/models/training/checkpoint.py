@@ -21,7 +21,7 @@ from gellib.models.backbones import (
 )
 from gellib.models.heads import Head, build_head
 
-FORMAT = 1
+_FORMAT = 1
 _RESERVED = ("format", "backbone", "head")
 
 
@@ -65,7 +65,7 @@ def save_model(
             "use other names"
         )
     facts = metadata | {
-        "format": FORMAT,
+        "format": _FORMAT,
         "backbone": {
             "name": backbone.name,
             "dim": backbone.dim,
@@ -150,9 +150,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise ModelError(f"{path}: not a model of gellib ({err})") from err
     if not isinstance(facts, dict) or not isinstance(facts.get("format"), (int, type(None))):
         raise ModelError(f"{path}: not a model of gellib (its description is no such one)")
-    if facts.get("format") != FORMAT:
+    if facts.get("format") != _FORMAT:
         raise ModelError(
-            f"{path}: not a model of gellib of format {FORMAT} (got {facts.get('format')!r})"
+            f"{path}: not a model of gellib of format {_FORMAT} (got {facts.get('format')!r})"
         )
     return facts, tensors
 

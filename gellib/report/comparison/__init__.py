@@ -4,8 +4,8 @@ from gellib.report.comparison.compare import Comparison
 from gellib.report.comparison.configurations import (
     configurations,
     model_names,
+    parameter_label,
     pool_folds,
-    words,
 )
 
 __all__ = [
@@ -13,5 +13,5 @@ __all__ = [
     "configurations",
     "model_names",
     "pool_folds",
-    "words",
+    "parameter_label",
 ]

@@ -28,7 +28,7 @@ _SCORES = tuple(f"val_{task.headline}" for task in TASKS)
 _OTHERS = (*_TIMES, *_SCORES, "val_loss", "n_val", "parameters")
 
 
-def words(parameter: str) -> str:
+def parameter_label(parameter: str) -> str:
     """Name a parameter (or its column) in words: `pretrained_model` is the architecture."""
     return FACTS[parameter].label if parameter in FACTS else parameter.replace("_", " ")
 
@@ -54,7 +54,7 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, str) and value:
         return shorten(value, 28)
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    short = FACTS[name].short if name in FACTS else words(name)
+    short = FACTS[name].short if name in FACTS else parameter_label(name)
     return f"{short} {text or 'none'}"
 
 

@@ -6,7 +6,7 @@ from gellib.base.markup import in_markdown
 from gellib.base.text import join_and
 from gellib.evaluation import BETTER, NO_EVIDENCE, NOT_ENOUGH, PRACTICALLY_SAME, Effect
 from gellib.plots.base import percent
-from gellib.report.comparison import Comparison, words
+from gellib.report.comparison import Comparison, parameter_label
 from gellib.report.comparison.differences import MOST_LEVELS
 from gellib.report.comparison.listed_runs import LISTED
 from gellib.report.comparison.network_weights import weights_of_networks
@@ -34,7 +34,7 @@ def _factor(comparison: Comparison, factor: str) -> str:
         # As the verdicts: the mean over the repeats, out of fold also beside a test part.
         done = done[done["model_id"].isin(found.models)]
         done = done.assign(**{score: [found.interval(i).score for i in done["model_id"]]})
-    name = in_markdown(words(factor))
+    name = in_markdown(parameter_label(factor))
     levels = done.groupby(factor, sort=False)[score].agg(["mean", "size"])
     levels = levels.sort_values("mean", ascending=False, kind="stable")
     absent = [in_markdown(x) for x in dict.fromkeys(table[factor]) if x not in levels.index]

@@ -9,7 +9,7 @@ from gellib.base.markup import in_markdown
 from gellib.base.text import join_and, join_some, shorten
 from gellib.plots.base import percent
 from gellib.report.baselines import MAJORITY, STATISTICS
-from gellib.report.comparison import words
+from gellib.report.comparison import parameter_label
 from gellib.report.comparison.network_weights import weights_of_networks, weights_text
 from gellib.report.comparison.reference import majority_of
 from gellib.report.conclusions.wording import count
@@ -109,7 +109,7 @@ def _factors(found: Reported) -> str:
     for name in factors[:_MOST_FACTORS]:
         values = dict.fromkeys(comparison.done[name])
         shown = [in_markdown(shorten(_value(value), _LONGEST_VALUE)) for value in values]
-        listed.append(f"{words(name)} ({join_some(shown, _MOST_VALUES)})")
+        listed.append(f"{parameter_label(name)} ({join_some(shown, _MOST_VALUES)})")
     if len(factors) > _MOST_FACTORS:
         listed.append(f"{len(factors) - _MOST_FACTORS} other parameters")
     found_weights = weights_of_networks(comparison.records)

@@ -15,7 +15,7 @@ from gellib.base.files import CannotWriteError
 from gellib.labsim.zeroshot import ZeroShotPrediction
 from gellib.training_run.prediction import Prediction
 
-FORMAT = 1
+_FORMAT = 1
 # How a first line begins, complete or not.
 _BEGINNING = b'{"format": '
 
@@ -52,7 +52,7 @@ class BegunPredictions:
     def __init__(self, path: Path, model: Mapping[str, str]) -> None:
         self.path = path
         self._places: dict[str, int] = {}
-        self._first = {"format": FORMAT, **model}
+        self._first = {"format": _FORMAT, **model}
         self._lock = FileLock(path.with_name(f".{path.name}.lock"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from gellib.base.files import CannotWriteError, delete_leftovers
 from gellib.base.text import shorten
 
-NO_LABEL = "no label"
+_NO_LABEL = "no label"
 # What Windows does not allow in the name of a folder, control characters, and marks of direction.
 _REFUSED = re.compile('[<>:"/\\\\|?*\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -31,7 +31,7 @@ def folder_names(classes: Iterable[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     taken: set[str] = set()
     for label in (*dict.fromkeys(classes), ""):
-        base = _folder_name(label) if label else NO_LABEL
+        base = _folder_name(label) if label else _NO_LABEL
         name, number = base, 1
         while name.casefold() in taken:
             number += 1

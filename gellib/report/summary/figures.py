@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from gellib import plots
 from gellib.plots.extrapolated import more_images
 from gellib.plots.sweep import TIMES, metrics_of, model_labels
-from gellib.report.comparison import Comparison, words
+from gellib.report.comparison import Comparison, parameter_label
 from gellib.report.comparison.differences import MOST_LEVELS
 from gellib.report.summary.best import BestRun
 from gellib.report.summary.class_figures import ClassFigures
@@ -156,7 +156,7 @@ class Figures:
         )  # fmt: skip
 
     def _effects(self) -> Figure:
-        c, named = self.comparison, {f: words(f) for f in self.comparison.factors}
+        c, named = self.comparison, {f: parameter_label(f) for f in self.comparison.factors}
         if c.cross_validated is None:
             return plots.effects(c.effects, named)
         return plots.effects(

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from gellib.base.markup import in_markdown
 from gellib.base.text import join_and
-from gellib.report.comparison import Comparison, words
+from gellib.report.comparison import Comparison, parameter_label
 from gellib.report.conclusions import count
 
 _MOST_CLASSES = 3
@@ -40,4 +40,4 @@ def _question(comparison: Comparison) -> str:
         return f"Which of {count(len(comparison.listed), 'listed run')} {what} best?"
     if not varied:
         return how
-    return f"Which {join_and(words(name) for name in varied)} {what} best?"
+    return f"Which {join_and(parameter_label(name) for name in varied)} {what} best?"

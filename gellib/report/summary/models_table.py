@@ -12,7 +12,7 @@ from gellib.base.markup import in_html
 from gellib.config import NAMED
 from gellib.plots.base import percent, three_digits
 from gellib.plots.sweep import metrics_of
-from gellib.report.comparison import Comparison, words
+from gellib.report.comparison import Comparison, parameter_label
 from gellib.report.summary.cells import (
     COMPACT,
     MOST_ROWS,
@@ -134,11 +134,11 @@ def _settings(comparison: Comparison, rows: pd.DataFrame) -> tuple[dict[str, pd.
         mixed = comparison.in_grid.any()
         return {**found, "what varies" if mixed else "listed run": rows["label"]}, ""
     if set(factors) <= set(NAMED):
-        columns = {words(name).split()[-1]: rows[name] for name in NAMED}
+        columns = {parameter_label(name).split()[-1]: rows[name] for name in NAMED}
     elif len(factors) > _MOST_SETTINGS:
         return {**found, "what varies": rows["label"]}, ""
     else:
-        columns = {words(name): rows[name] for name in factors}
+        columns = {parameter_label(name): rows[name] for name in factors}
     if len(rows) < 2:
         return found | columns, ""
     same = [name for name, values in columns.items() if values.nunique(dropna=False) == 1]

@@ -6,7 +6,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from gellib.plots.base import percent
-from gellib.report.comparison import Comparison, words
+from gellib.report.comparison import Comparison, parameter_label
 from gellib.report.comparison.cross_validated import VERDICT_WORDS
 from gellib.report.conclusions.cross_validated import deciding
 from gellib.report.summary.cells import (
@@ -105,7 +105,7 @@ def effects_table(comparison: Comparison) -> Styler | None:
     needed = "images that would decide" if out_of_fold else "for 5 percentage points: images"
     shown = pd.DataFrame(
         {
-            "factor": [words(e.factor) for e in effects],
+            "factor": [parameter_label(e.factor) for e in effects],
             "first": [str(e.a) for e in effects],
             "second": [str(e.b) for e in effects],
             "first − second, percentage points": [signed_cell(e.difference) for e in effects],

@@ -5,12 +5,12 @@ from gellib.report.widgets.cards import verdict
 from gellib.report.widgets.controls import UNTRAINED
 from gellib.report.widgets.form import MOST_MAPS, PredictWidget
 from gellib.report.widgets.review import ReviewWidget
-from gellib.report.widgets.shown_predictions import MOST_ROWS
+from gellib.report.widgets.shown_predictions import MOST_SHOWN
 from gellib.report.widgets.uploads import uploaded_files
 
 __all__ = [
     "MOST_MAPS",
-    "MOST_ROWS",
+    "MOST_SHOWN",
     "UNTRAINED",
     "PredictWidget",
     "ReviewWidget",

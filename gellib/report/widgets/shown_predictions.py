@@ -17,7 +17,7 @@ from gellib.training_run.training_images import training_note
 
 # Jupyter drops a message to the browser of more than 3 MB, and a page to save is in it too: a row
 # takes at most 22 kB.
-MOST_ROWS = 100
+MOST_SHOWN = 100
 
 
 def show_predictions(
@@ -52,7 +52,7 @@ def show_predictions(
         overlay = overlays[0] if overlays else None
         image = preview(sources[0])
         return said + card(predictions[0], image, record=record, truth=truth, overlay=overlay)
-    shown = predictions[:MOST_ROWS]
+    shown = predictions[:MOST_SHOWN]
     overlays = overlays[: len(shown)]
     rows = [
         Row(p, thumbnail(source), overlay)
