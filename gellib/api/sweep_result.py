@@ -79,11 +79,11 @@ class SweepResult:
         return load(self.folder)
 
     def _chosen(self) -> str:
-        from gellib.report.conclusions import choice_sentence
+        from gellib.report.conclusions import chosen_model_sentence
 
         if self.best is None:
             return "No run has finished."
-        return as_plain(choice_sentence(self._summary.comparison))
+        return as_plain(chosen_model_sentence(self._summary.comparison))
 
     def _rows(self) -> pd.DataFrame:
         models, score = self._summary.comparison.models, self._summary.comparison.score

@@ -42,7 +42,7 @@ def doubtful_labels(
     progress
         Whether to show a progress bar.
     """
-    from gellib.audit.suspects import image_features, label_suspects, out_of_fold
+    from gellib.audit.suspects import label_features, label_suspects, out_of_fold
     from gellib.data.duplicates import summarise_images
     from gellib.models.backbones import build_backbone
     from gellib.models.features import FeatureStore
@@ -54,10 +54,10 @@ def doubtful_labels(
     if network:
         backbone = build_backbone(network, weights="auto")
         store = FeatureStore(cache_folder(cache_dir or ""), limits)
-        features = image_features(images, backbone=backbone, store=store, progress=progress)
+        features = label_features(images, backbone=backbone, store=store, progress=progress)
     else:
         summaries = summarise_images(list(images.table["path"]), limits)
-        features = image_features(images, summaries=summaries)
+        features = label_features(images, summaries=summaries)
     readable = set(images.table["file"])
     probabilities = out_of_fold(images, features, duplicates=report.duplicates.only(readable))
     return label_suspects(images, probabilities, k)

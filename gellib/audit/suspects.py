@@ -22,7 +22,7 @@ SUSPECT_FOLDS = 5
 _STATISTICS_SIDE = 4
 
 
-def image_features(
+def label_features(
     images: ImageSet,
     *,
     backbone: Backbone | None = None,

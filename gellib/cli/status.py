@@ -24,7 +24,7 @@ def status(file: str, overrides: dict[str, object], out: str | None, quick: bool
     from gellib.base.paths import find_path
 
     if not find_path(file).is_dir():
-        list_runs(load(file, overrides, out, quick, many=True, outside=True))
+        print_runs(load(file, overrides, out, quick, many=True, outside=True))
         return
     if overrides or out or quick:
         raise click.UsageError(
@@ -43,7 +43,7 @@ def status(file: str, overrides: dict[str, object], out: str | None, quick: bool
     _list_statuses(folder, status_in(folder))
 
 
-def list_runs(loaded) -> None:
+def print_runs(loaded) -> None:
     """List the runs of a sweep that was loaded, and what it does now."""
     from gellib.runs import SweepFolder
     from gellib.sweeps import status_of

@@ -11,7 +11,7 @@ from gellib.base.paths import in_shell, shown_path
 from gellib.base.text import join_some
 from gellib.cli.data import write_simulated
 from gellib.cli.shared import READING, echo_wrapped, load, parameters, said_if_slow, says_if_slow
-from gellib.cli.status import describe_counts, list_runs
+from gellib.cli.status import describe_counts, print_runs
 
 
 @click.command()
@@ -58,7 +58,7 @@ def sweep(
     """
     loaded = load(file, overrides, out, quick, yes, allow_outside)
     if dry_run:
-        list_runs(loaded)
+        print_runs(loaded)
         _refuse(loaded, quick)
         return
     from gellib.sweeps.foresee import check_parameters

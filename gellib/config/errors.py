@@ -20,7 +20,7 @@ class ConfigError(ValueError):
         return [f"ConfigError: {line}" for line in str(self).splitlines()]
 
 
-def explain(problem: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> str:
+def explain_problem(problem: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> str:
     """Say of one of pydantic's problems what was got and what is expected, in one line."""
     if not problem["loc"]:
         if (together := problem.get("ctx", {}).get("error")) is not None:

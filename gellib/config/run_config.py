@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
 
-from gellib.config.errors import ConfigError, explain
+from gellib.config.errors import ConfigError, explain_problem
 from gellib.config.param import STAGES, Facts, Stage, read_facts
 from gellib.config.parameters import Parameters
 from gellib.config.rules import check_agreement
@@ -84,7 +84,7 @@ class RunConfig(Parameters):
 
     @classmethod
     def check(cls, params: dict[str, Any]) -> RunConfig:
-        """Build a config from plain values, or explain everything that is wrong with them.
+        """Build a config from plain values, or explain_problem everything that is wrong with them.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class RunConfig(Parameters):
         try:
             return cls(**params)
         except ValidationError as err:
-            lines = [explain(problem, cls.model_fields) for problem in err.errors()]
+            lines = [explain_problem(problem, cls.model_fields) for problem in err.errors()]
             raise ConfigError("\n".join(lines)) from None
 
     @classmethod

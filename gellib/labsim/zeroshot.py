@@ -16,7 +16,7 @@ from gellib.labsim.simulate.class_words import class_in_words
 from gellib.models.backbones.labsim_weights import shipped_weights
 from gellib.models.features import unaugmented_view
 from gellib.models.training import head_probabilities, view_features
-from gellib.training_run.predictor import Prediction, Source, named_source
+from gellib.training_run.predictor import ImageSource, Prediction, named_source
 
 POSITIVE, NEGATIVE = "gel", "not_gel"
 _BATCH = 64
@@ -64,7 +64,7 @@ class ZeroShot:
         self.labels = (POSITIVE, NEGATIVE)
         self.limits = ImageLimits()
 
-    def predict(self, sources: Sequence[Source]) -> list[ZeroShotPrediction]:
+    def predict(self, sources: Sequence[ImageSource]) -> list[ZeroShotPrediction]:
         """Predict each source; one that cannot be read gets an error, the others are predicted."""
         named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
         results: list[ZeroShotPrediction] = []

@@ -10,23 +10,25 @@ from PIL import Image
 from gellib.base.markup import in_html
 from gellib.data.image_files import BadImageError, ImageLimits
 from gellib.data.images import read_image
-from gellib.training_run.predictor import Source
+from gellib.training_run.predictor import ImageSource
 
 PREVIEW_PX = 320
 SMALL_PX = 96
 
 
-def preview(source: Source, side: int = PREVIEW_PX) -> bytes:
+def preview(source: ImageSource, side: int = PREVIEW_PX) -> bytes:
     """Return an image as PNG, at most `side` pixels per side; empty if it cannot be read."""
     return encode(_small(source, side), "PNG")
 
 
-def thumbnail(source: Source, side: int = SMALL_PX, limits: ImageLimits | None = None) -> bytes:
+def thumbnail(
+    source: ImageSource, side: int = SMALL_PX, limits: ImageLimits | None = None
+) -> bytes:
     """Return an image as JPEG of a few kB, for many of them; empty if it cannot be read."""
     return encode(_small(source, side, limits), "JPEG")
 
 
-def _small(source: Source, side: int, limits: ImageLimits | None = None) -> Image.Image | None:
+def _small(source: ImageSource, side: int, limits: ImageLimits | None = None) -> Image.Image | None:
     content = source[1] if isinstance(source, tuple) else source
     try:
         image = Image.fromarray(read_image(content, color="rgb", limits=limits))

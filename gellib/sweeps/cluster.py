@@ -14,7 +14,7 @@ from gellib.runs import SweepFolder
 from gellib.sweeps.feature_tasks import are_ready, has_shared_features, shard_size
 from gellib.sweeps.same_package import (
     OtherPackageError,
-    explain,
+    explain_difference,
     package_facts,
 )
 from gellib.sweeps.sweep_file import SweepError
@@ -184,4 +184,4 @@ def _refuse_other_package(future: Any, left: int, total: int) -> None:
     """End the sweep when a task met a worker of another gellib: it would fail all that is left."""
     error = future.exception() if future.status == "error" else None
     if isinstance(error, OtherPackageError):
-        raise SweepError(explain(str(error), f"{left} of {total} runs are to do"))
+        raise SweepError(explain_difference(str(error), f"{left} of {total} runs are to do"))

@@ -20,7 +20,7 @@ from gellib.sweeps.connection import check_cluster, connect
 from gellib.sweeps.data_check import FolderChecks
 from gellib.sweeps.feature_tasks import feature_key
 from gellib.sweeps.machine import NO_WEIGHTS, Machine
-from gellib.sweeps.plan import FoundImages, find_images, locked, plan, status_of
+from gellib.sweeps.plan import FoundImages, find_sweep_images, locked, plan, status_of
 from gellib.sweeps.progress import Progress, print_line
 from gellib.sweeps.spec import Sweep
 from gellib.sweeps.summary_files import MadeSummary, make_summary
@@ -108,7 +108,7 @@ def run_sweep(
         for place in (folder.path, folder.figures):
             delete_leftovers(place)
         progress.phase("reading the images, and loading torch")
-        images = find_images(sweep)
+        images = find_sweep_images(sweep)
         checked = {key[:2]: found.fingerprint for key, found in images.items() if summary}
         checks = stack.enter_context(FolderChecks(folder, checked))
         machine = _probe_machine(sweep, log)

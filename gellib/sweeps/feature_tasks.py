@@ -104,7 +104,7 @@ def prepare_shard(
     config
         A run that needs them.
     images
-        What `load_image_set` returned.
+        What `load_images_in_fork` returned.
     start
         Number of the shard's first image.
     threads
@@ -119,7 +119,7 @@ def prepare_shard(
     return _in_fork("extract_shard", config, images["set"], start, threads, shard, live)
 
 
-def load_image_set(config: RunConfig) -> dict[str, Any]:
+def load_images_in_fork(config: RunConfig) -> dict[str, Any]:
     """Find, check and split the images in a fork: the `set`, or the `problem` with it."""
     made = _in_fork("load_image_set", config)
     return made if isinstance(made, dict) else {"set": made}

@@ -119,7 +119,7 @@ class FoundImages:
     count: int = 0
 
 
-def find_images(sweep: Sweep) -> dict[tuple[str, str, str], FoundImages]:
+def find_sweep_images(sweep: Sweep) -> dict[tuple[str, str, str], FoundImages]:
     """Read the images of a sweep, by `image_folders`; a wrong folder ends it before any run.
 
     Raises
@@ -174,7 +174,7 @@ def plan(
     folder
         Its folder, with what earlier sweeps left there.
     images
-        What `find_images` returned.
+        What `find_sweep_images` returned.
     weights
         Name and sha256 of those that are available, by backbone and parameter `weights`.
 

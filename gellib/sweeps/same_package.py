@@ -131,10 +131,10 @@ def check_workers(client: Any, log: Callable[[str], None]) -> None:
                 f"command Python {here.python} and torch {here.torch}"
             )
     if others:
-        raise SweepError(explain(join_some(others, _SHOWN_WORKERS), "nothing was run"))
+        raise SweepError(explain_difference(join_some(others, _SHOWN_WORKERS), "nothing was run"))
 
 
-def explain(found: str, so_far: str) -> str:
+def explain_difference(found: str, so_far: str) -> str:
     """Describe what differs, what was done, and what to do about it, in one sentence."""
     return (
         f"workers must have the gellib of this command, which is {package_facts()}, but {found}; "

@@ -12,7 +12,7 @@ from typing import Any
 from gellib.config import RunConfig
 from gellib.runs import RunFolder
 from gellib.sweeps.execute import execute_run
-from gellib.sweeps.feature_tasks import load_image_set, prepare_features, prepare_shard
+from gellib.sweeps.feature_tasks import load_images_in_fork, prepare_features, prepare_shard
 from gellib.sweeps.same_package import for_same_package
 
 _gpu_slots: queue.Queue[int] = queue.Queue()
@@ -99,7 +99,7 @@ def join_on_worker(
 @for_same_package
 def load_image_set_on_worker(config: RunConfig, *, threads: int | None) -> dict[str, Any]:
     """Find, check and split the images of a set whose features are computed in shards."""
-    return load_image_set(config)
+    return load_images_in_fork(config)
 
 
 @for_same_package

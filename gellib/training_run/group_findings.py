@@ -84,13 +84,13 @@ class DuplicatesFound:
 class FamiliesFound:
     """What a run reports about families: near-duplicate clusters, such as slices of one subject.
 
-    `torn` counts the test images whose family has images that are trained on, because the data set
-    gives its test part; `tested` counts all test images. `problem` is why no split could keep
-    families whole.
+    `cross_split` counts the test images whose family has images that are trained on, because the
+    data set gives its test part; `tested` counts all test images. `problem` is why no split could
+    keep families whole.
     """
 
     families: Families = Families()
-    torn: int = 0
+    cross_split: int = 0
     tested: int = 0
     problem: str = ""
     checked: bool = False
@@ -113,11 +113,11 @@ class FamiliesFound:
                 f"clusters, and no split can keep them whole: {self.problem} {self._evidence()} "
                 "The scores are in part a test of memory. gellib check shows the clusters."
             )
-        if not self.torn:
+        if not self.cross_split:
             return ""
         return (
-            f"{self.torn} of {self.tested} test images are near-duplicates of training images, "
-            "such as other slices of the same subject, because the data set gives its test part. "
+            f"{self.cross_split} of {self.tested} test images are near-duplicates of training "
+            "images, such as other slices of the same subject, because the data set gives its test part. "
             f"{self._evidence()} The test scores are in part a test of memory: give each subject "
             "to one part."
         )
@@ -130,7 +130,7 @@ class FamiliesFound:
             "images": self.families.images,
             "nn_random": self.families.nn_random,
             "nn_grouped": self.families.nn_grouped,
-            "torn": self.torn,
+            "torn": self.cross_split,
             "tested": self.tested,
             "problem": self.problem,
             "sentence": self.sentence(),

@@ -80,7 +80,9 @@ def split_in_groups(
     found = find_duplicates(
         images, cache_dir=cache_dir, limits=limits, summaries=summaries, progress=bar
     )
-    kin = find_families(images, found, summaries, cache_dir=cache_dir) if families else Families()
+    clusters = (
+        find_families(images, found, summaries, cache_dir=cache_dir) if families else Families()
+    )
     separated = cross_split_pairs(images, found)
     kept = Duplicates(
         tuple(pair for pair in found.exact if (*pair, 0.0) not in separated),
@@ -88,7 +90,7 @@ def split_in_groups(
     )
     kept = kept if duplicates else Duplicates()
     given = dict(zip(images.table["file"], images.table["split"], strict=True))
-    links = kin.links(given)
+    links = clusters.links(given)
     # Groups that no split can keep whole are given up, families before duplicates.
     tries = [kept, Duplicates()]
     if links.near:
@@ -119,8 +121,8 @@ def split_in_groups(
             checked=duplicates,
         ),
         FamiliesFound(
-            kin,
-            torn=len(kin.torn(splits)),
+            clusters,
+            cross_split=len(clusters.cross_split(splits)),
             tested=sum(name == "test" for name in splits.values()),
             problem=problems[0] if links.near and wanted is not tries[0] else "",
             checked=families,

@@ -31,7 +31,7 @@ _MOST_LABELLED = 1000
 _VERSION = 1  # increased when the same images give other trials than before
 _STREAM = 0x6E66  # keeps these draws apart from others with the same seed
 
-Progress = Callable[..., Iterable[Any]]
+ProgressBar = Callable[..., Iterable[Any]]
 
 
 class NextImagesError(ValueError):
@@ -44,7 +44,7 @@ def choose_next(
     n: int,
     *,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressBar | None = None,
 ) -> NextImages:
     """Choose which images of a folder to label next.
 

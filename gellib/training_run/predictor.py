@@ -20,7 +20,7 @@ from gellib.training_run.prediction import Prediction
 from gellib.training_run.training_images import TrainingImages
 
 # An image to be read: a file, its bytes, or its name and bytes.
-Source = str | Path | bytes | tuple[str, bytes]
+ImageSource = str | Path | bytes | tuple[str, bytes]
 
 _AT_ONCE = 64
 # Probabilities that exclude each other sum to one, to the rounding of a head in half precision.
@@ -65,13 +65,13 @@ class Predictor:
         )
         self.head.to(self.compute.device)
 
-    def predict(self, sources: Sequence[Source]) -> list[Prediction]:
+    def predict(self, sources: Sequence[ImageSource]) -> list[Prediction]:
         """Predict each source; one that cannot be read gets its error, the others go on."""
         # Some at a time: a folder may hold any number.
         return [one for found, _ in self._in_batches(sources) for one in found]
 
     def predict_with_features(
-        self, sources: Sequence[Source], progress: Callable[..., Iterable[Any]] | None = None
+        self, sources: Sequence[ImageSource], progress: Callable[..., Iterable[Any]] | None = None
     ) -> tuple[list[Prediction], np.ndarray]:
         """Predict each source, and return the features (n, d) too; NaN where one is not readable.
 
@@ -91,7 +91,7 @@ class Predictor:
         return results, features
 
     def _in_batches(
-        self, sources: Sequence[Source]
+        self, sources: Sequence[ImageSource]
     ) -> Iterator[tuple[list[Prediction], dict[int, np.ndarray]]]:
         named = [named_source(source, number) for number, source in enumerate(sources, start=1)]
         for start in range(0, len(named), _AT_ONCE):
@@ -187,7 +187,7 @@ def _probable(row: np.ndarray, *, exclusive: bool) -> bool:
     return within and (not exclusive or abs(float(row.sum()) - 1) < _SUM_ERROR)
 
 
-def named_source(source: Source, number: int) -> tuple[str, Any]:
+def named_source(source: ImageSource, number: int) -> tuple[str, Any]:
     """Separate a source's name, such as `image 2` for bytes without one, from what is read."""
     if isinstance(source, tuple):
         name, content = source

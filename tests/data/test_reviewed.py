@@ -6,7 +6,7 @@ import pytest
 from making.folders import make_mislabelled
 from making.images import make_blobs, save_png
 
-from gellib.audit.suspects import image_features, label_suspects, out_of_fold
+from gellib.audit.suspects import label_features, label_suspects, out_of_fold
 from gellib.data import DatasetError, load_imageset, read_decisions
 from gellib.data.duplicates import Duplicates, find_duplicates, summarise_images
 from gellib.report.widgets import ReviewWidget
@@ -99,7 +99,7 @@ def mislabelled(tmp_path_factory):
 @pytest.mark.slow
 def test_wrong_labels_are_the_most_doubtful(mislabelled):
     summaries = summarise_images(list(mislabelled.table["path"]))
-    features = image_features(mislabelled, summaries=summaries)
+    features = label_features(mislabelled, summaries=summaries)
     duplicates = find_duplicates(mislabelled, summaries=summaries)
     probabilities = out_of_fold(mislabelled, features, duplicates=duplicates)
     assert np.allclose(probabilities.sum(axis=1), 1)
@@ -133,7 +133,7 @@ def form(mislabelled, tmp_path):
     shutil.copytree(mislabelled.root, tmp_path / "data")
     images = load_imageset(tmp_path / "data")
     summaries = summarise_images(list(images.table["path"]))
-    probabilities = out_of_fold(images, image_features(images, summaries=summaries))
+    probabilities = out_of_fold(images, label_features(images, summaries=summaries))
     return ReviewWidget(images, label_suspects(images, probabilities, k=4))
 
 

@@ -7,7 +7,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from torch import nn
 
 from gellib.config import RunConfig
-from gellib.models.training.epoch_scores import score
+from gellib.models.training.epoch_scores import score_epoch
 from gellib.models.training.fit import Fit, Phase
 from gellib.models.training.inputs import CachedInputs
 from gellib.models.training.monitor import EarlyStopping, check_monitor
@@ -115,7 +115,7 @@ class TestScores:
         rng = np.random.default_rng(0)
         logits = torch.from_numpy(rng.normal(size=(40, 3)))
         targets = torch.from_numpy(rng.integers(0, 2, 40))  # no image of the third class
-        scores = score(CrossEntropy(), logits, targets)
+        scores = score_epoch(CrossEntropy(), logits, targets)
         expected = precision_recall_fscore_support(
             targets, logits.argmax(1), labels=[0, 1, 2], zero_division=0
         )
@@ -128,13 +128,13 @@ class TestScores:
         rng = np.random.default_rng(0)
         logits = torch.from_numpy(rng.normal(size=(40, 3)))
         targets = torch.from_numpy(rng.integers(0, 2, (40, 3))).double()
-        scores = score(BinaryCrossEntropy(), logits, targets)
+        scores = score_epoch(BinaryCrossEntropy(), logits, targets)
         assert scores.accuracy == ((logits > 0) == (targets > 0)).double().mean()
         expected = precision_recall_fscore_support(targets, logits > 0)
         np.testing.assert_allclose(scores.class_f1, expected[2])
 
     def test_without_images_there_are_none(self):
-        scores = score(CrossEntropy(), torch.empty(0, 3), torch.empty(0, dtype=torch.long))
+        scores = score_epoch(CrossEntropy(), torch.empty(0, 3), torch.empty(0, dtype=torch.long))
         assert np.isnan(scores.loss)
         assert np.isnan(scores.class_f1).all()
 

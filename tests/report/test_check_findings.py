@@ -5,7 +5,7 @@ import json
 import pytest
 from making.records import make_comparison
 
-from gellib.report.summary.check_findings import find_shortcuts
+from gellib.report.summary.check_findings import read_check_findings
 from gellib.runs import SweepFolder
 
 
@@ -26,7 +26,7 @@ def say(tmp_path, shortcuts, *, color="grey", fingerprint="", rows=None):
     comparison = make_comparison(rows or [{"right": 22}, {"right": 20}])
     for record in comparison.records:
         record.config.update(dataset_dir="my <images>", color=color)
-    found = find_shortcuts(SweepFolder(tmp_path), comparison)
+    found = read_check_findings(SweepFolder(tmp_path), comparison)
     return [*found.careful, *found.other]
 
 
@@ -79,6 +79,6 @@ def test_a_check_without_findings_says_so(tmp_path):
 def test_a_damaged_check_is_none(tmp_path, content):
     (tmp_path / "check.json").write_text(content)
     assert SweepFolder(tmp_path).read_check() == []
-    assert not any(find_shortcuts(SweepFolder(tmp_path), make_comparison([{"right": 22}])))
+    assert not any(read_check_findings(SweepFolder(tmp_path), make_comparison([{"right": 22}])))
     (tmp_path / "check.json").unlink()
     assert SweepFolder(tmp_path).read_check() == []

@@ -193,7 +193,7 @@ def compared(monkeypatch, images, members=(False, True), unlike=(2, 0.5)):
     )
     named = [(f"{number}.png", image) for number, image in enumerate(images)]
     monkeypatch.setattr(verify, "own_images", lambda run: named)
-    return verify.compare(tiny_model(members, unlike), run)
+    return verify.compare_export(tiny_model(members, unlike), run)
 
 
 GREY, BLACK = make_flat_png(90), make_flat_png(0)

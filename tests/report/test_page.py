@@ -113,11 +113,11 @@ def facts_of(preprocessing, classes=("a", "b")):
 
 
 def page_without_model(folder):
-    from gellib.report.export.page import render_page
+    from gellib.report.export.page import render_model_page
 
     file = folder / "page.html"
     pre = Preprocessing(48, 55, (0.5,), (0.5,))
-    file.write_text(render_page(facts_of(pre, (HOSTILE, "b")), "<p>card</p>", b"no model"))
+    file.write_text(render_model_page(facts_of(pre, (HOSTILE, "b")), "<p>card</p>", b"no model"))
     return file
 
 

@@ -16,7 +16,7 @@ from gellib.models.backbones.layers import list_layers, trained_layers
 from gellib.runs import Record
 from gellib.sweeps import SweepError, list_sweeps, load_sweep
 from gellib.sweeps.feature_tasks import feature_key, has_shared_features
-from gellib.sweeps.plan import _difference, find_images
+from gellib.sweeps.plan import _difference, find_sweep_images
 from gellib.training_run import check_network
 
 # By name: a clone in use has sweep files of its own there, too.
@@ -261,7 +261,7 @@ def test_missing_images_of_a_system_can_be_simulated(tmp_path):
     with pytest.raises(
         SweepError, match="gellib simulate protein --out dataset/nowhere; --quick makes"
     ):
-        find_images(load_sweep(file))
+        find_sweep_images(load_sweep(file))
 
 
 def test_further_training_images_count_and_their_change_is_noticed(tmp_path):
@@ -270,10 +270,10 @@ def test_further_training_images_count_and_their_change_is_noticed(tmp_path):
     grid = f"extra_train_dir: ['', {tmp_path / 'more'}]"
     text = f"name: s\nparams: {{dataset_dir: {tmp_path / 'own'}}}\ngrid:\n  {grid}\n"
     sweep = load_sweep(write(tmp_path / "s.yaml", text))
-    without, before = find_images(sweep).values()
+    without, before = find_sweep_images(sweep).values()
     assert (without.count, before.count) == (6, 7) and not without.extra and before.extra
     make_files(tmp_path, "more/a/8.png")
-    same, after = find_images(sweep).values()
+    same, after = find_sweep_images(sweep).values()
     assert same == without and after.fingerprint == before.fingerprint
     assert after.extra != before.extra
     config = list(sweep.configs.values())[1]

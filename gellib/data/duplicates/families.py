@@ -35,7 +35,7 @@ class Families:
         """How many images are in a family."""
         return sum(map(len, self.groups))
 
-    def torn(self, splits: dict[str, str]) -> list[str]:
+    def cross_split(self, splits: dict[str, str]) -> list[str]:
         """Return the test images whose family has images in another split, given by file."""
         found: list[str] = []
         for files in self.groups:

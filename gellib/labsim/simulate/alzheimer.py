@@ -32,7 +32,7 @@ _LEAST_PEOPLE = 4
 _SPREAD = 0.13  # of the loss, from person to person of one stage
 
 
-def class_counts(n: int) -> dict[str, int]:
+def images_per_class(n: int) -> dict[str, int]:
     """Return how many of about `n` images show each stage; of none fewer than 8."""
     total = sum(images for images, _ in CLASSES.values())
     return {name: max(8, round(n * images / total)) for name, (images, _) in CLASSES.items()}
@@ -116,7 +116,7 @@ def write_alzheimer(
         raise ValueError(f"n: got {n}, expected {LEAST} or more images")
     if parquet is None:
         parquet = importlib.util.find_spec("pyarrow") is not None
-    counts = class_counts(n)
+    counts = images_per_class(n)
     with new_folder(Path(out)) as folder:
         rows = []
         for name, subject, split, number, index in _plan(counts):

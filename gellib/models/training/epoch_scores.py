@@ -22,7 +22,7 @@ class EpochScores(NamedTuple):
     class_f1: np.ndarray
 
 
-def score(objective: Objective, logits: torch.Tensor, targets: torch.Tensor) -> EpochScores:
+def score_epoch(objective: Objective, logits: torch.Tensor, targets: torch.Tensor) -> EpochScores:
     """Score logits (n, classes); `f1` is the mean over the classes.
 
     Accuracy is the share of right images; with several labels per image, the share of right labels.

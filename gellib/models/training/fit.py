@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from gellib.config import RunConfig
 from gellib.models.backbones import isolated_rng
-from gellib.models.training.epoch_scores import EpochScores, score
+from gellib.models.training.epoch_scores import EpochScores, score_epoch
 from gellib.models.training.inputs import CachedInputs, OnlineInputs
 from gellib.models.training.monitor import EarlyStopping, check_monitor
 from gellib.models.training.objective import Objective
@@ -194,14 +194,14 @@ class Fit:
                 seen.append(logits.detach().cpu())
                 step = {"step": len(self.log.steps) + 1, "epoch": epoch, "learning_rate": rate}
                 self.log.steps.append(step)
-        return score(self.objective, torch.cat(seen), self.targets[np.concatenate(batches)])
+        return score_epoch(self.objective, torch.cat(seen), self.targets[np.concatenate(batches)])
 
     def _validate(self, phase: Phase) -> EpochScores:
         phase.network.eval()
         seen = [torch.empty(0, len(self.classes))]
         with torch.inference_mode():
             seen += [phase.logits(x.to(self.device)).cpu() for x in phase.inputs.val_batches()]
-        return score(self.objective, torch.cat(seen), self.val_targets)
+        return score_epoch(self.objective, torch.cat(seen), self.val_targets)
 
 
 def _trains_batch_norm(network: nn.Module) -> bool:

@@ -13,7 +13,7 @@ from gellib.data import ImageSet
 from gellib.data.folds import Folds, draw_validation
 from gellib.models.backbones import Backbone
 from gellib.models.heads import Head, build_head
-from gellib.models.training.epoch_scores import EpochScores, score
+from gellib.models.training.epoch_scores import EpochScores, score_epoch
 from gellib.models.training.inputs import CachedInputs
 from gellib.models.training.monitor import needs_validation
 from gellib.models.training.objective import Objective
@@ -96,7 +96,7 @@ class FoldFit:
 
     def score(self, logits: torch.Tensor, rows: np.ndarray) -> EpochScores:
         """Score logits (n, classes) of some images."""
-        return score(self.objective, logits, torch.from_numpy(self.data.targets[rows]))
+        return score_epoch(self.objective, logits, torch.from_numpy(self.data.targets[rows]))
 
 
 @dataclass

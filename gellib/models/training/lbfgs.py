@@ -13,7 +13,7 @@ from torch import nn
 from gellib.config import RunConfig
 from gellib.evaluation import task_of_targets
 from gellib.models.heads import Head
-from gellib.models.training.epoch_scores import EpochScores, score
+from gellib.models.training.epoch_scores import EpochScores, score_epoch
 from gellib.models.training.inputs import CachedInputs
 from gellib.models.training.objective import objective_of
 from gellib.models.training.training_log import Log
@@ -68,8 +68,8 @@ def fit_lbfgs(
     log = Log(best_epoch=1)
     log.add_epoch(
         1,
-        score(objective, logits, torch.from_numpy(train_targets)),
-        known_val or score(objective, val_logits, torch.from_numpy(val_targets)),
+        score_epoch(objective, logits, torch.from_numpy(train_targets)),
+        known_val or score_epoch(objective, val_logits, torch.from_numpy(val_targets)),
         classes,
         learning_rate=float("nan"),
         seconds=time.perf_counter() - started,

@@ -23,7 +23,7 @@ def encode_labels(imageset: ImageSet) -> np.ndarray:
     return targets if imageset.task.exclusive else targets.astype(np.float32)
 
 
-def class_counts(targets: np.ndarray, n_classes: int) -> np.ndarray:
+def count_targets(targets: np.ndarray, n_classes: int) -> np.ndarray:
     """Count the images of each class, at least 1, so that it can be divided by."""
     members = task_of_targets(targets).memberships(targets, n_classes)
     return np.maximum(members.sum(0).astype(np.float64), 1)
@@ -31,13 +31,13 @@ def class_counts(targets: np.ndarray, n_classes: int) -> np.ndarray:
 
 def class_weights(targets: np.ndarray, n_classes: int) -> np.ndarray:
     """Weigh the classes by their inverse frequency, with a mean of 1."""
-    weights = 1 / class_counts(targets, n_classes)
+    weights = 1 / count_targets(targets, n_classes)
     return weights / weights.mean()
 
 
 def positive_weights(targets: np.ndarray, n_classes: int) -> np.ndarray:
     """Weigh the images that have a label by how many have not, class by class."""
-    counts = class_counts(targets, n_classes)
+    counts = count_targets(targets, n_classes)
     return np.maximum(len(targets) - counts, 1) / counts
 
 

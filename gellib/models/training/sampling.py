@@ -7,12 +7,12 @@ import torch
 
 from gellib.evaluation import task_of_targets
 from gellib.models.backbones import derive_seed
-from gellib.models.training.objective import class_counts
+from gellib.models.training.objective import count_targets
 
 
 def sampling_weights(targets: np.ndarray, n_classes: int) -> np.ndarray:
     """Weigh images so that all classes are drawn alike; an image counts by its rarest label."""
-    inverse = 1 / class_counts(targets, n_classes)
+    inverse = 1 / count_targets(targets, n_classes)
     rarest = (task_of_targets(targets).memberships(targets, n_classes) * inverse).max(1)
     # An image without any label is drawn as one of the commonest is.
     return np.where(rarest > 0, rarest, inverse.min())

@@ -62,7 +62,7 @@ def chosen_sentence(comparison: Comparison) -> str:
     return text
 
 
-def calibration_sentence(comparison: Comparison) -> str:
+def reliability_sentence(comparison: Comparison) -> str:
     """Say whether the probabilities of the chosen run can be taken at their word."""
     name = comparison.done["runs"].iloc[0][0]
     found = next((r.calibration for r in comparison.records if r.name == name), None)

@@ -11,8 +11,8 @@ from gellib.report.comparison import Comparison
 from gellib.report.comparison.network_weights import weights_sentence
 from gellib.report.conclusions.choice import (
     baseline_sentence,
-    calibration_sentence,
     chosen_sentence,
+    reliability_sentence,
     tied_sentences,
 )
 from gellib.report.conclusions.cross_validated import chosen_out_of_fold, verdict_sentences
@@ -37,7 +37,7 @@ def conclusions(comparison: Comparison) -> list[str]:
             "before everything that follows.**"
         )
     found = comparison.cross_validated
-    sentences += [choice_sentence(comparison), calibration_sentence(comparison)]
+    sentences += [chosen_model_sentence(comparison), reliability_sentence(comparison)]
     if len(done) == 1:
         alone = "Only one model has finished, so there is nothing to compare it with."
         return [text for text in (*sentences, baseline_sentence(comparison), alone) if text]
@@ -63,7 +63,7 @@ def conclusions(comparison: Comparison) -> list[str]:
     return [text for text in sentences if text] + _times(comparison)
 
 
-def choice_sentence(comparison: Comparison) -> str:
+def chosen_model_sentence(comparison: Comparison) -> str:
     """Name the chosen configuration and what it is worth, by the images that say so."""
     found = comparison.cross_validated
     if found is not None:

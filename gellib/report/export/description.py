@@ -18,7 +18,7 @@ from gellib.report.handover.document import Block, Heading, Paragraph
 from gellib.training_run.predictor import Predictor
 
 
-def describe(model: onnx.ModelProto, predictor: Predictor, precision: str) -> None:
+def add_description(model: onnx.ModelProto, predictor: Predictor, precision: str) -> None:
     """Write what a reader needs to know into the metadata of an ONNX model."""
     model.producer_name, model.producer_version = "gellib", __version__
     facts = {key: json.dumps(value) for key, value in facts_of(predictor).items()}
@@ -74,7 +74,7 @@ def page_facts(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def card_of(predictor: Predictor, exported: Exported) -> str:
+def page_card(predictor: Predictor, exported: Exported) -> str:
     """Write the model card, and what was compared, as HTML."""
     last: list[Block] = [
         Heading("This page"),

@@ -53,11 +53,11 @@ def export_onnx(folder: str | Path, out: str | Path, precision: str = "fp32") ->
     PredictorError
         When there is no finished run.
     """
-    from gellib.report.export.description import describe
+    from gellib.report.export.description import add_description
 
     predictor = open_predictor(folder, precision)
     built = build_model(predictor, precision)
-    describe(built.whole, predictor, precision)
+    add_description(built.whole, predictor, precision)
     result = Exported.measure(expand_user(out), predictor, built)
     refuse_if_wrong(result, precision)
     with atomic_path(result.file) as partial:

@@ -72,9 +72,9 @@ class Exported:
         page
             Whether the file is a page, and not ONNX.
         """
-        from gellib.report.export.verify import compare
+        from gellib.report.export.verify import compare_export
 
-        found = compare(built.whole.SerializeToString(), predictor)
+        found = compare_export(built.whole.SerializeToString(), predictor)
         return cls(file, predictor.name, *found, outputs=tuple(built.view.outputs), page=page)
 
     def sentence(self) -> str:

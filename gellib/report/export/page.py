@@ -46,21 +46,21 @@ def export_page(folder: str | Path, out: str | Path, precision: str = "int16") -
     PredictorError
         When there is no finished run.
     """
-    from gellib.report.export.description import card_of, page_facts
+    from gellib.report.export.description import page_card, page_facts
 
     predictor = open_predictor(folder, precision)
     built = build_model(predictor, precision)
     result = Exported.measure(expand_user(out), predictor, built, page=True)
     refuse_if_wrong(result, precision)
-    text = render_page(
-        page_facts(predictor), card_of(predictor, result), built.second.SerializeToString()
+    text = render_model_page(
+        page_facts(predictor), page_card(predictor, result), built.second.SerializeToString()
     )
     with atomic_path(result.file) as partial:
         partial.write_text(text, encoding="utf-8")
     return result
 
 
-def render_page(facts: dict[str, Any], card: str, model: bytes) -> str:
+def render_model_page(facts: dict[str, Any], card: str, model: bytes) -> str:
     """Write the page.
 
     Parameters

@@ -13,7 +13,7 @@ from PIL import Image
 from gellib.base.paths import find_path
 from gellib.data.image_files import BadImageError
 from gellib.data.images import read_image
-from gellib.training_run.predictor import Predictor, Source
+from gellib.training_run.predictor import ImageSource, Predictor
 
 _MOST = 24
 _GENERATED = 8
@@ -30,12 +30,12 @@ class Agreement(NamedTuple):
     same_unlike: int | None
 
 
-def compare(model: bytes, predictor: Predictor) -> Agreement:
+def compare_export(model: bytes, predictor: Predictor) -> Agreement:
     """Predict the same images with an ONNX model and with its run."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    sources: list[Source] = list(own_images(predictor))
+    sources: list[ImageSource] = list(own_images(predictor))
     own = bool(sources)
     sources = sources or list(_generated())
     differences: list[float] = []
@@ -62,7 +62,7 @@ def compare(model: bytes, predictor: Predictor) -> Agreement:
 
 
 def ask(
-    session: onnxruntime.InferenceSession, source: Source, predictor: Predictor
+    session: onnxruntime.InferenceSession, source: ImageSource, predictor: Predictor
 ) -> dict[str, np.ndarray]:
     """Give an ONNX model one image, and return its outputs by name."""
     content = source[1] if isinstance(source, tuple) else source

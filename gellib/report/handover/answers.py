@@ -15,14 +15,14 @@ from gellib.report.handover.references import uncited
 from gellib.report.handover.reported import Reported
 
 
-class Answer(NamedTuple):
+class ChecklistAnswer(NamedTuple):
     """A sentence from the records, and the file that it is from."""
 
     text: str
     file: str
 
 
-def answer(found: Reported, topic: str) -> Answer | None:
+def answer(found: Reported, topic: str) -> ChecklistAnswer | None:
     """Return what the records say about a topic; None where they say nothing.
 
     Raises
@@ -32,7 +32,7 @@ def answer(found: Reported, topic: str) -> Answer | None:
     """
     write, file = TOPICS[topic]
     text = uncited(write(found))
-    return Answer(text, file(found)) if text else None
+    return ChecklistAnswer(text, file(found)) if text else None
 
 
 def _record(found: Reported) -> str:

@@ -11,7 +11,7 @@ MOST_CLASSES = 6
 _LONGEST_NAME = 40
 
 
-def name_classes(names: list[str]) -> str:
+def class_list(names: list[str]) -> str:
     """Name classes for a sentence; of many, the first ones."""
     shown = [in_markdown(shorten(name, _LONGEST_NAME)) for name in names[:MOST_CLASSES]]
     more = [f"{len(names) - MOST_CLASSES} others"] if len(names) > MOST_CLASSES else []
@@ -33,7 +33,7 @@ def images_sentence(found: Reported) -> str:
     return f"The data set comprised {count(found.images, 'image')} {what} ({own})."
 
 
-def left_out_sentence(found: Reported) -> str:
+def unreadable_images_sentence(found: Reported) -> str:
     """Say which images were left out; empty where none were."""
     parts = []
     if n := len(found.record.data.skipped_images):
@@ -73,7 +73,7 @@ def duplicates_searched(found: Reported) -> bool:
 
 def duplicates_sentence(found: Reported) -> str:
     """Say which duplicates were found among the images; empty where the record does not say."""
-    known, kin = found.record.data.duplicates, found.record.data.families
+    known, families = found.record.data.duplicates, found.record.data.families
     if not known:
         return ""
     if not duplicates_searched(found):
@@ -84,9 +84,11 @@ def duplicates_sentence(found: Reported) -> str:
     text = f"A search for duplicates found {join_and(pairs) or 'none'}"
     if pairs and not known.get("checked", True):
         text += ", which did not decide how the images were divided"
-    if kin.get("groups"):
-        clusters = count(kin["groups"], "near-duplicate cluster")
-        text += f"; {kin.get('images', 0)} images formed {clusters}, such as slices of one subject"
+    if families.get("groups"):
+        clusters = count(families["groups"], "near-duplicate cluster")
+        text += (
+            f"; {families.get('images', 0)} images formed {clusters}, such as slices of one subject"
+        )
     return f"{text}."
 
 

@@ -190,7 +190,7 @@ def tests_sentence(found: Reported) -> str:
     return ""
 
 
-class Baselines(NamedTuple):
+class KnownBaselines(NamedTuple):
     """Scores that need no network, by name, and that of the configuration on the same images."""
 
     known: Mapping[str, float]
@@ -198,7 +198,7 @@ class Baselines(NamedTuple):
     images: str
 
 
-def baselines(found: Reported) -> Baselines:
+def baselines(found: Reported) -> KnownBaselines:
     """Return the scores that need no network, as far as known, and what to hold against them."""
     comparison, known = found.comparison, {}
     out_of_fold = found.record.scored_on != "test"
@@ -210,8 +210,8 @@ def baselines(found: Reported) -> Baselines:
         share = majority_of(comparison.done.head(1))
         known = {} if share is None else {MAJORITY: share}
     if out_of_fold:
-        return Baselines(known, found.corrected or found.out_of_fold, "images out of fold")
-    return Baselines(known, found.tested, "test images")
+        return KnownBaselines(known, found.corrected or found.out_of_fold, "images out of fold")
+    return KnownBaselines(known, found.tested, "test images")
 
 
 def baselines_sentence(found: Reported) -> str:

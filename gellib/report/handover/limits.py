@@ -10,7 +10,7 @@ from gellib.evaluation import ENOUGH_IMAGES
 from gellib.plots.base import percent
 from gellib.report.baselines import MAJORITY
 from gellib.report.conclusions.wording import count
-from gellib.report.handover.data_sentences import duplicates_searched, name_classes
+from gellib.report.handover.data_sentences import class_list, duplicates_searched
 from gellib.report.handover.evaluation_sentences import baselines
 from gellib.report.handover.reported import Reported
 from gellib.report.summary.answer import leak_warnings
@@ -61,8 +61,8 @@ def _no_better_than_chance(found: Reported) -> list[str]:
 
 def _memory(found: Reported) -> list[str]:
     data = found.record.data
-    torn = data.duplicates.get("cross_split_pairs") or data.duplicates.get("problem")
-    if not (torn or data.families.get("warning")):
+    mixed = data.duplicates.get("cross_split_pairs") or data.duplicates.get("problem")
+    if not (mixed or data.families.get("warning")):
         return _not_kept_together(found)
     return [
         "**Not with these scores for new subjects or samples:** training and test images share "
@@ -112,7 +112,7 @@ def _other_images(found: Reported) -> list[str]:
 
 
 def _other_classes(found: Reported) -> list[str]:
-    names = name_classes(found.record.data.classes)
+    names = class_list(found.record.data.classes)
     if not found.exclusive:
         return [f"**Not for labels other than** {names}: it knows no others."]
     return [
@@ -130,7 +130,7 @@ def _few_images(found: Reported) -> list[str]:
     least = f"{fewest} to {most}" if fewest < most else str(fewest)
     where = "test images" if found.record.scored_on == "test" else "images"
     return [
-        f"**Not where a mistake on {name_classes(list(few))} costs much:** {least} {where} "
+        f"**Not where a mistake on {class_list(list(few))} costs much:** {least} {where} "
         f"of {'a' if len(few) > 1 else 'this'} class say little about how often it is found."
     ]
 
@@ -152,7 +152,7 @@ def _promises(found: Reported) -> list[str]:
     if own is None or not own.too_few:
         return []
     return [
-        f"**Not with a promise for {name_classes(list(own.too_few))}:** there were too few images "
+        f"**Not with a promise for {class_list(list(own.too_few))}:** there were too few images "
         "for prediction sets that hold the true class as often as they say."
     ]
 

@@ -20,7 +20,7 @@ MOST_WORDS = 300
 # what has 0 always stands.
 _SENTENCES = (
     (0, "images", data.images_sentence),
-    (0, "images left out", data.left_out_sentence),
+    (0, "images left out", data.unreadable_images_sentence),
     (0, "further training images", data.extra_sentence),
     (2, "duplicates", data.duplicates_sentence),
     (0, "groups", data.groups_sentence),

@@ -54,7 +54,7 @@ def card_of(found: Reported) -> list[Block]:
         Heading("What it must not be used for"),
         _bullets(limits.limits(found)),
         Heading("Data"),
-        *_text(found, data.images_sentence, data.left_out_sentence),
+        *_text(found, data.images_sentence, data.unreadable_images_sentence),
         counts_table(found),
         *_text(found, data.extra_sentence),
         *_text(found, data.duplicates_sentence, data.groups_sentence, data.preprocessing_sentence),
@@ -110,7 +110,7 @@ def _bullets(items: Iterable[str]) -> Bullets:
 
 def _facts(found: Reported) -> list[str]:
     record = found.record
-    classes = data.name_classes(record.data.classes)
+    classes = data.class_list(record.data.classes)
     kind = "one of the classes" if found.exclusive else "any number of the labels"
     info = found.sweep.read_sweep() if found.of_sweep else {}
     purpose = info.get("purpose")

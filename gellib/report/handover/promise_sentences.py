@@ -5,7 +5,7 @@ from __future__ import annotations
 from gellib.base.markup import in_markdown
 from gellib.plots.base import percent
 from gellib.report.conclusions.wording import count
-from gellib.report.handover.data_sentences import name_classes
+from gellib.report.handover.data_sentences import class_list
 from gellib.report.handover.references import cite
 from gellib.report.handover.reported import Reported
 from gellib.runs.record_sections import PredictionSetsRecord
@@ -69,7 +69,7 @@ def sets_sentence(found: Reported) -> str:
         "further images that have it"
     )
     if own.too_few:
-        few = name_classes(own.too_few)
+        few = class_list(own.too_few)
         text += f" (without a promise for {few}, of which there were too few)"
     return f"{text}."
 

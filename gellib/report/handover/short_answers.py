@@ -22,7 +22,10 @@ def images_answer(found: Reported) -> str:
 
 def left_out_answer(found: Reported) -> str:
     """Say which images were left out."""
-    return data.left_out_sentence(found) or "No image was left out because it could not be read."
+    return (
+        data.unreadable_images_sentence(found)
+        or "No image was left out because it could not be read."
+    )
 
 
 def readable_answer(found: Reported) -> str:
@@ -69,7 +72,7 @@ def repeat_answer(found: Reported) -> str:
 
 def output_answer(found: Reported) -> str:
     """Say what a prediction is."""
-    names = data.name_classes(found.record.data.classes)
+    names = data.class_list(found.record.data.classes)
     kind = "the most probable of the classes" if found.exclusive else "any number of the labels"
     return f"For an image the model gives {kind} {names}, with a probability for each."
 

@@ -47,11 +47,11 @@ class CheckFindings(NamedTuple):
 
 def check_sentences(sweep: SweepFolder, comparison: Comparison) -> list[str]:
     """Say which shortcuts the images of the finished runs have; none where none were found."""
-    found = find_shortcuts(sweep, comparison)
+    found = read_check_findings(sweep, comparison)
     return [*found.careful, *found.removed]
 
 
-def find_shortcuts(sweep: SweepFolder, comparison: Comparison) -> CheckFindings:
+def read_check_findings(sweep: SweepFolder, comparison: Comparison) -> CheckFindings:
     """Say which shortcuts the images of the finished runs have.
 
     A check of images that have changed since the runs is left out.

@@ -17,7 +17,7 @@ from gellib.report.comparison import Comparison
 from gellib.report.conclusions import conclusions, count
 from gellib.report.conclusions.more_images import more_images_sentence
 from gellib.report.summary.answer import Answer, find_answer
-from gellib.report.summary.check_findings import find_shortcuts
+from gellib.report.summary.check_findings import read_check_findings
 from gellib.report.summary.figures import NO_BEST, Figures
 from gellib.report.summary.heading import heading
 from gellib.report.summary.listed_runs_table import listed_runs_table
@@ -101,7 +101,7 @@ class Summary:
         return find_answer(
             self.comparison,
             self._named,
-            findings=find_shortcuts(self.sweep, self.comparison),
+            findings=read_check_findings(self.sweep, self.comparison),
             next_steps=[] if found is None else [more_images_sentence(found, word)],
             more_help=found is None or not found.expected().flat,
         )

@@ -30,7 +30,7 @@ from gellib.report.widgets.shown_predictions import show_predictions
 from gellib.report.widgets.uploads import uploaded_files
 from gellib.runs import Record, RunFolder
 from gellib.training_run.find_runs import list_runs, no_runs
-from gellib.training_run.predictor import Prediction, Predictor, Source, expand_files
+from gellib.training_run.predictor import ImageSource, Prediction, Predictor, expand_files
 
 if TYPE_CHECKING:
     from gellib.labsim.zeroshot import ZeroShot
@@ -81,7 +81,7 @@ class PredictWidget:
         self.runs = list_runs(runs_dir)
         self.record: Record | None = None
         self.predictor: Predictor | ZeroShot | None = None
-        self.sources: list[Source] = []
+        self.sources: list[ImageSource] = []
         self.truth = ""
         self.predictions: Sequence[Prediction] = []
         self._labels: dict[str, str] = {}
@@ -206,7 +206,7 @@ class PredictWidget:
         except _FAILURES as err:
             self._fail("No prediction", err)
 
-    def _open(self, sources: list[Source]) -> None:
+    def _open(self, sources: list[ImageSource]) -> None:
         self.sources, self.truth = sources, ""
         self.image_choice.value = ""
         self._predict()

@@ -12,7 +12,7 @@ from PIL import Image
 from gellib import plots
 from gellib.data.images import read_image
 from gellib.report.thumbnails import PREVIEW_PX, encode, image_tag
-from gellib.training_run.predictor import Prediction, Predictor, Source, named_source
+from gellib.training_run.predictor import ImageSource, Prediction, Predictor, named_source
 
 if TYPE_CHECKING:
     from gellib.labsim.zeroshot import ZeroShot
@@ -43,7 +43,7 @@ class Overlay:
 
 def heat_maps(
     predictor: Predictor | ZeroShot,
-    sources: Sequence[Source],
+    sources: Sequence[ImageSource],
     predictions: Sequence[Prediction],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Overlay | None]:
@@ -74,7 +74,9 @@ def heat_maps(
 
 
 def _draw(
-    predictor: Predictor | ZeroShot, sources: Sequence[Source], predictions: Sequence[Prediction]
+    predictor: Predictor | ZeroShot,
+    sources: Sequence[ImageSource],
+    predictions: Sequence[Prediction],
 ) -> list[Overlay | None]:
     # Only here: torch takes seconds to import.
     from gellib.models.compute import ON_CPU

@@ -12,7 +12,7 @@ from gellib.report.widgets.heat_map import Overlay
 from gellib.report.widgets.image_table import Row, downloads, image_table
 from gellib.report.widgets.messages import box
 from gellib.runs import Record
-from gellib.training_run.predictor import Prediction, Source
+from gellib.training_run.predictor import ImageSource, Prediction
 from gellib.training_run.training_images import training_note
 
 # Jupyter drops a message to the browser of more than 3 MB, and a page to save is in it too: a row
@@ -22,7 +22,7 @@ MOST_SHOWN = 100
 
 def show_predictions(
     predictions: Sequence[Prediction],
-    sources: Sequence[Source],
+    sources: Sequence[ImageSource],
     *,
     record: Record | None,
     about: str,
