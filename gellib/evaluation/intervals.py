@@ -214,7 +214,7 @@ def design_effect(wrong: np.ndarray, groups: np.ndarray) -> float:
 
 
 class _Sample:
-    """Judged images: truth, probabilities, group numbers and the confusion matrix."""
+    """Evaluated images: truth, probabilities, group numbers and the confusion matrix."""
 
     def __init__(
         self, y_true: np.ndarray, probabilities: np.ndarray, groups: Sequence[object] | None

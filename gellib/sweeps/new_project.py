@@ -13,7 +13,7 @@ from gellib.base.paths import SHIPPED, expand_user, in_shell
 from gellib.sweeps.sweep_file import SweepError
 
 _SWEEP = """\
-# Which small pretrained network sees most in these images? 3 runs, judged by all images: each is
+# Which small pretrained network sees most in these images? 3 runs, evaluated on all images: each is
 # predicted by heads that did not see it. A network without weights on this machine is skipped.
 #
 #   gellib check {typed}

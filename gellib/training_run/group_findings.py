@@ -117,9 +117,9 @@ class FamiliesFound:
             return ""
         return (
             f"{self.cross_split} of {self.tested} test images are near-duplicates of training "
-            "images, such as other slices of the same subject, because the data set gives its test part. "
-            f"{self._evidence()} The test scores are in part a test of memory: give each subject "
-            "to one part."
+            "images, such as other slices of the same subject, because the data set gives its test "
+            f"part. {self._evidence()} The test scores are in part a test of memory: give each "
+            "subject to one part."
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -117,7 +117,8 @@ def corrected_score(
 def _optimism(folded: FoldedScores, chosen: int, seed: int) -> tuple[float, float]:
     """By how much the highest score flatters, and its variance as a share of that of a single one.
 
-    Groups that were not drawn are judged by models of the same training sets: the luck of these is
+    Groups that were not drawn are predicted by models of the same training sets: the luck of these
+    is
     in what the bootstrap takes for the truth. How much of it follows from the variances of both,
     if luck is normal: the bootstrap chooses by the training's and twice the images' variance.
     """

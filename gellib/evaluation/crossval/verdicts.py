@@ -99,7 +99,7 @@ def compare(
     all_pairs: bool = False,
     seed: int = 0,
 ) -> Verdicts:
-    """Judge cross-validated configurations against the chosen one.
+    """Compare cross-validated configurations with the chosen one.
 
     The family is always that of all pairs: the chosen one was picked by the same scores.
 
@@ -147,7 +147,7 @@ def compare_contrasts(
     *,
     seed: int = 0,
 ) -> list[Verdict]:
-    """Judge any differences of mean scores, as one family: the levels of a factor, for example.
+    """Give verdicts on differences of mean scores, as one family, such as the levels of a factor.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ class CrossValidated:
         return {model: found[model] for model in self.models if model in found}
 
     def against_scores(self, other: np.ndarray) -> Verdict | None:
-        """Judge the chosen configuration against other scores (N,) or (R, N) on the same images."""
+        """Compare the chosen configuration with other scores (N,) or (R, N) on the same images."""
         s = self.scores
         own = s.values[self.models.index(self.chosen)]
         values = np.stack([own, np.broadcast_to(other, own.shape)])
@@ -162,7 +162,7 @@ class CrossValidated:
         ]
 
     def effects(self, questions: Sequence[Question]) -> list[Effect]:
-        """Judge differences between levels of factors, all as one family."""
+        """Give verdicts on differences between levels of factors, all as one family."""
         asked = [q for q in questions if set(q.one) | set(q.two) <= set(self.models)]
         contrasts = np.zeros((len(asked), len(self.models)))
         for row, question in zip(contrasts, asked, strict=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gellib.report.handover import data_sentences as data
-from gellib.report.handover import evaluation_sentences as judged
+from gellib.report.handover import evaluation_sentences as evaluated
 from gellib.report.handover import model_sentences as model
 from gellib.report.handover import promise_sentences as promised
 from gellib.report.handover import short_answers as short
@@ -98,17 +98,17 @@ TOPICS: dict[str, tuple[_Write, Callable[[Reported], str]]] = {
     "training": (model.training_sentence, _config),
     "imbalance": (short.imbalance_answer, _config),
     "weights": (short.weights_answer, _record),
-    "evaluation": (judged.evaluation_sentence, _splits),
+    "evaluation": (evaluated.evaluation_sentence, _splits),
     "splits_file": (short.splits_file_answer, _splits),
     "separation": (short.separation_answer, _record),
-    "choice": (judged.choice_sentence, _tables),
+    "choice": (evaluated.choice_sentence, _tables),
     "tuning": (short.tuning_answer, _config),
-    "tests": (judged.tests_sentence, _summary),
-    "baselines": (judged.baselines_sentence, _baselines),
+    "tests": (evaluated.tests_sentence, _summary),
+    "baselines": (evaluated.baselines_sentence, _baselines),
     "metrics": (short.metrics_answer, _record),
     "scores": (short.scores_answer, _scores_file),
     "by_class": (short.by_class_answer, _record),
-    "intervals": (judged.intervals_sentence, _record),
+    "intervals": (evaluated.intervals_sentence, _record),
     "mistakes": (short.mistakes_answer, _predictions),
     "calibration": (promised.calibration_sentence, _record),
     "thresholds": (promised.thresholds_sentence, _record),

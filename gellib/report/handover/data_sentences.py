@@ -33,7 +33,7 @@ def images_sentence(found: Reported) -> str:
     return f"The data set comprised {count(found.images, 'image')} {what} ({own})."
 
 
-def unreadable_images_sentence(found: Reported) -> str:
+def unreadable_sentence(found: Reported) -> str:
     """Say which images were left out; empty where none were."""
     parts = []
     if n := len(found.record.data.skipped_images):

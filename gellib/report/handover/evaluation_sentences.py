@@ -1,4 +1,4 @@
-"""How a run was judged and chosen, in past tense; numbers are from its record and its sweep."""
+"""How a run was evaluated and chosen, in past tense; numbers are from its record and its sweep."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEWCOMBE = f"Newcombe's{cite('newcombe2006')}"
 
 
 def evaluation_sentence(found: Reported) -> str:
-    """Say how the images were divided for training and judging."""
+    """Say how the images were divided for training and evaluation."""
     splits = found.splits
     if not found.crossed:
         parts = {"train": "training", "val": "validation", "test": "test"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gellib.base.markup import as_plain, in_markdown
 from gellib.base.text import join_and
 from gellib.report.handover import data_sentences as data
-from gellib.report.handover import evaluation_sentences as judged
+from gellib.report.handover import evaluation_sentences as evaluated
 from gellib.report.handover import model_sentences as model
 from gellib.report.handover import promise_sentences as promised
 from gellib.report.handover.document import Block, Bullets, Heading, Paragraph, Verbatim
@@ -20,7 +20,7 @@ MOST_WORDS = 300
 # what has 0 always stands.
 _SENTENCES = (
     (0, "images", data.images_sentence),
-    (0, "images left out", data.unreadable_images_sentence),
+    (0, "images left out", data.unreadable_sentence),
     (0, "further training images", data.extra_sentence),
     (2, "duplicates", data.duplicates_sentence),
     (0, "groups", data.groups_sentence),
@@ -28,12 +28,12 @@ _SENTENCES = (
     (0, "network", model.network_sentence),
     (0, "training", model.training_sentence),
     (0, "augmentation", model.augmentation_sentence),
-    (0, "evaluation", judged.evaluation_sentence),
-    (0, "choice", judged.choice_sentence),
-    (1, "tests", judged.tests_sentence),
+    (0, "evaluation", evaluated.evaluation_sentence),
+    (0, "choice", evaluated.choice_sentence),
+    (1, "tests", evaluated.tests_sentence),
     (0, "calibration", promised.calibration_sentence),
     (0, "thresholds", promised.thresholds_sentence),
-    (0, "intervals", judged.headline_intervals_sentence),
+    (0, "intervals", evaluated.headline_intervals_sentence),
     (3, "prediction sets", promised.sets_sentence),
     (4, "images unlike the training images", promised.unlike_sentence),
     (0, "software", model.software_sentence),
@@ -112,7 +112,7 @@ def write_methods(found: Reported) -> Methods:
     _, unknown = network_keys(str(found.config["pretrained_model"]))
     return Methods(
         tuple(kept.values()),
-        tuple(judged.results_sentences(found)),
+        tuple(evaluated.results_sentences(found)),
         tuple(left_out),
         tuple(unknown),
     )

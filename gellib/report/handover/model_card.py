@@ -1,4 +1,4 @@
-"""The model card of a run: what it is, what it was judged on, what it must not be used for."""
+"""The model card of a run: what it is, what it was evaluated on, what it must not be used for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gellib.base.markup import in_code, in_markdown
 from gellib.base.text import join_and
 from gellib.report.conclusions.wording import count
 from gellib.report.handover import data_sentences as data
-from gellib.report.handover import evaluation_sentences as judged
+from gellib.report.handover import evaluation_sentences as evaluated
 from gellib.report.handover import limits
 from gellib.report.handover import model_sentences as model
 from gellib.report.handover import promise_sentences as promised
@@ -54,23 +54,23 @@ def card_of(found: Reported) -> list[Block]:
         Heading("What it must not be used for"),
         _bullets(limits.limits(found)),
         Heading("Data"),
-        *_text(found, data.images_sentence, data.unreadable_images_sentence),
+        *_text(found, data.images_sentence, data.unreadable_sentence),
         counts_table(found),
         *_text(found, data.extra_sentence),
         *_text(found, data.duplicates_sentence, data.groups_sentence, data.preprocessing_sentence),
         Heading("How it was trained"),
         *_text(found, model.network_sentence, model.training_sentence, model.augmentation_sentence),
-        Heading("How it was judged"),
+        Heading("How it was evaluated"),
         *_text(
             found,
-            judged.evaluation_sentence,
-            judged.choice_sentence,
-            judged.tests_sentence,
-            judged.intervals_sentence,
+            evaluated.evaluation_sentence,
+            evaluated.choice_sentence,
+            evaluated.tests_sentence,
+            evaluated.intervals_sentence,
         ),
         Heading("Scores"),
-        Paragraph(" ".join(judged.results_sentences(found))),
-        *_text(found, judged.baselines_sentence),
+        Paragraph(" ".join(evaluated.results_sentences(found))),
+        *_text(found, evaluated.baselines_sentence),
         *scores_tables(found),
         *class_tables(found),
         Heading("What its predictions say"),

@@ -8,7 +8,7 @@ from gellib.evaluation.registry import all_metrics
 from gellib.plots.base import percent, three_digits
 from gellib.report.conclusions.wording import count
 from gellib.report.handover import data_sentences as data
-from gellib.report.handover import evaluation_sentences as judged
+from gellib.report.handover import evaluation_sentences as evaluated
 from gellib.report.handover import limits
 from gellib.report.handover import model_sentences as model
 from gellib.report.handover.promise_sentences import promising_sets
@@ -22,10 +22,7 @@ def images_answer(found: Reported) -> str:
 
 def left_out_answer(found: Reported) -> str:
     """Say which images were left out."""
-    return (
-        data.unreadable_images_sentence(found)
-        or "No image was left out because it could not be read."
-    )
+    return data.unreadable_sentence(found) or "No image was left out because it could not be read."
 
 
 def readable_answer(found: Reported) -> str:
@@ -81,7 +78,7 @@ def tuning_answer(found: Reported) -> str:
     """Say which parameters were tuned."""
     if not found.of_sweep:
         return "All parameters are on file; this report of one run says nothing of others."
-    return judged.choice_sentence(found) or "One configuration was trained; nothing was tuned."
+    return evaluated.choice_sentence(found) or "One configuration was trained; nothing was tuned."
 
 
 def separation_answer(found: Reported) -> str:
@@ -141,7 +138,7 @@ def metrics_answer(found: Reported) -> str:
 
 def scores_answer(found: Reported) -> str:
     """Give the score that decides."""
-    return " ".join(judged.results_sentences(found))
+    return " ".join(evaluated.results_sentences(found))
 
 
 def by_class_answer(found: Reported) -> str:
