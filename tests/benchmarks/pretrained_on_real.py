@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from gellib.data import load_imageset
 from gellib.data.images import read_image
-from gellib.labsim.pretraining.files import load_class_model
+from gellib.labsim.pretraining.weights_files import load_class_model
 from gellib.models.backbones import stretch_contrast
 from gellib.models.features import unaugmented_view
 

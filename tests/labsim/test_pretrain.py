@@ -13,11 +13,11 @@ from torch import nn
 from gellib.labsim.pretraining import (
     PretrainError,
     batches,
-    fit,
     load_class_model,
     pretrain,
     read_card,
     recipe,
+    training_loop,
     validation,
 )
 from gellib.labsim.pretraining.resume import load_start
@@ -47,11 +47,11 @@ TINY = {"steps": 2, "workers": 0, "progress": False, "per_class": 1}
 @pytest.fixture
 def quick(monkeypatch):
     """Small views, small batches and few images to validate with."""
-    for module in (batches, recipe, fit):
+    for module in (batches, recipe, training_loop):
         monkeypatch.setattr(module, "BATCH_VIEWS", 64)
     tiny = {name: recipe.Recipe(2, ((32, 1.0),), 1e-3, batch=8) for name in PRETRAINABLE}
     tiny["vgg16"] = recipe.Recipe(2, ((32, 1.0),), 1e-3, batch=8, trained_as="vgg16_bn")
-    for module in (recipe, fit):
+    for module in (recipe, training_loop):
         monkeypatch.setattr(module, "RECIPES", tiny)
         monkeypatch.setattr(module, "FURTHER", tiny)
 
@@ -163,9 +163,9 @@ class TestRecipe:
 
     def test_fresh_statistics_are_those_of_what_it_is_shown(self, monkeypatch):
         views = np.full((8, 16, 16), 200, np.uint8)
-        monkeypatch.setattr(fit, "pretraining_batch", lambda *_, **__: (views, None))
+        monkeypatch.setattr(training_loop, "pretraining_batch", lambda *_, **__: (views, None))
         network = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten())
-        fit.calibrate(network, 0, batches=2)
+        training_loop.calibrate(network, 0, batches=2)
         expected = recipe.as_input(torch.from_numpy(views)).mean((0, 2, 3))
         assert torch.allclose(network[0].running_mean, expected, atol=1e-3)
         assert network[0].momentum == 0.1 and not network[0].training

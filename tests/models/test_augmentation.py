@@ -11,7 +11,7 @@ from gellib.config.expressions import AUGMENTATION_STEPS
 from gellib.models.backbones import Preprocessing, normalise
 from gellib.models.features import check_augmentation
 from gellib.models.features.augmentation import random_views
-from gellib.models.features.steps import STEPS
+from gellib.models.features.augmentation_steps import STEPS
 
 SIZE = 32
 INPUT = Preprocessing(SIZE, SIZE, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), color="rgb")

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from gellib.models.backbones import Preprocessing
-from gellib.models.features import steps as steps_module
+from gellib.models.features import augmentation_steps as steps_module
 from gellib.models.features.augmentation import random_views, unaugmented_view
-from gellib.models.features.steps import STEPS
+from gellib.models.features.augmentation_steps import STEPS
 
 INPUT = Preprocessing(32, 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), color="grey")
 

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from gellib.data.duplicates.align import FULL
+from gellib.data.duplicates.figure_panels import find_panels
 from gellib.data.duplicates.image_traits import ImageTraits, measure_traits
-from gellib.data.duplicates.panels import find_panels
 from gellib.data.duplicates.part_alignment import FINE
 from gellib.data.duplicates.variants import busy_spans, without_margins
 from gellib.data.image_files import ImageInfo, ImageLimits

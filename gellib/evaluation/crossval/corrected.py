@@ -118,8 +118,7 @@ def _optimism(folded: FoldedScores, chosen: int, seed: int) -> tuple[float, floa
     """By how much the highest score flatters, and its variance as a share of that of a single one.
 
     Groups that were not drawn are predicted by models of the same training sets: the luck of these
-    is
-    in what the bootstrap takes for the truth. How much of it follows from the variances of both,
+    is in what the bootstrap takes for the truth. How much of it follows from the variances of both,
     if luck is normal: the bootstrap chooses by the training's and twice the images' variance.
     """
     sums, sizes = folded.sums, folded.sizes

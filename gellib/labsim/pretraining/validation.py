@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gellib.labsim.pretraining.files import load_class_model
+from gellib.labsim.pretraining.weights_files import load_class_model
 from gellib.labsim.simulate import CLASSES, simulate
 from gellib.models.backbones import CONTRASTS
 from gellib.models.training import predict_images

@@ -9,7 +9,7 @@ from PIL import Image
 from gellib.base.calls import Call
 from gellib.config.expressions import check_augmentation
 from gellib.models.backbones import Preprocessing, normalise, stretch_contrast
-from gellib.models.features.steps import STEPS, resize
+from gellib.models.features.augmentation_steps import STEPS, resize
 
 # An image this many times larger than the backbone's input is reduced once for all its views.
 _REDUCE_FROM = 8

@@ -4,6 +4,7 @@ from gellib.plots.sweep.classes import class_scores, confusion_matrices, losses
 from gellib.plots.sweep.compare import effects, tied_models
 from gellib.plots.sweep.configurations import metric_bars, metrics_heatmap
 from gellib.plots.sweep.factors import accuracy_by, time_by_architecture
+from gellib.plots.sweep.grid_search import search_3d, search_heatmap
 from gellib.plots.sweep.names import (
     FACTORS,
     TIMES,
@@ -12,7 +13,6 @@ from gellib.plots.sweep.names import (
     model_labels,
 )
 from gellib.plots.sweep.panels import metric_panels
-from gellib.plots.sweep.search import search_3d, search_heatmap
 from gellib.plots.sweep.speed import pareto
 
 __all__ = [

@@ -16,7 +16,6 @@ from gellib.labsim.pretraining.batches import (
     pretraining_batch,
     pretraining_batches,
 )
-from gellib.labsim.pretraining.files import read_card, write_card, write_weights
 from gellib.labsim.pretraining.recipe import (
     FURTHER,
     RECIPES,
@@ -31,6 +30,7 @@ from gellib.labsim.pretraining.recipe import (
 )
 from gellib.labsim.pretraining.resume import load_start
 from gellib.labsim.pretraining.validation import PER_CLASS, validate
+from gellib.labsim.pretraining.weights_files import read_card, write_card, write_weights
 from gellib.labsim.simulate import CLASSES
 from gellib.models.backbones import file_sha256, isolated_rng, resolve_precision
 from gellib.models.backbones.network_parts import batch_norms
