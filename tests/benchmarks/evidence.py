@@ -1,6 +1,6 @@
 """How often what is said of cross-validated sweeps is false, and how often it sees a difference.
 
-    python tests/benchmarks/evidence.py [--sweeps 300] [--images 40 92] [--quick]
+    python tests/benchmarks/evidence.py [--sweeps 300] [--images 40 92] [--first 20000] [--quick]
 
 Sweeps are simulated (`simulated_sweeps.py`): features whose truth is known, heads trained anew in
 each fold of a real grouped, stratified cross-validation of 5 x 5 folds. Their true expected scores,
@@ -176,6 +176,9 @@ def main() -> None:
     parser.add_argument("--groups", type=int, nargs="*", default=[1, 5])
     parser.add_argument("--counts", type=int, nargs="*", default=list(COUNTS))
     parser.add_argument("--points", type=float, nargs="*", default=[100 * d for d in DIFFERENCES])
+    parser.add_argument(
+        "--first", type=int, default=0, help="seed of the first sweep; others have not been seen"
+    )
     parser.add_argument("--quick", action="store_true", help="a sample of five minutes of CPU")
     args = parser.parse_args()
     if args.quick:
@@ -188,7 +191,9 @@ def main() -> None:
             rows = []
             for points in args.points:
                 started = time.process_time()
-                rows += measure(images, group, points / 100, args.sweeps, tuple(args.counts))
+                rows += measure(
+                    images, group, points / 100, args.sweeps, tuple(args.counts), args.first
+                )
                 print(*map(line, rows[-len(args.counts) :]), sep="\n", flush=True)
                 print(f"  CPU {time.process_time() - started:.0f} s", flush=True)
             table.append(summary(rows))

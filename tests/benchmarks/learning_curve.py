@@ -1,13 +1,15 @@
 """Whether the band of an extrapolated learning curve holds the truth.
 
     python tests/benchmarks/learning_curve.py                     simulated features
+    python tests/benchmarks/learning_curve.py digits              digits of scikit-learn
     python tests/benchmarks/learning_curve.py features.npz ...    real ones: arrays x, y, groups
 
 The curve of a quarter and of a half of a set's images is extrapolated to the training size of the
 whole. The truth is the mean score of many heads of that training size on other images. Each draw
 of simulated features is a new sample, and a large population tests the heads. Of a real file, half
 stands for the whole set, so that a draw is a small part of the images that the truth comes from;
-all other images test the heads. Goal: the 90 % band holds the truth in 85 to 95 % of draws.
+all other images test the heads. Of the 1,797 digits (odd or even, by their 64 pixels), 300 stand
+for the whole set. Goal: the 90 % band holds the truth in 85 to 95 % of draws.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from sklearn.datasets import load_digits
 
 from gellib.evaluation.extrapolation import extrapolate
 from gellib.evaluation.learning_curve import (
@@ -79,6 +82,18 @@ def draw(x, y, groups, share: float, rng):
     return x[rows], y[rows], groups[rows]
 
 
+def real_sets(names: list[str]):
+    """Yield name, features, classes, groups, and how many images stand for the whole set."""
+    for name in names:
+        if name == "digits":
+            x, y = load_digits(return_X_y=True)
+            yield name, x, y % 2, np.arange(len(y)), 300
+        else:
+            data = np.load(name)
+            groups = np.unique(data["groups"], return_inverse=True)[1]
+            yield Path(name).stem, data["x"].astype(float), data["y"], groups, len(data["y"]) / 2
+
+
 def truth_of_pool(x, y, groups, size: int, heads: int = 40) -> float:
     """Mean score of heads of a training size on all other images of the set."""
     scores = []
@@ -117,7 +132,9 @@ def run(name, sample, truth, size, draws: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("features", nargs="*", type=Path, help="npz with x (n, d), y (n,), groups")
+    parser.add_argument(
+        "features", nargs="*", help="npz with x (n, d), y (n,), groups; or 'digits'"
+    )
     parser.add_argument("--draws", type=int, default=200)
     options = parser.parse_args()
     if not options.features:
@@ -130,16 +147,14 @@ def main() -> None:
                 return simulate(round(share * n), *rest, 10**6 * (number + 1) + i)
 
             run(name, sample, truth, size, options.draws)
-    for path in options.features:
-        data = np.load(path)
-        x, y = data["x"].astype(float), data["y"]
-        groups = np.unique(data["groups"], return_inverse=True)[1]
-        size = round(len(y) / 2 * (1 - 1 / CURVE_FOLDS))
+    for name, x, y, groups, whole in real_sets(options.features):
+        size = round(whole * (1 - 1 / CURVE_FOLDS))
 
-        def sample(share, i, x=x, y=y, groups=groups):
-            return draw(x, y, groups, share / 2, np.random.default_rng([i, 77]))
+        def sample(share, i, x=x, y=y, groups=groups, whole=whole):
+            part = share * whole / len(y)
+            return draw(x, y, groups, part, np.random.default_rng([i, 77]))
 
-        run(path.stem, sample, truth_of_pool(x, y, groups, size), size, options.draws)
+        run(name, sample, truth_of_pool(x, y, groups, size), size, options.draws)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Verdicts and corrected scores from cross-validated scores."""
 
+import tracemalloc
 from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
@@ -17,6 +18,7 @@ from gellib.evaluation.crossval import (
     corrected_score,
     score_interval,
 )
+from gellib.evaluation.crossval.folded import fold_scores
 from gellib.evaluation.resampling import wilson
 
 
@@ -139,6 +141,31 @@ def test_a_single_repeat_and_scores_of_several_labels_will_do():
     f1 = np.clip(values + 0.2 * rng.standard_normal(values.shape), 0, 1)
     found = score_interval(f1[0], folds)
     assert found.low < found.score < found.high
+
+
+@pytest.mark.parametrize("groups", [None, [f"g{i % 7}" for i in range(60)], ["", "a", "a"] * 20])
+def test_scores_are_summed_over_groups(groups):
+    values, folds = scored([0.9, 0.6], 60)
+    names = range(60) if groups is None else [name or i for i, name in enumerate(groups)]
+    members = [[i for i in range(60) if names[i] == name] for name in dict.fromkeys(names)]
+    found = fold_scores(values, folds, groups)
+    by_repeat = np.array([values[:, :, rows].sum(axis=2) for rows in members])  # (G, K, R)
+    assert sorted(found.sizes) == sorted(map(len, members))
+    for k in range(2):
+        expected = sorted(by_repeat[:, k].mean(axis=1))
+        assert sorted(found.sums[:, k]) == pytest.approx(expected)
+    # Of a single repeat: the unbiased variance between repeats, summed over the groups.
+    covariance = sum(np.cov(of_group) for of_group in by_repeat)
+    assert found.between == pytest.approx(covariance)
+
+
+def test_memory_grows_with_the_images_and_not_with_their_square():
+    values, folds = scored([0.9, 0.6], 10_000)
+    tracemalloc.start()
+    fold_scores(values, folds)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # a table of groups by images: 800 MB
 
 
 def test_contrasts_weigh_configurations():

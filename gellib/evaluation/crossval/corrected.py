@@ -148,7 +148,8 @@ def _counts(groups: int, seed: int) -> np.ndarray:
     """How often each group is in each bootstrap sample: (draws, G)."""
     drawn = np.random.default_rng([seed, 18]).integers(groups, size=(_DRAWS, groups))
     drawn += groups * np.arange(_DRAWS)[:, None]
-    return np.bincount(drawn.ravel(), minlength=_DRAWS * groups).reshape(_DRAWS, groups)
+    counts = np.bincount(drawn.ravel(), minlength=_DRAWS * groups).reshape(_DRAWS, groups)
+    return counts.astype(float)
 
 
 def _around(folded: FoldedScores, score: float, narrower: float = 1.0) -> tuple[float, float]:

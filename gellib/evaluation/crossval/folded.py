@@ -5,7 +5,7 @@ the same images, so an unlucky sample makes all of them worse together. The vari
 groups) does not see that. How much is missing depends on how unstable the models are, which the
 repeats show: an image that is right in some repeats and wrong in others was decided by the training
 set. The extra variance is taken as a multiple of that variance between repeats, which falls with
-the root of the number of groups, as was found by simulation (`tests/benchmarks/evidence.py`).
+the fourth root of the number of groups, as simulations showed (`tests/benchmarks/evidence.py`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from gellib.evaluation.resampling import group_numbers
 
 # Extra variance from shared training sets, in variances between repeats: times
-# (images per group) ** _IN_GROUP / root of the number of groups.
-_EXTRA, _IN_GROUP = 9.0, 1 / 5
+# (images per group) ** _IN_GROUP / groups ** _GROUPS. What 400 sweeps each needed, and what this
+# gives: single images, 40: 1.0, 1.2; 92: 0.96, 0.97; 250: 0.76, 0.75; 1000: 0.50 to 0.61, 0.53;
+# groups of 5, 18: 2.7, 2.8; 50: 2.0, 2.2; 200: 1.5, 1.5; too little for 8: 4.4, 3.4.
+_EXTRA, _IN_GROUP, _GROUPS = 3.0, 0.4, 0.25
 # Extra variance, in variances over groups, where nothing shows how unstable the models are.
 UNSEEN = 0.5
 
@@ -75,7 +78,7 @@ class FoldedScores:
         if self.between is None:
             return over_groups, UNSEEN * over_groups
         spread = ((contrasts @ self.between) * contrasts).sum(axis=1) / self.images**2
-        factor = _EXTRA * self.kish**_IN_GROUP / np.sqrt(self.groups)
+        factor = _EXTRA * self.kish**_IN_GROUP / self.groups**_GROUPS
         return over_groups, factor * np.maximum(spread, 0.0)
 
 
@@ -115,12 +118,11 @@ def fold_scores(
     number = np.unique(number, return_inverse=True)[1]
     sizes = np.bincount(number).astype(float)
     means = np.where(scored, values, 0.0).sum(axis=1) / scored.sum(axis=1)
-    into = np.zeros((len(sizes), len(number)))
-    into[number, np.arange(len(number))] = 1.0
+    into = csr_array((np.ones(len(number)), (number, np.arange(len(number)))))
     repeats = scored.all(axis=(0, 2))
     between = None
     if repeats.sum() > 1:
         away = values[:, repeats] - values[:, repeats].mean(axis=1, keepdims=True)
-        flat = (away @ into.T).reshape(len(values), -1)
+        flat = (into @ away.reshape(-1, len(number)).T).T.reshape(len(values), -1)
         between = flat @ flat.T / (repeats.sum() - 1)
     return FoldedScores(into @ means.T, sizes, between)
