@@ -66,7 +66,6 @@ def predict(
     say_waiting("loading the model ...")
     from tqdm import tqdm
 
-    from gellib.labsim.zeroshot import ZeroShot
     from gellib.training_run.predictor import expand_files
 
     to_files = any((table, page, folder))
@@ -82,6 +81,8 @@ def predict(
         outputs.check([*images, *files])
     predictor: Predictor | ZeroShot
     if zero_shot:
+        from gellib.labsim.zeroshot import ZeroShot
+
         predictor = ZeroShot()
     else:
         predictor = open_model(run_dir, runs_dir)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from gellib.evaluation.metric_functions import precision_recall_f1
 from gellib.evaluation.registry import all_metrics, find_metric, label_metrics, table_metrics
@@ -210,7 +210,7 @@ def design_effect(wrong: np.ndarray, groups: np.ndarray) -> float:
         trust = min(1.0, wrong.sum() / effect / _FEW_WRONG)
         effect = effect**trust * most ** (1 - trust)
     # As for a mean of few groups: Student's quantile in place of the normal one.
-    return float(effect * (student.ppf(TAILS[1], max(n_groups - 1, 1)) / Z) ** 2)
+    return float(effect * (stdtrit(max(n_groups - 1, 1), TAILS[1]) / Z) ** 2)
 
 
 class _Sample:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics as skm
 
 from gellib.evaluation.metric_functions import precision_recall_f1
 from gellib.evaluation.registry import label_metrics
@@ -164,6 +163,8 @@ def _per_class(
     classes: Sequence[str],
     thresholds: np.ndarray,
 ) -> dict[str, dict[str, Any]]:
+    from sklearn import metrics as skm
+
     both = (y_true & predicted).sum(axis=0).astype(float)
     precision, recall, f1 = precision_recall_f1(both, predicted.sum(axis=0), y_true.sum(axis=0))
     result = {}

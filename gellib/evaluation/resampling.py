@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import norm, rankdata
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtrit
 
 LEVEL = 0.95
 TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 DRAWS = 2000
-Z = float(norm.ppf(TAILS[1]))
+Z = float(ndtri(TAILS[1]))
 _MOST_RESAMPLED = 200
 _FAINT = 0.25
 _VALUES_AT_ONCE = 1 << 22
@@ -118,9 +116,9 @@ def bca(
         away = np.nanmean(left_out) - left_out
         spread = np.nansum(away**2) ** 1.5
         acceleration = np.nansum(away**3) / (6 * spread) if spread > 0 else 0.0
-        shift = norm.ppf(below)
-        z = shift + norm.ppf(tails)
-        tails = norm.cdf(shift + z / (1 - acceleration * z))
+        shift = ndtri(below)
+        z = shift + ndtri(tails)
+        tails = ndtr(shift + z / (1 - acceleration * z))
     low, high = np.quantile(drawn, tails)
     return [float(min(low, given)), float(max(high, given))]
 
@@ -147,6 +145,8 @@ def roc_auc_interval(
     if not usable.any():
         return None
     truth, p = truth[:, usable], p[:, usable]
+    from scipy.stats import rankdata
+
     n_pos = truth.sum(axis=0)
     n_neg = len(truth) - n_pos
     areas, influence = [], np.zeros(len(truth))
@@ -161,7 +161,7 @@ def roc_auc_interval(
     area, n_groups = float(np.mean(areas)), int(groups.max()) + 1
     variance = (np.bincount(groups, influence) ** 2).sum() * n_groups / max(n_groups - 1, 1)
     if 0 < area < 1 and variance > 1e-12:
-        quantile = Z if n_groups == len(groups) else student.ppf(TAILS[1], n_groups - 1)
+        quantile = Z if n_groups == len(groups) else float(stdtrit(n_groups - 1, TAILS[1]))
         half = quantile * np.sqrt(variance) / (area * (1 - area))
         return [float(1 / (1 + (1 / area - 1) * np.exp(sign * half))) for sign in (1, -1)]
     fewest = min(n_pos.min(), n_neg.min()) / effect
@@ -169,6 +169,8 @@ def roc_auc_interval(
 
 
 def _newcombe(area: float, n_pos: float, n_neg: float) -> Interval:
+    from scipy.optimize import brentq
+
     each = max((n_pos + n_neg) / 2 - 1, 0)
 
     def beyond(x: float) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn import metrics as skm
 
 from gellib.evaluation.registry import table_metrics
 
@@ -67,6 +66,8 @@ def evaluate(
         raise ValueError(
             "probabilities are not finite: the training diverged; lower the learning rate"
         )
+    from sklearn import metrics as skm
+
     numbers = np.arange(len(classes))
     predicted = probabilities.argmax(axis=1)
     precision, recall, f1, support = skm.precision_recall_fscore_support(
@@ -116,16 +117,18 @@ def roc_auc(
     positive
         Of two classes, the one that is looked for.
     """
+    from sklearn.metrics import roc_auc_score
+
     present = np.bincount(y_true, minlength=len(classes))
     if len(classes) == 2:
         if (present == 0).any():
             return None
         column = _column(classes, positive)
-        return float(skm.roc_auc_score(y_true == column, probabilities[:, column]))
+        return float(roc_auc_score(y_true == column, probabilities[:, column]))
     if (present == 0).any() or len(classes) < 2:
         return None
     return float(
-        np.mean([skm.roc_auc_score(y_true == c, probabilities[:, c]) for c in range(len(classes))])
+        np.mean([roc_auc_score(y_true == c, probabilities[:, c]) for c in range(len(classes))])
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from gellib.evaluation.resampling import roc_auc_interval, wilson
 
@@ -56,6 +55,8 @@ def error_detection(uncertainty: np.ndarray, right: np.ndarray) -> dict[str, Any
         with its 95 % `interval`; `aurc`: the mean share of mistakes over all shares deferred;
         and `accuracy`, on the remaining images when 0, 10, ... 50 % are deferred.
     """
+    from sklearn.metrics import roc_auc_score
+
     right = np.asarray(right, dtype=bool)
     curve = risk_coverage(uncertainty, right)
     both = right.any() and not right.all()

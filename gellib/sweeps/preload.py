@@ -35,6 +35,7 @@ MODULES = (
     "torchvision",
     "captum.attr",  # left out where it is not installed
     "gellib.sweeps.prepare",
+    "gellib.training_run.run",
     "gellib.plots",
     "gellib.report.summary",
 )

@@ -1,23 +1,8 @@
-"""One run, from its configuration to its record: the steps that `2_train.ipynb` shows."""
+"""One run, from its configuration to its record: the steps that `2_train.ipynb` shows.
 
-from gellib.training_run.run import TrainingRun
-from gellib.training_run.steps import (
-    TrainingRunError,
-    check_network,
-    choose_compute,
-    feature_store,
-    limits_of,
-    load_backbone,
-    load_images,
-)
+The names stand in `__init__.pyi`; each is imported when it is first used.
+"""
 
-__all__ = [
-    "TrainingRun",
-    "TrainingRunError",
-    "check_network",
-    "choose_compute",
-    "feature_store",
-    "limits_of",
-    "load_backbone",
-    "load_images",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,18 +1,8 @@
-"""Backbones trained on simulated images alone: the weights that we ship."""
+"""Backbones trained on simulated images alone: the weights that we ship.
 
-from gellib.labsim.pretraining.recipe import RECIPES, PretrainError, Recipe
-from gellib.labsim.pretraining.training_loop import pretrain
-from gellib.labsim.pretraining.validation import HeldOutPredictions, predict_held_out, validate
-from gellib.labsim.pretraining.weights_files import load_class_model, read_card
+The names stand in `__init__.pyi`; each is imported when it is first used.
+"""
 
-__all__ = [
-    "RECIPES",
-    "HeldOutPredictions",
-    "PretrainError",
-    "Recipe",
-    "predict_held_out",
-    "load_class_model",
-    "pretrain",
-    "read_card",
-    "validate",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
