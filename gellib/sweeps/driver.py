@@ -11,7 +11,6 @@ from pathlib import Path
 
 import gellib
 from gellib.base.files import delete_leftovers, write_json
-from gellib.base.text import join_some
 from gellib.config import RunConfig
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import kernel_server
@@ -19,9 +18,10 @@ from gellib.sweeps.cluster import PlannedRun
 from gellib.sweeps.connection import check_cluster, connect
 from gellib.sweeps.data_check import FolderChecks
 from gellib.sweeps.feature_tasks import feature_key
-from gellib.sweeps.machine import NO_WEIGHTS, Machine
+from gellib.sweeps.machine import Machine
 from gellib.sweeps.plan import FoundImages, find_sweep_images, locked, plan, status_of
 from gellib.sweeps.progress import Progress, print_line
+from gellib.sweeps.skipping import skip_impossible
 from gellib.sweeps.spec import Sweep
 from gellib.sweeps.summary_files import MadeSummary, make_summary
 from gellib.sweeps.sweep_file import SweepError
@@ -119,7 +119,7 @@ def run_sweep(
         todo = plan(sweep, folder, images, machine.weights)
         refuse_unreadable(todo.values())
         write_json(folder.sweep, sweep.describe())
-        ready = _skip_impossible(folder, todo, machine, missing, progress)
+        ready = skip_impossible(folder, todo, machine, missing, progress)
         tasks = _tasks(folder, ready, machine, images)
         if tasks:
             with (
@@ -163,53 +163,6 @@ def _probe_machine(sweep: Sweep, log: Callable[[str], None]) -> Machine:
         if info["warning"] and wanted != "none":
             log(f"WARNING: {info['warning']}")
     return machine
-
-
-def _skip_impossible(
-    folder: SweepFolder,
-    todo: dict[str, RunConfig],
-    machine: Machine,
-    missing: dict[str, str],
-    progress: Progress,
-) -> dict[str, RunConfig]:
-    """Put runs on record as skipped that lack a device or weights; return the others.
-
-    Parameters
-    ----------
-    folder
-        Where the sweep's results go.
-    todo
-        The runs that are not done, by name.
-    machine
-        What was found here.
-    missing
-        By hardware type, why it is not there, here or on the cluster.
-    progress
-        Gets a line for each reason.
-    """
-    ready, skipped = {}, dict[str, list[RunConfig]]()
-    for name, config in todo.items():
-        if reason := machine.reason_to_skip(config, missing):
-            run = RunFolder(folder.path / name)
-            run.clear()
-            run.write_outcome(config, "skipped", reason)
-            skipped.setdefault(reason, []).append(config)
-        else:
-            ready[name] = config
-    for reason, configs in _in_few_lines(skipped).items():
-        progress.skipped(len(configs), reason)
-    return ready
-
-
-def _in_few_lines(skipped: dict[str, list[RunConfig]]) -> dict[str, list[RunConfig]]:
-    """Join the reasons of networks without weights; each of them names its network."""
-    apart = {reason: own for reason, own in skipped.items() if reason.startswith(NO_WEIGHTS)}
-    if len(apart) < 2:
-        return skipped
-    configs = [config for own in apart.values() for config in own]
-    networks = list(dict.fromkeys(config.pretrained_model for config in configs))
-    line = f"{NO_WEIGHTS} for {join_some(networks, 3)}; gellib weights lists what can be had"
-    return {line: configs} | {reason: own for reason, own in skipped.items() if reason not in apart}
 
 
 def _tasks(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from gellib.base.paths import SHIPPED, expand_user, find_path, made_in
 from gellib.base.text import join_some
 from gellib.base.without_compiler import COMPILER
 from gellib.config import ConfigError, RunConfig
+from gellib.sweeps.expansion import changed_values, expand_repeats, expand_runs
 from gellib.sweeps.output_places import find_stray
 from gellib.sweeps.quick import quick_params, quick_purpose
 from gellib.sweeps.repeats import check_same, check_size, share_evaluation
@@ -100,7 +98,7 @@ def load_sweep(
     overrides = overrides or {}
     if not many:
         check_size(spec, overrides, path)
-    varied = list(_expand(spec, overrides, path))
+    varied = list(expand_runs(spec, overrides, path))
     if not varied:
         raise SweepInputError(
             f"{path}: no runs: give `grid` (a product), `runs` (a list) or `params`"
@@ -117,9 +115,9 @@ def load_sweep(
         base = quick_params(base, overrides) if quick else base
         if about:
             known[about["name"]] = base
-            changed = _changed(base, known.get(about["like"]))
+            changed = changed_values(base, known.get(about["like"]))
             listed_runs.append({"model_id": base["model_id"], **about, "changed": changed})
-        repeats = _repeats(spec, overrides)
+        repeats = expand_repeats(spec, overrides)
         for repeat, suffix in repeats[:1] if quick else repeats:
             params = {**base, **repeat}
             try:
@@ -186,67 +184,3 @@ def list_sweeps(folder: str | Path) -> dict[Path, Sweep | SweepInputError]:
 
 def _name(spec: SweepFile, quick: bool) -> str:
     return f"{spec.name}-quick" if quick else spec.name
-
-
-def _repeats(spec: SweepFile, overrides: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
-    """Return the parameters and the name's ending of each repeat of a configuration."""
-    seeds: list[tuple[dict[str, Any], str]] = [({}, "")]
-    if spec.seeds and "seed" not in overrides:
-        seeds = [({"seed": seed}, f"seed{seed}") for seed in spec.seeds]
-    folds: list[tuple[dict[str, Any], str]] = [({}, "")]
-    if spec.folds and not {"split", "folds", "fold"} & set(overrides):
-        folds = [
-            ({"split": "kfold", "folds": spec.folds, "fold": fold}, f"fold{fold}")
-            for fold in range(spec.folds)
-        ]
-    return [
-        ({**one, **two}, "-".join(filter(None, (a, b))))
-        for (one, a), (two, b) in itertools.product(seeds, folds)
-    ]
-
-
-def _expand(
-    spec: SweepFile, overrides: dict[str, Any], path: Path
-) -> Iterator[tuple[dict[str, Any], str, dict[str, str | None] | None]]:
-    """Yield parameters, label and (of listed runs) ancestry of each run, the product first."""
-    grid = {name: values for name, values in spec.grid.items() if name not in overrides}
-    if spec.grid or not spec.runs:
-        for values in itertools.product(*grid.values()):
-            chosen = dict(zip(grid, values, strict=True))
-            yield {**spec.params, **chosen}, _label(chosen.values()), None
-    known: dict[str, dict[str, Any]] = {}
-    for entry in spec.runs:
-        entry = dict(entry)
-        name = str(entry.pop("name", "")) or _label(entry.values())
-        like = entry.pop("like", None)
-        if name in known:
-            raise SweepInputError(f"{path}: two runs are called {name!r}: give them other names")
-        if like is not None and not (isinstance(like, str) and like in known):
-            raise SweepInputError(
-                f"{path}: run {name!r} is `like: {like}`, which is no earlier run; "
-                f"earlier ones: {', '.join(known) or 'none'}"
-            )
-        known[name] = {**known.get(like or "", {}), **entry}
-        yield {**spec.params, **known[name]}, _label([name]), {"name": name, "like": like}
-
-
-def _changed(values: dict[str, Any], parent: dict[str, Any] | None) -> dict[str, list[Any]]:
-    """Return what differs from the run that this one builds on: by parameter, from and to."""
-    if parent is None:
-        return {}
-
-    def before(name: str) -> Any:
-        field = RunConfig.model_fields.get(name)
-        return parent.get(name, field.default if field else None)
-
-    return {
-        name: [before(name), value]
-        for name, value in values.items()
-        if name != "model_id" and value != before(name)
-    }
-
-
-def _label(values: Any) -> str:
-    """Join values to a part of a folder name that every file system takes."""
-    text = "-".join(str(value) for value in values)
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:100].strip("_")

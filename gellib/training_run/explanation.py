@@ -12,7 +12,7 @@ from gellib.models.compute import Compute
 from gellib.models.explain import Explanation, explain_views
 from gellib.models.features import unaugmented_views
 from gellib.models.training import TrainResult
-from gellib.training_run.evaluate import RunEvaluation
+from gellib.training_run.run_evaluation import RunEvaluation
 
 # One forward pass each, a second for the largest networks; they fit in one row of the figure.
 MOST = 4

@@ -9,7 +9,7 @@ from gellib.data import ImageSet
 from gellib.models.training import TrainResult
 from gellib.runs import SCHEMA
 from gellib.training_run.environment import environment
-from gellib.training_run.evaluate import RunEvaluation
+from gellib.training_run.run_evaluation import RunEvaluation
 from gellib.training_run.state import RunState
 
 

@@ -14,7 +14,7 @@ from gellib.models.backbones import Backbone
 from gellib.models.compute import Compute
 from gellib.models.training import TrainResult
 from gellib.runs import RunFolder
-from gellib.training_run.evaluate import RunEvaluation
+from gellib.training_run.run_evaluation import RunEvaluation
 from gellib.training_run.steps import LoadedImages, TrainingRunError
 from gellib.training_run.uncertainty import RunUncertainty
 

@@ -25,7 +25,7 @@ from gellib.models.explain import (
 )
 from gellib.models.features import FeatureStore
 from gellib.models.training import TrainResult
-from gellib.training_run.evaluate import RunEvaluation
+from gellib.training_run.run_evaluation import RunEvaluation
 
 MOST_OF_CLASS = 60
 

@@ -39,11 +39,11 @@ from gellib.report.handover import (
 )
 from gellib.report.handover import references as refs
 from gellib.report.handover.answers import TOPICS
+from gellib.report.handover.baseline_sentences import baselines_sentence
 from gellib.report.handover.checklist import fill, read_guideline
 from gellib.report.handover.data_sentences import duplicates_sentence
 from gellib.report.handover.document import Paragraph, Verbatim, to_page
 from gellib.report.handover.evaluation_sentences import (
-    baselines_sentence,
     choice_sentence,
     headline_intervals_sentence,
     intervals_sentence,

@@ -181,7 +181,7 @@ def test_the_page_shows_the_most_uncertain_first_and_needs_no_other_file(tmp_pat
 
 
 def test_very_many_images_are_not_all_shown(tmp_path, files, monkeypatch):
-    monkeypatch.setattr("gellib.report.predicted.outputs.MOST_SHOWN", 10)
+    monkeypatch.setattr("gellib.report.predicted.write_files.MOST_SHOWN", 10)
     page = tmp_path / "out.html"
     done = predict_to_files(FakePredictor(tmp_path), files, Outputs(page=page), bar=bar)
     assert "Shown are 10 of 149 images" in page.read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from gellib.report.handover import evaluation_sentences as evaluated
 from gellib.report.handover import model_sentences as model
 from gellib.report.handover import promise_sentences as promised
 from gellib.report.handover import short_answers as short
+from gellib.report.handover.baseline_sentences import baselines_sentence
 from gellib.report.handover.references import uncited
 from gellib.report.handover.reported import Reported
 
@@ -104,7 +105,7 @@ TOPICS: dict[str, tuple[_Write, Callable[[Reported], str]]] = {
     "choice": (evaluated.choice_sentence, _tables),
     "tuning": (short.tuning_answer, _config),
     "tests": (evaluated.tests_sentence, _summary),
-    "baselines": (evaluated.baselines_sentence, _baselines),
+    "baselines": (baselines_sentence, _baselines),
     "metrics": (short.metrics_answer, _record),
     "scores": (short.scores_answer, _scores_file),
     "by_class": (short.by_class_answer, _record),

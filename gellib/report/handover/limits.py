@@ -10,8 +10,8 @@ from gellib.evaluation import ENOUGH_IMAGES
 from gellib.plots.base import percent
 from gellib.report.baselines import MAJORITY
 from gellib.report.conclusions.wording import count
+from gellib.report.handover.baseline_sentences import baselines
 from gellib.report.handover.data_sentences import class_list, duplicates_searched
-from gellib.report.handover.evaluation_sentences import baselines
 from gellib.report.handover.reported import Reported
 from gellib.report.summary.answer import leak_warnings
 from gellib.report.summary.check_findings import check_sentences

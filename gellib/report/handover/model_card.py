@@ -13,6 +13,7 @@ from gellib.report.handover import evaluation_sentences as evaluated
 from gellib.report.handover import limits
 from gellib.report.handover import model_sentences as model
 from gellib.report.handover import promise_sentences as promised
+from gellib.report.handover.baseline_sentences import baselines_sentence
 from gellib.report.handover.card_tables import class_tables, counts_table, scores_tables
 from gellib.report.handover.document import (
     Block,
@@ -70,7 +71,7 @@ def card_of(found: Reported) -> list[Block]:
         ),
         Heading("Scores"),
         Paragraph(" ".join(evaluated.results_sentences(found))),
-        *_text(found, evaluated.baselines_sentence),
+        *_text(found, baselines_sentence),
         *scores_tables(found),
         *class_tables(found),
         Heading("What its predictions say"),
