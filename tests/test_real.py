@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gellib.config import RunConfig
-from gellib.data import check_images, load_imageset
+from gellib.data import find_unreadable, load_imageset
 from gellib.data.images import read_image
 from gellib.data.partition import partition, partition_table
 from gellib.data.splits import split_imageset
@@ -21,7 +21,7 @@ def test_every_image_is_read_and_split(real_data, folder, classes, positive):
     images = load_imageset(real_data / folder)
     assert images.classes == classes
     assert images.positive == positive
-    assert check_images(images) == []
+    assert find_unreadable(images) == []
     split = split_imageset(images, val_fraction=0.2, test_fraction=0.2, seed=0)
     counts = split.counts()
     assert (counts > 0).all(axis=None)

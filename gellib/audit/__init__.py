@@ -1,5 +1,6 @@
 """Find out what is wrong with a data set before training on it: `gellib check`."""
 
+from gellib.audit.check import check_dataset
 from gellib.audit.drafted_groups import write_groups
 from gellib.audit.label_check import doubtful_labels
 from gellib.audit.outliers import Outlier
@@ -10,7 +11,7 @@ from gellib.audit.page import (
     render_page,
     write_page,
 )
-from gellib.audit.report import CheckReport, check_dataset
+from gellib.audit.report import CheckReport
 from gellib.audit.sentences import report_text, verdict_table
 from gellib.audit.short_check import short_check
 

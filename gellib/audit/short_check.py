@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gellib.audit.report import check_images
+from gellib.audit.check import check_images
 from gellib.audit.shortcuts import REMOVED
 from gellib.data import load_imageset
 from gellib.data.image_files import ImageLimits

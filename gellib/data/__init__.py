@@ -2,7 +2,7 @@
 
 from gellib.data.imageset import DatasetError, ImageSet, drop_images, limit_images
 from gellib.data.load import append_images, load_extra_training, load_imageset
-from gellib.data.readable import check_images, describe, inspect_images, unreadable
+from gellib.data.readable import describe, find_unreadable, inspect_images, unreadable
 from gellib.data.reviewed import DECISIONS, HEADER, REVIEWED, Decision, read_decisions
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "HEADER",
     "REVIEWED",
     "append_images",
-    "check_images",
+    "find_unreadable",
     "describe",
     "drop_images",
     "inspect_images",

@@ -37,7 +37,7 @@ def inspect_images(
         return list(progress(infos, total=len(imageset), desc="reading", unit=" images"))
 
 
-def check_images(
+def find_unreadable(
     imageset: ImageSet,
     limits: ImageLimits | None = None,
     *,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from gellib.base.paths import cache_folder
 from gellib.config import RunConfig
-from gellib.data import check_images, limit_images, load_imageset
+from gellib.data import find_unreadable, limit_images, load_imageset
 from gellib.data.image_files import ImageLimits
 from gellib.data.readable import unreadable_sentence
 from gellib.sweeps.sweep_file import SweepInputError
@@ -37,6 +37,6 @@ def refuse_unreadable(configs: Iterable[RunConfig]) -> None:
             warnings.simplefilter("ignore")  # the sweep has said so already
             loaded = load_imageset(config.dataset_dir, test_dir=config.test_dir).with_digests()
         images = limit_images(loaded, config.max_images)
-        bad = check_images(images, limits, cache_dir=cache_folder(config.cache_dir))
+        bad = find_unreadable(images, limits, cache_dir=cache_folder(config.cache_dir))
         if bad:
             raise SweepInputError(unreadable_sentence(bad, len(images)))

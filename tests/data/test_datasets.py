@@ -11,9 +11,9 @@ from PIL import Image
 
 from gellib.data import (
     DatasetError,
-    check_images,
     describe,
     drop_images,
+    find_unreadable,
     inspect_images,
     load_imageset,
     unreadable,
@@ -140,7 +140,7 @@ class TestFolders:
         (tmp_path / "data" / "b" / "gone.png").symlink_to(tmp_path / "nowhere")
         images = load_imageset(tmp_path / "data")
         assert [file for file, *_ in rows(images)] == ["a/1.png", "b/1.png", "b/gone.png"]
-        assert [error.reason for error in check_images(images)] == ["no such file"]
+        assert [error.reason for error in find_unreadable(images)] == ["no such file"]
 
     def test_class_names_count(self, tmp_path):
         make_files(tmp_path, "10/1.png", "2/1.png", "0/1.png")
@@ -501,7 +501,7 @@ class TestChecks:
 
     def test_bad_images_are_found(self, images):
         seen = []
-        errors = check_images(
+        errors = find_unreadable(
             images, progress=lambda steps, total, **words: seen.append(total) or steps
         )
         assert [(error.path, error.reason.split(" (")[0]) for error in errors] == [
@@ -509,28 +509,28 @@ class TestChecks:
             (str(images.root / "b" / "page {2}.png"), "not an image"),
         ]
         assert seen == [5]
-        assert len(check_images(images, ImageLimits(max_pixels=1))) == 5
+        assert len(find_unreadable(images, ImageLimits(max_pixels=1))) == 5
 
     def test_what_is_known_is_not_looked_at_again(self, images, tmp_path, monkeypatch):
         images = images.with_digests()
         options = {"cache_dir": tmp_path / "known"}
-        first = check_images(images, **options)
+        first = find_unreadable(images, **options)
         assert len(first) == 2
         with monkeypatch.context() as patch:
             patch.setattr("gellib.data.readable.inspect_image", None)
-            again = check_images(images, **options)
+            again = find_unreadable(images, **options)
         assert [(e.path, e.reason) for e in again] == [(e.path, e.reason) for e in first]
         # Other limits, other files and a damaged answer are another question.
-        assert len(check_images(images, ImageLimits(max_pixels=1), **options)) == 5
+        assert len(find_unreadable(images, ImageLimits(max_pixels=1), **options)) == 5
         shutil.copy(images.table["path"][0], first[0].path)
         changed = load_imageset(images.root).with_digests()
-        assert len(check_images(changed, **options)) == 1
+        assert len(find_unreadable(changed, **options)) == 1
         for file in (tmp_path / "known").glob("*.json"):
             file.write_text("{")
-        assert len(check_images(changed, **options)) == 1
+        assert len(find_unreadable(changed, **options)) == 1
 
     def test_bad_images_are_dropped(self, images):
-        good = drop_images(images, [error.path for error in check_images(images)])
+        good = drop_images(images, [error.path for error in find_unreadable(images)])
         assert [file for file, *_ in rows(good)] == ["a/1.png", "a/2.png", "b/1.png"]
         assert list(good.table.index) == [0, 1, 2]
         assert len(images) == 5

@@ -8,7 +8,7 @@ from making.folders import list_counted, make_coarse_file
 from PIL import Image
 
 from gellib.cli import main
-from gellib.data import DatasetError, check_images, load_imageset
+from gellib.data import DatasetError, find_unreadable, load_imageset
 from gellib.data.partition import PartitionError, partition, partition_table
 from gellib.data.splits import split_imageset
 from gellib.evaluation import MULTILABEL
@@ -47,7 +47,7 @@ def test_what_is_written_is_read_back(folder):
     again = load_imageset(folder)
     assert table_of(again) == table_of(images)
     assert (again.classes, again.task) == (images.classes, images.task)
-    assert check_images(again) == []
+    assert find_unreadable(again) == []
     # A run keeps to it, whatever its own seed and shares are.
     run = split_imageset(again, val_fraction=0.4, test_fraction=0.4, seed=9)
     assert table_of(run) == table_of(images)

@@ -12,7 +12,7 @@ import pytest
 from making.images import encode, make_raw_png, random_pixels, save_png
 from PIL import Image
 
-from gellib.data import DatasetError, check_images, load_imageset
+from gellib.data import DatasetError, find_unreadable, load_imageset
 from gellib.data.file_notes import (
     blank_page_sentences,
     left_out_files,
@@ -237,7 +237,7 @@ def test_pipes_never_hang(tmp_path, name):
     os.mkfifo(tmp_path / "gel" / name)
     images = load_imageset(tmp_path).with_digests()
     left_out_files(images)
-    reasons = [bad.reason for bad in check_images(images)]
+    reasons = [bad.reason for bad in find_unreadable(images)]
     listed = name in ("a.png", "a.tif")
     assert reasons == ["a folder or device, not a file"] * listed
     with pytest.raises(OSError):
@@ -271,7 +271,7 @@ def test_pages_are_told(tmp_path):
     called = ImageInfo(str(tmp_path / "is blank.tif"), frames=3)
     assert blank_page_sentences([called], tmp_path) == []
     assert "is blank.tif (3 pages)" in page_sentences([called], tmp_path)[0]
-    assert check_images(load_imageset(tmp_path)) == []
+    assert find_unreadable(load_imageset(tmp_path)) == []
 
 
 def test_nothing_is_written_to_the_terminal(tmp_path, capfd):

@@ -140,8 +140,8 @@ def test_an_image_that_was_refused_is_tried_again_by_other_libraries(
     cache = tmp_path / "cache"
     with monkeypatch.context() as before:
         before.setattr(readable, "inspect_image", refuse)
-        assert len(readable.check_images(images, cache_dir=cache)) == len(images)
-    assert len(readable.check_images(images, cache_dir=cache)) == len(images), "it is kept"
+        assert len(readable.find_unreadable(images, cache_dir=cache)) == len(images)
+    assert len(readable.find_unreadable(images, cache_dir=cache)) == len(images), "it is kept"
     versions = {**readable.reading_versions(), library: "0.0"}
     monkeypatch.setattr(readable, "reading_versions", lambda: versions)
-    assert not readable.check_images(images, cache_dir=cache)
+    assert not readable.find_unreadable(images, cache_dir=cache)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gellib.data.duplicates.image_summary import ImageSummary
-from gellib.data.duplicates.parts import likeness
+from gellib.data.duplicates.part_windows import likeness
 
 # Copies whose numbers of pixels differ by less than this share count as equally large.
 _AS_LARGE = 0.1

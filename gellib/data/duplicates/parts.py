@@ -9,12 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.fft import dct
 
-from gellib.data.duplicates.align import blur_matrix
 from gellib.data.duplicates.part_alignment import align_parts, halve
+from gellib.data.duplicates.part_windows import (
+    PANEL_CUTS,
+    PANEL_WINDOWS,
+    WHOLE,
+    WINDOWS,
+    cosine_waves,
+    resample,
+    window_waves,
+)
 from gellib.data.duplicates.threads import TILE, batches, in_threads, tiles
-from gellib.data.duplicates.warp import centres, follow, sample, window_maps
+from gellib.data.duplicates.warp import window_maps
 
 # Sets of more images are not searched for parts: the time grows with the square of their number.
 LARGEST_SET = 12_000
@@ -26,39 +33,9 @@ _SQUEEZED, _AGREE_SQUEEZED = 0.12, 0.94
 # Chosen by hand on the same pairs.
 _COARSE, _NEIGHBOURS = 0.55, 6
 _PANEL_COARSE, _PANEL_NEIGHBOURS = 0.45, 3
-_SIDE, _WAVES, _BLOCK = 16, 10, 64
+_BLOCK = 64
 # Pairs that are aligned at most, those first that are most alike: 4 ms each.
 _MOST_PAIRS = 40_000
-# Windows: shares of a side that are left, and where they begin; the halves and thirds of a figure.
-_SPANS = [
-    (0.0, 1.0),
-    *((s, s + 0.8) for s in (0, 0.1, 0.2)),
-    *((s, s + 0.7) for s in (0, 0.1, 0.2, 0.3)),
-]
-_WHOLE, _HALVES = (0.0, 1.0), [(0.0, 0.5), (0.5, 1.0)]
-_THIRDS = [(0.0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1.0)]
-_PLAIN = [
-    (across, down) for across in _SPANS for down in _SPANS if across != down or across != _WHOLE
-]
-_PLAIN += [(part, _WHOLE) for part in _HALVES + _THIRDS]
-_PLAIN += [(_WHOLE, part) for part in _HALVES + _THIRDS]
-_PLAIN += [(across, down) for across in _HALVES for down in _HALVES]
-_TURNED = [(_WHOLE, _WHOLE), ((0.06, 0.94), (0.06, 0.94))]
-_DEGREES = (-3.5, 3.5)
-WINDOWS = np.array(
-    [[*across, *down, 0] for across, down in _PLAIN]
-    + [[*across, *down, degrees] for degrees in _DEGREES for across, down in _TURNED]
-)
-# A panel may have some of its surroundings with it: what is cut off, and where the whole then lies.
-_LESS, _MORE = (0.1, 1.0), (0.0, 0.9)
-_PANEL_CUTS = [(_WHOLE, _WHOLE)]
-_PANEL_CUTS += [(_LESS, _WHOLE), (_MORE, _WHOLE), (_WHOLE, _LESS), (_WHOLE, _MORE)]
-_PANEL_WINDOWS = np.array(
-    [
-        [*((edge - low) / (high - low) for low, high in cut for edge in (0, 1)), 0]
-        for cut in _PANEL_CUTS
-    ]
-)
 
 
 def part_pairs(
@@ -101,7 +78,7 @@ def part_pairs(
     thumbnails = np.asarray(thumbnails, np.float32)
     aspects = np.asarray(aspects, np.float32)
     skip = np.array([i * n + j for pair in known for i, j in [sorted(pair)]], np.int64)
-    whole = _waves(_resample(thumbnails, _WHOLE, _WHOLE))
+    whole = cosine_waves(resample(thumbnails, WHOLE, WHOLE))
     found = [_window_candidates(thumbnails, whole, aspects, progress)]
     if candidates is not None:
         found.append(candidates)
@@ -129,14 +106,6 @@ def part_pairs(
         key = (min(i, j), max(i, j))
         best[key] = max(value, best.get(key, 0.0))
     return [(i, j, round(max(0.0, 1 - value), 3)) for (i, j), value in sorted(best.items())]
-
-
-def likeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the coarse correlation (m, n) of small images (m, 64, 64) and (n, 64, 64)."""
-    left, right = (
-        _waves(_resample(images.astype(np.float32), _WHOLE, _WHOLE)) for images in (first, second)
-    )
-    return left @ right.T
 
 
 def _align(
@@ -175,7 +144,7 @@ def _window_candidates(
     n, flat = len(thumbnails), np.ascontiguousarray(whole.T)
 
     def block(rows: np.ndarray) -> tuple[np.ndarray, ...]:
-        parts = _window_waves(halve(thumbnails[rows]), aspects[rows])
+        parts = window_waves(halve(thumbnails[rows]), aspects[rows])
         best = np.full((len(rows), n), -1, np.float32)
         space = np.empty((len(rows), TILE), np.float32)
         for columns in tiles(n):
@@ -208,14 +177,14 @@ def _panel_candidates(
     for at in range(0, len(panels), _BLOCK):
         rows = np.arange(at, min(at + _BLOCK, len(panels)))
         values = panels[rows].astype(np.float32)
-        parts = np.stack([_waves(_resample(values, *cut)) for cut in _PANEL_CUTS])
+        parts = np.stack([cosine_waves(resample(values, *cut)) for cut in PANEL_CUTS])
         best = np.full((len(rows), len(whole)), -1, np.float32)
         for part in parts:
             np.maximum(best, part @ whole.T, out=best)
         best[np.arange(len(rows)), owners[rows]] = -1
         row, column = _nearest(best, _PANEL_NEIGHBOURS, _PANEL_COARSE)
         cut = np.einsum("wpk,pk->wp", parts[:, row], whole[column]).argmax(axis=0)
-        found.append((rows[row], column, _PANEL_WINDOWS[cut], best[row, column]))
+        found.append((rows[row], column, PANEL_WINDOWS[cut], best[row, column]))
     number, image, windows, likeness = map(np.concatenate, zip(*found, strict=True))
     most = np.sort(np.argsort(-likeness, kind="stable")[:_MOST_PAIRS])
     return number[most], image[most], windows[most]
@@ -227,46 +196,3 @@ def _nearest(best: np.ndarray, most: int, least: float) -> tuple[np.ndarray, np.
     near = np.argpartition(-best, most - 1, axis=1)[:, :most]
     row, place = np.nonzero(np.take_along_axis(best, near, axis=1) >= least)
     return row, near[row, place]
-
-
-def _window_waves(images: np.ndarray, aspects: np.ndarray) -> np.ndarray:
-    """Return the waves of all windows of images (n, 32, 32): (windows, n, waves)."""
-    parts = [_waves(_resample(images, across, down)) for across, down in _PLAIN]
-    u, v = centres(images.shape[1])
-    for degrees in _DEGREES:
-        upright = np.tile([*_WHOLE, *_WHOLE], (len(images), 1))
-        maps = window_maps(upright, np.full(len(images), degrees), aspects)
-        turned = sample(images, *follow(maps, u, v))[0].reshape(images.shape)
-        parts += [_waves(_resample(turned, across, down)) for across, down in _TURNED]
-    return np.stack(parts)
-
-
-def _resample(
-    images: np.ndarray, across: tuple[float, float], down: tuple[float, float]
-) -> np.ndarray:
-    """Average a window of images (n, side, side) to 16 pixels."""
-    columns, rows = (_averages(images.shape[1], *span) for span in (across, down))
-    return rows @ images @ columns.T
-
-
-def _averages(side: int, low: float, high: float) -> np.ndarray:
-    edges = (low + (high - low) * np.arange(_SIDE + 1) / _SIDE) * side
-    pixels = np.arange(side)
-    shares = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    shares = np.maximum(shares, 0)
-    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _waves(images: np.ndarray) -> np.ndarray:
-    """Return the slow cosine waves of the contrast of images (n, 16, 16), of length 1."""
-    fine, wide = blur_matrix(_SIDE, 0.7), blur_matrix(_SIDE, _SIDE / 10)
-    small = fine @ images @ fine.T
-    small = small - wide @ small @ wide.T
-    power = wide @ small**2 @ wide.T
-    small = small / np.sqrt(power + 0.1 * power.mean(axis=(1, 2), keepdims=True) + 1e-6)
-    small -= small.mean(axis=(1, 2), keepdims=True)
-    slow = dct(np.eye(_SIDE, dtype=np.float32), axis=0, norm="ortho")[:_WAVES]
-    waves = (slow @ small @ slow.T).reshape(len(images), -1)
-    length = np.linalg.norm(waves, axis=1, keepdims=True)
-    # An even image has no direction.
-    return np.divide(waves, length, out=np.zeros_like(waves), where=length > 0.5)
