@@ -82,12 +82,13 @@ def describe_mark(
         finer = np.median(fine[own]) > np.median(fine[~own])
         which = name if finer else _others(mark.label, classes)
         return f"more fine than coarse detail in {which}"
-    noise, grid = (np.array([one.grain[place] for one in traits]) for place in (2, 7))
-    gaps = [_gap(values, own) for values in (noise, grid)]
-    by_noise = abs(gaps[0]) >= abs(gaps[1])
-    which = name if max(gaps, key=abs) > 0 else _others(mark.label, classes)
-    what = "larger differences of neighbouring pixels" if by_noise else "more 8 x 8 grid of JPEG"
-    return f"{what} in {which}"
+    if mark.name == "compression":
+        missing = np.array([one.grain[7] for one in traits])
+        which = name if _gap(missing, own) > 0 else _others(mark.label, classes)
+        return f"fewer small details in blocks of 8 x 8 pixels, as of a lower quality, in {which}"
+    noise = np.array([one.grain[3] - one.grain[5] for one in traits])
+    which = name if _gap(noise, own) > 0 else _others(mark.label, classes)
+    return f"larger differences of neighbouring pixels in {which}"
 
 
 def class_means(traits: Sequence[ImageTraits], labels: np.ndarray) -> np.ndarray:

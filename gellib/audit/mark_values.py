@@ -9,9 +9,15 @@ from scipy.ndimage import uniform_filter
 
 from gellib.data.duplicates.image_traits import ImageTraits
 
-# What is looked for in the levels: darkest and brightest pixels this far from black and white, as
-# they are after a change of brightness or contrast.
-_OFFSETS = ((3, 12), (13, 40))
+# Weights of the bins at the ends of the histogram, black first, then white: for darkest pixels a
+# few levels off black, and for brightest off white. Logistic regressions of 400 simulated gels and
+# 200 other simulated images: with 5 to 12 added, and darkened, all over or in the corners. In
+# images that were not among these, brightness +8 is told from none with AUC 0.95 (other images
+# 0.90, real brain MRI 0.93, real gels 0.72), darker corners with 0.90 (0.88, 0.80, 0.73).
+_LIFTED = np.array([-1.3, -0.5, -0.1, 0.4, 0.4, 0.4, -0.2, 0, 0.4, -0.3, -0.4, 0, 0.2, 0, 0, 0.1])
+_DARKENED = np.array([0.3, 0, 0, 0.1, -0.2, 0.1, 0, 0.1, -1.3, -0.4, 0, 0.2, 0.1, 0, 0.1, 0.1])
+# Larger changes of brightness or contrast: darkest and brightest pixels so far off.
+_OFFSET = (13, 40)
 # Weights of the frequency bands, coarse to fine, whose sum is high in softened images. A linear
 # discriminant of 160 simulated gels and the same, softened by 1 pixel. One soft image is told from
 # one that is not with AUC 0.98, on real brain MRI too; gels from other simulated images with 0.48.
@@ -30,17 +36,16 @@ def single_numbers(traits: Sequence[ImageTraits]) -> dict[str, np.ndarray]:
         np.array([getattr(one, name) for one in traits], float)
         for name in ("levels", "bands", "grain")
     )
-    # Small offsets are looked for in 0.1 % of the pixels, larger ones in fewer.
-    ends = (levels[:, 2], levels[:, 1]), (255 - levels[:, 4], 255 - levels[:, 4])
-    offsets = [
-        np.where(level < low, -1, level <= high)
-        for end in ends
-        for level, (low, high) in zip(end, _OFFSETS, strict=True)
+    # The level of 0.01 % of the pixels, as larger offsets show in fewer.
+    far = [
+        np.where(level < _OFFSET[0], -1, level <= _OFFSET[1])
+        for level in (levels[:, 1], 255 - levels[:, 4])
     ]
     return {
-        "levels": np.stack(offsets, axis=1),
+        "levels": np.stack([levels[:, 6:] @ _LIFTED, levels[:, 6:] @ _DARKENED, *far], axis=1),
         "sharpness": (bands @ _SOFT)[:, None],
-        "grain": np.stack([grain[:, 3] - grain[:, 5], grain[:, 7]], axis=1),
+        "grain": (grain[:, 3] - grain[:, 5])[:, None],
+        "compression": grain[:, 7:],
     }
 
 

@@ -73,7 +73,7 @@ def render_page(report: CheckReport, doubtful: pd.DataFrame | None = None) -> st
         ),
         _section("Shortcuts", _SHORTCUTS, plots.shortcut_bars(report.shortcuts)),
         *(
-            _section(_WHERE[s.name], inside_sentence(s), places_figure(report, s))
+            _section(_WHERE[s.name], inside_sentence(s, below=True), places_figure(report, s))
             for s in report.shortcuts
             if s.high and s.cells is not None
         ),

@@ -17,15 +17,17 @@ _SETTINGS = (
     "Compare the settings of camera or scanner, and the steps that prepared the images: all "
     "classes need the same"
 )
+_PAGE = "The page of the check (--html)"
 _LOOK = (
-    "The page of the check (--html) shows the place: if there is a date stamp, a watermark, a "
-    "ruler, a frame or a label, crop it away or cover it in all images."
+    f"{_PAGE} shows the place: if there is a date stamp, a watermark, a ruler, a frame or a "
+    "label, crop it away or cover it in all images."
 )
 # What to do about shortcuts in the images, which reading as grey does not remove.
 _ADVICE = {
     "levels": f"{_SETTINGS} (exposure, gain, autocontrast).",
     "sharpness": f"{_SETTINGS} (focus, resolution, resizing, smoothing).",
-    "grain": f"{_SETTINGS} (exposure, denoising, JPEG quality).",
+    "grain": f"{_SETTINGS} (exposure, denoising).",
+    "compression": "Export all images anew from the originals, in one format and quality.",
     "overlay": _LOOK,
 }
 
@@ -60,13 +62,20 @@ def sentences(shortcuts: Sequence[Shortcut]) -> list[str]:
     return [sentence[0].upper() + sentence[1:] for sentence in result]
 
 
-def inside_sentence(shortcut: Shortcut) -> str:
-    """Ask about one thing in the images whether it is the subject, and say what to do if not."""
-    alone = "alone tells" if shortcut.name == "sharpness" else "alone tell"
-    return (
+def inside_sentence(shortcut: Shortcut, *, below: bool = False) -> str:
+    """Ask about one thing in the images whether it is the subject, and say what to do if not.
+
+    `below` says that a figure of the place follows.
+    """
+    alone = "alone tell" if shortcut.name in ("levels", "overlay") else "alone tells"
+    advice = _ADVICE[shortcut.name]
+    if below:
+        advice = advice.replace(_PAGE, "The figure")
+    text = (
         f"{_list([shortcut])} {alone} the classes apart: is that the subject, or how the images "
-        f"were made? {_ADVICE[shortcut.name]}"
+        f"were made? {advice}"
     )
+    return text[0].upper() + text[1:]
 
 
 def _list(shortcuts: list[Shortcut]) -> str:

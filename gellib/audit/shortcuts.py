@@ -29,11 +29,12 @@ NAMES = {
     "together": "properties of files together",
     "levels": "the darkest and brightest grey levels",
     "sharpness": "the sharpness",
-    "grain": "noise and compression",
+    "grain": "the noise",
+    "compression": "the JPEG compression",
     "overlay": "edges at one place",
 }
 # Properties of what is in the images; the others are of the files and of whole images.
-INSIDE = ("levels", "sharpness", "grain", "overlay")
+INSIDE = ("levels", "sharpness", "grain", "compression", "overlay")
 # Removed by reading images as grey at one size; the others reach the network.
 REMOVED = ("mode", "bit_depth", "tint")
 # AUC and p from which a shortcut is reported. No benchmark set them: they were chosen by hand.
@@ -47,7 +48,13 @@ _MIN_CONTENT_AUC = 0.75
 # AUC and p from which what is in the images is reported; `tests/benchmarks/shortcuts.py` measures
 # what is found, how often clean sets alarm, and how often classes that show other things do: their
 # grain reaches 0.78 in simulated sets, edges at one place 0.65 in most.
-_MIN_INSIDE_AUC = {"levels": 0.67, "sharpness": 0.7, "grain": 0.8, "overlay": 0.66}
+_MIN_INSIDE_AUC = {
+    "levels": 0.67,
+    "sharpness": 0.7,
+    "grain": 0.8,
+    "compression": 0.67,
+    "overlay": 0.66,
+}
 _MAX_INSIDE_P = 0.03
 SHORTCUT_FOLDS = 5
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy.fft import rfft
+from scipy.fft import dctn, rfft
 
 # Cells per side of the maps; a date stamp of 1/25 of the height covers about two rows of them.
 CELLS = 48
@@ -15,17 +15,23 @@ _MIDDLE = 768
 # Limits of the frequency bands, cycles per pixel; 0.5 is the finest that pixels can hold.
 _BANDS = (0.06, 0.09, 0.13, 0.18, 0.23, 0.28, 0.33, 0.38, 0.43, 0.48)
 _JPEG_BLOCK = 8
+# Limits of the bins at both ends of the histogram, in grey levels from black and from white.
+_ENDS = (0, 1, 2, 4, 6, 9, 13, 21, 41)
+# Coefficients of 8 x 8 blocks that a low JPEG quality makes zero: those of this order and beyond,
+# by how large they are; they are counted in at most this many pixels per side.
+_FINE, _SMALL, _COUNTED = 3, (8, 60), 512
 
 
 @dataclass(frozen=True)
 class ImageTraits:
     """What the making of one grey image leaves in it.
 
-    `levels`, (8,), describes the ends of the histogram: the grey levels (0 to 255) below which
-    none, 0.01 % and 0.1 % and 99 %, 99.9 % and all pixels are, and the logarithm of the share of
-    pixels at 0 and at 255. `bands`, (9,), has the mean logarithms of the power in frequency bands
-    from coarse to fine; `grain`, (8,), logarithms of the differences of neighbours at two
-    resolutions, of noise, and of the grid of JPEG blocks.
+    `levels`, (22,), describes the ends of the histogram: the grey levels (0 to 255) below which
+    none, 0.01 % and 0.1 % and 99 %, 99.9 % and all pixels are, and the logarithms of the shares of
+    pixels in eight bins from black up, and eight from white down. `bands`, (9,), has the mean
+    logarithms of the power in frequency bands from coarse to fine; `grain`, (8,), logarithms of the
+    differences of neighbours at two resolutions, of noise, and of how many small coefficients are
+    missing in the blocks of a JPEG.
     `edges`, (48, 48) float16, is the mean edge strength of each cell.
     """
 
@@ -38,7 +44,8 @@ class ImageTraits:
 def measure_traits(grey: np.ndarray) -> ImageTraits:
     """Measure a grey image, (height, width) uint8, of at least 2 x 2 pixels."""
     edges = steps(grey)
-    top, left = (max(0, side - _MIDDLE) // 2 for side in grey.shape)
+    # At a multiple of the block of a JPEG.
+    top, left = (max(0, side - _MIDDLE) // 2 // _JPEG_BLOCK * _JPEG_BLOCK for side in grey.shape)
     middle = grey[top : top + _MIDDLE, left : left + _MIDDLE]
     return ImageTraits(
         levels=_levels(grey),
@@ -61,7 +68,8 @@ def _levels(grey: np.ndarray) -> np.ndarray:
     counts = np.bincount(grey.ravel(), minlength=256) / grey.size
     below = np.cumsum(counts)
     ends = [float(np.searchsorted(below, share)) for share in (1e-9, 1e-4, 1e-3, 0.99, 0.999)]
-    return np.array([*ends, float(grey.max()), *np.log(counts[[0, 255]] + 1e-4)])
+    shares = [np.add.reduceat(side[: _ENDS[-1]], _ENDS[:-1]) for side in (counts, counts[::-1])]
+    return np.array([*ends, float(grey.max()), *np.log(np.concatenate(shares) + 1e-4)])
 
 
 def _grain(grey: np.ndarray) -> np.ndarray:
@@ -71,8 +79,7 @@ def _grain(grey: np.ndarray) -> np.ndarray:
     strengths = [steps(image).mean() for image in (grey, half)]
     for counts in twists:
         strengths += [_median(counts), _mean(counts)] if counts.any() else [0.0, 0.0]
-    blocks = _block_grid(grey) + _block_grid(grey.T)
-    return np.array([*np.log(np.array(strengths) + 0.05), flat, blocks])
+    return np.array([*np.log(np.array(strengths) + 0.05), flat, _missing_in_blocks(grey)])
 
 
 def _twists(grey: np.ndarray) -> np.ndarray:
@@ -104,15 +111,29 @@ def _bands(grey: np.ndarray) -> np.ndarray:
     return np.array([power[a:b].mean() for a, b in zip(places, places[1:], strict=False)])
 
 
-def _block_grid(grey: np.ndarray) -> float:
-    """Return how much stronger columns differ at every eighth than beside it, as a logarithm."""
-    differences = np.abs(np.diff(grey.astype(np.float32), axis=1)).mean(axis=0)
-    whole = len(differences) // _JPEG_BLOCK * _JPEG_BLOCK
-    if whole < 2 * _JPEG_BLOCK:
+def _missing_in_blocks(grey: np.ndarray) -> float:
+    """Return how many times fewer small coefficients the blocks of a JPEG have, as a logarithm.
+
+    A low quality makes them zero in the grid of its blocks; in another grid they are as before, so
+    that what is shown cancels out.
+    """
+    if min(grey.shape) < 3 * _JPEG_BLOCK:
         return 0.0
-    columns = differences[:whole].reshape(-1, _JPEG_BLOCK)
-    edge, inside = columns[:, 7], columns[:, [1, 5]].mean(axis=1)
-    return float(np.median(np.log((edge + 0.2) / (inside + 0.2))))
+    # The middle is cut out at a multiple of the block.
+    top, left = (max(0, side - _COUNTED) // 2 // _JPEG_BLOCK * _JPEG_BLOCK for side in grey.shape)
+    middle = grey[top : top + _COUNTED, left : left + _COUNTED].astype(np.float32)
+    half = _JPEG_BLOCK // 2
+    return float(np.log(_small(middle[half:, half:]) + 1e-3) - np.log(_small(middle) + 1e-3))
+
+
+def _small(values: np.ndarray) -> float:
+    """Return the share of the fine coefficients of all blocks that are small, and not zero."""
+    high, wide = (side // _JPEG_BLOCK for side in values.shape)
+    whole = values[: high * _JPEG_BLOCK, : wide * _JPEG_BLOCK]
+    blocks = whole.reshape(high, _JPEG_BLOCK, wide, _JPEG_BLOCK).swapaxes(1, 2)
+    sizes = np.abs(dctn(blocks, axes=(2, 3), norm="ortho"))
+    fine = np.add.outer(np.arange(_JPEG_BLOCK), np.arange(_JPEG_BLOCK)) >= _FINE
+    return float(((sizes > _SMALL[0]) & (sizes < _SMALL[1]))[:, :, fine].mean())
 
 
 def _cells(values: np.ndarray) -> np.ndarray:

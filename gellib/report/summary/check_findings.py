@@ -128,7 +128,7 @@ def _first(found: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def _tell(found: list[dict[str, Any]]) -> str:
-    plural = len(found) > 1 or found[0].get("name") in ("levels", "grain", "overlay", "area")
+    plural = len(found) > 1 or found[0].get("name") in ("levels", "overlay", "area")
     in_part = "" if max(one["auc"] for one in found) >= _NEARLY_ALL else " in part"
     return f"{'tell' if plural else 'tells'} the classes apart{in_part}"
 
