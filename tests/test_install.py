@@ -152,6 +152,37 @@ def test_listing_imports_nothing_heavy(tmp_path, arguments):
     assert done.returncode == 0 and done.stderr.strip() == "[]", done.stderr
 
 
+WRONG = (
+    "predict a.png",
+    "predict empty",
+    "predict a.png --run nothing",
+    "next empty --runs nothing",
+    "check nothing",
+    "card nothing",
+    "methods nothing",
+    "partition nothing",
+    "app nothing",
+)
+
+
+@pytest.mark.slow
+def test_what_is_wrong_is_said_before_torch_is_imported(tmp_path):
+    (tmp_path / "empty").mkdir()
+    code = f"""
+        import sys
+        from gellib.cli import main
+        for command in {WRONG!r}:
+            try:
+                main(command.split())
+            except SystemExit as end:
+                assert end.code, f"nothing was wrong with {{command}}"
+            assert "torch" not in sys.modules, command
+    """
+    env = {"PYTHONPATH": str(PROJECT_ROOT)}
+    done = run([sys.executable, "-c", textwrap.dedent(code)], tmp_path, **env)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_a_wheel_is_all_that_one_needs(tmp_path):
     """Built, installed into an environment of its own, used in an empty folder."""

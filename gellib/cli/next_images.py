@@ -55,12 +55,13 @@ def next_images(
     from tqdm import tqdm
 
     from gellib.base.files import write_csv
-    from gellib.training_run.next_images import choose_next
 
     def progress(items, **words):
         return tqdm(items, leave=False, disable=None, **words)
 
     predictor = open_model(run_dir, runs_dir)
+    from gellib.training_run.next_images import choose_next
+
     found = choose_next(predictor, folder, wanted, seed=seed, progress=progress)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))

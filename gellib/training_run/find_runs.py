@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gellib.base.paths import find_path, shown_path
-from gellib.runs import Record, RunFolder, SweepFolder, rank_runs
+from gellib.runs import Record, RecordError, RunFolder, SweepFolder, rank_runs
 
 # Below runs/ lie sweeps, below these runs.
 _DEPTH = 3
@@ -50,6 +50,28 @@ def find_best_run(runs_dir: str | Path) -> RunFolder:
     if not runs:
         raise PredictorError(no_runs(runs_dir))
     return runs[0]
+
+
+def read_finished(run: RunFolder) -> Record:
+    """Return the record of a finished run.
+
+    Raises
+    ------
+    PredictorError
+        When the run has not finished, or its record is damaged.
+    """
+    try:
+        record = Record.read(run.record)
+        state = "" if record.done else f"it has {record.status}"
+    except RecordError as err:
+        record = None
+        state = str(err) if run.record.exists() else "there is no record of it"
+    if record is None or state:
+        raise PredictorError(
+            f"{run.path} is not a finished run: {state}. Expected the folder of a run "
+            "with a record, as runs/<sweep>/<run>; finish it with gellib sweep."
+        )
+    return record
 
 
 def no_runs(runs_dir: str | Path) -> str:

@@ -20,7 +20,7 @@ from gellib.models.explain.out_of_distribution import OutOfDistribution
 from gellib.models.features import unaugmented_view, view_statistics
 from gellib.models.heads import Head
 from gellib.models.training import ModelError, load_model, load_tensors
-from gellib.runs import Record, RecordError, RunFolder
+from gellib.runs import Record, RunFolder
 from gellib.training_run.find_runs import PredictorError, model_file
 
 # What reading a damaged file may end in; anything else is a mistake of this program.
@@ -30,28 +30,6 @@ _DAMAGE = (
 )  # fmt: skip
 # No parameter makes a larger view: `image_size` is at most 2048.
 _LARGEST_SIDE = 4096
-
-
-def read_finished(run: RunFolder) -> Record:
-    """Return the record of a finished run.
-
-    Raises
-    ------
-    PredictorError
-        When the run has not finished, or its record is damaged.
-    """
-    try:
-        record = Record.read(run.record)
-        state = "" if record.done else f"it has {record.status}"
-    except RecordError as err:
-        record = None
-        state = str(err) if run.record.exists() else "there is no record of it"
-    if record is None or state:
-        raise PredictorError(
-            f"{run.path} is not a finished run: {state}. Expected the folder of a run "
-            "with a record, as runs/<sweep>/<run>; finish it with gellib sweep."
-        )
-    return record
 
 
 @dataclass(frozen=True)

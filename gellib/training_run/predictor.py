@@ -15,7 +15,7 @@ from gellib.data.images import read_image
 from gellib.data.imageset import name_labels
 from gellib.data.layouts.folders import find_images
 from gellib.runs import RunFolder
-from gellib.training_run.find_runs import PredictorError
+from gellib.training_run.find_runs import PredictorError, read_finished
 from gellib.training_run.prediction import Prediction
 from gellib.training_run.training_images import TrainingImages
 
@@ -41,13 +41,13 @@ class Predictor:
     """
 
     def __init__(self, run: RunFolder | str | Path) -> None:
-        # Only here: torch takes seconds to import, and listing runs does not need it.
-        from gellib.models.backbones import choose_device, device_missing
-        from gellib.models.compute import Compute
-        from gellib.training_run.finished_model import FinishedModel, read_finished
-
         self.run = run if isinstance(run, RunFolder) else RunFolder(find_path(run))
         self.record = record = read_finished(self.run)
+        # Only here: torch takes seconds to import, and what is wrong is said before.
+        from gellib.models.backbones import choose_device, device_missing
+        from gellib.models.compute import Compute
+        from gellib.training_run.finished_model import FinishedModel
+
         config = record.config
         self.model = found = FinishedModel.load(self.run, record)
         self.name = Path(shown_path(self.run.path)).as_posix()
