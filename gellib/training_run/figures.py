@@ -44,7 +44,7 @@ class RunFigures(RunState):
         """Draw the confusion matrix of the scored images; multi-label: scores by class."""
         evaluation, _, _ = self._need_evaluation("confusion_matrix")
         test = evaluation.scores
-        heading = evaluation.scored_on[0].upper() + evaluation.scored_on[1:]
+        heading = evaluation.scored_images[0].upper() + evaluation.scored_images[1:]
         if not evaluation.task.exclusive:
             fig = plots.label_scores(
                 test["per_class"],
@@ -67,7 +67,7 @@ class RunFigures(RunState):
             evaluation.probabilities[own],
             images.classes,
             images.positive,
-            where="" if evaluation.scored == "test" else evaluation.scored_on,
+            where="" if evaluation.scored == "test" else evaluation.scored_images,
         )
         return self._drawn("roc_curve", fig)
 
@@ -82,7 +82,7 @@ class RunFigures(RunState):
             before,
             after,
             evaluation.calibration(),
-            where=evaluation.scored_on,
+            where=evaluation.scored_images,
             tuned_on="validation images" if evaluation.folds is None else "images out of fold",
         )
         return self._drawn("calibration", fig)
@@ -95,7 +95,7 @@ class RunFigures(RunState):
         fig = plots.risk_coverage(
             curves,
             uncertainty.record(),
-            where=evaluation.scored_on,
+            where=evaluation.scored_images,
             samples=uncertainty.samples_are,
         )
         return self._drawn("risk_coverage", fig)
@@ -132,7 +132,7 @@ class RunFigures(RunState):
     def demo_predictions(self) -> Figure:
         """Draw the scored images with what was predicted for them."""
         evaluation, _, predictions = self._need_evaluation("demo_predictions")
-        root, where = self.images.root, evaluation.scored_on
+        root, where = self.images.root, evaluation.scored_images
         return self._drawn("predictions", plots.demo_predictions(predictions, root, where=where))
 
     def _marked_epoch(self, result: TrainResult) -> int:

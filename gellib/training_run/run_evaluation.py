@@ -75,7 +75,7 @@ class RunEvaluation:
         return self.metrics["test" if self.scored == "test" else "val"]
 
     @property
-    def scored_on(self) -> str:
+    def scored_images(self) -> str:
         """These images in words, for titles."""
         return "test images" if self.scored == "test" else f"images {self.out_of_fold}"
 
