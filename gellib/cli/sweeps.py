@@ -56,17 +56,18 @@ def sweep(
     A quick test has a folder of its own, such as runs/protein-quick. Where the images are
     missing, it makes a few simulated ones.
     """
-    loaded = load(file, overrides, out, quick, yes, allow_outside)
+    waiting = f"waiting for the folders of {shown_path(Path(file))} ..."
+    loaded = says_if_slow(waiting)(load)(file, overrides, out, quick, yes, allow_outside)
     if dry_run:
-        print_runs(loaded)
-        _refuse(loaded, quick)
+        says_if_slow(waiting)(print_runs)(loaded)
+        says_if_slow(waiting)(_refuse)(loaded, quick)
         return
     from gellib.sweeps.foresee import check_parameters
     from gellib.sweeps.kernel_server import start_server
     from gellib.sweeps.outlook import describe_work
     from gellib.sweeps.progress import print_line
 
-    with said_if_slow(f"waiting for the folders of {shown_path(Path(file))} ..."):
+    with said_if_slow(waiting):
         check_parameters(loaded, simulated=_stand_in_folder(loaded) if quick else "")
         work = describe_work(loaded, fresh=fresh, scheduler=scheduler)
     print_line(work)

@@ -94,3 +94,11 @@ class SweepKernelManager(AsyncKernelManager):
         return await super()._async_pre_start_kernel(**kw)
 
     pre_start_kernel = _async_pre_start_kernel
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        await super()._async_cleanup_resources(restart=restart)
+        # A server keeps the managers of kernels that have ended.
+        if not restart and kernel_server.CAN_FORK:
+            self._folder.cleanup()
+
+    cleanup_resources = _async_cleanup_resources

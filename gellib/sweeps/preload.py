@@ -47,7 +47,8 @@ def _load(names: Iterable[str]) -> None:
             importlib.import_module(name)
         except ModuleNotFoundError:
             pass
-        except (ImportError, MemoryError) as err:
+        # With too little memory a library raises anything; who needs it meets it again.
+        except Exception as err:
             failed_imports.append(f"{name} cannot be loaded: {err or 'out of memory'}")
 
 

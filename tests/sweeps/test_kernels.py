@@ -11,6 +11,7 @@ import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import spawn
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -197,8 +198,12 @@ def test_kernel_can_be_interrupted_and_restarted():
             await client.wait_for_ready(timeout=60)
             return reply["content"], first_pid, manager.provisioner.pid
         finally:
+            folder = Path(manager.connection_file).parent
+            assert (folder / "k.json").is_file()
             client.stop_channels()
             await manager.shutdown_kernel(now=True)
+            # With the manager still there, as a server keeps it.
+            assert not folder.exists()
 
     reply, first_pid, second_pid = run_sync(scenario)()
     assert reply["ename"] == "KeyboardInterrupt"
