@@ -26,6 +26,13 @@ sees your images; they are gone when you close this page, at the latest after
 {IDLE_S // 60} minutes without use.</p>
 <p id="gellib-refused" role="alert"></p>
 <script>
+// Voilà ends the kernel of a page that is left, if the request has the token of a cookie that none
+// of its pages sets. Any will do: what counts is that another site can neither read nor set it.
+if (!/\\b_xsrf=/.test(document.cookie)) {{
+  const drawn = [...crypto.getRandomValues(new Uint8Array(16))];
+  const token = drawn.map(byte => byte.toString(16).padStart(2, "0")).join("");
+  document.cookie = "_xsrf=" + token + "; path=/; SameSite=Strict";
+}}
 const check = event => {{
   const field = event.target;
   const size = [...field.files].reduce((sum, file) => sum + file.size, 0);
