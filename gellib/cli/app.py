@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from gellib.cli.shared import Command
 
-@click.command()
+
+@click.command(cls=Command)
 @click.argument("runs", type=click.Path(path_type=Path), default="runs")
 @click.option("--ip", default="127.0.0.1", show_default=True,
               help="Where to listen; 0.0.0.0: for other machines too.")  # fmt: skip

@@ -11,10 +11,10 @@ import click
 
 from gellib.base.paths import shown_path
 from gellib.base.text import join_and
-from gellib.cli.shared import parameters, say_waiting, terminal_width
+from gellib.cli.shared import Command, parameters, say_waiting, terminal_width
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("dataset_dir", type=click.Path(), metavar="DIR")
 @click.option("--val", default=0.1, show_default=True, help="Share of all images for validation.")
 @click.option("--test", default=0.1, show_default=True, help="Share of all images for the test.")
@@ -70,7 +70,7 @@ def partition(
 _USED_BY_CHECK = ("max_image_mb", "max_image_mpx", "seed", "test_dir", "extra_train_dir")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(), metavar="DIR")
 @parameters("Set a parameter of the runs to come, such as max_image_mpx; may be repeated.")
 @click.option("--test-dir", default="", help="Separate folder of test images.")
@@ -153,7 +153,7 @@ def check(
     sys.exit(1 if report.verdict else 0)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("system", metavar="SYSTEM")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from gellib.base.paths import shown_path
-from gellib.cli.shared import say_waiting
+from gellib.cli.shared import Command, say_waiting
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(), metavar="FOLDER")
 @click.option("--html", type=click.Path(dir_okay=False), help="Page to write: the model, offline.")
 @click.option("--onnx", type=click.Path(dir_okay=False), help="ONNX file to write.")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gellib.base.paths import shown_path
-from gellib.cli.shared import READING, says_if_slow
+from gellib.cli.shared import READING, Command, says_if_slow
 
 _OUT = click.option(
     "--out",
@@ -19,7 +19,7 @@ _OUT = click.option(
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", type=click.Path(), metavar="RUN")
 @_OUT
 @says_if_slow(READING)
@@ -37,7 +37,7 @@ def card(run: str, out: str | None) -> None:
     _give(model_card(run), out)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", type=click.Path(), metavar="RUN")
 @_OUT
 @click.option(
@@ -70,7 +70,7 @@ def methods(run: str, out: str | None, bib: str | None) -> None:
         click.echo(f"wrote {shown_path(bib)}", err=True)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", type=click.Path(), metavar="RUN")
 @_OUT
 @click.option(

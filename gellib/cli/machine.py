@@ -8,13 +8,13 @@ import sys
 
 import click
 
-from gellib.cli.shared import echo_wrapped, terminal_width
+from gellib.cli.shared import Command, echo_wrapped, terminal_width
 
 _BEFORE_FINDING = 13  # columns of mark and name
 _BESIDE_KIND = 20  # columns of count and size
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def doctor(as_json: bool) -> None:
     """Show what this machine has for gellib, and what to do about what is missing.
@@ -43,7 +43,7 @@ def doctor(as_json: bool) -> None:
     sys.exit(1 if any(one.needed for one in findings) else 0)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--dir", "folder", type=click.Path(file_okay=False), default="",
               help="Folder of the cache. [default: that of this project]")  # fmt: skip
 @click.option("--clear", is_flag=True, help="Delete what is in it.")

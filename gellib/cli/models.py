@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gellib.base.text import shorten
-from gellib.cli.shared import terminal_width
+from gellib.cli.shared import Command, terminal_width
 
 if TYPE_CHECKING:
     from gellib.models.backbones.inventory import WeightsState
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LEAST_ROOM = 16  # columns for a place, or none is printed
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @click.option("--fetch", is_flag=True, help="Download what is missing, before going offline.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -77,7 +77,7 @@ def _print_states(found: Sequence[WeightsState]) -> None:
         click.echo("\nWhole places: gellib weights --json")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--backbone", default="resnet18", show_default=True, help="resnet18, mobilenet-v3, vgg16"
 )

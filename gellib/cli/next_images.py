@@ -7,10 +7,10 @@ import sys
 
 import click
 
-from gellib.cli.shared import open_model, say_waiting, which_model
+from gellib.cli.shared import Command, open_model, say_waiting, which_model
 
 
-@click.command("next")
+@click.command("next", cls=Command)
 @click.argument("folder", type=click.Path(), metavar="UNLABELLED_DIR")
 @click.option(
     "-n",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gellib.cli.shared import open_model, say_waiting, which_model
+from gellib.cli.shared import Command, open_model, say_waiting, which_model
 
 if TYPE_CHECKING:
     from gellib.labsim.zeroshot import ZeroShot
@@ -24,7 +24,7 @@ _AT_ONCE = 64
 _SAID = 11  # letters of a usual statement; a longer one keeps its gap
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("images", nargs=-1, required=True, type=click.Path(), metavar="IMAGE...")
 @which_model
 @click.option("--zero-shot", is_flag=True, help="Gel or not, without training a model of your own.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from gellib.base.paths import find_path, shown_path
-from gellib.cli.shared import says_if_slow
+from gellib.cli.shared import Command, says_if_slow
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(), metavar="FOLDER")
 @says_if_slow("making the page ...")
 def report(folder: str) -> None:

@@ -47,6 +47,21 @@ def said_if_slow(text: str, *, after_s: float = 5.0) -> Iterator[None]:
         timer.cancel()
 
 
+class Command(click.Command):
+    """A command that says in a terminal what it waits for while it reads its arguments.
+
+    click looks at every path that is named, before the command itself begins.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        if not sys.stderr.isatty():
+            return super().parse_args(ctx, args)
+        with said_if_slow(LOOKING):
+            return super().parse_args(ctx, args)
+
+
+LOOKING = "looking at what the command names; a network folder may be slow to answer ..."
 READING = "reading the results; a network folder may be slow to answer ..."
 
 

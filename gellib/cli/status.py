@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from gellib.base.paths import shown_path
-from gellib.cli.shared import READING, load, parameters, says_if_slow
+from gellib.cli.shared import READING, Command, load, parameters, says_if_slow
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(), metavar="FOLDER_OR_FILE")
 @parameters("The parameters that the sweep FILE was given, if any.")
 @click.option("--out", type=click.Path(), help="Folder of the results of FILE. [default: beside]")

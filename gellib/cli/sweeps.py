@@ -10,11 +10,19 @@ import click
 from gellib.base.paths import in_shell, shown_path
 from gellib.base.text import join_some
 from gellib.cli.data import write_simulated
-from gellib.cli.shared import READING, echo_wrapped, load, parameters, said_if_slow, says_if_slow
+from gellib.cli.shared import (
+    READING,
+    Command,
+    echo_wrapped,
+    load,
+    parameters,
+    said_if_slow,
+    says_if_slow,
+)
 from gellib.cli.status import describe_counts, print_runs
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path())
 @parameters("Set a parameter for all runs; may be repeated.")
 @click.option("--out", type=click.Path(), help="Folder of the results. [default: beside FILE]")
@@ -105,7 +113,7 @@ def sweep(
 _MOST_NETWORKS = 5
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @click.argument("folder", type=click.Path(), default="runs")
 @says_if_slow(READING)
 def list_(folder: str) -> None:
@@ -134,7 +142,7 @@ def list_(folder: str) -> None:
     sys.exit(1 if broken else 0)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(), metavar="FOLDER")
 @click.option("--images", type=click.Path(), help="Folder of your images, for the sweep file.")
 def new(folder: str, images: str | None) -> None:

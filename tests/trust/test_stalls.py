@@ -112,3 +112,20 @@ def test_a_sweep_whose_results_stall_is_complete(tmp_path, shim, full):
         status, output = in_terminal(*words, columns=200, cwd=tmp_path)
     assert status == 0 and "waiting for the folders of " in output, output
     assert [record.done for record in folder.records()] == [True, True]
+
+
+COMMANDS = ("status", "report", "card", "methods", "checklist", "list", "predict", "next", "export")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_that_waits_for_a_folder_says_so(tmp_path, shim, full, command):
+    """Also while its arguments are read, before the command itself begins."""
+    if not full and command != "status":
+        pytest.skip("in full only")
+    slow = tmp_path / "runs"
+    slow.mkdir()
+    (slow / "mine.yaml").write_text("name: mine\nnotebook: notebooks/2_train.ipynb\n")
+    words = {"list": [], "predict": ["a.png", "--runs", str(slow)]}.get(command, [str(slow)])
+    with stalling(shim, slow, 8):
+        _, output = in_terminal(command, *words, columns=200, cwd=tmp_path)
+    assert "may be slow to answer" in output, output
