@@ -84,7 +84,11 @@ def demo_predictions(
     if len(shown) < n:
         kept = int(wrong.loc[shown.index].sum())
         rest = f"{len(shown) - kept} of the {n - bad}"
-        shown_are = f"{kept} of the {bad} mistakes, {rest} others" if bad else f"{rest} images"
+        mistakes = f"{kept} of the {bad} mistakes"
+        if kept == bad:
+            few = {1: "the only mistake", 2: "both mistakes"}
+            mistakes = few.get(bad, f"all {bad} mistakes")
+        shown_are = f"{mistakes}, {rest} others" if bad else f"{rest} images"
         notes.append(f"Shown: {shown_are}.")
     if "split" in test.columns and (test["split"] == "cv").any():
         # The accuracy out of fold is another number: the mean over the repeats.

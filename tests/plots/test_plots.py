@@ -258,8 +258,11 @@ def test_demo_predictions_keep_the_mistakes_when_there_are_too_many_images(tmp_p
     fig = plots.demo_predictions(table, tmp_path, limit=12)
     said = texts(fig.axes[0])
     assert len(fig.axes[0].patches) == 12 and sum(t.startswith("✗") for t in said) == 2
-    assert fig.get_supxlabel() == "Shown: 2 of the 2 mistakes, 10 of the 48 others."
+    assert fig.get_supxlabel() == "Shown: both mistakes, 10 of the 48 others."
     assert "the file is\nnot there" in said
+    one = table.assign(predicted=["not_gel" if i == 7 else "gel" for i in range(n)])
+    fig = plots.demo_predictions(one, tmp_path, limit=12)
+    assert fig.get_supxlabel() == "Shown: the only mistake, 11 of the 49 others."
     assert "no test images" in texts(plots.demo_predictions(table.head(0), tmp_path).axes[0])[0]
 
 
