@@ -206,12 +206,15 @@ def changed(value, key=""):
 
 
 def change_files(run):
-    """Make some of a run's predictions out of fold wrong, and a group smaller."""
+    """Make some predictions out of fold wrong, leave an image out, and make a group smaller."""
     for file in (run.out_of_fold, run.predictions):
         if not file.is_file():
             continue
         lines = [line.split(",") for line in file.read_text(encoding="utf-8").splitlines()]
         place = {name: i for i, name in enumerate(lines[0])}
+        if "repeat" in place:
+            first = lines[1][place["file"]]
+            lines = [line for line in lines if line[place["file"]] != first]
         for number, line in enumerate(lines[1:]):
             if "repeat" in place and number % 11 == 0:
                 others = {own[place["label"]] for own in lines[1:]} - {line[place["predicted"]]}
