@@ -15,6 +15,14 @@ _RESUMES = "; the same command resumes where it was"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal has arrived.
+
+    Python ends by SIGINT, whatever exit status is asked for later, once a KeyboardInterrupt itself
+    has left code that was given as a text, of which each import of a dataclass executes some.
+    """
+
+
 @contextlib.contextmanager
 def stopped_at_once(resumes: bool) -> Iterator[None]:
     """End the process when a signal arrives, while it imports: there is nothing to clean up.
@@ -34,7 +42,7 @@ def stopped_at_once(resumes: bool) -> Iterator[None]:
 def stopped_in_words(resumes: Callable[[], bool]) -> Iterator[None]:
     """End the process with 130 after Ctrl-C and with 143 after SIGTERM, and a sentence.
 
-    Both raise a KeyboardInterrupt, so that what is under way is cleaned up.
+    Both raise `Stopped`, a KeyboardInterrupt, so that what is under way is cleaned up.
 
     Parameters
     ----------
@@ -45,7 +53,7 @@ def stopped_in_words(resumes: Callable[[], bool]) -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        raise KeyboardInterrupt
+        raise Stopped
 
     with _handled(interrupt):
         try:

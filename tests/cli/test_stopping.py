@@ -63,6 +63,23 @@ def test_a_sweep_that_is_stopped_early_says_how_it_goes_on(tmp_path, place, numb
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("inside", ["exec(KILL)", "eval('exec(KILL)')", "import killing"])
+def test_wherever_the_signal_arrives_the_status_is_that_of_the_command(tmp_path, number, inside):
+    """Also while text is executed, as the import of a dataclass does."""
+    kill = f"import os, time; os.kill(os.getpid(), {int(number)}); time.sleep(5)"
+    (tmp_path / "killing.py").write_text(f"exec({kill!r})")
+    (tmp_path / "command.py").write_text(
+        f"from gellib.base.stopping import stopped_in_words\nKILL = {kill!r}\n"
+        f"with stopped_in_words(lambda: True):\n    {inside}\n"
+    )
+    env = {**os.environ, "PYTHONPATH": f"{PROJECT_ROOT}{os.pathsep}{tmp_path}"}
+    command = [sys.executable, "-m", "command"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 128 + number, done.stderr
+    assert done.stderr == "\nstopped; the same command resumes where it was\n"
+
+
 @pytest.mark.notebooks
 def test_a_sweep_leaves_nothing_in_the_temporary_folder(tmp_path, place):
     process = start(tmp_path, place, "--no-summary")
