@@ -175,6 +175,7 @@ def torch_rates(make, epochs, steps, *, per_step):
 
 
 class TestSchedule:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("text", "make"),
         [

@@ -54,6 +54,7 @@ def test_only_wide_convolutions_of_stride_and_padding_1_are_replaced():
 
 
 @on_x86
+@pytest.mark.slow
 @pytest.mark.parametrize("name, least", [("resnet18", 9), ("vgg11", 4), ("mobilenet-v3", 0)])
 def test_a_fast_copy_computes_what_its_network_does(name, least):
     backbone = build_backbone(name, weights="none", image_size=64)

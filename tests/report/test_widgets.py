@@ -171,6 +171,7 @@ def test_the_same_image_again_works(form):
         assert form._bar.children[0] is form.upload
 
 
+@pytest.mark.slow
 def test_an_upload_leaves_no_widget_behind(form):
     """A new button comes for each: it was 2 widgets more, here and in the page."""
 
