@@ -25,19 +25,41 @@ _REFUSED = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG,
     errno.ENAMETOOLONG,
 }  # fmt: skip
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 # `.stem.<pid>-<8 hex digits>.suffix` of `atomic_path`, and `.name.<pid>.ipynb` of a notebook.
 _TEMPORARY = re.compile(r"\..+\.(\d+)(-[0-9a-f]{8}(\.[^.]*)?|\.ipynb)")
 
 
 class CannotWriteError(OSError):
-    """A file cannot be written; the message names it and says why, in one sentence."""
+    """A file or folder cannot be written; one sentence names it, says why and what to do."""
 
     def __init__(self, path: Path, cause: OSError) -> None:
         super().__init__(cause.errno, cause.strerror, str(path))
         self.path, self.why = path, cause.strerror or str(cause)
 
     def __str__(self) -> str:
-        return f"{self.path} cannot be written: {self.why}"
+        return f"{self.path} cannot be written: {self.why}{remedy(self)}"
+
+
+def remedy(err: OSError) -> str:
+    """Say what to do where a place is full or closed, as the end of a sentence; else nothing."""
+    if err.errno in _FULL:
+        return "; make room there, or name another place"
+    if err.errno in _CLOSED:
+        return "; get the right to write there, or name another place"
+    return ""
+
+
+@contextlib.contextmanager
+def refused_in_words(path: Path) -> Iterator[None]:
+    """Turn what a place refuses while `path` is written into a `CannotWriteError` that names it."""
+    try:
+        yield
+    except OSError as err:
+        if err.errno not in _REFUSED or isinstance(err, CannotWriteError):
+            raise
+        raise CannotWriteError(path, err) from err
 
 
 @contextlib.contextmanager
@@ -51,13 +73,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as err:
-        if err.errno not in _REFUSED or isinstance(err, CannotWriteError):
-            raise
-        raise CannotWriteError(path, err) from err
+        with refused_in_words(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -109,20 +128,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Raises
     ------
+    CannotWriteError
+        When the disk is full or read-only, or may not be written to.
     OSError
         When something else is at `path` by then; an empty folder is replaced.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        yield folder
-        folder.chmod(0o755)
-        if path.exists():
-            path.rmdir()
-        os.replace(folder, path)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with refused_in_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            yield folder
+            folder.chmod(0o755)
+            if path.exists():
+                path.rmdir()
+            os.replace(folder, path)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def write_text(path: Path, text: str, newline: str | None = None) -> None:

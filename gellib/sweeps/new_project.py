@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
-from gellib.base.files import write_text
+from gellib.base.files import refused_in_words, write_text
 from gellib.base.paths import SHIPPED, expand_user, in_shell
 from gellib.sweeps.sweep_file import SweepError
 
@@ -49,14 +51,42 @@ def make_project(folder: str | Path, images: str | Path | None = None) -> list[P
     ------
     SweepError
         When there is something in the folder already, or no folder of images.
+    CannotWriteError
+        When the disk is full or read-only, or may not be written to; nothing is left there then.
     """
     folder = expand_user(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SweepError(f"{folder} is there already and not empty; expected a new folder")
     if images is not None and not expand_user(images).is_dir():
         raise SweepError(f"no such folder of images: {images}")
+    with _whole_or_not(folder), refused_in_words(folder):
+        return _write_project(folder, images)
+
+
+_PARTS = {"notebooks": "*.ipynb", "runs": "*.yaml", "dataset": "README.md"}
+
+
+@contextlib.contextmanager
+def _whole_or_not(folder: Path) -> Iterator[None]:
+    """Delete what was made in a folder if an error ends the block.
+
+    The folder itself is not exchanged for another, as one may stand in it (`gellib new .`).
+    """
+    new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        for part in _PARTS:
+            shutil.rmtree(folder / part, ignore_errors=True)
+        if new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _write_project(folder: Path, images: str | Path | None) -> list[Path]:
     written = []
-    for part, pattern in (("notebooks", "*.ipynb"), ("runs", "*.yaml"), ("dataset", "README.md")):
+    for part, pattern in _PARTS.items():
         (folder / part).mkdir(parents=True)
         for source in sorted((SHIPPED / part).glob(pattern)):
             written.append(Path(shutil.copy(source, folder / part)))

@@ -103,7 +103,9 @@ def locked(folder: SweepFolder) -> Iterator[None]:
             f"a sweep is running in {folder.path} already; wait for it, or give another --out"
         ) from None
     except OSError as err:
-        raise SweepError(f"cannot write to {folder.path}: {err.strerror}") from err
+        raise SweepError(
+            f"cannot write to {folder.path}: {err.strerror}; give another folder by --out"
+        ) from err
     try:
         yield
     finally:

@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pandas as pd
 import pytest
 
 from gellib.base.files import (
     CannotWriteError,
+    atomic_folder,
     atomic_path,
     delete_leftovers,
     write_csv,
@@ -46,7 +48,8 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_was_there(small_disk, write)
     write_text(file, "old")
     with pytest.raises(CannotWriteError) as found:
         write(file)
-    assert str(found.value) == f"{file} cannot be written: No space left on device"
+    advice = "make room there, or name another place"
+    assert str(found.value) == f"{file} cannot be written: No space left on device; {advice}"
     assert found.value.errno == errno.ENOSPC and found.value.filename == str(file)
     assert file.read_text() == "old" and os.listdir(file.parent) == ["file"]
 
@@ -61,6 +64,24 @@ def test_whatever_a_place_refuses_names_the_file(tmp_path, monkeypatch, code, wr
     with pytest.raises(CannotWriteError, match=os.strerror(code)) as found:
         write(tmp_path / "file")
     assert str(tmp_path / "file") in str(found.value) and not os.listdir(tmp_path)
+    # What to do, but where the disk itself is broken.
+    assert str(found.value).endswith("or name another place") == (code != errno.EIO)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("refused", ["mkdtemp", "block", "replace"])
+def test_a_folder_too_is_made_whole_or_not_at_all(tmp_path, monkeypatch, refused, code):
+    def refuse(*args, **kwargs):
+        raise OSError(code, os.strerror(code), "temporary")
+
+    if refused != "block":
+        monkeypatch.setattr(tempfile if refused == "mkdtemp" else os, refused, refuse)
+    with pytest.raises(CannotWriteError, match="or name another place") as found:
+        with atomic_folder(tmp_path / "folder") as temporary:
+            (temporary / "a").touch()
+            if refused == "block":
+                refuse()
+    assert str(found.value).startswith(str(tmp_path / "folder")) and not os.listdir(tmp_path)
 
 
 def test_other_errors_of_a_block_stay_what_they_are(tmp_path):

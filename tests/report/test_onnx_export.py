@@ -1,6 +1,9 @@
 """A model as ONNX predicts as its run does, whatever the image, backbone, head and task."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +14,7 @@ from making.images import make_flat_png, random_pixels
 from making.models import make_model_run
 from making.sweeps import make_sweep
 
+from gellib.base.paths import PROJECT_ROOT
 from gellib.cli import main
 from gellib.data.pixels import to_uint8
 from gellib.evaluation import task_of_labels
@@ -43,6 +47,25 @@ def test_the_graph_prepares_every_image_to_the_bit(interpolation, color, contras
         (view,) = session.run(None, {"image": image})
         expected = unaugmented_view(to_uint8(Image.fromarray(image), color), pre)
         assert view.dtype == np.uint8 and (view[0] == expected).all(), image.shape
+
+
+_SESSION = """
+import sys, gellib.report.export, onnxruntime
+onnxruntime.InferenceSession(sys.stdin.buffer.read(), providers=["CPUExecutionProvider"])
+"""
+
+
+@pytest.mark.slow
+def test_onnx_runtime_keeps_nothing_of_its_use(tmp_path):
+    """Where it collects facts to send, it leaves a file in the temporary folder."""
+    from gellib.report.export.image_graph import image_graph
+
+    graph = image_graph(Preprocessing(64, 73, (0.5,), (0.5,), "bilinear", "grey"), "view")
+    words = [sys.executable, "-c", _SESSION]
+    env = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    env |= {"TMPDIR": str(tmp_path), "PYTHONPATH": str(PROJECT_ROOT)}
+    subprocess.run(words, input=graph.SerializeToString(), env=env, check=True)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("size", [32, 65])

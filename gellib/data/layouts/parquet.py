@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from gellib.base.files import atomic_folder
+from gellib.base.files import CannotWriteError, atomic_folder, refused_in_words
 from gellib.base.text import quote_some
 from gellib.data.image_files import HEAD_BYTES, file_digest, sniff_type
 from gellib.data.imageset import DatasetError, ImageSet, make_imageset
@@ -156,16 +156,17 @@ def _unpacked(root: Path, files: list[Path], digest: str) -> Path:
     if folder.is_dir():
         return folder
     try:
-        with FileLock(root / ".images.lock"):
+        with refused_in_words(folder), FileLock(root / ".images.lock"):
             if folder.is_dir():  # another process was first
                 return folder
             with atomic_folder(folder) as temporary:
                 for path in files:
                     (temporary / path.stem).mkdir()
                     _unpack(path, temporary / path.stem)
-    except PermissionError as err:
+    except CannotWriteError as err:
         raise DatasetError(
-            f"{root}: got a folder that cannot be written to. Expected a writable folder: the "
-            "images of its Parquet files are unpacked once. Copy it to a folder of your own."
+            f"{root}: got a folder that cannot be written to ({err.why}). Expected a writable "
+            "folder with room: the images of its Parquet files are unpacked once. Copy it to a "
+            "folder of your own."
         ) from err
     return folder
