@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from gellib.data.duplicates.groups import components
+from gellib.data.duplicates.threads import batches, in_threads
 
 SIDE = 32
 CLUSTER_FOLDS = 5
@@ -33,7 +34,7 @@ _MIN_IMAGE_SHARE = 0.3
 _MIN_RANDOM_ACCURACY = 0.85
 # Links kept per image: enough to connect a large cluster. Chosen by hand, to bound memory.
 _MAX_LINKS = 8
-_BLOCK = 512
+_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,13 @@ def find_clusters(
     random = StratifiedKFold(CLUSTER_FOLDS, shuffle=True, random_state=seed)
     if counts[counts > 0].min() < CLUSTER_FOLDS:
         return Clusters(chance=chance)
-    nn_random = _nearest_accuracy(vectors, numbers, _fold_of(random.split(vectors, numbers), n))
     grouped = StratifiedGroupKFold(CLUSTER_FOLDS, shuffle=True, random_state=seed)
 
-    def accuracy(groups: np.ndarray) -> float:
-        return _nearest_accuracy(
-            vectors, numbers, _fold_of(grouped.split(vectors, numbers, groups), n)
-        )
+    def fold(groups: np.ndarray) -> np.ndarray:
+        return _fold_of(grouped.split(vectors, numbers, groups), n)
+
+    at_random = _fold_of(random.split(vectors, numbers), n)
+    nn_random, nn_own = _nearest_accuracies(vectors, numbers, at_random, fold(own))
 
     large = [rows for rows in connected if len(rows) > 2]
     in_clusters = sum(map(len, large))
@@ -121,11 +122,12 @@ def find_clusters(
         if len(rows) > _MAX_CLASS_SHARE * counts[np.bincount(numbers[rows]).argmax()]
     )
     if too_large <= in_clusters / 2 and in_clusters >= _MIN_IMAGE_SHARE * n:
-        nn_grouped = accuracy(_group_numbers(n, connected))
+        apart = fold(_group_numbers(n, connected))
+        (nn_grouped,) = _nearest_accuracies(vectors, numbers, apart)
         if nn_random >= _MIN_RANDOM_ACCURACY and nn_random - nn_grouped >= _MIN_ACCURACY_GAP:
             groups = tuple(tuple(rows) for rows in large)
             return Clusters(groups, nn_random, nn_grouped, chance)
-    return Clusters((), nn_random, accuracy(own), chance)
+    return Clusters((), nn_random, nn_own, chance)
 
 
 def _vectors(thumbnails: np.ndarray) -> np.ndarray:
@@ -142,32 +144,36 @@ def _vectors(thumbnails: np.ndarray) -> np.ndarray:
 
 def _similar_pairs(vectors: np.ndarray, labels: np.ndarray) -> list[tuple[int, int]]:
     """Return pairs of one class that are more alike than images of different classes are."""
-    other_class = np.empty(len(vectors), np.float32)
-    for rows in _blocks(len(vectors)):
+    most = min(_MAX_LINKS, len(vectors) - 1)
+
+    def block(rows: np.ndarray) -> tuple[np.ndarray, ...]:
         similarity = vectors[rows] @ vectors.T
-        similarity[labels[rows][:, None] == labels] = -1
-        other_class[rows] = similarity.max(axis=1)
-    limit = float(np.quantile(other_class, _OTHER_CLASS_QUANTILE))
-    links: list[tuple[int, int]] = []
-    for rows in _blocks(len(vectors)):
-        similarity = vectors[rows] @ vectors.T
-        similarity[labels[rows][:, None] != labels] = -1
+        same = labels[rows][:, None] == labels
+        other = np.where(same, np.float32(-1), similarity).max(axis=1)
+        similarity[~same] = -1
         similarity[np.arange(len(rows)), rows] = -1
-        most = min(_MAX_LINKS, len(vectors) - 1)
         near = np.argpartition(-similarity, most - 1, axis=1)[:, :most]
-        row, place = np.nonzero(np.take_along_axis(similarity, near, axis=1) > limit)
-        links += zip(rows[row].tolist(), near[row, place].tolist(), strict=True)
-    return links
+        return other, near, np.take_along_axis(similarity, near, axis=1)
+
+    found = in_threads(block, _blocks(len(vectors)))
+    other, near, values = map(np.concatenate, zip(*found, strict=True))
+    row, place = np.nonzero(values > float(np.quantile(other, _OTHER_CLASS_QUANTILE)))
+    return list(zip(row.tolist(), near[row, place].tolist(), strict=True))
 
 
-def _nearest_accuracy(vectors: np.ndarray, labels: np.ndarray, fold: np.ndarray) -> float:
-    """Return the accuracy of predicting the label of the nearest image of another fold."""
-    right = 0
-    for rows in _blocks(len(vectors)):
+def _nearest_accuracies(vectors: np.ndarray, labels: np.ndarray, *folds: np.ndarray) -> list[float]:
+    """Return how often the nearest image of another fold has the label, for each set of folds."""
+
+    def block(rows: np.ndarray) -> list[int]:
         similarity = vectors[rows] @ vectors.T
-        similarity[fold[rows][:, None] == fold] = -2
-        right += int((labels[similarity.argmax(axis=1)] == labels[rows]).sum())
-    return right / len(vectors)
+        right = []
+        for fold in folds:
+            apart = np.where(fold[rows][:, None] == fold, np.float32(-2), similarity)
+            right.append(int((labels[apart.argmax(axis=1)] == labels[rows]).sum()))
+        return right
+
+    counts = in_threads(block, _blocks(len(vectors)))
+    return [sum(right) / len(vectors) for right in zip(*counts, strict=True)]
 
 
 def _fold_of(folds: Iterable[tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
@@ -190,4 +196,4 @@ def _pairs_of(groups: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
 
 
 def _blocks(n: int) -> list[np.ndarray]:
-    return [np.arange(at, min(at + _BLOCK, n)) for at in range(0, n, _BLOCK)]
+    return batches(np.arange(n), _BLOCK)

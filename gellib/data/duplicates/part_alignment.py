@@ -7,9 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from gellib.data.duplicates.align import blur, blur_matrix, local_correlation
+from gellib.data.duplicates.gauss_newton import (
+    OUT_OF_REACH,
+    going_on,
+    moments,
+    slopes,
+    solve_damped,
+    standardise,
+)
 from gellib.data.duplicates.threads import batches, in_threads
 from gellib.data.duplicates.variants import transform
-from gellib.data.duplicates.warp import IDENTITY, centres, compose, follow, sample
+from gellib.data.duplicates.warp import IDENTITY, centres, compose, follow, sample, within
 
 # Pixels of the larger of the two sizes that are compared.
 FINE = 128
@@ -96,11 +104,11 @@ def align_parts(
 
 def _quartered(images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Reduce n square images to a quarter of their side."""
-    parts = [
-        halve(halve(np.stack([images[row] for row in rows])))
-        for rows in batches(np.arange(len(images)), 8 * _BATCH)
-    ]
-    return np.concatenate(parts)
+
+    def reduced(rows: np.ndarray) -> np.ndarray:
+        return halve(halve(np.stack([images[row] for row in rows])))
+
+    return np.concatenate(list(in_threads(reduced, batches(np.arange(len(images)), 8 * _BATCH))))
 
 
 def _changed(images: np.ndarray, symmetry: np.ndarray, negative: np.ndarray) -> np.ndarray:
@@ -123,11 +131,15 @@ def _refine(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut the part out and optimise, in rounds; return the best correlation and its map."""
     target = _contrast(small, side).reshape(len(small), -1)
-    best, kept = np.full(len(small), -1, np.float32), maps
+    best, kept = np.full(len(small), -1, np.float32), maps.copy()
+    rows = np.arange(len(small))
     for steps in _STEPS[side]:
-        value, found = _optimise(target, large, kept, aspects, side, steps)
-        better = value > best
-        best, kept = np.where(better, value, best), np.where(better[:, None], found, kept)
+        value, found = _optimise(target[rows], large[rows], kept[rows], aspects[rows], side, steps)
+        better = value > best[rows]
+        best[rows[better]], kept[rows[better]] = value[better], found[better]
+        rows = rows[best[rows] >= MIN_CORRELATION[side] - OUT_OF_REACH]
+        if not len(rows):
+            break
     return best, kept
 
 
@@ -164,44 +176,69 @@ def _optimise(
     n, (u, v) = len(target), centres(side)
     part, _ = sample(large, *follow(maps, u, v))
     part = _contrast(part.reshape(n, side, side), side)
+    rows, begun = np.arange(n), maps
     change, best = np.tile(IDENTITY, (n, 1)), np.full(n, -1, np.float32)
     kept, limit = change.copy(), np.float32(_LIMITS[side])
     for step in range(steps + 1):
         x, y = follow(change, u, v)
         moved, covered = sample(part, x + np.float32(0.5), y + np.float32(0.5))
-        x, y = follow(compose(maps, change), u, v)
-        inside = (np.abs(x - 0.5) <= 0.5) & (np.abs(y - 0.5) <= 0.5)
-        mask = (covered & inside).astype(np.float32)
-        left, right = _standardised(target, mask), _standardised(moved, mask)
-        value = np.einsum("nk,nk->n", left, right)
+        covered &= within(*follow(compose(maps, change), u, v))
+        mask = covered.astype(np.float32)
+        right = standardise(moved, mask)
+        mean, length = moments(target, mask)
+        # The values of `right` add up to 0, so that the mean of the target does not count here.
+        value = np.einsum("nk,nk->n", target, right) / length
         value[mask.mean(axis=1) < _MIN_COVER] = -1
-        better = value > best
-        best = np.where(better, value, best)
-        kept = np.where(better[:, None], change, kept)
-        if step < steps:
-            move = _step(left, right, mask, aspects, side)
-            change = IDENTITY + np.clip(change + move - IDENTITY, -limit, limit)
-    return best, compose(maps, kept)
+        gain = value - best[rows]
+        better = gain > 0
+        best[rows[better]], kept[rows[better]] = value[better], change[better]
+        if step == steps:
+            break
+        if step:
+            on = going_on(gain, best[rows], MIN_CORRELATION[side], step)
+            if not on.any():
+                break
+            if not on.all():
+                rows, target, part, maps, aspects, change, mask, right, mean, length = (
+                    values[on]
+                    for values in (rows, target, part, maps, aspects, change, mask, right, mean,
+                                   length)
+                )  # fmt: skip
+        rest = target / length[:, None]
+        rest -= (mean / length)[:, None]
+        rest -= right
+        move = _step(right, rest, mask, aspects, side)
+        change = IDENTITY + np.clip(change + move - IDENTITY, -limit, limit)
+    return best, compose(begun, kept)
 
 
 def _step(
-    left: np.ndarray, right: np.ndarray, mask: np.ndarray, aspects: np.ndarray, side: int
+    right: np.ndarray, rest: np.ndarray, mask: np.ndarray, aspects: np.ndarray, side: int
 ) -> np.ndarray:
-    """Return the change of the map, (n, 6), that brings `right` nearer to `left`."""
-    n, (u, v) = len(left), centres(side)
-    down, across = np.gradient(right.reshape(n, side, side), axis=(1, 2))
-    across = across.reshape(n, -1) * mask * side
-    down = down.reshape(n, -1) * mask * side
-    # A turn by t moves (u, v) by (-t v / aspect, t u aspect).
-    ratio = aspects.astype(np.float32)[:, None]
-    turn = u * down * ratio - v * across / ratio
-    slopes = np.stack([across, across * u, down, down * v, turn], axis=1)
-    normal = slopes @ slopes.transpose(0, 2, 1)
-    damping = 2e-3 * np.einsum("nii->n", normal) + 1e-6
-    normal += damping[:, None, None] * np.eye(5, dtype=np.float32)
-    move = np.linalg.solve(normal, slopes @ (left - right)[:, :, None])[:, :, 0]
-    shift_x, wide, shift_y, high, angle = np.clip(move, -0.06, 0.06).T
-    parts = [shift_x, wide, -angle / ratio[:, 0], shift_y, angle * ratio[:, 0], high]
+    """Return the change of the map, (n, 6), that brings `right` nearer by `rest`."""
+    across, down = slopes(right, mask, side)
+    u, v = centres(side)
+    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=1)
+    aa, dd, ad = ((a * b @ terms).T for a, b in ((across, across), (down, down), (across, down)))
+    across *= rest
+    down *= rest
+    a, d = (across @ terms[:, :3]).T, (down @ terms[:, :3]).T
+    # Shift across, width, shift down, height and turn; a turn by t moves (u, v) by
+    # (-t v / aspect, t u aspect).
+    r = aspects.astype(np.float32)
+    one, au, av, auu, auv, avv = range(6)
+    turn = [r * ad[au] - aa[av] / r, r * ad[auu] - aa[auv] / r,
+            r * dd[au] - ad[av] / r, r * dd[auv] - ad[avv] / r,
+            r * r * dd[auu] - 2 * ad[auv] + aa[avv] / (r * r)]  # fmt: skip
+    rows = [[aa[one], aa[au], ad[one], ad[av], turn[0]],
+            [aa[au], aa[auu], ad[au], ad[auv], turn[1]],
+            [ad[one], ad[au], dd[one], dd[av], turn[2]],
+            [ad[av], ad[auv], dd[av], dd[avv], turn[3]],
+            turn]  # fmt: skip
+    normal = np.array(rows).transpose(2, 0, 1) * np.float32(side * side)
+    sides = np.stack([a[0], a[1], d[0], d[2], r * d[1] - a[2] / r], axis=1) * np.float32(side)
+    shift_x, wide, shift_y, high, angle = np.clip(solve_damped(normal, sides), -0.06, 0.06).T
+    parts = [shift_x, wide, -angle / r, shift_y, angle * r, high]
     return np.stack(parts, axis=1).astype(np.float32)
 
 
@@ -212,12 +249,3 @@ def _contrast(images: np.ndarray, side: int) -> np.ndarray:
     small = small - wide @ small @ wide.T
     power = wide @ small**2 @ wide.T
     return small / np.sqrt(power + 0.1 * power.mean(axis=(1, 2), keepdims=True) + 1e-6)
-
-
-def _standardised(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Scale (n, places) to mean 0 and length 1 within the mask, 0 outside."""
-    count = np.maximum(mask.sum(axis=1, keepdims=True), 1)
-    masked = values * mask
-    masked = (masked - masked.sum(axis=1, keepdims=True) / count) * mask
-    length = np.sqrt(np.einsum("nk,nk->n", masked, masked))[:, None]
-    return masked / np.maximum(length, 1e-6)

@@ -145,13 +145,7 @@ def _window_candidates(
 
     def block(rows: np.ndarray) -> tuple[np.ndarray, ...]:
         parts = window_waves(halve(thumbnails[rows]), aspects[rows])
-        best = np.full((len(rows), n), -1, np.float32)
-        space = np.empty((len(rows), TILE), np.float32)
-        for columns in tiles(n):
-            tile = best[:, columns]
-            product = space[:, : tile.shape[1]]
-            for part in parts:
-                np.maximum(tile, np.matmul(part, flat[:, columns], out=product), out=tile)
+        best = _best_products(parts, flat)
         best[np.arange(len(rows)), rows] = -1
         row, column = _nearest(best, _NEIGHBOURS, _COARSE)
         window = np.einsum("wpk,pk->wp", parts[:, row], whole[column]).argmax(axis=0)
@@ -173,21 +167,33 @@ def _panel_candidates(
     panels: np.ndarray, owners: np.ndarray, whole: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """Return pairs of a panel and an image that it may show, and where the panel lies in that."""
-    found = []
-    for at in range(0, len(panels), _BLOCK):
-        rows = np.arange(at, min(at + _BLOCK, len(panels)))
+    flat = np.ascontiguousarray(whole.T)
+
+    def block(rows: np.ndarray) -> tuple[np.ndarray, ...]:
         values = panels[rows].astype(np.float32)
         parts = np.stack([cosine_waves(resample(values, *cut)) for cut in PANEL_CUTS])
-        best = np.full((len(rows), len(whole)), -1, np.float32)
-        for part in parts:
-            np.maximum(best, part @ whole.T, out=best)
+        best = _best_products(parts, flat)
         best[np.arange(len(rows)), owners[rows]] = -1
         row, column = _nearest(best, _PANEL_NEIGHBOURS, _PANEL_COARSE)
         cut = np.einsum("wpk,pk->wp", parts[:, row], whole[column]).argmax(axis=0)
-        found.append((rows[row], column, PANEL_WINDOWS[cut], best[row, column]))
+        return rows[row], column, PANEL_WINDOWS[cut], best[row, column]
+
+    found = in_threads(block, batches(np.arange(len(panels)), _BLOCK))
     number, image, windows, likeness = map(np.concatenate, zip(*found, strict=True))
     most = np.sort(np.argsort(-likeness, kind="stable")[:_MOST_PAIRS])
     return number[most], image[most], windows[most]
+
+
+def _best_products(parts: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Return the largest dot product of the parts (w, m, waves) with the columns: (m, n)."""
+    best = np.full((parts.shape[1], flat.shape[1]), -1, np.float32)
+    space = np.empty((parts.shape[1], TILE), np.float32)
+    for columns in tiles(flat.shape[1]):
+        tile = best[:, columns]
+        product = space[:, : tile.shape[1]]
+        for part in parts:
+            np.maximum(tile, np.matmul(part, flat[:, columns], out=product), out=tile)
+    return best
 
 
 def _nearest(best: np.ndarray, most: int, least: float) -> tuple[np.ndarray, np.ndarray]:

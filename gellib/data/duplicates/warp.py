@@ -18,8 +18,8 @@ def centres(side: int, pad: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def follow(maps: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return x and y, (n, places), of places u and v under n maps."""
-    m = maps[:, :, None]
-    return m[:, 0] + m[:, 1] * u + m[:, 2] * v, m[:, 3] + m[:, 4] * u + m[:, 5] * v
+    places = np.stack([np.ones_like(u), u, v])
+    return maps[:, :3] @ places, maps[:, 3:] @ places
 
 
 def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
@@ -64,18 +64,38 @@ def sample(images: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray
         (n, places): which places lie in the image.
     """
     n, side = images.shape[:2]
-    inside = (np.abs(x - 0.5) <= 0.5) & (np.abs(y - 0.5) <= 0.5)
-    column = np.clip(x * side - 0.5, 0, side - 1.001)
-    row = np.clip(y * side - 0.5, 0, side - 1.001)
+    column, row = x * side, y * side
+    for place in (column, row):
+        place -= 0.5
+        np.clip(place, 0, side - 1.001, out=place)
     left, top = column.astype(np.int32), row.astype(np.int32)
     column -= left
     row -= top
-    at = top * side + left + (np.arange(n, dtype=np.int32) * side**2)[:, None]
+    top *= side
+    top += left
+    top += (np.arange(n, dtype=np.int32) * side**2)[:, None]
+    # `take` would convert them each time.
+    at = top.astype(np.intp)
     flat = images.reshape(-1)
-    upper = flat.take(at)
-    upper += column * (flat.take(at + 1) - upper)
-    at += side
-    lower = flat.take(at)
-    lower += column * (flat.take(at + 1) - lower)
-    upper += row * (lower - upper)
-    return upper, inside
+    upper, lower = _between(flat, at, column), _between(flat, at + side, column)
+    lower -= upper
+    lower *= row
+    upper += lower
+    return upper, within(x, y)
+
+
+def within(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return which places lie in the image, or on its edge."""
+    across, down = x - np.float32(0.5), y - np.float32(0.5)
+    np.abs(across, out=across)
+    np.abs(down, out=down)
+    return np.maximum(across, down, out=across) <= 0.5
+
+
+def _between(values: np.ndarray, at: np.ndarray, share: np.ndarray) -> np.ndarray:
+    low = values.take(at)
+    high = values.take(at + 1)
+    high -= low
+    high *= share
+    low += high
+    return low
