@@ -1,7 +1,9 @@
-"""Import torchvision and timm without torch's compiler, which takes as long as all the rest.
+"""Use torchvision, timm and torch's optimisers without torch's compiler, slow to import.
 
-torchvision imports `torch._dynamo` for one function, of the alignment of regions, and to mark a few
-of its own as not to be compiled; timm sets one of its options. gellib compiles nothing.
+Its import takes as long as that of all the rest. torchvision imports `torch._dynamo` for one
+function, of the alignment of regions, and to mark a few of its own as not to be compiled; timm sets
+one of its options; the optimisers mark methods, and tell it where a graph would end. gellib
+compiles nothing.
 """
 
 from __future__ import annotations
@@ -14,24 +16,26 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-COMPILER, _UTILS = "torch._dynamo", "torch._dynamo.utils"
+_COMPILER, _UTILS = "torch._dynamo", "torch._dynamo.utils"
 
 
 @contextmanager
 def without_compiler() -> Iterator[None]:
-    """Let a stand-in take the compiler's place while libraries are imported.
+    """Let a stand-in take the compiler's place while libraries are imported, or optimisers run.
 
     It is gone afterwards: who compiles imports the real one then. Where the compiler is imported
     already, nothing changes; where a library asks for something else of it, the real one comes.
     """
-    if COMPILER in sys.modules:
+    if _COMPILER in sys.modules:
         yield
         return
-    compiler, utils = ModuleType(COMPILER), ModuleType(_UTILS)
+    compiler, utils = ModuleType(_COMPILER), ModuleType(_UTILS)
     compiler.__path__ = []  # a package, so that parts of it are looked for
-    vars(compiler).update(disable=_unchanged, config=ModuleType("config"), utils=utils)
+    vars(compiler).update(
+        disable=_unchanged, graph_break=_nothing, config=ModuleType("config"), utils=utils
+    )
     vars(utils)["is_compile_supported"] = _is_compile_supported
-    stand_ins = {COMPILER: compiler, _UTILS: utils}
+    stand_ins = {_COMPILER: compiler, _UTILS: utils}
 
     def leave() -> None:
         for name, module in stand_ins.items():
@@ -55,6 +59,10 @@ def without_compiler() -> Iterator[None]:
 
 def _unchanged(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
     return function
+
+
+def _nothing() -> None:
+    pass
 
 
 def _is_compile_supported(device_type: str) -> bool:

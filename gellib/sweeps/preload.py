@@ -14,7 +14,7 @@ import importlib
 import os
 from collections.abc import Iterable
 
-from gellib.base.without_compiler import COMPILER, without_compiler
+from gellib.base.without_compiler import without_compiler
 from gellib.sweeps.kernel_server import failed_imports
 from gellib.sweeps.server_start import MODULES_VARIABLE, SERVER_VARIABLE
 
@@ -54,11 +54,8 @@ def _load(names: Iterable[str]) -> None:
 
 gc.disable()
 try:
-    _more = os.environ.get(MODULES_VARIABLE, "").split()
     with without_compiler():
-        _load([*MODULES, *(_name for _name in _more if _name != COMPILER)])
-    if COMPILER in _more:
-        _load([COMPILER])
+        _load([*MODULES, *os.environ.get(MODULES_VARIABLE, "").split()])
     gc.freeze()
 finally:
     gc.enable()

@@ -8,7 +8,6 @@ from typing import Any
 
 from gellib.base.paths import SHIPPED, expand_user, find_path, made_in
 from gellib.base.text import join_some
-from gellib.base.without_compiler import COMPILER
 from gellib.config import ConfigError, RunConfig
 from gellib.sweeps.expansion import changed_values, expand_repeats, expand_runs
 from gellib.sweeps.output_places import find_stray
@@ -40,10 +39,7 @@ class Sweep:
         models = {config.pretrained_model for config in self.configs.values()}
         names = [part.strip() for model in models for part in model.split("+")]
         ours = ("timm/", "efficientnet-lite", "efficientnet_lite")
-        found = ["timm"] if any(name.startswith(ours) for name in names) else []
-        # The first of torch's optimisers in a process imports its compiler.
-        optimised = any(config.opt_alg != "lbfgs" for config in self.configs.values())
-        return found + [COMPILER] * optimised
+        return ["timm"] if any(name.startswith(ours) for name in names) else []
 
     def missing_folders(self) -> list[str]:
         """Name the folders of images that are not there, as the runs name them."""

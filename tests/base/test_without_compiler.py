@@ -63,3 +63,28 @@ def test_what_a_library_asks_of_it_beyond_that_comes_from_the_real_one():
         "    assert sys.modules['torch._dynamo'] is not compiler\n"
         f"import gellib.models.backbones\n{REAL}"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("opt_alg", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("fused", [False, True])
+def test_optimisers_need_no_compiler_and_do_the_same_with_it(opt_alg, fused):
+    run(
+        "import sys\nimport torch\n"
+        "from gellib.config import RunConfig\n"
+        "from gellib.models.training import optimise\n"
+        f"config = RunConfig(opt_alg={opt_alg!r}, weight_decay=0.1)\n"
+        "def trained():\n"
+        "    weight = torch.nn.Parameter(torch.linspace(-1, 1, 6).reshape(2, 3))\n"
+        "    group = {'params': [weight], 'lr': 0.1}\n"
+        f"    optimizer = optimise.make_optimizer(config, [group], fused={fused})\n"
+        "    for _ in range(3):\n"
+        "        optimise.clear_gradients(optimizer)\n"
+        "        (weight @ torch.ones(3)).square().sum().backward()\n"
+        "        optimise.take_step(optimizer)\n"
+        "    return weight\n"
+        "without = trained()\n"
+        "assert 'torch._dynamo' not in sys.modules, 'the compiler was imported'\n"
+        "import torch._dynamo\n"
+        "assert torch.equal(without, trained())\n" + REAL
+    )

@@ -20,7 +20,13 @@ from gellib.models.training.epoch_scores import EpochScores, score_epoch
 from gellib.models.training.inputs import CachedInputs, OnlineInputs
 from gellib.models.training.monitor import EarlyStopping, check_monitor
 from gellib.models.training.objective import Objective
-from gellib.models.training.optimise import Schedule, clip_gradients, set_rate
+from gellib.models.training.optimise import (
+    Schedule,
+    clear_gradients,
+    clip_gradients,
+    set_rate,
+    take_step,
+)
 from gellib.models.training.sampling import cut_batches, draw_order, sampling_weights
 from gellib.models.training.training_log import Log
 
@@ -187,10 +193,10 @@ class Fit:
                 rate = set_rate(optimizer, factor)
                 logits = phase.logits(x.to(self.device))
                 loss = self.objective.loss(logits, self.targets[positions].to(self.device))
-                optimizer.zero_grad(set_to_none=True)
+                clear_gradients(optimizer)
                 loss.backward()
                 clip_gradients(optimizer, config.clip_value, config.clip_norm)
-                optimizer.step()
+                take_step(optimizer)
                 seen.append(logits.detach().cpu())
                 step = {"step": len(self.log.steps) + 1, "epoch": epoch, "learning_rate": rate}
                 self.log.steps.append(step)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from gellib.base.without_compiler import without_compiler
 from gellib.config import RunConfig
 from gellib.config.expressions import check_schedule
 from gellib.models.backbones import Backbone, list_blocks
@@ -82,7 +83,20 @@ def make_optimizer(
         "adamw": torch.optim.AdamW,
         "sgd": torch.optim.SGD,
     }
-    return makers[config.opt_alg](groups, **options)
+    with without_compiler():
+        return makers[config.opt_alg](groups, **options)
+
+
+def take_step(optimizer: torch.optim.Optimizer) -> None:
+    """Change the parameters by their gradients."""
+    with without_compiler():
+        optimizer.step()
+
+
+def clear_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """Forget the gradients of all parameters."""
+    with without_compiler():
+        optimizer.zero_grad(set_to_none=True)
 
 
 def parameter_groups(

@@ -17,7 +17,13 @@ from gellib.models.training.epoch_scores import EpochScores
 from gellib.models.training.fold_fits import FoldFit, row_blocks
 from gellib.models.training.head_stack import HeadStack
 from gellib.models.training.monitor import EarlyStopping, needs_validation
-from gellib.models.training.optimise import Schedule, clip_gradients, make_optimizer, set_rate
+from gellib.models.training.optimise import (
+    Schedule,
+    clip_gradients,
+    make_optimizer,
+    set_rate,
+    take_step,
+)
 from gellib.models.training.sampling import cut_batches, draw_order
 
 # Weights, gradients, the optimiser's two moments, and inputs of one stack.
@@ -108,7 +114,7 @@ class _Stack:
             self.heads.backward(*torch.autograd.grad(loss.sum(), logits))
             clip_gradients(self.optimizer, config.clip_value, 0.0)
             self.heads.clip_norms(config.clip_norm)
-            self.optimizer.step()
+            take_step(self.optimizer)
             if monitored:
                 for own, size, given in zip(seen, sizes, logits.detach().cpu(), strict=True):
                     own.append(given[:size])
