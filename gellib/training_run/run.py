@@ -16,18 +16,13 @@ from gellib.base.files import write_csv
 from gellib.base.paths import expand_user, shown_path
 from gellib.config import OUTPUT_FIELDS, RunConfig
 from gellib.evaluation.registry import find_metric
-from gellib.models.training import (
-    head_probabilities,
-    image_features,
-    save_model,
-    time_inference,
-    train,
-)
+from gellib.models.training import head_probabilities, image_features, save_model, train
 from gellib.runs import Record, append_result, record_row
 from gellib.training_run.environment import device_name
 from gellib.training_run.evaluate import evaluate_run
 from gellib.training_run.figures import RunFigures
 from gellib.training_run.finished_record import finished_record
+from gellib.training_run.inference_time import known_inference_time
 from gellib.training_run.metrics_table import metrics_table
 from gellib.training_run.steps import (
     check_network,
@@ -137,12 +132,8 @@ class TrainingRun(RunFigures):
             uncertainty = measure_uncertainty(
                 images, result, evaluation, features, compute.features, seed=self.config.seed
             )
-        inference = time_inference(
-            result.backbone,
-            result.head,
-            images,
-            compute,
-            rows=np.flatnonzero(evaluation.scored_rows).tolist(),
+        inference = known_inference_time(
+            result, images, np.flatnonzero(evaluation.scored_rows), compute
         )
         self.timings |= {
             "inference_s": inference.seconds,
