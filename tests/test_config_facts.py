@@ -50,7 +50,7 @@ def test_a_key_changes_with_the_parameters_of_its_stages_alone(name):
         decided = stage in STAGES[: number + 1]
         assert (one.key(upto) != two.key(upto)) == decided, upto
     assert (one.hash() != two.hash()) == (stage != "output")
-    same = feature_key(one, "images", {}) == feature_key(two, "images", {})
+    same = feature_key(one, "images", {}, {}) == feature_key(two, "images", {}, {})
     assert same == (stage in ("head", "output"))
 
 
@@ -62,7 +62,22 @@ def test_hashes_are_those_of_the_version_with_further_training_images():
 def test_features_without_views_do_not_depend_on_the_augmentation():
     none = RunConfig(augmentation="none")
     solved = RunConfig(opt_alg="lbfgs")
-    assert feature_key(none, "", {}) == feature_key(solved, "", {})
+    assert feature_key(none, "", {}, {}) == feature_key(solved, "", {}, {})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"version": 2, "libraries": {"torch": "2", "pillow": "11"}, "auto": {"cpu": "fp32"}},
+        {"version": 1, "libraries": {"torch": "2", "pillow": "12"}, "auto": {"cpu": "fp32"}},
+        {"version": 1, "libraries": {"torch": "3", "pillow": "11"}, "auto": {"cpu": "fp32"}},
+        {"version": 1, "libraries": {"torch": "2", "pillow": "11"}, "auto": {"cpu": "bf16"}},
+    ],
+    ids=["kind of features", "pillow", "torch", "precision"],
+)
+def test_features_of_another_version_are_not_those_that_a_sweep_shares(other):
+    own = {"version": 1, "libraries": {"torch": "2", "pillow": "11"}, "auto": {"cpu": "fp32"}}
+    assert feature_key(RunConfig(), "", {}, own) != feature_key(RunConfig(), "", {}, other)
 
 
 def test_a_parameter_without_a_stage_is_refused():

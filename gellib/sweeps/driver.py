@@ -175,7 +175,8 @@ def _tasks(
     tasks = {}
     for name, config in ready.items():
         own = images[config.image_folders]
-        key = feature_key(config, own.fingerprint + own.extra, machine.weights_of(config))
+        fingerprint, weights = own.fingerprint + own.extra, machine.weights_of(config)
+        key = feature_key(config, fingerprint, weights, machine.computing)
         tasks[name] = PlannedRun(folder.path / name, config, key, own.count)
     return tasks
 

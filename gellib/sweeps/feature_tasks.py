@@ -19,11 +19,27 @@ SHARD_VIEWS = 4096
 SHARD_STEP = 256
 
 
-def feature_key(config: RunConfig, fingerprint: str, weights: dict[str, Any]) -> str:
-    """Compute 32 hex digits that are equal for runs that need the same features."""
+def feature_key(
+    config: RunConfig, fingerprint: str, weights: dict[str, Any], computing: dict[str, Any]
+) -> str:
+    """Compute 32 hex digits that are equal for runs that need the same features.
+
+    Parameters
+    ----------
+    config
+        The run.
+    fingerprint
+        Of its images.
+    weights
+        Name and sha256 of the weights.
+    computing
+        What else features depend on here, `Machine.computing`: with another version of a library,
+        those that are there are not the ones that runs look for.
+    """
     if not config.has_random_views:
         config = config.model_copy(update={"augmentation": "none", "views": 0})
     facts = [config.key(upto="features"), fingerprint, weights.get("name"), weights.get("sha256")]
+    facts.append(computing)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from gellib.config import RunConfig
 
@@ -26,6 +27,9 @@ class Machine:
     no_weights
         By backbone and parameter `weights`, why there are none to be had; runs that insist on
         pretrained ones are skipped.
+    computing
+        What features depend on beside images, backbone and weights: the version of their kind,
+        the libraries that decode and compute, and what `auto` means by device.
     """
 
     missing: dict[str, str]
@@ -33,6 +37,7 @@ class Machine:
     weights: dict[tuple[str, str], dict[str, str]]
     package: str
     no_weights: dict[tuple[str, str], str] = field(default_factory=dict)
+    computing: dict[str, Any] = field(default_factory=dict)
 
     def reason_to_skip(self, config: RunConfig, missing: dict[str, str]) -> str:
         """Say why a run cannot be done with the devices in `missing`; empty where it can."""

@@ -21,10 +21,13 @@ from gellib.data import ImageSet
 from gellib.models.backbones import (
     WeightsInfo,
     WeightsMissing,
+    choose_device,
     device_missing,
+    resolve_precision,
     resolve_weights,
 )
 from gellib.models.compute import Compute
+from gellib.models.features.identity import FEATURES_VERSION, library_versions
 from gellib.models.training import compute_features, compute_shard
 from gellib.sweeps.live_state import ActivityFile
 from gellib.sweeps.machine import NO_WEIGHTS, Machine
@@ -57,13 +60,19 @@ def probe_machine(configs: Sequence[RunConfig]) -> Machine:
         except ValueError as err:
             raise ConfigError(f"parameter 'weights': {err}") from err
         weights[key] = info.to_dict()
-    gpu = not device_missing("gpu")
+    missing = {kind: device_missing(kind) for kind in ("cpu", "gpu")}
+    devices = [choose_device(kind) for kind, reason in missing.items() if not reason]
     return Machine(
-        missing={kind: device_missing(kind) for kind in ("cpu", "gpu")},
-        gpus=max(1, torch.cuda.device_count()) if gpu else 0,
+        missing=missing,
+        gpus=0 if missing["gpu"] else max(1, torch.cuda.device_count()),
         weights=weights,
         package=gellib.__file__,
         no_weights=no_weights,
+        computing={
+            "version": FEATURES_VERSION,
+            "libraries": library_versions(),
+            "auto": {device.type: resolve_precision("auto", device) for device in devices},
+        },
     )
 
 

@@ -332,7 +332,7 @@ runs:
 
 def test_runs_share_features_that_their_heads_are_trained_on():
     def key(**changes):
-        return feature_key(RunConfig(**changes), "data", {"name": "none", "sha256": ""})
+        return feature_key(RunConfig(**changes), "data", {"name": "none", "sha256": ""}, {})
 
     same = {"opt_alg": "sgd", "schedule": "cosine", "dropout": 0.5, "imbalance": "sampler"}
     assert key() == key(**same, patience=3, clip_norm=1.0, classifier_head="residual")
@@ -370,3 +370,18 @@ def test_all_runs_of_a_sweep_are_evaluated_in_one_way(tmp_path, trainable, given
 def test_sweeps_of_the_reference_systems_with_trained_layers_hold_images_out(name):
     configs = load_sweep(PROJECT_ROOT / "runs" / f"{name}.yaml").configs.values()
     assert {c.evaluation_method for c in configs} == {"cv" if name == "gel" else "holdout"}
+
+
+@pytest.mark.slow
+def test_a_sweep_asks_for_features_by_all_that_computes_them():
+    import torch
+
+    from gellib.models.features.identity import FEATURES_VERSION, library_versions
+    from gellib.sweeps.prepare import probe_machine
+
+    computing = probe_machine([RunConfig(weights="none")]).computing
+    assert computing["version"] == FEATURES_VERSION
+    assert computing["libraries"] == library_versions()
+    assert set(computing["libraries"]) >= {"torch", "torchvision", "timm", "pillow"}
+    assert computing["auto"]["cpu"] in ("fp32", "bf16")
+    assert ("cuda" in computing["auto"]) == torch.cuda.is_available()
