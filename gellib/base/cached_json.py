@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from gellib.base.files import write_text
+from gellib.base.files import CannotWriteError, write_text
+from gellib.base.locks import locked_if_allowed
 
 
 def cached_json(folder: Path, name: str, facts: Any, compute: Callable[[], Any]) -> Any:
     """Return what `compute` returned for the same facts; processes wait for each other.
+
+    Where the folder is closed or full, what was kept is read, and nothing more is kept.
 
     Parameters
     ----------
@@ -30,8 +32,7 @@ def cached_json(folder: Path, name: str, facts: Any, compute: Callable[[], Any])
     """
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:40]
     file = Path(folder) / f"{name}-{key}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_suffix(".lock")):
+    with locked_if_allowed(file.with_suffix(".lock")) as refused:
         try:
             kept = json.loads(file.read_text(encoding="utf-8"))
             if kept["checksum"] == _checksum(kept["found"]):
@@ -39,7 +40,9 @@ def cached_json(folder: Path, name: str, facts: Any, compute: Callable[[], Any])
         except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
             pass
         found = compute()
-        write_text(file, json.dumps({"checksum": _checksum(found), "found": found}))
+        if refused is None:
+            with contextlib.suppress(CannotWriteError):
+                write_text(file, json.dumps({"checksum": _checksum(found), "found": found}))
     return found
 
 

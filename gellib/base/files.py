@@ -32,23 +32,22 @@ _TEMPORARY = re.compile(r"\..+\.(\d+)(-[0-9a-f]{8}(\.[^.]*)?|\.ipynb)")
 
 
 class CannotWriteError(OSError):
-    """A file or folder cannot be written; one sentence names it, says why and what to do."""
+    """A file or folder cannot be written; one sentence names it, says why and what to do.
 
-    def __init__(self, path: Path, cause: OSError) -> None:
+    `another` says how another place is named.
+    """
+
+    def __init__(self, path: Path, cause: OSError, another: str = "name another place") -> None:
         super().__init__(cause.errno, cause.strerror, str(path))
-        self.path, self.why = path, cause.strerror or str(cause)
+        self.path, self.why, self.another = path, cause.strerror or str(cause), another
 
     def __str__(self) -> str:
-        return f"{self.path} cannot be written: {self.why}{remedy(self)}"
-
-
-def remedy(err: OSError) -> str:
-    """Say what to do where a place is full or closed, as the end of a sentence; else nothing."""
-    if err.errno in _FULL:
-        return "; make room there, or name another place"
-    if err.errno in _CLOSED:
-        return "; get the right to write there, or name another place"
-    return ""
+        text = f"{self.path} cannot be written: {self.why}"
+        if self.errno in _FULL:
+            return f"{text}; make room there, or {self.another}"
+        if self.errno in _CLOSED:
+            return f"{text}; get the right to write there, or {self.another}"
+        return text
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import click
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 from gellib import __version__
+from gellib.base.closed_home import settings_elsewhere_if_home_is_closed
 from gellib.base.stopping import stopped_in_words
 from gellib.cli.app import app
 from gellib.cli.data import check, partition, simulate
@@ -74,6 +75,7 @@ class _Group(click.Group):
         try:
             with warnings.catch_warnings(), stopped_in_words(resumes):
                 warnings.showwarning = _show_warning
+                settings_elsewhere_if_home_is_closed()
                 return super().invoke(ctx)
         except (ValueError, OSError) as err:
             # Errors of ours carry a message for the user; anything else is a bug and shows itself.

@@ -9,7 +9,9 @@ import tempfile
 
 import pandas as pd
 import pytest
+from making.places import closed
 
+from gellib.base.cached_json import cached_json
 from gellib.base.files import (
     CannotWriteError,
     atomic_folder,
@@ -19,6 +21,7 @@ from gellib.base.files import (
     write_json,
     write_text,
 )
+from gellib.models.features.cache import cached_array
 
 
 @pytest.fixture
@@ -101,3 +104,24 @@ def test_leftovers_of_ended_processes_go_and_others_stay(tmp_path):
     assert sorted(path.name for path in delete_leftovers(tmp_path)) == sorted(old)
     assert sorted(os.listdir(tmp_path)) == sorted(kept)
     assert delete_leftovers(tmp_path / "no folder") == []
+
+
+def test_a_closed_cache_is_read_and_what_it_lacks_is_made(tmp_path):
+    """Findings are made anew each time; features, which take long and much room, are refused."""
+    cache, shape = tmp_path / "cache", (3,)
+    kept = cached_json(cache, "counts", ["a"], lambda: {"n": 1})
+    cached_array(cache, {"a": 1}, shape, lambda out: out.fill(4), title="numbers")
+    before = sorted(os.listdir(cache))
+    with closed(cache):
+        assert cached_json(cache, "counts", ["a"], pytest.fail) == kept == {"n": 1}
+        assert cached_json(cache, "counts", ["b"], lambda: {"n": 2}) == {"n": 2}
+        found, _ = cached_array(cache, {"a": 1}, shape, pytest.fail, title="numbers")
+        assert found.tolist() == [4, 4, 4]
+        with pytest.raises(CannotWriteError, match="or give another folder by -p cache_dir DIR"):
+            cached_array(cache, {"a": 2}, shape, pytest.fail, title="numbers")
+    assert sorted(os.listdir(cache)) == before
+
+
+def test_a_finding_that_a_full_disk_does_not_keep_is_returned(small_disk):
+    assert cached_json(small_disk, "texts", ["a"], lambda: "x" * 2_000_000) == "x" * 2_000_000
+    assert not list(small_disk.glob("*.json")) and not list(small_disk.glob(".*.json"))

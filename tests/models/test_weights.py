@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import torch
+from making.places import closed
 from safetensors.torch import save_file
 from torchvision.models import ResNet18_Weights, VisionTransformer, get_model
 
@@ -17,6 +18,7 @@ from gellib.models.backbones import (
     resolve_weights,
 )
 from gellib.models.backbones.loading import load_weights
+from gellib.models.backbones.weights import WeightsMissing
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +89,35 @@ def test_a_staged_file_needs_no_server(checkpoint, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_bytes(checkpoint.read_bytes())
     assert resolve_weights("resnet18", "auto").name == "imagenet"
+
+
+def test_a_staged_file_in_a_closed_folder_is_used(checkpoint, monkeypatch):
+    """As a laboratory shares it; no lock can be made there."""
+    point_to(monkeypatch, f"http://127.0.0.1:9/{checkpoint.name}")
+    path = checkpoint_path("resnet18")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(checkpoint.read_bytes())
+    with closed(path.parent):
+        assert resolve_weights("resnet18", "imagenet").name == "imagenet"
+
+
+@pytest.mark.parametrize("there", ["nothing", "damaged"])
+def test_a_closed_folder_without_weights_is_one_that_lacks_them(
+    server, checkpoint, monkeypatch, tmp_path, there
+):
+    """The network is left out or said, as without a connection; a read-only home is usual."""
+    home = tmp_path / "torch"
+    home.mkdir()
+    path = checkpoint_path("resnet18")
+    if there == "damaged":
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"no weights")
+    with closed(home):
+        info = resolve_weights("resnet18", "auto", progress=False)
+        assert info.name == "none" and server == []
+        with pytest.raises(WeightsMissing, match="cannot be written .*TORCH_HOME may name another"):
+            resolve_weights("resnet18", "imagenet", progress=False)
+    assert resolve_weights("resnet18", "imagenet", progress=False).name == "imagenet"
 
 
 def test_a_damaged_file_is_fetched_again(server, checkpoint):

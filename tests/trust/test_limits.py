@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import subprocess
 import sys
@@ -13,7 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from making.commands import gellib, make_two_runs
+from making.commands import as_ordinary_user, gellib, make_two_runs
+from making.places import without_right
 
 from gellib.runs import SweepFolder
 
@@ -107,13 +107,6 @@ def test_a_temporary_folder_that_is_full(tmp_path, size, full):
     place.rmdir()
 
 
-def as_ordinary_user() -> None:
-    """Take from root what lets it write and read everything."""
-    if os.geteuid() == 0:
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     file = make_two_runs(tmp_path_factory.mktemp("finished"))
@@ -122,22 +115,10 @@ def finished(tmp_path_factory):
     return file
 
 
-@contextlib.contextmanager
-def read_only(folder: Path):
-    inside = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
-    for path in inside:
-        path.chmod(0o555)
-    try:
-        yield
-    finally:
-        for path in inside:
-            path.chmod(0o755)
-
-
 def test_a_finished_sweep_is_read_by_who_may_not_write_there(finished, tmp_path):
     folder = finished.parent / "small"
     image = next((finished.parent / "images").rglob("*.png"))
-    with read_only(folder), read_only(finished.parent / "images"):
+    with without_right(folder), without_right(finished.parent / "images"):
         for words in (
             ["status", folder],
             ["card", folder],

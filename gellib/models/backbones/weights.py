@@ -6,8 +6,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
+from gellib.base.files import CannotWriteError
+from gellib.base.locks import locked_if_allowed
 from gellib.base.paths import expand_user
 from gellib.config.known_names import NAMED_WEIGHTS
 from gellib.models.backbones.download import download, short_reason
@@ -227,8 +227,8 @@ def _cached_or_downloaded(
     name: str, known: WeightsFile, timeout_s: float, progress: bool
 ) -> tuple[Path, str]:
     path, prefix = known.path, known.sha256
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):  # several runs may need the same file at the same time
+    # Several runs may need the same file at the same time.
+    with locked_if_allowed(Path(f"{path}.lock")) as refused:
         tried = [f"no {home_relative(path)}"]
         if path.is_file():
             sha256 = file_sha256(path)
@@ -238,7 +238,12 @@ def _cached_or_downloaded(
                 f"{home_relative(path)} is damaged (sha256 {sha256[:8]}..., expected {prefix}...)"
             ]
         try:
+            if refused is not None:
+                raise refused
             return path, download(known.url, path, prefix, timeout_s, progress)
+        except CannotWriteError as err:
+            place = home_relative(path.parent)
+            tried.append(f"{place} cannot be written ({err.why}); TORCH_HOME may name another")
         except OSError as err:  # urllib's errors are among them
             tried.append(f"tried {known.url} ({short_reason(err)})")
     raise WeightsMissing(

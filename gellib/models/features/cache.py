@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import xxhash
-from filelock import FileLock
 
-from gellib.base.files import atomic_path, write_text
+from gellib.base.files import CannotWriteError, atomic_path, write_text
+from gellib.base.locks import locked_if_allowed
 from gellib.base.text import bytes_text
 
 log = logging.getLogger(__name__)
@@ -61,14 +61,16 @@ def cached_array(
     Raises
     ------
     OSError
-        When the disk has too little space for the array, or cannot be written.
+        When the disk has too little space for the array, or cannot be written. What is in a
+        folder that may only be read is used.
     """
     key = cache_key(facts)
     file = folder / f"{key}.npy"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{key}.lock"):
+    with locked_if_allowed(folder / f"{key}.lock") as refused:
         if (cached := _read(file, shape)) is not None:
             return cached
+        if refused is not None:
+            raise CannotWriteError(folder, refused, "give another folder by -p cache_dir DIR")
         for leftover in folder.glob(f".{key}.*"):  # of a process that was killed
             leftover.unlink(missing_ok=True)
         _check_space(folder, shape)
