@@ -90,15 +90,14 @@ def test_a_place_that_is_full(tmp_path, what, size, full):
 @pytest.mark.parametrize("size", ["4k", "16k", "200k", "1m"])
 def test_a_temporary_folder_that_is_full(tmp_path, size, full):
     """Where libraries put what they need for a moment, such as the sockets of kernels."""
-    if not full:
+    if not full and size != "16k":
         pytest.skip("in full only")
     file = make_two_runs(tmp_path)
     place = Path(tempfile.mkdtemp(prefix="t-"))
     with small_place(place, size) as enlarge:
         status, output = sweep(file, TMPDIR=str(place))
-        said = [word for word in ("No space left", "make room", "FAILED") if word in output]
-        print(size, status, said)
-        assert status == 0 or said, output
+        words = ("No space left", "make room", "FAILED")
+        assert status == 0 or any(word in output for word in words), output
         left = [path for path in place.rglob("*") if path.is_file()]
         assert left == []
         enlarge()
