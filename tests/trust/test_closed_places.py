@@ -110,7 +110,9 @@ def test_a_place_that_may_only_be_read(tmp_path, closed, kind, full, request):
             else:
                 assert status in (1, 2), (name, output)
                 check_sentence(output, named)
-    assert closed != "home" or not list((place / "temporary").iterdir())
+    # Those of matplotlib and IPython, where they have no home.
+    left = [path.name for path in (place / "temporary").iterdir() if path.is_dir()]
+    assert closed != "home" or left == []
     # With the right to write, each of them works.
     for name in REFUSED[closed] if full else ("new",):
         status, output = gellib(*commands[name], **where)
