@@ -76,7 +76,8 @@ def _without_letters(grey: np.ndarray, box: Box) -> Box:
     part = grey[box[0] : box[1], box[2] : box[3]]
     spans = []
     for axis in (1, 0):
-        white = (part >= _WHITE).mean(axis=axis)
+        # As bytes, which add up several times as fast as truth values do.
+        white = (part >= _WHITE).view(np.uint8).sum(axis=axis, dtype=np.uint32) / part.shape[axis]
         n = len(white)
         most = round(_MOST_LETTERS * n)
         ends = [0, n]

@@ -91,8 +91,9 @@ def summarise_pixels(info: ImageInfo, pixels: np.ndarray, traits: bool = False) 
     grey = image.convert("L")
     plain = np.asarray(grey)
     inner = without_margins(plain)
-    small = _thumbnail(plain)
-    content = small if inner is plain else _thumbnail(inner)
+    large = _as_float(inner)
+    content = _thumbnail(large)
+    small = content if inner is plain else _thumbnail(_as_float(plain))
     digest = hashlib.blake2b(repr(plain.shape).encode() + plain.tobytes(), digest_size=20)
     colours = np.asarray(image.resize((32, 32), Image.Resampling.BOX), np.float32)
     return ImageSummary(
@@ -106,7 +107,7 @@ def summarise_pixels(info: ImageInfo, pixels: np.ndarray, traits: bool = False) 
         content=content,
         aspect=inner.shape[1] / inner.shape[0],
         traits=measure_traits(plain) if traits else None,
-        fine=_thumbnail(inner, FINE),
+        fine=_thumbnail(large, FINE),
         panels=_panels(inner),
     )
 
@@ -114,12 +115,15 @@ def summarise_pixels(info: ImageInfo, pixels: np.ndarray, traits: bool = False) 
 def _panels(grey: np.ndarray) -> tuple[tuple[np.ndarray, float], ...]:
     boxes = find_panels(grey)
     parts = [without_margins(grey[top:end, left:right]) for top, end, left, right in boxes]
-    return tuple((_thumbnail(part), part.shape[1] / part.shape[0]) for part in parts)
+    return tuple((_thumbnail(_as_float(part)), part.shape[1] / part.shape[0]) for part in parts)
 
 
-def _thumbnail(grey: np.ndarray, side: int = FULL) -> np.ndarray:
+def _as_float(grey: np.ndarray) -> Image.Image:
     # In floating point: a dim gel has few grey levels, and their means tell bands from noise.
-    image = Image.fromarray(grey).convert("F")
+    return Image.fromarray(grey).convert("F")
+
+
+def _thumbnail(image: Image.Image, side: int = FULL) -> np.ndarray:
     small = image.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
     return np.asarray(small).astype(np.float16)
 
@@ -138,7 +142,9 @@ def _sharpness(grey: np.ndarray) -> float:
     top, left = (max(0, (side - _PART) // 2) for side in (height, width))
     middle = grey[:height, :width][top : top + _PART, left : left + _PART].astype(np.float32)
     rows, columns = (side // 2 for side in middle.shape)
-    halves = middle[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2).mean(axis=(1, 3))
+    whole = middle[: 2 * rows, : 2 * columns]
+    lines = whole[::2] + whole[1::2]
+    halves = (lines[:, ::2] + lines[:, 1::2]) / 4
     return _curvature(middle) / max(_curvature(halves), 1e-6)
 
 

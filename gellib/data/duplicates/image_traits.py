@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dctn, rfft
 
+from gellib.data.duplicates.variants import count_levels
+
 # Cells per side of the maps; a date stamp of 1/25 of the height covers about two rows of them.
 CELLS = 48
 # Bands and grain are measured in the middle of an image, in at most this many pixels per side.
@@ -50,7 +52,7 @@ def measure_traits(grey: np.ndarray) -> ImageTraits:
     return ImageTraits(
         levels=_levels(grey),
         bands=(_bands(middle) + _bands(middle.T)) / 2,
-        grain=_grain(middle),
+        grain=_grain(middle, edges if middle.shape == grey.shape else steps(middle)),
         edges=_cells(edges).astype(np.float16),
     )
 
@@ -65,18 +67,18 @@ def steps(grey: np.ndarray) -> np.ndarray:
 
 
 def _levels(grey: np.ndarray) -> np.ndarray:
-    counts = np.bincount(grey.ravel(), minlength=256) / grey.size
+    counts = count_levels(grey) / grey.size
     below = np.cumsum(counts)
     ends = [float(np.searchsorted(below, share)) for share in (1e-9, 1e-4, 1e-3, 0.99, 0.999)]
     shares = [np.add.reduceat(side[: _ENDS[-1]], _ENDS[:-1]) for side in (counts, counts[::-1])]
     return np.array([*ends, float(grey.max()), *np.log(np.concatenate(shares) + 1e-4)])
 
 
-def _grain(grey: np.ndarray) -> np.ndarray:
+def _grain(grey: np.ndarray, edges: np.ndarray) -> np.ndarray:
     half = np.asarray(Image.fromarray(grey).reduce(2)) if min(grey.shape) >= 8 else grey
     twists = _twists(grey), _twists(half)
     flat = float(twists[0][0] / twists[0].sum()) if twists[0].any() else 1.0
-    strengths = [steps(image).mean() for image in (grey, half)]
+    strengths = [edges.mean(), steps(half).mean()]
     for counts in twists:
         strengths += [_median(counts), _mean(counts)] if counts.any() else [0.0, 0.0]
     return np.array([*np.log(np.array(strengths) + 0.05), flat, _missing_in_blocks(grey)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 # The eight symmetries of a square: number 4 t + 2 v + h is transposed if t, then flipped top to
 # bottom if v, then left to right if h. Number 0 leaves the image as it is.
@@ -53,9 +54,15 @@ def without_margins(grey: np.ndarray) -> np.ndarray:
     return inner if enough else grey
 
 
+def count_levels(grey: np.ndarray) -> np.ndarray:
+    """Return how many pixels of a uint8 image, (height, width), have each level: (256,)."""
+    # Several times as fast as `np.bincount`, which makes 64 bits of each pixel first.
+    return np.array(Image.fromarray(grey).histogram())
+
+
 def grey_percentiles(grey: np.ndarray, shares: tuple[float, ...]) -> list[float]:
     """Return what `np.quantile` does for uint8 pixels, by counting them."""
-    below = np.cumsum(np.bincount(grey.ravel(), minlength=256))
+    below = np.cumsum(count_levels(grey))
     places = [share * (grey.size - 1) for share in shares]
     steps = [(int(place), min(int(place) + 1, grey.size - 1)) for place in places]
     ends = np.searchsorted(below, steps, side="right").astype(float)
