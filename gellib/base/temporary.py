@@ -28,9 +28,20 @@ def temporary_folder() -> str:
 
 
 def socket_folder() -> str:
-    """Return that folder for Unix sockets; the system's if its path is too long for them."""
+    """Return that folder for Unix sockets, or one with a short name if its path is too long."""
     folder = temporary_folder()
-    return folder if len(os.fsencode(folder)) <= _LONGEST else tempfile.gettempdir()
+    if len(os.fsencode(folder)) <= _LONGEST:
+        return folder
+    short = _short_folder_of(os.getpid())
+    return short if len(os.fsencode(short)) <= _LONGEST else tempfile.gettempdir()
+
+
+@cache
+def _short_folder_of(pid: int) -> str:
+    # Without a number of a process, by which it would be found after SIGKILL.
+    made = tempfile.TemporaryDirectory(prefix="g-", ignore_cleanup_errors=True)
+    _kept.append(made)
+    return made.name
 
 
 @cache

@@ -81,7 +81,11 @@ def test_wherever_the_signal_arrives_the_status_is_that_of_the_command(tmp_path,
 
 
 @pytest.mark.notebooks
-def test_a_sweep_leaves_nothing_in_the_temporary_folder(tmp_path, place):
+@pytest.mark.parametrize("signs", [0, 60], ids=["short", "too long for sockets in our folder"])
+def test_a_sweep_leaves_nothing_in_the_temporary_folder(tmp_path, place, signs):
+    if signs:
+        place = place / ("t" * (signs - 1 - len(str(place))))
+        place.mkdir()
     process = start(tmp_path, place, "--no-summary")
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
