@@ -17,7 +17,16 @@ OUT_OF_REACH = 0.2
 def going_on(gain: np.ndarray, value: np.ndarray, enough: float, step: int) -> np.ndarray:
     """Return which pairs may still come to `enough`, or to a better place if they have.
 
-    `gain` and `value`, (n,), are what a step changed of the best correlation, and the best so far.
+    Parameters
+    ----------
+    gain
+        (n,): correlation after a step, minus the best of those before.
+    value
+        (n,): the best so far, -1 to 1.
+    enough
+        Correlation from which an alignment goes on at the next size.
+    step
+        Number of the step, from 1.
     """
     on = np.abs(gain) >= _LEAST_CHANGE
     on &= (value >= enough - _FAR) | (gain >= _SLOW_GAIN)
