@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
@@ -108,4 +109,16 @@ def connect(
         ) as local,
         Client(local, set_as_default=False) as client,
     ):
+        client.loop.asyncio_loop.set_exception_handler(_report_unexpected)
         yield Cluster(client, cores=jobs * threads, threads=threads)
+
+
+def _report_unexpected(loop: Any, context: dict[str, Any]) -> None:
+    """Report what failed in a local cluster's loop, but for a sender that waited at the end.
+
+    Dask stops its senders by leaving them to the garbage collector. The time limit of one that
+    was waiting then passes with nobody to hear of it, which asyncio would print at the end.
+    """
+    if "future" in context and isinstance(context.get("exception"), asyncio.TimeoutError):
+        return
+    loop.default_exception_handler(context)

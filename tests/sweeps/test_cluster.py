@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
+import gc
 import json
 import os
 import shutil
@@ -23,7 +25,7 @@ import gellib
 from gellib.base.paths import PACKAGE_DIR
 from gellib.runs import RunFolder, SweepFolder
 from gellib.sweeps import SweepError, load_sweep, run_sweep
-from gellib.sweeps.connection import check_cluster
+from gellib.sweeps.connection import check_cluster, connect
 from gellib.sweeps.same_package import check_workers, hash_source, package_facts
 
 pytestmark = [
@@ -324,3 +326,17 @@ def test_another_python_of_a_worker_is_a_note(monkeypatch):
     notes = []
     check_workers(Client(), notes.append)
     assert len(notes) == 1 and notes[0].endswith("and torch 1.0")
+
+
+def test_of_what_fails_in_the_loop_only_a_sender_left_waiting_is_not_said(caplog):
+    with connect(None, jobs=1, threads=1, gpus=0) as cluster:
+        loop = cluster.client.loop.asyncio_loop
+
+        async def leave(error):
+            loop.create_future().set_exception(error)
+
+        for error in (asyncio.TimeoutError("Timeout"), ValueError("something else")):
+            asyncio.run_coroutine_threadsafe(leave(error), loop).result(10)
+        gc.collect()
+    said = [str(record.exc_info[1]) for record in caplog.records if record.name == "asyncio"]
+    assert said == ["something else"]
