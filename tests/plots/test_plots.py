@@ -173,6 +173,16 @@ def test_the_front_of_speed_and_score_is_numbered_without_numbers_on_numbers():
     assert {100, 200, 500, 1000, 20_000} <= set(marked)
 
 
+@pytest.mark.parametrize("count, looks", [(3, 3), (14, 14), (15, 1), (31, 1)])
+def test_networks_that_no_legend_tells_apart_look_alike(count, looks):
+    table = make_table([{"right": 20, "pretrained_model": f"net{i}"} for i in range(count)])
+    fig = plots.pareto(table, "accuracy", "accuracy")
+    marks = [line for line in fig.axes[0].lines if line.get_marker() != "None"]
+    shown = {(line.get_marker(), line.get_color()) for line in marks}
+    assert len(marks) == count and len(shown) == looks
+    assert bool(fig.legends) == (looks == count)
+
+
 def test_loss_accuracy_draws_the_history(sweep):
     history = sweep.run_folders()[0].read_history()
     left, right = plots.loss_accuracy(history).axes

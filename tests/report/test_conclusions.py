@@ -34,6 +34,23 @@ def test_in_images():
     assert in_images(21 / 22, 22) == "95.5 % = 21 of 22 test images"
 
 
+@pytest.mark.parametrize(
+    "varied, name",
+    [
+        ({"opt_alg": ["adam", "sgd"]}, "adam"),
+        ({"pretrained_model": ["timm/vit_small_patch14_dinov2", "vgg16"]},
+         "timm/vit_small_patch14_dinov2"),
+        ({"hardware_type": ["cpu", "gpu"], "classifier_head": ["single", "multi"]}, "cpu single"),
+    ],
+)  # fmt: skip
+def test_models_are_named_by_what_varies(varied, name):
+    rows = [
+        {"right": right} | {key: values[k] for key, values in varied.items()}
+        for k, right in enumerate((98, 60))
+    ]
+    assert f"model 1 ({name})" in say([{**row, "n": 100} for row in rows])
+
+
 def test_a_clear_winner_is_named_with_its_images():
     text = say(
         [
@@ -41,7 +58,7 @@ def test_a_clear_winner_is_named_with_its_images():
             {"right": 60, "n": 100, "pretrained_model": "vgg16"},
         ]
     )
-    assert "Chosen by validation accuracy: model 1 (cpu resnet18 single adam)" in text
+    assert "Chosen by validation accuracy: model 1 (resnet18)" in text
     assert "**98.0 % = 98 of 100 test images**" in text
     assert "between 93 % and 99 %" in text
     assert "by model 1. Model 2 is worse (paired test over 100 test images" in text

@@ -50,6 +50,7 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
     fig = Chart(figsize=(1.6 + 3.9 * len(columns), 4.4))
     panels = np.atleast_1d(fig.subplots(1, len(columns), sharey=True))
     levels = list(dict.fromkeys(done["pretrained_model"]))
+    told_apart = len(levels) <= 2 * len(SERIES)  # more do not fit into a legend
     bottom = max(0.0, np.floor(done[score].min() * 10) / 10 - 0.05)
     panels[0].set_ylim(bottom, 1.0 + 0.1 * (1 - bottom))
     for axes, column in zip(panels, columns, strict=True):
@@ -58,9 +59,11 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
         cost, value = rows[column].to_numpy(dtype=float) * factor, rows[score].to_numpy(dtype=float)
         for number, level in enumerate(levels):
             own = (rows["pretrained_model"] == level).to_numpy()
+            look = number if told_apart else 0
+            marker = MARKERS[(look + look // len(SERIES)) % len(MARKERS)]
             axes.plot(
-                cost[own], value[own], MARKERS[number % len(MARKERS)], markersize=7, alpha=0.85,
-                color=SERIES[number % len(SERIES)], markeredgecolor="white", clip_on=False,
+                cost[own], value[own], marker, markersize=7, alpha=0.85,
+                color=SERIES[look % len(SERIES)], markeredgecolor="white", clip_on=False,
                 label=level, zorder=3,
             )  # fmt: skip
         front = pareto_front(cost, value)
@@ -78,7 +81,7 @@ def pareto(table: pd.DataFrame, score: str, word: str) -> Figure:
         _number(axes, cost[front], value[front], rows["model_id"].iloc[front].astype(str).tolist())
     panels[0].yaxis.set_major_formatter(lambda v, _: percent(v, 0) if v <= 1.0001 else "")
     panels[0].set_ylabel(f"{said(table, 'adjective')} {word}")
-    if len(levels) <= 2 * len(SERIES):
+    if told_apart:
         fig.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     headline(fig, heading)
     text = "Line and numbers: models that no other model beats in both cost and score."

@@ -41,7 +41,7 @@ def model_names(
     shown = [name for name in NAMED if name in factors] + [
         name for name in factors if name not in NAMED
     ]
-    if set(factors) <= set(NAMED):
+    if not factors:
         shown = list(NAMED)
     columns = [[_value(name, value) for value in table[name]] for name in shown]
     plain = [" ".join(values) for values in zip(*columns, strict=True)] if columns else []
@@ -52,7 +52,7 @@ def model_names(
 
 def _value(name: str, value: Any) -> str:
     if isinstance(value, str) and value:
-        return shorten(value, 28)
+        return shorten(value, 32)
     text = f"{value:g}" if isinstance(value, float) else str(value)
     short = FACTS[name].short if name in FACTS else parameter_label(name)
     return f"{short} {text or 'none'}"
