@@ -60,7 +60,7 @@ def test_practically_the_same_and_cheaper(tmp_path):
     text = say(sweep)
     assert "practically the same as models 2, 3 (within 5 percentage points)" in text
     assert "**Practically the same** (within 5 percentage points): vgg16 against" in text
-    assert "Practically the same and cheaper: model 3 (cpu mobilenet-v3 single adam), " in text
+    assert "Practically the same and cheaper: model 3 (mobilenet-v3), " in text
     assert "9.0 times as fast and 27.6 times smaller" in text
     assert "better than" not in text
 
