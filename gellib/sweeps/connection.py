@@ -110,6 +110,7 @@ def connect(
         Client(local, set_as_default=False) as client,
     ):
         client.loop.asyncio_loop.set_exception_handler(_report_unexpected)
+        logging.getLogger("distributed.worker").addFilter(_is_news)
         yield Cluster(client, cores=jobs * threads, threads=threads)
 
 
@@ -122,3 +123,10 @@ def _report_unexpected(loop: Any, context: dict[str, Any]) -> None:
     if "future" in context and isinstance(context.get("exception"), asyncio.TimeoutError):
         return
     loop.default_exception_handler(context)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a worker logs more than that its own scheduler was closed while it spoke to it."""
+    from distributed.comm import CommClosedError
+
+    return record.exc_info is None or not isinstance(record.exc_info[1], CommClosedError)

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import gc
 import json
+import logging
 import os
 import shutil
 import signal
@@ -340,3 +341,21 @@ def test_of_what_fails_in_the_loop_only_a_sender_left_waiting_is_not_said(caplog
         gc.collect()
     said = [str(record.exc_info[1]) for record in caplog.records if record.name == "asyncio"]
     assert said == ["something else"]
+
+
+def test_of_what_a_local_worker_logs_the_end_of_its_scheduler_is_not_said(caplog):
+    from distributed.comm import CommClosedError
+
+    with connect(None, jobs=1, threads=1, gpus=0):
+        log = logging.getLogger("distributed.worker")
+        for error in (CommClosedError("closed"), OSError("something else")):
+            try:
+                raise error
+            except OSError:
+                log.exception("during heartbeat")
+        log.error("without an exception")
+    said = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [str(record.exc_info and record.exc_info[1]) for record in said] == [
+        "something else",
+        "None",
+    ]
